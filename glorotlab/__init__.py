@@ -1,0 +1,1 @@
+"""glorotlab: variance theory, Cython kernels and experiments about why deep networks are hard to train."""

@@ -1,0 +1,1 @@
+"""Timing of the kernels against NumPy, interleaved in one run."""

@@ -1,0 +1,1 @@
+"""Datasets, streams of examples, and how they are fetched."""

@@ -1,0 +1,48 @@
+"""The errors a user can cause, each with one line that names the value and what is allowed."""
+
+from collections.abc import Iterable
+
+
+class GlorotlabError(Exception):
+    """Base of every error glorotlab raises on purpose.
+
+    The command line prints its message in one line and exits with code 2.
+    """
+
+
+class InvalidValueError(GlorotlabError, ValueError):
+    """A value outside what is allowed: a layer size, a learning rate, a label, a shape, a file's content."""
+
+
+class UnknownNameError(InvalidValueError):
+    """A name that no record carries.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked up, for example ``"activation"``.
+    name : str
+        What was asked for.
+    known : iterable of str
+        The names that exist.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, tuple(known)
+        super().__init__(f"unknown {kind} {name!r}: allowed are {', '.join(self.known)}")
+
+
+class AssumptionError(GlorotlabError):
+    """A prediction was asked for outside the assumptions it rests on; the message says what to measure instead."""
+
+
+class DataError(GlorotlabError):
+    """A data file that is missing, truncated, of the wrong format, or whose checksum differs."""
+
+
+class RunError(GlorotlabError):
+    """A run folder that cannot be used: another spec, not writable, not a run."""
+
+
+class DivergedError(GlorotlabError):
+    """A training cost stopped being finite."""

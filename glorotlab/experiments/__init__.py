@@ -1,0 +1,1 @@
+"""One file per figure, table or claim, and the catalogue that lists them."""

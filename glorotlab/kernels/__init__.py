@@ -1,0 +1,1 @@
+"""Cython kernels over typed memoryviews; each module's Python face is described by the .pyi beside it."""

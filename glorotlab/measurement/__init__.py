@@ -1,0 +1,1 @@
+"""Statistics of real networks, and their comparison with predictions."""

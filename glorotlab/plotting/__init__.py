@@ -1,0 +1,1 @@
+"""Drawing of LayerStatistics, runs and theory values; nothing here trains or predicts."""

@@ -1,0 +1,1 @@
+"""Plain, frozen, validated descriptions of networks and runs."""

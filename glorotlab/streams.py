@@ -1,0 +1,62 @@
+"""Counter-based random streams: every random number is a function of (seed, purpose, index).
+
+Philox 4x64-10 (Salmon et al. 2011) is keyed by (seed, purpose) and its 256-bit counter starts at
+(0, index, 0, 0); NumPy increments the lowest word, so streams of different indices never meet. Image i of a
+Shapeset stream, the mini-batch order of epoch e and the weights of layer l are therefore seekable, resumable
+and the same on any number of workers.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from glorotlab.errors import InvalidValueError
+
+
+class Purpose(IntEnum):
+    """What a stream is for. The numbers are part of every seed's meaning: add, never renumber."""
+
+    WEIGHTS = 1
+    BIASES = 2
+    BATCH_ORDER = 3
+    SHAPESET_TRAIN = 4
+    SHAPESET_VALIDATION = 5
+    SHAPESET_TEST = 6
+    QUADRATURE = 7
+    EXAMPLES = 8
+
+
+MAX_SEED = 2**64 - 1
+
+
+def check_seed(seed: int) -> int:
+    """Return ``seed`` as an int, or raise InvalidValueError where it is not a whole number in [0, 2**64)."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed <= MAX_SEED:
+        raise InvalidValueError(f"seed {seed!r}: allowed are whole numbers from 0 to 2**64 - 1")
+    return int(seed)
+
+
+def generator(seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:
+    """Return the generator of stream ``index`` for one purpose.
+
+    Parameters
+    ----------
+    seed : int
+        In [0, 2**64).
+    purpose : Purpose
+        What the numbers are for.
+    index : int
+        Which stream: a layer, an epoch, an image. In [0, 2**64).
+
+    Returns
+    -------
+    numpy.random.Generator
+
+    Raises
+    ------
+    InvalidValueError
+        Where seed or index is outside its range.
+    """
+    key = np.array([check_seed(seed), int(purpose)], dtype=np.uint64)
+    counter = np.array([0, check_seed(index), 0, 0], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))

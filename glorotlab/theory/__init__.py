@@ -1,0 +1,1 @@
+"""The analytic module: symbolic derivations and numeric mean-field predictions."""

@@ -1,0 +1,1 @@
+"""The training loop, its monitors and the folder a run leaves behind."""

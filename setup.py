@@ -1,0 +1,98 @@
+"""Build of the Cython kernels; everything else about the package stands in pyproject.toml.
+
+Environment
+-----------
+GLOROTLAB_OPENMP : ``auto`` (default) uses OpenMP where a probe compiles, links and runs; ``on`` fails
+    where it does not; ``off`` builds single-threaded kernels.
+GLOROTLAB_DEBUG : ``1`` turns bounds and initialisation checks on (slow; the suite should pass with it).
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+DEBUG = os.environ.get("GLOROTLAB_DEBUG", "0") == "1"
+MSVC = sys.platform == "win32"
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "initializedcheck": DEBUG,
+    "wraparound": False,
+    "cdivision": True,
+    "embedsignature": True,
+}
+
+# -O3 is stated because Python's own flags may say -O2, where GCC leaves loops scalar. FMA contraction is
+# off so that the last digit does not depend on whether the target has the instruction.
+COMPILE_ARGS = ["/O2"] if MSVC else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+
+OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+
+
+def extensions() -> list[Extension]:
+    """One extension for every .pyx below the package."""
+    return [
+        Extension(
+            ".".join(path.with_suffix("").parts),
+            [str(path)],
+            include_dirs=[numpy.get_include()],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+            extra_compile_args=list(COMPILE_ARGS),
+        )
+        for path in sorted(Path("glorotlab").rglob("*.pyx"))
+    ]
+
+
+class BuildExt(build_ext):
+    """build_ext that adds OpenMP's flags where they work."""
+
+    def build_extensions(self) -> None:
+        compile_args, link_args = self.openmp_flags()
+        for extension in self.extensions:
+            extension.extra_compile_args += compile_args
+            extension.extra_link_args += link_args
+        super().build_extensions()
+
+    def openmp_flags(self) -> tuple[list[str], list[str]]:
+        wanted = os.environ.get("GLOROTLAB_OPENMP", "auto")
+        if wanted not in ("on", "off", "auto"):
+            sys.exit(f"GLOROTLAB_OPENMP={wanted!r}: allowed are on, off, auto")
+        if wanted == "off":
+            return [], []
+        flags = (["/openmp"], []) if MSVC else (["-fopenmp"], ["-fopenmp"])
+        if self.openmp_works(*flags):
+            return flags
+        if wanted == "on":
+            sys.exit("GLOROTLAB_OPENMP=on, but a program that uses OpenMP does not build and run here")
+        print("glorotlab: no working OpenMP found; the kernels will use one thread", file=sys.stderr)
+        return [], []
+
+    def openmp_works(self, compile_args: list[str], link_args: list[str]) -> bool:
+        """Compile, link and run a small OpenMP program."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(OPENMP_PROBE)
+            try:
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=compile_args
+                )
+                program = str(Path(folder, "probe"))
+                self.compiler.link_executable(objects, program, extra_postargs=link_args)
+                subprocess.run([program + (".exe" if MSVC else "")], check=True, timeout=30)
+            except Exception:  # any failure of a foreign compiler means: no OpenMP
+                return False
+        return True
+
+
+setup(
+    ext_modules=cythonize(extensions(), compiler_directives=DIRECTIVES, nthreads=0),
+    cmdclass={"build_ext": BuildExt},
+)
