@@ -1,0 +1,272 @@
+"""Initialisers: variance scaling with four distributions, and the field's names for its instances.
+
+Every weight has mean zero and variance scale / fan, where fan is chosen by the mode. Sources:
+``standard_uniform`` is eq. 1 and ``glorot_*`` eqs. 12 and 16 of Glorot & Bengio (2010); ``he_*`` He et al. (2015);
+``lecun_*`` LeCun et al. (1998); ``orthogonal`` Saxe et al. (2014); ``sparse`` Martens (2010) and Sutskever et al.
+(2013); ``nielsen_*`` Nielsen, "Neural Networks and Deep Learning", chapters 3 and 5.
+
+Where others differ: our ``*_normal`` are untruncated (Keras truncates ``glorot_normal``, ``he_normal`` and
+``lecun_normal`` at two standard deviations and rescales to the same variance), and ``truncated_normal(std=)`` takes
+the standard deviation of the truncated result (Keras and JAX take that of the normal before truncation).
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.errors import InvalidValueError, UnknownNameError
+
+Weights = npt.NDArray[np.float64]
+
+TRUNCATION = 2.0
+"""Where ``truncated_normal`` is cut, in standard deviations of the normal before truncation."""
+
+_DENSITY = math.exp(-(TRUNCATION**2) / 2) / math.sqrt(2 * math.pi)
+_TAIL = math.erfc(TRUNCATION / math.sqrt(2)) / 2
+TRUNCATED_VARIANCE = 1 - 2 * TRUNCATION * _DENSITY / (1 - 2 * _TAIL)
+"""Variance of N(0, 1) truncated to [-2, 2]: 0.7737."""
+_TRUNCATED_FOURTH = 3 * TRUNCATED_VARIANCE - 2 * TRUNCATION**3 * _DENSITY / (1 - 2 * _TAIL)
+
+MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "none")
+"""What the scale is divided by: a fan, the mean or larger of both, or 1."""
+
+DISTRIBUTIONS = ("uniform", "normal", "truncated_normal", "orthogonal")
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """Weights of mean zero and variance scale / fan.
+
+    Parameters
+    ----------
+    name : str
+        Canonical text, parameters included, for example ``normal(std=0.05)``.
+    scale : float
+    mode : str
+        One of ``MODES``.
+    distribution : str
+        One of ``DISTRIBUTIONS``, or ``sparse``: each unit receives ``scale`` weights from N(0, 1), the rest 0.
+    bias : str
+        The bias initialiser that goes with it unless told otherwise.
+    """
+
+    name: str
+    scale: float
+    mode: str
+    distribution: str
+    bias: str = "zeros"
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return Var[W] of a (fan_in, fan_out) matrix."""
+        fans = {
+            "fan_in": fan_in,
+            "fan_out": fan_out,
+            "fan_avg": (fan_in + fan_out) / 2,
+            "fan_max": max(fan_in, fan_out),
+            "none": 1,
+        }
+        scale = min(self.scale, fan_in) if self.distribution == "sparse" else self.scale
+        return scale / fans[self.mode]
+
+    def excess_kurtosis(self, fan_in: int, fan_out: int) -> float:
+        """Return E[W^4] / Var[W]^2 - 3 of one weight."""
+        if self.distribution == "uniform":
+            return -6 / 5
+        if self.distribution == "truncated_normal":
+            return _TRUNCATED_FOURTH / TRUNCATED_VARIANCE**2 - 3
+        if self.distribution == "orthogonal":  # one entry of a uniform unit vector in max(fan) dimensions
+            return -6 / (max(fan_in, fan_out) + 2)
+        if self.distribution == "sparse":
+            return 3 / self.variance(fan_in, fan_out) - 3
+        return 0.0
+
+    @property
+    def independent(self) -> bool:
+        """Whether the weights are independent of each other."""
+        return self.distribution in ("uniform", "normal", "truncated_normal")
+
+    def sample(self, generator: np.random.Generator, fan_in: int, fan_out: int) -> Weights:
+        """Draw a matrix of shape (fan_in, fan_out), float64."""
+        std = math.sqrt(self.variance(fan_in, fan_out))
+        return _SAMPLERS[self.distribution](generator, fan_in, fan_out, std)
+
+
+def _sample_uniform(generator: np.random.Generator, fan_in: int, fan_out: int, std: float) -> Weights:
+    bound = math.sqrt(3) * std
+    return generator.uniform(-bound, bound, (fan_in, fan_out))
+
+
+def _sample_normal(generator: np.random.Generator, fan_in: int, fan_out: int, std: float) -> Weights:
+    return generator.normal(0, std, (fan_in, fan_out))
+
+
+def _sample_truncated(generator: np.random.Generator, fan_in: int, fan_out: int, std: float) -> Weights:
+    from scipy.special import ndtri
+
+    quantile = ndtri(generator.uniform(_TAIL, 1 - _TAIL, (fan_in, fan_out)))
+    return np.asarray(std / math.sqrt(TRUNCATED_VARIANCE) * quantile)
+
+
+def _sample_orthogonal(generator: np.random.Generator, fan_in: int, fan_out: int, std: float) -> Weights:
+    """Haar-distributed: Q of a Gaussian matrix, with the signs that make R's diagonal positive (Mezzadri 2007)."""
+    large, small = max(fan_in, fan_out), min(fan_in, fan_out)
+    q, r = np.linalg.qr(generator.normal(size=(large, small)))
+    q *= np.sign(np.diag(r)) * std * math.sqrt(large)
+    return q if fan_in >= fan_out else q.T
+
+
+def _sample_sparse(generator: np.random.Generator, fan_in: int, fan_out: int, std: float) -> Weights:
+    incoming = round(std**2 * fan_in)
+    order = np.argsort(generator.random((fan_in, fan_out)), axis=0)
+    weights = np.zeros((fan_in, fan_out))
+    np.put_along_axis(weights, order[:incoming], generator.normal(size=(incoming, fan_out)), axis=0)
+    return weights
+
+
+_SAMPLERS: dict[str, Callable[[np.random.Generator, int, int, float], Weights]] = {
+    "uniform": _sample_uniform,
+    "normal": _sample_normal,
+    "truncated_normal": _sample_truncated,
+    "orthogonal": _sample_orthogonal,
+    "sparse": _sample_sparse,
+}
+
+_NAMED = {
+    record.name: record
+    for record in (
+        Initializer("standard_uniform", 1 / 3, "fan_in", "uniform"),
+        Initializer("glorot_uniform", 1.0, "fan_avg", "uniform"),
+        Initializer("glorot_normal", 1.0, "fan_avg", "normal"),
+        Initializer("he_uniform", 2.0, "fan_in", "uniform"),
+        Initializer("he_normal", 2.0, "fan_in", "normal"),
+        Initializer("lecun_uniform", 1.0, "fan_in", "uniform"),
+        Initializer("lecun_normal", 1.0, "fan_in", "normal"),
+        Initializer("orthogonal", 1.0, "fan_max", "orthogonal"),
+        Initializer("nielsen_default", 1.0, "fan_in", "normal", bias="normal(std=1)"),
+        Initializer("nielsen_large", 1.0, "none", "normal", bias="normal(std=1)"),
+    )
+}
+
+ALIASES = {
+    "standard": "standard_uniform",
+    "xavier_uniform": "glorot_uniform",
+    "xavier_normal": "glorot_normal",
+    "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal",
+}
+
+_PARAMETRIC: dict[str, dict[str, float | str]] = {
+    "variance_scaling": {"scale": 1.0, "mode": "fan_in", "distribution": "normal"},
+    "normal": {"std": 0.05},
+    "truncated_normal": {"std": 0.05},
+    "uniform": {"bound": 0.05},
+    "sparse": {"k": 15.0},
+}
+"""Names that take parameters, with their defaults."""
+
+_BIASES: dict[str, dict[str, float | str]] = {"zeros": {}, "normal": {"std": 1.0}, "uniform": {"bound": 1.0}}
+
+NAMES = (*_NAMED, *ALIASES, *_PARAMETRIC)
+
+
+def _parse(kind: str, text: str, table: Mapping[str, Mapping[str, float | str]]) -> tuple[str, dict[str, float | str]]:
+    """Split ``name(key=value, ...)``; values are positive finite numbers or words, as the default is."""
+    match = re.fullmatch(r"\s*(\w{1,40})\s*(?:\(([^()]{0,200})\))?\s*", text)
+    if match is None or match[1] not in table:
+        raise UnknownNameError(kind, match[1] if match else text[:60], table)
+    name, values = match[1], dict(table[match[1]])
+    for part in filter(None, (part.strip() for part in (match[2] or "").split(","))):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key not in values:
+            allowed = ", ".join(values) or "none"
+            raise InvalidValueError(f"{kind} {text!r}: unknown parameter {key!r}; allowed are {allowed}")
+        values[key] = value if isinstance(values[key], str) else _positive(f"{kind} {text!r}: {key}", value)
+    return name, values
+
+
+def _positive(what: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise InvalidValueError(f"{what} {text!r}: allowed are positive finite numbers")
+    return value
+
+
+def _canonical(name: str, values: Mapping[str, float | str]) -> str:
+    parameters = ", ".join(f"{key}={str(value).removesuffix('.0')}" for key, value in values.items())
+    return f"{name}({parameters})" if values else name
+
+
+def get(text: str) -> Initializer:
+    """Return the initialiser of a name, with parameters in brackets where it takes them.
+
+    Parameters
+    ----------
+    text : str
+        A name or alias of ``NAMES``, for example ``glorot_uniform``, ``normal(std=0.05)``, ``sparse(k=15)`` or
+        ``variance_scaling(scale=2, mode=fan_in, distribution=truncated_normal)``.
+
+    Raises
+    ------
+    UnknownNameError, InvalidValueError
+        Where the name, a parameter or its value is not allowed.
+    """
+    table = {key: {} for key in _NAMED} | {key: {} for key in ALIASES} | _PARAMETRIC
+    name, values = _parse("initializer", text, table)
+    name = ALIASES.get(name, name)
+    if name in _NAMED:
+        return _NAMED[name]
+    return replace(_parametric(text, name, values), name=_canonical(name, values))
+
+
+def _parametric(text: str, name: str, values: Mapping[str, float | str]) -> Initializer:
+    if name == "variance_scaling":
+        mode, distribution = str(values["mode"]), str(values["distribution"])
+        if mode not in MODES:
+            raise UnknownNameError("mode", mode, MODES)
+        if distribution not in DISTRIBUTIONS:
+            raise UnknownNameError("distribution", distribution, DISTRIBUTIONS)
+        return Initializer(name, float(values["scale"]), mode, distribution)
+    if name == "sparse":
+        k = float(values["k"])
+        if k != int(k):
+            raise InvalidValueError(f"initializer {text!r}: k {values['k']!r}: allowed are whole numbers from 1")
+        return Initializer(name, k, "fan_in", "sparse")
+    if name == "uniform":
+        return Initializer(name, float(values["bound"]) ** 2 / 3, "none", "uniform")
+    return Initializer(name, float(values["std"]) ** 2, "none", name)
+
+
+@dataclass(frozen=True)
+class BiasInitializer:
+    """Biases of mean zero.
+
+    Parameters
+    ----------
+    name : str
+        Canonical text: ``zeros``, ``normal(std=1)`` or ``uniform(bound=1)``.
+    variance : float
+    """
+
+    name: str
+    variance: float
+
+    def sample(self, generator: np.random.Generator, fan_out: int) -> Weights:
+        """Draw a vector of shape (fan_out,), float64."""
+        if self.variance == 0:
+            return np.zeros(fan_out)
+        sampler = _SAMPLERS[self.name.partition("(")[0]]
+        return sampler(generator, 1, fan_out, math.sqrt(self.variance))[0]
+
+
+def get_bias(text: str) -> BiasInitializer:
+    """Return the bias initialiser of ``zeros``, ``normal(std=)`` or ``uniform(bound=)``; errors as for ``get``."""
+    name, values = _parse("bias", text, _BIASES)
+    variance = {"normal": 1.0, "uniform": 1 / 3}.get(name, 0.0) * float(next(iter(values.values()), 0)) ** 2
+    return BiasInitializer(_canonical(name, values), variance)

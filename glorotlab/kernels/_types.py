@@ -1,0 +1,15 @@
+"""Array types of the kernels' Python face."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.floating[Any]]
+"""A C-contiguous (rows, columns) array, float32 or float64; arrays of one call share their dtype."""
+
+Vector = npt.NDArray[np.floating[Any]]
+"""A contiguous array of one axis, float32 or float64."""
+
+Labels = npt.NDArray[np.int64]
+"""Class labels, shape (batch,)."""

@@ -1,0 +1,18 @@
+"""Output activation, cost of each example and dC/ds of the output layer."""
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.kernels._types import Labels, Matrix
+
+CODES: dict[tuple[str, str], int]
+"""(output, cost) of each pair that has a kernel, and its code."""
+
+def output(code: int, s: Matrix, a: Matrix) -> None:
+    """Fill ``a`` with the output activation of ``s``, both (batch, classes), C-contiguous, one dtype."""
+
+def cost_and_gradient(code: int, s: Matrix, labels: Labels, cost: npt.NDArray[np.float64], d: Matrix) -> None:
+    """Fill the cost of each example, shape (batch,), float64, and ``d`` = dC/ds, shape (batch, classes).
+
+    Labels must lie in [0, classes): nothing is checked here.
+    """

@@ -1,0 +1,112 @@
+"""Output activation, cost of each example and dC/ds of the output layer, one row per example.
+
+With y the one-hot label and a the output: log-likelihood -ln a_y, cross-entropy
+-sum_j [y_j ln a_j + (1 - y_j) ln(1 - a_j)], quadratic |a - y|^2 / 2. Each cost is computed from the
+pre-activations in a form that neither overflows nor loses the small probabilities, in double precision.
+"""
+
+from libc.math cimport exp, log, log1p
+
+from glorotlab.kernels._blas cimport floating
+
+cdef enum OutputCost:
+    SOFTMAX_LOG_LIKELIHOOD
+    SOFTMAX_QUADRATIC
+    SIGMOID_CROSS_ENTROPY
+    SIGMOID_QUADRATIC
+    LINEAR_QUADRATIC
+
+CODES = {
+    ("softmax", "log_likelihood"): SOFTMAX_LOG_LIKELIHOOD,
+    ("softmax", "quadratic"): SOFTMAX_QUADRATIC,
+    ("sigmoid", "cross_entropy"): SIGMOID_CROSS_ENTROPY,
+    ("sigmoid", "quadratic"): SIGMOID_QUADRATIC,
+    ("linear", "quadratic"): LINEAR_QUADRATIC,
+}
+
+
+cdef inline double logistic(double s) noexcept nogil:
+    return 1 / (1 + exp(-s))
+
+
+cdef inline double softplus(double s) noexcept nogil:
+    """ln(1 + e^s) without overflow."""
+    return (s if s > 0 else 0) + log1p(exp(-s if s > 0 else s))
+
+
+cdef double softmax(const floating* s, floating* a, Py_ssize_t n) noexcept nogil:
+    """Fill a with softmax(s) and return ln sum exp(s)."""
+    cdef double largest = s[0], total = 0
+    cdef Py_ssize_t k
+    for k in range(1, n):
+        if not s[k] <= largest:  # also NaN, which must not be lost
+            largest = s[k]
+    for k in range(n):
+        total += exp(s[k] - largest)
+    for k in range(n):
+        a[k] = <floating> (exp(s[k] - largest) / total)
+    return largest + log(total)
+
+
+cdef inline void activate_row(int code, const floating* s, floating* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k
+    if code == SOFTMAX_LOG_LIKELIHOOD or code == SOFTMAX_QUADRATIC:
+        softmax(s, a, n)
+    elif code == LINEAR_QUADRATIC:
+        for k in range(n):
+            a[k] = s[k]
+    else:
+        for k in range(n):
+            a[k] = <floating> logistic(s[k])
+
+
+cdef double cost_row(int code, const floating* s, Py_ssize_t label, floating* d, Py_ssize_t n) noexcept nogil:
+    """Fill d with dC/ds of one example and return its cost."""
+    cdef double cost = 0, error, a, projection = 0
+    cdef Py_ssize_t k
+    if code == SOFTMAX_LOG_LIKELIHOOD:
+        cost = softmax(s, d, n) - s[label]
+        d[label] -= 1
+    elif code == SOFTMAX_QUADRATIC:
+        softmax(s, d, n)
+        for k in range(n):
+            error = d[k] - (k == label)
+            cost += error * error / 2
+            projection += error * d[k]
+        for k in range(n):
+            d[k] = <floating> (d[k] * (d[k] - (k == label) - projection))
+    elif code == SIGMOID_CROSS_ENTROPY:
+        for k in range(n):
+            cost += softplus(-s[k] if k == label else s[k])
+            d[k] = <floating> (logistic(s[k]) - (k == label))
+    elif code == SIGMOID_QUADRATIC:
+        for k in range(n):
+            a = logistic(s[k])
+            error = a - (k == label)
+            cost += error * error / 2
+            d[k] = <floating> (error * a * logistic(-s[k]))
+    else:
+        for k in range(n):
+            error = s[k] - (k == label)
+            cost += error * error / 2
+            d[k] = <floating> error
+    return cost
+
+
+def output(int code, const floating[:, ::1] s, floating[:, ::1] a):
+    """a = output activation of s; see costs.pyi."""
+    cdef Py_ssize_t i
+    if s.shape[1]:
+        with nogil:
+            for i in range(s.shape[0]):
+                activate_row(code, &s[i, 0], &a[i, 0], s.shape[1])
+
+
+def cost_and_gradient(
+    int code, const floating[:, ::1] s, const long long[::1] labels, double[::1] cost, floating[:, ::1] d
+):
+    """Cost and dC/ds of each example; see costs.pyi."""
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(s.shape[0]):
+            cost[i] = cost_row(code, &s[i, 0], labels[i], &d[i, 0], s.shape[1])

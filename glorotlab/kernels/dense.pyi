@@ -1,0 +1,73 @@
+"""Dense layers s = z W + b, forward and backward, on tiles cut by shape alone.
+
+All arrays of one call are C-contiguous and share one dtype, float32 or float64. Callers hold
+``threads.single_threaded_blas()`` around these calls and have checked the shapes: nothing is checked here.
+"""
+
+from glorotlab.kernels._types import Matrix, Vector
+
+def forward(z: Matrix, weight: Matrix, bias: Vector, activation: int, s: Matrix, out: Matrix, threads: int) -> None:
+    """Fill ``s`` = z W + b and ``out`` = f(s).
+
+    Parameters
+    ----------
+    z : (batch, fan_in)
+    weight : (fan_in, fan_out)
+    bias : (fan_out,)
+    activation : int
+        A code of ``elementwise.CODES``.
+    s, out : (batch, fan_out)
+        Filled; they may be the same array where the pre-activation is not needed.
+    threads : int
+    """
+
+def backward(
+    d: Matrix,
+    weight: Matrix,
+    s_below: Matrix,
+    z_below: Matrix,
+    activation_below: int,
+    d_below: Matrix,
+    threads: int,
+) -> None:
+    """Fill ``d_below`` = (d W') f'(s_below): dC/ds of the layer below (Glorot & Bengio 2010, eq. 2).
+
+    Parameters
+    ----------
+    d : (batch, fan_out)
+        dC/ds of this layer.
+    weight : (fan_in, fan_out)
+    s_below, z_below : (batch, fan_in)
+        Pre-activation and activation of the layer below.
+    activation_below : int
+        Its code in ``elementwise.CODES``.
+    d_below : (batch, fan_in)
+        Filled.
+    threads : int
+    """
+
+def backward_update(
+    d: Matrix,
+    weight: Matrix,
+    bias: Vector,
+    s_below: Matrix | None,
+    z_below: Matrix,
+    activation_below: int,
+    d_below: Matrix | None,
+    weight_velocity: Matrix | None,
+    bias_velocity: Vector | None,
+    rate: float,
+    decay: float,
+    momentum: float,
+    threads: int,
+) -> None:
+    """Propagate ``d`` through W as ``backward`` does and update W and b while each tile of W is in cache.
+
+    Without a velocity W <- (1 - decay) W - rate z_below' d and b <- b - rate sum(d); with one
+    V <- momentum V - decay W - rate z_below' d, W <- W + V, and likewise b (biases do not decay). For the
+    batch-mean cost ``rate`` is learning rate / batch size. No weight gradient is stored.
+    ``d_below`` is None for the first layer.
+    """
+
+def weight_gradient(d: Matrix, z_below: Matrix, out: Matrix, scale: float, threads: int) -> None:
+    """Fill ``out`` (fan_in, fan_out) with scale z_below' d (Glorot & Bengio 2010, eq. 3)."""

@@ -1,0 +1,167 @@
+"""Dense layers s = z W + b, forward and backward, on tiles cut by shape alone.
+
+W has shape (fan_in, fan_out), row-major; z, s and the gradients have one row per example. Every tile is one
+single-threaded gemm over the whole summation, so that a result does not depend on the number of threads.
+"""
+
+from cython.parallel cimport prange
+
+from glorotlab.kernels._activations cimport LINEAR, activate, multiply_derivative
+from glorotlab.kernels._blas cimport floating, gemm
+
+cdef enum:
+    EXAMPLE_TILE = 128   # rows of z a tile holds
+    SMALL_BATCH = 32
+    NARROW_TILE = 64     # units a tile holds: 64 x 1,000 float32 weights stay in a core's L2 cache
+    WIDE_TILE = 256
+    PARALLEL_WORK = 32768  # multiply-adds below which waking a second thread costs more than it saves
+
+
+cdef inline int unit_tile(Py_ssize_t batch) noexcept nogil:
+    return NARROW_TILE if batch <= SMALL_BATCH else WIDE_TILE
+
+
+cdef inline int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil:
+    """Threads worth waking for this many tiles and multiply-adds."""
+    return <int> min(<Py_ssize_t> threads, tiles) if work > PARALLEL_WORK else 1
+
+
+cdef void forward_tile(
+    const floating[:, ::1] z, const floating[:, ::1] weight, const floating[::1] bias, int activation,
+    floating[:, ::1] s, floating[:, ::1] out, int first, int rows, int unit, int width,
+) noexcept nogil:
+    """Examples first..first+rows of units unit..unit+width: s = z W + b, then z = f(s) while s is in cache."""
+    cdef int fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1], a, k
+    for a in range(first, first + rows):
+        for k in range(unit, unit + width):
+            s[a, k] = bias[k]
+    if fan_in:
+        gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], fan_in,
+                       &weight[0, unit], fan_out, 1, &s[first, unit], fan_out)
+    for a in range(first, first + rows):
+        activate(activation, &s[a, unit], &out[a, unit], width)
+
+
+def forward(
+    const floating[:, ::1] z, const floating[:, ::1] weight, const floating[::1] bias, int activation,
+    floating[:, ::1] s, floating[:, ::1] out, int threads,
+):
+    """s = z W + b and out = f(s); see dense.pyi."""
+    cdef Py_ssize_t batch = z.shape[0], fan_in = weight.shape[0], fan_out = weight.shape[1]
+    cdef int width = unit_tile(batch)
+    cdef Py_ssize_t columns = (fan_out + width - 1) // width
+    cdef Py_ssize_t tiles = columns * ((batch + EXAMPLE_TILE - 1) // EXAMPLE_TILE), tile
+    cdef int first, unit, workers = team(threads, tiles, batch * fan_in * fan_out)
+    for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
+        first = <int> (tile // columns) * EXAMPLE_TILE
+        unit = <int> (tile % columns) * width
+        forward_tile(z, weight, bias, activation, s, out, first, <int> min(EXAMPLE_TILE, batch - first),
+                     unit, <int> min(width, fan_out - unit))
+
+
+cdef void propagate_tile(
+    const floating[:, ::1] d, const floating[:, ::1] weight,
+    const floating[:, ::1] s_below, const floating[:, ::1] z_below, int activation_below,
+    floating[:, ::1] d_below, int unit, int width,
+) noexcept nogil:
+    """dC/ds of units unit..unit+width below: d W' times f' (Glorot & Bengio 2010, eq. 2)."""
+    cdef int batch = <int> d.shape[0], fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1], a
+    gemm[floating](False, True, batch, width, fan_out, 1, &d[0, 0], fan_out,
+                   &weight[unit, 0], fan_out, 0, &d_below[0, unit], fan_in)
+    for a in range(batch):
+        multiply_derivative(activation_below, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
+
+
+def backward(
+    const floating[:, ::1] d, const floating[:, ::1] weight,
+    const floating[:, ::1] s_below, const floating[:, ::1] z_below, int activation_below,
+    floating[:, ::1] d_below, int threads,
+):
+    """d_below = (d W') f'(s_below); see dense.pyi."""
+    cdef Py_ssize_t batch = d.shape[0], fan_in = weight.shape[0], tile, tiles
+    cdef int width = unit_tile(batch), unit, workers
+    tiles = (fan_in + width - 1) // width if batch else 0
+    workers = team(threads, tiles, batch * fan_in * weight.shape[1])
+    for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
+        unit = <int> tile * width
+        propagate_tile(d, weight, s_below, z_below, activation_below, d_below,
+                       unit, <int> min(width, fan_in - unit))
+
+
+cdef void update_tile(
+    const floating[:, ::1] d, const floating[:, ::1] z_below, floating[:, ::1] weight,
+    floating[:, ::1] velocity, bint has_velocity,
+    floating rate, floating decay, floating momentum, int unit, int width,
+) noexcept nogil:
+    """Rows unit..unit+width of W: W <- (1 - decay) W - rate z' d, or the same through a velocity."""
+    cdef int batch = <int> d.shape[0], fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1], i, j
+    if not has_velocity:
+        gemm[floating](True, False, width, fan_out, batch, -rate, &z_below[0, unit], fan_in,
+                       &d[0, 0], fan_out, 1 - decay, &weight[unit, 0], fan_out)
+        return
+    for i in range(unit, unit + width):
+        for j in range(fan_out):
+            velocity[i, j] = momentum * velocity[i, j] - decay * weight[i, j]
+    gemm[floating](True, False, width, fan_out, batch, -rate, &z_below[0, unit], fan_in,
+                   &d[0, 0], fan_out, 1, &velocity[unit, 0], fan_out)
+    for i in range(unit, unit + width):
+        for j in range(fan_out):
+            weight[i, j] += velocity[i, j]
+
+
+cdef void update_bias(
+    const floating[:, ::1] d, floating[::1] bias, floating[::1] velocity, bint has_velocity,
+    floating rate, floating momentum,
+) noexcept nogil:
+    """b <- b - rate sum over examples of d, or the same through a velocity."""
+    cdef Py_ssize_t a, k
+    cdef floating total
+    for k in range(bias.shape[0]):
+        total = 0
+        for a in range(d.shape[0]):
+            total = total + d[a, k]
+        if has_velocity:
+            velocity[k] = momentum * velocity[k] - rate * total
+            bias[k] += velocity[k]
+        else:
+            bias[k] -= rate * total
+
+
+def backward_update(
+    const floating[:, ::1] d, floating[:, ::1] weight, floating[::1] bias,
+    const floating[:, ::1] s_below, const floating[:, ::1] z_below, int activation_below,
+    floating[:, ::1] d_below, floating[:, ::1] weight_velocity, floating[::1] bias_velocity,
+    double rate, double decay, double momentum, int threads,
+):
+    """Propagate d through W and update W and b, tile by tile; see dense.pyi."""
+    cdef Py_ssize_t batch = d.shape[0], fan_in = weight.shape[0], tile, tiles
+    cdef bint propagate = d_below is not None, has_velocity = weight_velocity is not None
+    cdef int width = unit_tile(batch), unit, rows, workers
+    tiles = (fan_in + width - 1) // width if batch and weight.shape[1] else 0
+    workers = team(threads, tiles, batch * fan_in * weight.shape[1])
+    for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
+        unit = <int> tile * width
+        rows = <int> min(width, fan_in - unit)
+        if propagate:
+            propagate_tile(d, weight, s_below, z_below, activation_below, d_below, unit, rows)
+        update_tile(d, z_below, weight, weight_velocity, has_velocity,
+                    <floating> rate, <floating> decay, <floating> momentum, unit, rows)
+    with nogil:
+        update_bias(d, bias, bias_velocity, has_velocity, <floating> rate, <floating> momentum)
+
+
+def weight_gradient(
+    const floating[:, ::1] d, const floating[:, ::1] z_below, floating[:, ::1] out, double scale, int threads,
+):
+    """out = scale z_below' d; see dense.pyi."""
+    cdef Py_ssize_t batch = d.shape[0], tile, tiles
+    cdef int fan_in = <int> out.shape[0], fan_out = <int> out.shape[1], width = WIDE_TILE, unit, workers
+    if not batch:
+        out[...] = 0
+        return
+    tiles = (fan_in + width - 1) // width
+    workers = team(threads, tiles, batch * out.shape[0] * out.shape[1])
+    for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
+        unit = <int> tile * width
+        gemm[floating](True, False, <int> min(width, fan_in - unit), fan_out, <int> batch, <floating> scale,
+                       &z_below[0, unit], fan_in, &d[0, 0], fan_out, 0, &out[unit, 0], fan_out)

@@ -1,0 +1,73 @@
+"""How many threads the kernels use, and a BLAS that stays single-threaded while they do.
+
+The number of threads never changes a result: work is cut into tiles by shape alone.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from threading import Lock
+
+from threadpoolctl import ThreadpoolController
+
+from glorotlab.errors import InvalidValueError
+
+_lock = Lock()
+_state = {"threads": 0, "limits": 0}
+_restore: list[object] = []
+
+
+def _check(n: object, origin: str) -> int:
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 1024:
+        raise InvalidValueError(f"{origin} {n!r}: allowed are whole numbers from 1 to 1024")
+    return n
+
+
+def default_num_threads() -> int:
+    """Return GLOROTLAB_NUM_THREADS where it is set, else the number of CPUs this process may use."""
+    text = os.environ.get("GLOROTLAB_NUM_THREADS")
+    if text is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return _check(int(text) if text.isdecimal() else text, "GLOROTLAB_NUM_THREADS")
+
+
+def num_threads() -> int:
+    """Return the number of threads the kernels use."""
+    if not _state["threads"]:
+        _state["threads"] = default_num_threads()
+    return _state["threads"]
+
+
+def set_num_threads(n: int) -> None:
+    """Set the number of threads of every kernel from now on; results do not depend on it.
+
+    Raises
+    ------
+    InvalidValueError
+        Where ``n`` is not a whole number from 1 to 1024.
+    """
+    _state["threads"] = _check(n, "number of threads")
+
+
+@lru_cache(maxsize=1)
+def _controller() -> ThreadpoolController:
+    import scipy.linalg.cython_blas  # noqa: F401  so that the controller sees the BLAS the kernels call
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS at one thread; nests, and costs next to nothing inside another of its kind."""
+    with _lock:
+        _state["limits"] += 1
+        if _state["limits"] == 1:
+            _restore.append(_controller().limit(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _lock:
+            _state["limits"] -= 1
+            if _state["limits"] == 0:
+                _restore.pop().restore_original_limits()  # type: ignore[attr-defined]

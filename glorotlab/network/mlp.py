@@ -1,0 +1,310 @@
+"""Network: a multi-layer perceptron on the compiled kernels.
+
+An activation without a kernel takes the unfused step: the same kernels with f = identity, then NumPy for f and f'.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import activations, initializers
+from glorotlab.errors import InvalidValueError
+from glorotlab.kernels import costs, dense, elementwise
+from glorotlab.kernels.threads import num_threads, single_threaded_blas
+from glorotlab.spec.network import NetworkSpec
+from glorotlab.streams import Purpose, check_seed, generator
+
+Array = npt.NDArray[np.floating[Any]]
+Labels = npt.NDArray[np.int64]
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass
+class ForwardPass:
+    """What a batch leaves in every layer; index l - 1 is layer l.
+
+    Parameters
+    ----------
+    inputs : (batch, fan_in)
+    preactivations, activations : lists of (batch, units of the layer)
+        s and z = f(s); the last activation is the network's output (probabilities for softmax).
+    """
+
+    inputs: Array
+    preactivations: list[Array]
+    activations: list[Array]
+
+    @property
+    def output(self) -> Array:
+        """The network's output, shape (batch, classes)."""
+        return self.activations[-1]
+
+    def below(self, layer: int) -> Array:
+        """What enters the weight matrix with index ``layer`` (0 is the first): the inputs or an activation."""
+        return self.activations[layer - 1] if layer else self.inputs
+
+
+@dataclass
+class BackwardPass(ForwardPass):
+    """A forward pass and what came back through it.
+
+    Parameters
+    ----------
+    cost : (batch,) float64
+        Cost of each example.
+    backprop : list of (batch, units of the layer)
+        dC/ds of each example's own cost.
+    """
+
+    cost: npt.NDArray[np.float64]
+    backprop: list[Array]
+
+    def weight_gradient(self, layer: int) -> Array:
+        """dC/dW of the batch-mean cost for the matrix with index ``layer``, shape (fan_in, fan_out); eq. 3."""
+        below, d = self.below(layer), self.backprop[layer]
+        out = np.empty((below.shape[1], d.shape[1]), dtype=d.dtype)
+        with single_threaded_blas():
+            dense.weight_gradient(d, below, out, 1 / max(len(d), 1), num_threads())
+        return out
+
+    def bias_gradient(self, layer: int) -> Array:
+        """dC/db of the batch-mean cost for the layer with index ``layer``, shape (fan_out,)."""
+        return np.asarray(self.backprop[layer].mean(axis=0, dtype=np.float64).astype(self.backprop[layer].dtype))
+
+
+@dataclass
+class Gradients:
+    """Gradients of the batch-mean cost.
+
+    Parameters
+    ----------
+    weights, biases : lists of arrays shaped as the network's
+    cost : float
+        The batch-mean cost.
+    """
+
+    weights: list[Array]
+    biases: list[Array]
+    cost: float
+
+
+@dataclass
+class _Workspace:
+    """Buffers of one batch size, so that a step allocates nothing."""
+
+    preactivations: list[Array]
+    activations: list[Array]
+    backprop: list[Array]
+    cost: npt.NDArray[np.float64] = field(repr=False)
+
+
+class Network:
+    """A network with its weights.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    seed : int
+        Weights and biases of layer l are a function of (seed, l) and the layer's shape; the same in both dtypes up to
+        rounding.
+    dtype : str
+        ``float32`` or ``float64``.
+
+    Attributes
+    ----------
+    weights : list of (fan_in, fan_out) arrays
+    biases : list of (fan_out,) arrays
+
+    Raises
+    ------
+    InvalidValueError
+        Where seed or dtype is not allowed.
+    """
+
+    def __init__(self, spec: NetworkSpec, seed: int = 0, dtype: str = "float32") -> None:
+        if dtype not in DTYPES:
+            raise InvalidValueError(f"dtype {dtype!r}: allowed are {', '.join(DTYPES)}")
+        self.spec, self.seed, self.dtype = spec, check_seed(seed), np.dtype(dtype)
+        self.weights: list[Array] = []
+        self.biases: list[Array] = []
+        self._initialize()
+        self._weight_velocities: list[Array | None] = [None] * len(self.weights)
+        self._bias_velocities: list[Array | None] = [None] * len(self.biases)
+        self._workspaces: dict[int, _Workspace] = {}
+        self._cost_code = costs.CODES[spec.output, spec.cost]
+        self._activation = activations.get(spec.activation)
+        self._fused = spec.activation in elementwise.CODES
+        self._code = elementwise.CODES.get(spec.activation, elementwise.CODES["linear"])
+
+    def _initialize(self) -> None:
+        initializer, bias = initializers.get(self.spec.initializer), initializers.get_bias(self.spec.bias)
+        with single_threaded_blas():  # orthogonal matrices come from a QR factorisation
+            for layer, (fan_in, fan_out) in enumerate(self.spec.fans, start=1):
+                weights = initializer.sample(generator(self.seed, Purpose.WEIGHTS, layer), fan_in, fan_out)
+                biases = bias.sample(generator(self.seed, Purpose.BIASES, layer), fan_out)
+                self.weights.append(np.ascontiguousarray(weights, dtype=self.dtype))
+                self.biases.append(np.ascontiguousarray(biases, dtype=self.dtype))
+
+    def forward(self, x: npt.ArrayLike) -> ForwardPass:
+        """Run a batch forward.
+
+        Parameters
+        ----------
+        x : (batch, fan_in)
+
+        Raises
+        ------
+        InvalidValueError
+            Where x has another shape.
+        """
+        inputs = self._inputs(x)
+        s, z = self._buffers(len(inputs)), self._buffers(len(inputs))
+        self._run_forward(inputs, s, z)
+        costs.output(self._cost_code, s[-1], z[-1])
+        return ForwardPass(inputs, s, z)
+
+    def backpropagate(self, x: npt.ArrayLike, labels: npt.ArrayLike) -> BackwardPass:
+        """Run a batch forward and each example's cost back to the pre-activations.
+
+        Parameters
+        ----------
+        x : (batch, fan_in)
+        labels : (batch,) int
+            In [0, classes).
+
+        Raises
+        ------
+        InvalidValueError
+            Where a shape or a label is not allowed.
+        """
+        passed = self.forward(x)
+        backprop, cost = self._buffers(len(passed.inputs)), np.empty(len(passed.inputs))
+        y = self._labels(labels, len(passed.inputs))
+        costs.cost_and_gradient(self._cost_code, passed.preactivations[-1], y, cost, backprop[-1])
+        with single_threaded_blas():
+            for layer in range(len(self.weights) - 1, 0, -1):
+                s, z, d = (
+                    passed.preactivations[layer - 1],
+                    passed.activations[layer - 1],
+                    backprop[layer - 1],
+                )
+                dense.backward(backprop[layer], self.weights[layer], s, z, self._code, d, num_threads())
+                self._unfused_derivative(s, d)
+        return BackwardPass(passed.inputs, passed.preactivations, passed.activations, cost, backprop)
+
+    def gradients(self, x: npt.ArrayLike, labels: npt.ArrayLike) -> Gradients:
+        """Return the gradients of the batch-mean cost; arguments as for ``backpropagate``."""
+        passed = self.backpropagate(x, labels)
+        layers = range(len(self.weights))
+        return Gradients(
+            [passed.weight_gradient(layer) for layer in layers],
+            [passed.bias_gradient(layer) for layer in layers],
+            float(passed.cost.mean()),
+        )
+
+    def train_step(
+        self,
+        x: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        learning_rate: float,
+        *,
+        momentum: float = 0.0,
+        l2: float = 0.0,
+    ) -> float:
+        """Take one step of gradient descent on the batch-mean cost, in place, and return that cost.
+
+        W <- (1 - learning_rate l2) W - learning_rate dC/dW, or through a velocity where momentum is not 0;
+        biases do not decay. No weight gradient is stored.
+        """
+        inputs = self._inputs(x)
+        y = self._labels(labels, len(inputs))
+        if not len(inputs):
+            raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
+        work = self._workspace(len(inputs))
+        self._run_forward(inputs, work.preactivations, work.activations)
+        costs.cost_and_gradient(self._cost_code, work.preactivations[-1], y, work.cost, work.backprop[-1])
+        if momentum:
+            self._allocate_velocities()
+        self._run_backward_update(inputs, work, learning_rate, momentum, l2)
+        return float(work.cost.mean())
+
+    def _run_backward_update(
+        self, inputs: Array, work: _Workspace, learning_rate: float, momentum: float, l2: float
+    ) -> None:
+        rate, decay, threads = learning_rate / len(inputs), learning_rate * l2, num_threads()
+        with single_threaded_blas():
+            for layer in range(len(self.weights) - 1, -1, -1):
+                s = work.preactivations[layer - 1] if layer else None
+                z = work.activations[layer - 1] if layer else inputs
+                d = work.backprop[layer - 1] if layer else None
+                dense.backward_update(
+                    work.backprop[layer],
+                    self.weights[layer],
+                    self.biases[layer],
+                    s,
+                    z,
+                    self._code,
+                    d,
+                    self._weight_velocities[layer],
+                    self._bias_velocities[layer],
+                    rate,
+                    decay,
+                    momentum,
+                    threads,
+                )
+                if s is not None and d is not None:
+                    self._unfused_derivative(s, d)
+
+    def _run_forward(self, inputs: Array, s: list[Array], z: list[Array]) -> None:
+        """Fill s of every layer and z of every hidden one."""
+        below, threads, last = inputs, num_threads(), len(self.weights) - 1
+        with single_threaded_blas():
+            for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+                code, out = (self._code, z[layer]) if layer < last else (elementwise.CODES["linear"], s[layer])
+                dense.forward(below, weight, bias, code, s[layer], out, threads)
+                if layer < last and not self._fused:
+                    z[layer][...] = self._activation.function(s[layer])
+                below = z[layer]
+
+    def _unfused_derivative(self, s: Array, d: Array) -> None:
+        if not self._fused:
+            d *= self._activation.derivative(s)
+
+    def _allocate_velocities(self) -> None:
+        if self._weight_velocities[0] is None:
+            self._weight_velocities = [np.zeros_like(weight) for weight in self.weights]
+            self._bias_velocities = [np.zeros_like(bias) for bias in self.biases]
+
+    def _buffers(self, batch: int) -> list[Array]:
+        return [np.empty((batch, size), dtype=self.dtype) for size in self.spec.layer_sizes[1:]]
+
+    def _workspace(self, batch: int) -> _Workspace:
+        if batch not in self._workspaces:
+            self._workspaces = {
+                batch: _Workspace(self._buffers(batch), self._buffers(batch), self._buffers(batch), np.empty(batch))
+            }
+        return self._workspaces[batch]
+
+    def _inputs(self, x: npt.ArrayLike) -> Array:
+        inputs = np.ascontiguousarray(x, dtype=self.dtype)
+        if inputs.ndim != 2 or inputs.shape[1] != self.spec.fan_in:
+            raise InvalidValueError(
+                f"inputs of shape {inputs.shape}: allowed is (examples, {self.spec.fan_in}) "
+                f"for layers {self.spec.layers}"
+            )
+        return inputs
+
+    def _labels(self, labels: npt.ArrayLike, batch: int) -> Labels:
+        given = np.asarray(labels)
+        if given.shape != (batch,) or (given.size and given.dtype.kind not in "iu"):
+            raise InvalidValueError(
+                f"labels of shape {given.shape} and dtype {given.dtype}: allowed is one whole number for each of "
+                f"{batch} examples"
+            )
+        if given.size and not (given.min() >= 0 and given.max() < self.spec.classes):
+            wrong = given[(given < 0) | (given >= self.spec.classes)][0]
+            raise InvalidValueError(f"label {wrong}: allowed are 0 to {self.spec.classes - 1}")
+        return np.ascontiguousarray(given, dtype=np.int64)

@@ -1,0 +1,164 @@
+"""LayerStatistics: the one vocabulary of per-layer statistics, predicted and measured alike.
+
+A LayerStatistics is an ``xarray.Dataset`` with dimension ``layer`` = 1..L, one per weight matrix; the last is the
+output layer. Layer l holds W of shape (fan_in, fan_out), s = z_{l-1} W + b and z_l = f(s); in the notation of
+Glorot & Bengio (2010) these are W^{l-1}, s^{l-1} and z^l. Version 1: names are added, never renamed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SCHEMA_VERSION = 1
+
+QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
+"""Probabilities of ``activation_quantile``; .98, signed, is the marker of the paper's figures 3 and 10."""
+
+SATURATION_THRESHOLD = 0.99
+"""Share of the largest |f| beyond which a unit of a bounded activation counts as saturated."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One name of the schema: what it is, its dimensions beyond ``seed`` and ``step``, its unit and its equation."""
+
+    name: str
+    long_name: str
+    dims: tuple[str, ...] = ("layer",)
+    units: str = "1"
+    equation: str = ""
+
+
+TENSORS: dict[str, tuple[str, str]] = {
+    "preactivation": ("pre-activation s", "s = z W + b"),
+    "activation": ("activation z", "z = f(s)"),
+    "backprop_gradient": (
+        "back-propagated gradient dC/ds of one example's cost",
+        "Glorot & Bengio 2010, eq. 2",
+    ),
+    "example_weight_gradient": ("weight gradient dC/dW of one example's cost", "Glorot & Bengio 2010, eq. 3"),
+    "batch_weight_gradient": ("weight gradient of the batch-mean cost", "mean over examples of eq. 3"),
+    "batch_bias_gradient": ("bias gradient of the batch-mean cost", "mean over examples of dC/ds"),
+}
+"""Each tensor whose elements are summarised: what it is and where it is defined."""
+
+
+def _variables() -> dict[str, Variable]:
+    found = [
+        Variable("fan_in", "units of the layer below"),
+        Variable("fan_out", "units of this layer"),
+        Variable("weight_variance", "variance of the weights", equation="Var[W]"),
+    ]
+    for name, (what, source) in TENSORS.items():
+        found += [
+            Variable(f"{name}_mean", f"mean of {what}", equation=source),
+            Variable(f"{name}_second_moment", f"second moment of {what}", equation=source),
+            Variable(f"{name}_variance", f"variance of {what}", ("layer", "estimator"), equation=source),
+            Variable(f"{name}_count", f"histogram counts of {what}", ("layer", "bin"), equation=source),
+            Variable(f"{name}_edge", f"histogram edges of {what}", ("layer", "edge"), equation=source),
+        ]
+    found += [
+        Variable("activation_quantile", "signed quantile of activation z", ("layer", "quantile")),
+        Variable("activation_saturation", "share of saturated activations"),
+        Variable("learning_speed", "length of the bias gradient", equation="|dC/db|, batch mean; Nielsen, ch. 5"),
+        Variable(
+            "jacobian_singular_value_mean",
+            "mean singular value of the layer's Jacobian",
+            equation="J = dz_l/dz_{l-1}; Glorot & Bengio 2010, eq. 17",
+        ),
+    ]
+    return {variable.name: variable for variable in found}
+
+
+VARIABLES = _variables()
+
+UNCERTAINTY = {
+    "std": "standard deviation between networks",
+    "sem": "standard error of the mean over networks",
+    "low": "lower end of the band for one network drawn once",
+    "high": "upper end of the band for one network drawn once",
+}
+"""Suffixes that carry the uncertainty of a variable."""
+
+COMPARED = tuple(
+    [f"{name}_{statistic}" for name in TENSORS for statistic in ("mean", "second_moment", "variance")]
+    + ["activation_quantile", "activation_saturation", "learning_speed", "jacobian_singular_value_mean"]
+)
+"""Variables a prediction and a measurement can be compared in."""
+
+
+def describe(name: str) -> Variable:
+    """Return the schema's entry of a variable, uncertainty suffixes included; KeyError where there is none."""
+    if name in VARIABLES:
+        return VARIABLES[name]
+    base, _, suffix = name.rpartition("_")
+    entry = VARIABLES[base]
+    return Variable(name, f"{entry.long_name}: {UNCERTAINTY[suffix]}", entry.dims, entry.units, entry.equation)
+
+
+def layer_statistics(
+    values: Mapping[str, Any],
+    *,
+    leading: tuple[str, ...] = (),
+    coords: Mapping[str, Any] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Build a LayerStatistics from arrays.
+
+    Parameters
+    ----------
+    values : mapping of str to array_like
+        Variables of the schema; each has the leading dimensions and then its own. ``T_variance`` may come without
+        its ``estimator`` axis: it is then the pooled one.
+    leading : tuple of str
+        Dimensions in front, such as ``("seed",)`` or ``("step",)``.
+    coords : mapping, optional
+        Coordinates beyond ``layer``, ``estimator`` and ``quantile``.
+    attributes : mapping, optional
+        Attributes beyond the schema and package version; dicts and lists become JSON strings.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Raises
+    ------
+    KeyError
+        Where a name is not in the schema.
+    """
+    import xarray as xr
+
+    data: dict[str, xr.Variable] = {}
+    for name, value in values.items():
+        entry = describe(name)
+        array = np.asarray(value)
+        if array.dtype.kind in "iub":
+            array = array.astype(np.float64)  # NetCDF 3 has no 64-bit integers
+        dims = leading[:1] if entry.dims == () else (*leading, *entry.dims)
+        if array.ndim == len(dims) - 1 and entry.dims[-1] == "estimator":
+            array = array[..., np.newaxis]
+        if name in ("fan_in", "fan_out", "weight_variance") and array.ndim == 1:
+            dims = ("layer",)
+        attrs = {"long_name": entry.long_name, "units": entry.units, "equation": entry.equation}
+        data[name] = xr.Variable(dims, array, attrs)
+    sizes = {dim: size for variable in data.values() for dim, size in variable.sizes.items()}
+    found: dict[str, Any] = {"layer": np.arange(1, sizes["layer"] + 1)}
+    if "estimator" in sizes:
+        found["estimator"] = ["pooled"]
+    if "quantile" in sizes:
+        found["quantile"] = list(QUANTILES)
+    attrs = {"schema_version": SCHEMA_VERSION, "glorotlab_version": version("glorotlab")}
+    attrs |= {
+        key: json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
+        for key, value in (attributes or {}).items()
+    }
+    return xr.Dataset(data, coords=found | dict(coords or {}), attrs=attrs)

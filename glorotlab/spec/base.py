@@ -1,0 +1,37 @@
+"""The base of every spec: frozen, without unknown fields, one line for an error, a canonical JSON text."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from glorotlab.errors import InvalidValueError
+
+
+def _one_line(error: ValidationError) -> str:
+    """Say what the first wrong field is, what it was and what is allowed."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return message
+    if first["type"] == "extra_forbidden":
+        return f"unknown field {place!r}"
+    shown = repr(first["input"])
+    return f"{place} {shown if len(shown) <= 60 else shown[:57] + '...'}: {message[0].lower()}{message[1:]}"
+
+
+class Spec(BaseModel):
+    """A plain, frozen, validated description; InvalidValueError where a field is wrong."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise InvalidValueError(_one_line(error)) from None
+
+    def canonical_json(self) -> str:
+        """Return the spec as JSON with sorted keys and canonical names: equal specs give equal text."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

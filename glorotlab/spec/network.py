@@ -1,0 +1,115 @@
+"""NetworkSpec: layer sizes, activation, initialiser, bias initialiser, output and cost of a network."""
+
+import re
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from glorotlab import activations, costs, initializers
+from glorotlab.errors import InvalidValueError
+from glorotlab.spec.base import Spec
+
+MAX_WIDTH = 2**24
+MAX_LAYERS = 100_000
+
+
+def parse_layers(text: str) -> tuple[int, ...]:
+    """Read layer sizes such as ``784,1000x5,10``: inputs, five hidden layers of 1,000 units, ten outputs.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a part is not ``N`` or ``NxTIMES`` with whole numbers from 1.
+    """
+    sizes: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:x\s*(\d{1,9})\s*)?", part)
+        width, times = (int(match[1]), int(match[2] or 1)) if match else (0, 0)
+        if not (1 <= width <= MAX_WIDTH and 1 <= times <= MAX_LAYERS):
+            raise InvalidValueError(
+                f"layers {text[:60]!r}: {part.strip()[:40]!r} is not a size; allowed are whole numbers from 1 "
+                f"to {MAX_WIDTH}, repeated as in 1000x5"
+            )
+        sizes += [width] * times
+    return tuple(sizes)
+
+
+class NetworkSpec(Spec):
+    """A multi-layer perceptron as it stands before training.
+
+    Parameters
+    ----------
+    layer_sizes : tuple of int
+        Inputs, hidden layers, outputs.
+    activation : str
+        Of every hidden layer; a name of ``glorotlab.activations``.
+    initializer : str
+        Of every weight matrix; a name of ``glorotlab.initializers``, parameters in brackets.
+    bias : str, optional
+        ``zeros``, ``normal(std=)`` or ``uniform(bound=)``; by default what goes with the initialiser.
+    output : str
+        ``softmax``, ``sigmoid`` or ``linear``.
+    cost : str, optional
+        ``log_likelihood``, ``cross_entropy`` or ``quadratic``; by default the first that goes with the output.
+    """
+
+    layer_sizes: tuple[int, ...] = Field(min_length=2, max_length=MAX_LAYERS + 1)
+    activation: str = "tanh"
+    initializer: str = "glorot_uniform"
+    bias: str = ""
+    output: str = "softmax"
+    cost: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _canonical(cls, fields: Any) -> Any:
+        """Replace aliases and defaults by canonical names, so that equal networks are equal specs."""
+        fields = dict(fields)
+        initializer = initializers.get(str(fields.get("initializer") or "glorot_uniform"))
+        output = str(fields.get("output") or "softmax")
+        cost = str(fields.get("cost") or costs.default_cost(output))
+        fields["activation"] = activations.get(str(fields.get("activation", "tanh"))).name
+        fields["initializer"] = initializer.name
+        fields["bias"] = initializers.get_bias(str(fields.get("bias") or initializer.bias)).name
+        fields["output"], fields["cost"] = output, costs.get(output, cost).name
+        return fields
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> "NetworkSpec":
+        for size in self.layer_sizes:
+            if not 1 <= size <= MAX_WIDTH:
+                raise InvalidValueError(f"layer size {size}: allowed are whole numbers from 1 to {MAX_WIDTH}")
+        if self.output == "softmax" and self.layer_sizes[-1] < 2:
+            raise InvalidValueError(f"{self.layer_sizes[-1]} softmax output: allowed are 2 or more")
+        return self
+
+    @classmethod
+    def parse(cls, layers: str, **fields: Any) -> "NetworkSpec":
+        """Build a spec from layers written as ``784,1000x5,10`` and the other fields by name."""
+        return cls(layer_sizes=parse_layers(layers), **fields)
+
+    @property
+    def layers(self) -> str:
+        """The layer sizes as text, runs of equal hidden layers folded: ``784,1000x5,10``."""
+        parts: list[list[int]] = []
+        for size in self.layer_sizes:
+            if parts and parts[-1][0] == size:
+                parts[-1][1] += 1
+            else:
+                parts.append([size, 1])
+        return ",".join(f"{size}x{times}" if times > 1 else str(size) for size, times in parts)
+
+    @property
+    def fans(self) -> tuple[tuple[int, int], ...]:
+        """(fan_in, fan_out) of every weight matrix."""
+        return tuple(zip(self.layer_sizes[:-1], self.layer_sizes[1:], strict=True))
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs."""
+        return self.layer_sizes[0]
+
+    @property
+    def classes(self) -> int:
+        """Number of outputs."""
+        return self.layer_sizes[-1]
