@@ -217,7 +217,8 @@ def get(text: str) -> Initializer:
     UnknownNameError, InvalidValueError
         Where the name, a parameter or its value is not allowed.
     """
-    table = {key: {} for key in _NAMED} | {key: {} for key in ALIASES} | _PARAMETRIC
+    plain: dict[str, dict[str, float | str]] = {key: {} for key in (*_NAMED, *ALIASES)}
+    table = plain | _PARAMETRIC
     name, values = _parse("initializer", text, table)
     name = ALIASES.get(name, name)
     if name in _NAMED:
@@ -262,7 +263,7 @@ class BiasInitializer:
         if self.variance == 0:
             return np.zeros(fan_out)
         sampler = _SAMPLERS[self.name.partition("(")[0]]
-        return sampler(generator, 1, fan_out, math.sqrt(self.variance))[0]
+        return np.ravel(sampler(generator, 1, fan_out, math.sqrt(self.variance)))
 
 
 def get_bias(text: str) -> BiasInitializer:

@@ -8,7 +8,7 @@ Glorot & Bengio (2010) these are W^{l-1}, s^{l-1} and z^l. Version 1: names are 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SCHEMA_VERSION = 1
+
+Progress = Callable[[int, int], None]
+"""What long work calls as it goes on, with the steps done and the steps in all."""
 
 QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
 """Probabilities of ``activation_quantile``; .98, signed, is the marker of the paper's figures 3 and 10."""
@@ -156,9 +159,9 @@ def layer_statistics(
         found["estimator"] = ["pooled"]
     if "quantile" in sizes:
         found["quantile"] = list(QUANTILES)
-    attrs = {"schema_version": SCHEMA_VERSION, "glorotlab_version": version("glorotlab")}
-    attrs |= {
+    attributes_found: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "glorotlab_version": version("glorotlab")}
+    attributes_found |= {
         key: json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
         for key, value in (attributes or {}).items()
     }
-    return xr.Dataset(data, coords=found | dict(coords or {}), attrs=attrs)
+    return xr.Dataset(data, coords=found | dict(coords or {}), attrs=attributes_found)

@@ -17,7 +17,6 @@ from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, check_seed, generator
 
 Array = npt.NDArray[np.floating[Any]]
-Labels = npt.NDArray[np.int64]
 
 DTYPES = ("float32", "float64")
 
@@ -43,7 +42,7 @@ class ForwardPass:
         return self.activations[-1]
 
     def below(self, layer: int) -> Array:
-        """What enters the weight matrix with index ``layer`` (0 is the first): the inputs or an activation."""
+        """Return what enters the weight matrix with index ``layer`` (0 is the first): the inputs or an activation."""
         return self.activations[layer - 1] if layer else self.inputs
 
 
@@ -63,7 +62,7 @@ class BackwardPass(ForwardPass):
     backprop: list[Array]
 
     def weight_gradient(self, layer: int) -> Array:
-        """dC/dW of the batch-mean cost for the matrix with index ``layer``, shape (fan_in, fan_out); eq. 3."""
+        """Return dC/dW of the batch-mean cost for the matrix with index ``layer``, shape (fan_in, fan_out); eq. 3."""
         below, d = self.below(layer), self.backprop[layer]
         out = np.empty((below.shape[1], d.shape[1]), dtype=d.dtype)
         with single_threaded_blas():
@@ -71,7 +70,7 @@ class BackwardPass(ForwardPass):
         return out
 
     def bias_gradient(self, layer: int) -> Array:
-        """dC/db of the batch-mean cost for the layer with index ``layer``, shape (fan_out,)."""
+        """Return dC/db of the batch-mean cost for the layer with index ``layer``, shape (fan_out,)."""
         return np.asarray(self.backprop[layer].mean(axis=0, dtype=np.float64).astype(self.backprop[layer].dtype))
 
 
@@ -182,7 +181,7 @@ class Network:
         """
         passed = self.forward(x)
         backprop, cost = self._buffers(len(passed.inputs)), np.empty(len(passed.inputs))
-        y = self._labels(labels, len(passed.inputs))
+        y = self.spec.check_labels(labels, len(passed.inputs))
         costs.cost_and_gradient(self._cost_code, passed.preactivations[-1], y, cost, backprop[-1])
         with single_threaded_blas():
             for layer in range(len(self.weights) - 1, 0, -1):
@@ -220,7 +219,7 @@ class Network:
         biases do not decay. No weight gradient is stored.
         """
         inputs = self._inputs(x)
-        y = self._labels(labels, len(inputs))
+        y = self.spec.check_labels(labels, len(inputs))
         if not len(inputs):
             raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
         work = self._workspace(len(inputs))
@@ -296,15 +295,3 @@ class Network:
                 f"for layers {self.spec.layers}"
             )
         return inputs
-
-    def _labels(self, labels: npt.ArrayLike, batch: int) -> Labels:
-        given = np.asarray(labels)
-        if given.shape != (batch,) or (given.size and given.dtype.kind not in "iu"):
-            raise InvalidValueError(
-                f"labels of shape {given.shape} and dtype {given.dtype}: allowed is one whole number for each of "
-                f"{batch} examples"
-            )
-        if given.size and not (given.min() >= 0 and given.max() < self.spec.classes):
-            wrong = given[(given < 0) | (given >= self.spec.classes)][0]
-            raise InvalidValueError(f"label {wrong}: allowed are 0 to {self.spec.classes - 1}")
-        return np.ascontiguousarray(given, dtype=np.int64)

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from glorotlab import activations, costs, initializers
@@ -113,3 +115,47 @@ class NetworkSpec(Spec):
     def classes(self) -> int:
         """Number of outputs."""
         return self.layer_sizes[-1]
+
+    def layer_activation(self, index: int) -> activations.Activation | None:
+        """Return the activation of the layer with this index (0 is the first), or None for a softmax output.
+
+        A sigmoid or linear output is an activation like any other; softmax mixes units.
+        """
+        name = self.activation if index < len(self.layer_sizes) - 2 else self.output
+        return activations.RECORDS.get(name)
+
+    def check_inputs(self, x: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
+        """Return inputs as a floating array of shape (examples, fan_in), at least one example, all finite.
+
+        Raises
+        ------
+        InvalidValueError
+            Naming the shape, or the first number that is not finite and its place.
+        """
+        inputs = np.asarray(x)
+        if inputs.dtype.kind not in "fiub":
+            raise InvalidValueError(f"inputs of dtype {inputs.dtype}: allowed are numbers")
+        inputs = inputs if inputs.dtype in (np.float32, np.float64) else inputs.astype(np.float64)
+        if inputs.ndim != 2 or inputs.shape[1] != self.fan_in or not len(inputs):
+            raise InvalidValueError(
+                f"inputs of shape {inputs.shape}: allowed is (examples, {self.fan_in}) for layers {self.layers}"
+            )
+        if not np.isfinite(inputs).all():
+            row, column = np.argwhere(~np.isfinite(inputs))[0]
+            raise InvalidValueError(
+                f"input {inputs[row, column]} of example {row}, column {column}: allowed are finite numbers"
+            )
+        return inputs
+
+    def check_labels(self, labels: npt.ArrayLike, examples: int) -> npt.NDArray[np.int64]:
+        """Return labels as int64 of shape (examples,) in [0, classes); InvalidValueError naming what is wrong."""
+        given = np.asarray(labels)
+        if given.shape != (examples,) or (given.size and given.dtype.kind not in "iu"):
+            raise InvalidValueError(
+                f"labels of shape {given.shape} and dtype {given.dtype}: allowed is one whole number for each "
+                f"of {examples} examples"
+            )
+        if given.size and not (given.min() >= 0 and given.max() < self.classes):
+            wrong = given[(given < 0) | (given >= self.classes)][0]
+            raise InvalidValueError(f"label {wrong}: allowed are 0 to {self.classes - 1}")
+        return np.ascontiguousarray(given, dtype=np.int64)

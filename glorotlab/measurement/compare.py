@@ -1,0 +1,163 @@
+"""compare: a prediction and a measurement side by side: ratio, standard error, z-score and band, layer by layer."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.schema import COMPARED
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SECOND_MOMENTS = (
+    "preactivation_second_moment",
+    "activation_second_moment",
+    "backprop_gradient_second_moment",
+    "example_weight_gradient_second_moment",
+    "batch_weight_gradient_second_moment",
+)
+"""What a table shows unless asked for more."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One variable of one layer; numbers that do not exist are None.
+
+    Parameters
+    ----------
+    layer : int
+    variable : str
+    predicted, measured : float
+        The measurement is the mean over seeds.
+    standard_error : float or None
+        Of that mean; None for one seed.
+    ratio : float or None
+        measured / predicted.
+    z_score : float or None
+        (measured - predicted) / standard_error.
+    low, high : float or None
+        The predicted band for one network drawn once, where the prediction has one.
+    inside_band : bool or None
+        Whether every network measured lies inside it.
+    """
+
+    layer: int
+    variable: str
+    predicted: float
+    measured: float
+    standard_error: float | None
+    ratio: float | None
+    z_score: float | None
+    low: float | None
+    high: float | None
+    inside_band: bool | None
+
+    @property
+    def ratio_error(self) -> float | None:
+        """Standard error of the ratio."""
+        return None if self.standard_error is None or not self.predicted else self.standard_error / abs(self.predicted)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Entries of every layer and variable that a prediction and a measurement share."""
+
+    entries: tuple[Entry, ...]
+
+    def select(self, variable: str) -> list[Entry]:
+        """Return the entries of one variable, by layer."""
+        return [entry for entry in self.entries if entry.variable == variable]
+
+    def to_markdown(self, variables: Sequence[str] = SECOND_MOMENTS) -> str:
+        """Return a table of the given variables, one line a layer and variable."""
+        lines = [
+            "| variable | layer | predicted | measured | ratio | standard error | z |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for variable in variables:
+            for e in self.select(variable):
+                cells = (
+                    f"{e.predicted:.5g}",
+                    f"{e.measured:.5g}",
+                    _cell(e.ratio),
+                    _cell(e.ratio_error),
+                    _cell(e.z_score, 2),
+                )
+                lines.append(f"| {variable} | {e.layer} | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+
+def _cell(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
+    """Set a prediction and a measurement side by side.
+
+    Parameters
+    ----------
+    prediction, measurement : xarray.Dataset
+        LayerStatistics of the same spec; the measurement may have a dimension ``seed``.
+
+    Returns
+    -------
+    Comparison
+        Of the variables both have; where a number is NaN in either, the entry is left out.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the two are not of the same network and number of examples.
+    """
+    for attribute in ("spec", "examples"):
+        left, right = (dataset.attrs.get(attribute) for dataset in (prediction, measurement))
+        if left != right:
+            raise InvalidValueError(f"cannot compare: {attribute} {_short(left)} predicted, {_short(right)} measured")
+    entries: list[Entry] = []
+    for name in COMPARED:
+        if name in prediction and name in measurement and "quantile" not in prediction[name].dims:
+            entries += _entries(name, prediction, measurement)
+    return Comparison(tuple(entries))
+
+
+def _short(value: object) -> str:
+    if isinstance(value, str) and value.startswith("{"):
+        fields = json.loads(value)
+        return " ".join(str(fields[key]) for key in ("layer_sizes", "activation", "initializer", "bias"))
+    return str(value)
+
+
+def _entries(name: str, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Entry]:
+    predicted, measured = (_pooled(dataset[name]) for dataset in (prediction, measurement))
+    rows = measured.transpose("seed", "layer").values if "seed" in measured.dims else measured.values[np.newaxis]
+    found = []
+    for index, layer in enumerate(prediction["layer"].values):
+        values, expected = rows[:, index], float(predicted.values[index])
+        if not (math.isfinite(expected) and np.isfinite(values).all()):
+            continue
+        mean = float(values.mean())
+        error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
+        low, high = (_band(prediction, f"{name}_{end}", index) for end in ("low", "high"))
+        inside = None if low is None or high is None else bool(((values >= low) & (values <= high)).all())
+        ratio = mean / expected if expected else None
+        z = (mean - expected) / error if error else None
+        found.append(Entry(int(layer), name, expected, mean, error, ratio, z, low, high, inside))
+    return found
+
+
+def _pooled(array: xr.DataArray) -> xr.DataArray:
+    return array.sel(estimator="pooled") if "estimator" in array.dims else array
+
+
+def _band(prediction: xr.Dataset, name: str, index: int) -> float | None:
+    return float(_pooled(prediction[name]).values[index]) if name in prediction else None

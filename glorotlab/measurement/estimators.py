@@ -1,0 +1,129 @@
+"""Estimators: LayerStatistics of one network from one pass of a batch through it, accumulated in float64.
+
+Pooled means over units and examples together. Monitors during training are these estimators on a schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.activations import Activation
+from glorotlab.kernels import statistics
+from glorotlab.kernels.threads import num_threads, single_threaded_blas
+from glorotlab.network.mlp import BackwardPass, ForwardPass, Network
+from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
+
+Values = dict[str, npt.NDArray[np.float64]]
+Array = npt.NDArray[np.floating[Any]]
+
+HISTOGRAM_TENSORS = ("activation", "backprop_gradient", "batch_weight_gradient")
+"""Tensors of the paper's figures 4 and 6, 7, 8."""
+
+
+def layer_values(network: Network, passed: BackwardPass) -> Values:
+    """Return every schema variable of one pass, each an array with leading axis ``layer``."""
+    rows = [_layer(network, passed, layer) for layer in range(len(network.weights))]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def _layer(network: Network, passed: BackwardPass, layer: int) -> dict[str, Any]:
+    record = network.spec.layer_activation(layer)
+    below, d = passed.below(layer), passed.backprop[layer]
+    bias_gradient = passed.bias_gradient(layer)
+    row = {"weight_variance": _moments("", network.weights[layer])["_variance"]}
+    row |= _moments("preactivation", passed.preactivations[layer])
+    row |= _activation(passed.activations[layer], record)
+    row |= _moments("backprop_gradient", d)
+    row |= _example_weight_gradient(below, d)
+    row |= _moments("batch_weight_gradient", passed.weight_gradient(layer))
+    row |= _moments("batch_bias_gradient", bias_gradient)
+    row["learning_speed"] = float(np.linalg.norm(bias_gradient.astype(np.float64)))
+    return row
+
+
+def _moments(name: str, values: Array) -> dict[str, float]:
+    found = statistics.moments(values, num_threads())
+    return {
+        f"{name}_mean": found.mean,
+        f"{name}_second_moment": found.second_moment,
+        f"{name}_variance": found.second_moment - found.mean**2,
+    }
+
+
+def _activation(z: Array, record: Activation | None) -> dict[str, Any]:
+    """Moments, quantiles and saturation; NaN where the output is no activation."""
+    if record is None:
+        row: dict[str, Any] = {f"activation_{name}": np.nan for name in ("mean", "second_moment", "variance")}
+        return row | {"activation_quantile": np.full(len(QUANTILES), np.nan), "activation_saturation": np.nan}
+    row = dict(_moments("activation", z))
+    row["activation_quantile"] = statistics.quantiles(z, np.array(QUANTILES))
+    row["activation_saturation"] = (
+        np.nan if record.bound is None else statistics.saturation(z, SATURATION_THRESHOLD * record.bound, num_threads())
+    )
+    return row
+
+
+def _example_weight_gradient(below: Array, d: Array) -> dict[str, float]:
+    """Moments over examples and weights of z_i d_j (eq. 3), which factor within an example: no matrix is formed."""
+    z, g = below.astype(np.float64), d.astype(np.float64)
+    mean = float((z.mean(axis=1) * g.mean(axis=1)).mean())
+    second = float(((z**2).mean(axis=1) * (g**2).mean(axis=1)).mean())
+    return {
+        "example_weight_gradient_mean": mean,
+        "example_weight_gradient_second_moment": second,
+        "example_weight_gradient_variance": second - mean**2,
+    }
+
+
+def _tensors(passed: BackwardPass, layer: int) -> dict[str, Array]:
+    """Return the tensors a histogram is made of."""
+    values = (passed.activations[layer], passed.backprop[layer], passed.weight_gradient(layer))
+    return dict(zip(HISTOGRAM_TENSORS, values, strict=True))
+
+
+def histogram_edges(network: Network, passed: BackwardPass, bins: int) -> Values:
+    """Return edges for each tensor of ``HISTOGRAM_TENSORS``: symmetric, [-bound, bound] for a bounded activation,
+    else 1.25 times the largest magnitude of this pass.
+    """  # noqa: D205
+    edges: dict[str, list[npt.NDArray[np.float64]]] = {f"{name}_edge": [] for name in HISTOGRAM_TENSORS}
+    for layer in range(len(network.weights)):
+        record = network.spec.layer_activation(layer)
+        for name, values in _tensors(passed, layer).items():
+            found = statistics.moments(values, num_threads())
+            reach = 1.25 * max(abs(found.minimum), abs(found.maximum)) or 1.0
+            if name == "activation" and record is not None and record.bound is not None:
+                reach = record.bound
+            edges[f"{name}_edge"].append(np.linspace(-reach, reach, bins + 1))
+    return {name: np.array(rows) for name, rows in edges.items()}
+
+
+def histogram_counts(network: Network, passed: BackwardPass, edges: Mapping[str, Array]) -> Values:
+    """Return the counts for given edges; the outermost bins also hold what lies beyond them, so none is lost."""
+    counts: dict[str, list[npt.NDArray[np.float64]]] = {f"{name}_count": [] for name in HISTOGRAM_TENSORS}
+    for layer in range(len(network.weights)):
+        for name, values in _tensors(passed, layer).items():
+            edge = np.asarray(edges[f"{name}_edge"][layer], dtype=np.float64)
+            clipped = np.clip(values, edge[0].astype(values.dtype), edge[-1].astype(values.dtype))
+            found = np.asarray(statistics.histogram(clipped, edge, num_threads()), dtype=np.float64)
+            counts[f"{name}_count"].append(found)
+    return {name: np.array(rows) for name, rows in counts.items()}
+
+
+def jacobian_singular_value_mean(network: Network, passed: ForwardPass) -> npt.NDArray[np.float64]:
+    """Return the mean singular value of J = diag(f'(s)) W' over the examples of a pass, shape (layer,).
+
+    NaN where the output is no activation. Costs one singular value decomposition a layer and example.
+    """
+    found = np.full(len(network.weights), np.nan)
+    for layer, weight in enumerate(network.weights):
+        record = network.spec.layer_activation(layer)
+        if record is None:
+            continue
+        slopes = record.derivative(passed.preactivations[layer])
+        with single_threaded_blas():
+            found[layer] = np.mean([np.linalg.svd(weight * slope, compute_uv=False).mean() for slope in slopes])
+    return found

@@ -1,0 +1,108 @@
+"""measure: LayerStatistics of real networks at initialisation, one row a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.measurement import estimators
+from glorotlab.network.mlp import Network
+from glorotlab.schema import SATURATION_THRESHOLD, Progress, layer_statistics
+from glorotlab.spec.network import NetworkSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def measure(
+    spec: NetworkSpec,
+    inputs: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    seeds: int | Sequence[int] = 20,
+    *,
+    dtype: str = "float32",
+    bins: int = 0,
+    jacobian: bool = False,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Measure per-layer statistics of networks drawn at initialisation.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    inputs : (examples, fan_in)
+    labels : (examples,) int
+    seeds : int or sequence of int
+        A number stands for seeds 0 .. number - 1.
+    dtype : str
+        Of the networks; statistics are accumulated in float64.
+    bins : int
+        Histogram bins of activations, back-propagated and weight gradients; 0 for none. Edges come from the first
+        seed's network and serve all.
+    jacobian : bool
+        Whether to take the singular values of every layer's Jacobian for every example (slow: give few examples).
+    progress : callable, optional
+        Called with (networks done, networks in all).
+
+    Returns
+    -------
+    xarray.Dataset
+        LayerStatistics with dimensions ``seed`` and ``layer``.
+
+    Raises
+    ------
+    InvalidValueError
+        Where inputs, labels, seeds or bins are not allowed.
+    """
+    x = spec.check_inputs(inputs)
+    y = spec.check_labels(labels, len(x))
+    numbers = _seeds(seeds)
+    if not 0 <= bins <= 100_000:
+        raise InvalidValueError(f"bins {bins}: allowed are 0 to 100000")
+    rows: list[estimators.Values] = []
+    edges: estimators.Values = {}
+    for done, seed in enumerate(numbers):
+        if progress:
+            progress(done, len(numbers))
+        network = Network(spec, seed=seed, dtype=dtype)
+        passed = network.backpropagate(x, y)
+        row = estimators.layer_values(network, passed)
+        if bins:
+            edges = edges or estimators.histogram_edges(network, passed, bins)
+            row |= estimators.histogram_counts(network, passed, edges)
+        if jacobian:
+            row["jacobian_singular_value_mean"] = estimators.jacobian_singular_value_mean(network, passed)
+        rows.append(row)
+    if progress:
+        progress(len(numbers), len(numbers))
+    values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    values |= {name: np.array([edge] * len(rows)) for name, edge in edges.items()}
+    fans = np.array(spec.fans, dtype=np.float64)
+    values |= {"fan_in": fans[:, 0], "fan_out": fans[:, 1]}
+    return layer_statistics(
+        values,
+        leading=("seed",),
+        coords={"seed": np.array(numbers, dtype=np.float64)},
+        attributes={
+            "kind": "measurement",
+            "spec": spec.model_dump(mode="json"),
+            "seeds": numbers,
+            "examples": len(x),
+            "dtype": dtype,
+            "saturation_threshold": SATURATION_THRESHOLD,
+        },
+    )
+
+
+def _seeds(seeds: int | Sequence[int]) -> list[int]:
+    if isinstance(seeds, (int, np.integer)):
+        if not 1 <= seeds <= 10**6:
+            raise InvalidValueError(f"seeds {seeds}: allowed are 1 to 1000000 networks, or a sequence of seeds")
+        return list(range(int(seeds)))
+    if not len(seeds):
+        raise InvalidValueError("no seeds: allowed is at least one")
+    return [int(seed) for seed in seeds]

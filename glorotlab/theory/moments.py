@@ -1,0 +1,187 @@
+"""Gaussian moments of an activation: E f, E f^2, E f'^2, E f^4 for s ~ N(0, q), and pair moments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import activations
+from glorotlab.activations import Activation
+from glorotlab.errors import InvalidValueError
+from glorotlab.theory import quadrature
+
+Array = npt.NDArray[np.float64]
+
+PAIR_TERMS = 96
+"""Terms of the Hermite series of a pair moment; what is left out is bounded and reported."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of f(s), s ~ N(0, q), each of the shape of q.
+
+    Parameters
+    ----------
+    q : second moment of s
+    mean : E f
+    second_moment : E f^2
+    derivative_second_moment : E f'^2
+    fourth_moment : E f^4
+    method : str
+        ``closed form`` or ``quadrature``.
+    error : float
+        Estimate of the largest relative error (of the mean: relative to sqrt(E f^2)).
+    """
+
+    q: Array
+    mean: Array
+    second_moment: Array
+    derivative_second_moment: Array
+    fourth_moment: Array
+    method: str
+    error: float
+
+
+def _linear(q: Array) -> tuple[Array, ...]:
+    return np.zeros_like(q), q, np.ones_like(q), 3 * q**2
+
+
+def _relu(q: Array) -> tuple[Array, ...]:
+    """Half of the Gaussian moments; He et al. (2015)."""
+    return np.sqrt(q / (2 * np.pi)), q / 2, np.full_like(q, 0.5), 1.5 * q**2
+
+
+_CLOSED: dict[str, Callable[[Array], tuple[Array, ...]]] = {"linear": _linear, "relu": _relu}
+
+
+def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
+    """Return the Gaussian moments of an activation.
+
+    Parameters
+    ----------
+    activation : str or Activation
+    q : array_like
+        Second moments of the pre-activation, positive and finite, of any shape.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a q is not positive and finite.
+    """
+    record = activations.get(activation) if isinstance(activation, str) else activation
+    given = np.asarray(q, dtype=np.float64)
+    if not (np.isfinite(given).all() and (given > 0).all()):
+        wrong = given[~(np.isfinite(given) & (given > 0))].flat[0]
+        raise InvalidValueError(f"second moment q = {wrong}: allowed are positive finite numbers")
+    if record.name in _CLOSED:
+        values = _CLOSED[record.name](given)
+        return Moments(given, *values, method="closed form", error=float(np.finfo(float).eps))
+    flat = np.atleast_1d(given).ravel()
+    best, coarse = (_by_quadrature(record, flat, order) for order in (quadrature.ORDER, quadrature.ORDER - 4))
+    scale = np.stack([np.sqrt(best[1]), best[1], best[2], best[3]])
+    error = float(np.max(np.abs(best - coarse) / scale, initial=np.finfo(float).eps))
+    shaped = best.reshape(4, *given.shape)
+    return Moments(given, *shaped, method="quadrature", error=error)
+
+
+def _by_quadrature(record: Activation, q: Array, order: int) -> Array:
+    def square(s: Array) -> Array:
+        return np.asarray(record.function(s) ** 2)
+
+    functions = (
+        record.function,
+        square,
+        lambda s: record.derivative(s) ** 2,
+        lambda s: square(s) ** 2,
+    )
+    return quadrature.expectations(functions, q, record.kinks, order)
+
+
+@dataclass(frozen=True)
+class PairMoments:
+    """Pair moments over a batch of examples, each of shape (examples, examples).
+
+    Parameters
+    ----------
+    second_moment : E[f(s_a) f(s_b)]
+    derivative : E[f'(s_a) f'(s_b)]
+    error : float
+        Bound on what the series leaves out, relative to sqrt(E f_a^2 E f_b^2); 0 for closed forms.
+    """
+
+    second_moment: Array
+    derivative: Array
+    error: float
+
+
+def pair_moments(record: Activation, kernel: Array) -> PairMoments:
+    """Return the pair moments of (s_a, s_b) ~ N(0, kernel).
+
+    Parameters
+    ----------
+    record : Activation
+    kernel : Array of shape (examples, examples)
+        Covariance of the pre-activations of one unit over the examples.
+    """
+    q = np.diagonal(kernel)
+    rho = correlation(kernel)
+    if record.name == "linear":
+        return PairMoments(kernel.copy(), np.ones_like(kernel), 0.0)
+    if record.name == "relu":
+        return _relu_pairs(q, rho)
+    exact = moments(record, q)
+    if len(q) == 1:
+        return PairMoments(exact.second_moment[:, np.newaxis], exact.derivative_second_moment[:, np.newaxis], 0.0)
+    coefficients = quadrature.hermite_coefficients((record.function, record.derivative), q, PAIR_TERMS, record.kinks)
+    results, errors = [], []
+    for series, diagonal in zip(coefficients, (exact.second_moment, exact.derivative_second_moment), strict=True):
+        value, error = mehler_sum(series, series, rho, diagonal, diagonal)
+        np.fill_diagonal(value, diagonal)
+        results.append(value)
+        errors.append(error)
+    return PairMoments(*results, error=max(errors))
+
+
+def correlation(kernel: Array) -> Array:
+    """Correlations of a covariance matrix, clipped to [-1, 1]."""
+    scale = np.sqrt(np.diagonal(kernel))
+    return np.clip(kernel / (scale[:, np.newaxis] * scale), -1, 1)
+
+
+def mehler_sum(left: Array, right: Array, rho: Array, left_square: Array, right_square: Array) -> tuple[Array, float]:
+    """Sum a Hermite series of pair moments.
+
+    Parameters
+    ----------
+    left, right : (terms, examples)
+        Coefficients of g1 and g2.
+    rho : (examples, examples)
+    left_square, right_square : (examples,)
+        Exact E g1^2 and E g2^2: what the coefficients miss of them bounds the remainder by Cauchy and Schwarz.
+
+    Returns
+    -------
+    Array of shape (examples, examples), and the largest off-diagonal bound relative to sqrt(E g1^2 E g2^2).
+    """
+    total = np.zeros_like(rho)
+    for a, b in zip(left[::-1], right[::-1], strict=True):  # Horner's scheme in rho
+        total = total * rho + a[:, np.newaxis] * b
+    lost_left = np.sqrt(np.clip(1 - (left**2).sum(axis=0) / left_square, 0, 1))
+    lost_right = np.sqrt(np.clip(1 - (right**2).sum(axis=0) / right_square, 0, 1))
+    bound = np.abs(rho) ** len(left) * lost_left[:, np.newaxis] * lost_right
+    np.fill_diagonal(bound, 0)
+    return total, float(bound.max())
+
+
+def _relu_pairs(q: Array, rho: Array) -> PairMoments:
+    """Arc-cosine kernels of degree 1 and 0; Cho & Saul (2009)."""
+    angle = np.arccos(rho)
+    scale = np.sqrt(q[:, np.newaxis] * q)
+    second = scale * (np.sin(angle) + (np.pi - angle) * rho) / (2 * np.pi)
+    derivative = (np.pi - angle) / (2 * np.pi)
+    np.fill_diagonal(second, q / 2)
+    np.fill_diagonal(derivative, 0.5)
+    return PairMoments(second, derivative, 0.0)

@@ -1,0 +1,169 @@
+"""predict: LayerStatistics at initialisation from a spec and a batch of real data, or an input second moment.
+
+Every number is the expectation over networks of the statistic that ``measure`` takes of one network: pooled over
+units and examples, so that the variance subtracts the expected square of one network's own mean, which is not
+zero when units are few or examples alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import initializers
+from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.schema import layer_statistics
+from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory import jacobian, mean_field
+from glorotlab.theory.mean_field import LayerKernels
+from glorotlab.theory.output_gradient import OutputGradient, output_gradient
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = npt.NDArray[np.float64]
+
+ASSUMPTIONS = (
+    "weights and biases are as initialised: before any training step",
+    "layers are wide: corrections of relative size 1/width are left out",
+    "gradient independence: weights met backward are taken as independent of the forward pass",
+)
+
+MAX_EXAMPLES = 4096
+"""Pair kernels take examples^2 numbers a layer; beyond this they would not fit a small machine."""
+
+
+def predict(
+    spec: NetworkSpec,
+    *,
+    inputs: npt.ArrayLike | None = None,
+    labels: npt.ArrayLike | None = None,
+    input_second_moment: float | None = None,
+) -> xr.Dataset:
+    """Predict per-layer statistics at initialisation by mean-field theory.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    inputs : (examples, fan_in), optional
+        Real data; give either this or ``input_second_moment``.
+    labels : (examples,) int, optional
+        With inputs; without labels the gradients are not predicted.
+    input_second_moment : float, optional
+        E[x^2] of one example; gradients are then those of a batch of one.
+
+    Returns
+    -------
+    xarray.Dataset
+        LayerStatistics with dimension ``layer``; attribute ``assumptions`` lists what it rests on.
+
+    Raises
+    ------
+    InvalidValueError
+        Where an argument has the wrong shape, is not finite, or both or neither of the sources are given.
+    AssumptionError
+        Where the theory has nothing to say: all inputs zero with zero biases.
+    """
+    kernel, mean = _input_kernel(spec, inputs, input_second_moment)
+    y = _labels(spec, labels, len(kernel), scalar=inputs is None)
+    if not (np.diagonal(kernel) + initializers.get_bias(spec.bias).variance > 0).all():
+        raise AssumptionError(
+            "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
+        )
+    layers, error = mean_field.forward(spec, kernel, mean)
+    values = [_forward_values(spec, index, layer) for index, layer in enumerate(layers)]
+    if y is not None:
+        top = output_gradient(spec.output, spec.cost, layers[-1].preactivation, y, spec.classes)
+        mean_field.backward(spec, layers, top.kernel)
+        error = max(error, top.error)
+        for index, layer in enumerate(layers):
+            values[index] |= _backward_values(spec, index, layer, top if index == len(layers) - 1 else None)
+    columns = {name: np.array([value[name] for value in values]) for name in values[0]}
+    return layer_statistics(
+        columns,
+        attributes={
+            "kind": "prediction",
+            "spec": spec.model_dump(mode="json"),
+            "assumptions": list(ASSUMPTIONS),
+            "examples": len(kernel),
+            "numerical_error": error,
+        },
+    )
+
+
+def _input_kernel(spec: NetworkSpec, inputs: npt.ArrayLike | None, second_moment: float | None) -> tuple[Array, Array]:
+    """M^0 and the mean over inputs of each example."""
+    if (inputs is None) == (second_moment is None):
+        raise InvalidValueError("give either inputs or input_second_moment to predict from")
+    if inputs is None:
+        q = np.float64(second_moment)
+        if not (np.isfinite(q) and q > 0):
+            raise InvalidValueError(f"input second moment {second_moment}: allowed are positive finite numbers")
+        return np.full((1, 1), q), np.zeros(1)
+    x = spec.check_inputs(inputs).astype(np.float64)
+    if len(x) > MAX_EXAMPLES:
+        raise InvalidValueError(f"{len(x)} examples: allowed are 1 to {MAX_EXAMPLES}")
+    return x @ x.T / spec.fan_in, x.mean(axis=1)
+
+
+def _labels(
+    spec: NetworkSpec, labels: npt.ArrayLike | None, examples: int, scalar: bool
+) -> npt.NDArray[np.int64] | None:
+    if labels is None:
+        return np.zeros(1, dtype=np.int64) if scalar else None
+    return spec.check_labels(labels, examples)
+
+
+def _moments(name: str, second: float, mean: float, mean_square: float) -> dict[str, float]:
+    """Build the schema's three numbers of one tensor; ``mean_square`` is E of one network's squared mean."""
+    return {f"{name}_mean": mean, f"{name}_second_moment": second, f"{name}_variance": second - mean_square}
+
+
+def _forward_values(spec: NetworkSpec, index: int, layer: LayerKernels) -> dict[str, float]:
+    fan_in, fan_out = spec.fans[index]
+    q = np.diagonal(layer.preactivation)
+    values = {"fan_in": float(fan_in), "fan_out": float(fan_out), "weight_variance": layer.variance}
+    values |= _moments("preactivation", q.mean(), 0.0, layer.preactivation.mean() / fan_out)
+    mean = float(layer.activation_mean.mean())
+    between_units = layer.activation.mean() - mean**2
+    values |= _moments("activation", np.diagonal(layer.activation).mean(), mean, mean**2 + between_units / fan_out)
+    values["jacobian_singular_value_mean"] = _jacobian(spec, index, layer, q)
+    return values
+
+
+def _jacobian(spec: NetworkSpec, index: int, layer: LayerKernels, q: Array) -> float:
+    """Mean over examples and singular values; NaN where no spectrum is known, or the output is no activation."""
+    record, initializer = spec.layer_activation(index), initializers.get(spec.initializer)
+    if record is None:
+        return float("nan")
+    fan_in, fan_out = spec.fans[index]
+    if initializer.independent:
+        return float(jacobian.mean_singular_value(record, q, fan_in, fan_out, layer.variance).mean())
+    if initializer.distribution == "orthogonal" and fan_in >= fan_out:
+        gain = float(np.sqrt(fan_in * layer.variance))
+        return float(jacobian.orthogonal_mean_singular_value(record, q, gain).mean())
+    return float("nan")
+
+
+def _backward_values(
+    spec: NetworkSpec, index: int, layer: LayerKernels, top: OutputGradient | None
+) -> dict[str, float]:
+    """Gradients of one layer; ``top`` is the output layer's, whose units are few and need not have mean 0."""
+    fan_in, fan_out = spec.fans[index]
+    d = layer.backprop
+    mean_square = top.mean_square if top else d.mean() / fan_out
+    values = _moments("backprop_gradient", np.diagonal(d).mean(), top.mean if top else 0.0, mean_square)
+    unit_means = np.outer(layer.below_mean, layer.below_mean)
+    if index:  # the mean over the finitely many units below; of the inputs it is known exactly
+        unit_means = unit_means + (layer.below - unit_means) / fan_in
+    backprop_unit_means = d * (mean_square / d.mean()) if top else d / fan_out
+    weight_mean_square = (unit_means * backprop_unit_means).mean()
+    example = (np.diagonal(layer.below) * np.diagonal(d)).mean()
+    batch = (layer.below * d).mean()
+    weight_mean = float(layer.below_mean.mean()) * (top.mean if top else 0.0)
+    values |= _moments("example_weight_gradient", example, weight_mean, weight_mean_square)
+    values |= _moments("batch_weight_gradient", batch, weight_mean, weight_mean_square)
+    values |= _moments("batch_bias_gradient", d.mean(), top.mean if top else 0.0, mean_square)
+    return values
