@@ -1,0 +1,386 @@
+"""Statistics of arrays, accumulated in float64: moments, quantiles, histogram counts, saturation.
+
+The bits of a result depend on the values and their number alone, never on the number of threads: data are cut
+into chunks of a fixed length, each chunk is summed in fixed lanes, and chunks are added in their order. Counts are
+integers, whose sum has no order.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from glorotlab.errors import InvalidValueError
+
+from cython cimport floating
+from cython.parallel cimport prange
+from libc.math cimport INFINITY, NAN, exp, fabs, floor, isinf, isnan, log, sqrt
+from libc.stdint cimport int64_t
+
+from glorotlab.kernels.simd cimport cloned_void
+
+cdef enum:
+    CHUNK = 8192  # elements summed by one thread without a break
+    LANES = 16    # independent sums, vectorised without reordering; GCC 12 unrolls 8 of them into scalars
+    SMALL = 600   # Floyd and Rivest's bound, below which sampling for a pivot does not pay
+
+
+class Moments(NamedTuple):
+    """Moments and extremes of all elements of an array; NaN where there are none, or where one is NaN."""
+
+    count: int
+    mean: float
+    second_moment: float
+    minimum: float
+    maximum: float
+
+
+class Histogram(NamedTuple):
+    """Counts per bin, and how many values fell below the first and above the last edge (NaN is neither)."""
+
+    counts: np.ndarray
+    below: int
+    above: int
+
+
+def moments(values, threads=1):
+    """Mean, second moment, minimum and maximum over all elements of an array.
+
+    Parameters
+    ----------
+    values : array_like of float32 or float64
+        Any shape; an array that is not C-contiguous is copied first.
+    threads : int
+        At least 1. Changes the time, never a bit of the result.
+
+    Returns
+    -------
+    Moments
+        ``second_moment`` is the mean of the squares (raw, not central); float64 throughout, so float32 values
+        never overflow. Infinite values follow IEEE 754: the mean of both infinities is NaN, their extremes are not.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the dtype or the number of threads is not allowed.
+    """
+    flat = _flat(values)
+    chunks = -(-flat.size // CHUNK)
+    workers = _workers(threads, chunks)
+    if chunks == 0:
+        return Moments(0, np.nan, np.nan, np.nan, np.nan)
+    return Moments(flat.size, *_moments(flat, np.empty((chunks, 4)), workers))
+
+
+def quantiles(values, probabilities):
+    """Quantiles of all elements, interpolated linearly between order statistics as ``numpy.quantile`` does.
+
+    Parameters
+    ----------
+    values : array_like of float32 or float64
+        Any shape. One float64 copy is made.
+    probabilities : array_like of float
+        Each in [0, 1]; any shape.
+
+    Returns
+    -------
+    numpy.ndarray of float64, of the shape of ``probabilities``
+        NaN where ``values`` is empty or contains NaN. Between a finite and an infinite order statistic the quantile
+        is infinite, between both infinities NaN.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the dtype or a probability is not allowed.
+
+    Notes
+    -----
+    Selection, not sorting: R. W. Floyd and R. L. Rivest, "Algorithm 489: SELECT", CACM 18(3), 1975.
+    """
+    wanted = np.asarray(probabilities, dtype=np.float64)
+    outside = ~((wanted >= 0) & (wanted <= 1))
+    if outside.any():
+        raise InvalidValueError(f"probability {wanted[outside][0]}: allowed are numbers from 0 to 1")
+    flat = wanted.reshape(-1)
+    out = np.empty(flat.size)
+    _quantiles(_flat(values).astype(np.float64), flat, np.argsort(flat), out)
+    return out.reshape(wanted.shape)
+
+
+def histogram(values, edges, threads=1):
+    """Count the elements of each bin, as ``numpy.histogram`` does.
+
+    Bins are half-open, [edge_i, edge_i+1), except the last, which is closed. Evenly spaced edges are found by
+    arithmetic and checked against the edges themselves, others by bisection.
+
+    Parameters
+    ----------
+    values : array_like of float32 or float64
+        Any shape; an array that is not C-contiguous is copied first. NaN is not counted anywhere.
+    edges : array_like of float
+        Shape (bins + 1,), strictly increasing.
+    threads : int
+        At least 1.
+
+    Returns
+    -------
+    Histogram
+        ``counts`` of int64 and shape (bins,), and the numbers ``below`` and ``above`` all bins.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the dtype, the edges or the number of threads are not allowed.
+    """
+    flat = _flat(values)
+    edges = np.ascontiguousarray(edges, dtype=np.float64)
+    if edges.ndim != 1 or edges.size < 2 or not (edges[1:] > edges[: edges.size - 1]).all():
+        raise InvalidValueError(f"edges of shape {edges.shape}: allowed are two or more, strictly increasing")
+    workers = _workers(threads, -(-flat.size // CHUNK))
+    counts = np.zeros((workers, edges.size + 1), dtype=np.int64)  # below, the bins, above
+    _histogram(flat, edges, _bins_per_unit(edges), counts)
+    total = counts.sum(axis=0)
+    return Histogram(total[1:edges.size], int(total[0]), int(total[edges.size]))
+
+
+def saturation(values, threshold, threads=1):
+    """Share of the elements whose absolute value exceeds a threshold.
+
+    Parameters
+    ----------
+    values : array_like of float32 or float64
+        Any shape; an array that is not C-contiguous is copied first.
+    threshold : float
+        At least 0; compared in float64.
+    threads : int
+        At least 1.
+
+    Returns
+    -------
+    float
+        In [0, 1]; NaN where ``values`` is empty or contains NaN.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the dtype, the threshold or the number of threads is not allowed.
+    """
+    if not threshold >= 0:
+        raise InvalidValueError(f"threshold {threshold!r}: allowed are numbers from 0")
+    flat = _flat(values)
+    workers = _workers(threads, -(-flat.size // CHUNK))
+    return _saturation(flat, threshold, workers) if flat.size else np.nan
+
+
+def _flat(values):
+    """Return the values as a 1-D C-contiguous array of native float32 or float64; a copy only where needed."""
+    array = np.asarray(values)
+    native = array.dtype.newbyteorder("=")
+    if native not in (np.float32, np.float64):
+        raise InvalidValueError(f"values of dtype {array.dtype}: allowed are float32 and float64")
+    return np.ascontiguousarray(array, dtype=native).reshape(-1)
+
+
+def _workers(threads, chunks):
+    """Return the number of threads that find work, at least 1."""
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+        raise InvalidValueError(f"threads {threads!r}: allowed are whole numbers from 1")
+    return max(1, min(threads, chunks))
+
+
+def _bins_per_unit(edges):
+    """Return the bins per unit of evenly spaced edges; 0 where one is half a bin or more from its place."""
+    bins = edges.size - 1
+    first, last = edges[0], edges[bins]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        scale = bins / (last - first)
+        misplaced = np.abs((edges - first) * scale - np.arange(bins + 1))
+    return scale if (misplaced < 0.5).all() else 0.0
+
+
+# Moments
+
+cdef inline void add_moments(
+    floating x, double* total, double* square, floating* low, floating* high
+) noexcept nogil:
+    cdef double wide = x
+    total[0] += wide
+    square[0] += wide * wide
+    low[0] = x if x < low[0] else low[0]
+    high[0] = x if x > high[0] else high[0]
+
+
+cdef cloned_void chunk_moments(const floating* x, Py_ssize_t n, double* out) noexcept nogil:
+    """Sum, sum of squares, minimum and maximum of n >= 1 elements; the extremes overlook NaN."""
+    cdef double total[LANES]
+    cdef double square[LANES]
+    cdef floating low[LANES]
+    cdef floating high[LANES]
+    cdef Py_ssize_t block, k, blocks = n // LANES
+    for k in range(LANES):
+        total[k] = square[k] = 0
+        low[k] = INFINITY
+        high[k] = -INFINITY
+    for block in range(blocks):
+        for k in range(LANES):
+            add_moments(x[block * LANES + k], &total[k], &square[k], &low[k], &high[k])
+    for k in range(n % LANES):
+        add_moments(x[blocks * LANES + k], &total[k], &square[k], &low[k], &high[k])
+    for k in range(1, LANES):
+        total[0] += total[k]
+        square[0] += square[k]
+        low[0] = min(low[0], low[k])
+        high[0] = max(high[0], high[k])
+    out[0], out[1], out[2], out[3] = total[0], square[0], low[0], high[0]
+
+
+def _moments(const floating[::1] values, double[:, ::1] chunk, int threads):
+    cdef Py_ssize_t n = values.shape[0], chunks = chunk.shape[0], c
+    cdef double total = 0, square = 0, low = INFINITY, high = -INFINITY
+    with nogil:
+        for c in prange(chunks, num_threads=threads, schedule="static"):
+            chunk_moments(&values[c * CHUNK], min(CHUNK, n - c * CHUNK), &chunk[c, 0])
+        for c in range(chunks):
+            total += chunk[c, 0]
+            square += chunk[c, 1]
+            low = min(low, chunk[c, 2])
+            high = max(high, chunk[c, 3])
+    if isnan(square):  # squares cannot cancel: their sum is NaN exactly where a value is
+        low = high = square
+    return total / n, square / n, low, high
+
+
+# Quantiles
+
+cdef inline void swap(double* x, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
+    cdef double held = x[i]
+    x[i] = x[j]
+    x[j] = held
+
+
+cdef void select(double* x, Py_ssize_t left, Py_ssize_t right, Py_ssize_t k) noexcept nogil:
+    """Reorder x[left..right] so that x[k] is in its sorted place: none before it larger, none after it smaller."""
+    cdef Py_ssize_t i, j
+    cdef double pivot, n, rank, sample, spread
+    while right > left:
+        if right - left > SMALL:  # place a pivot near rank k by selecting in a sample of about n**(2/3) / 2
+            n = right - left + 1
+            rank = k - left + 1
+            sample = 0.5 * exp(2 * log(n) / 3)
+            spread = 0.5 * sqrt(log(n) * sample * (n - sample) / n)
+            if rank < n / 2:
+                spread = -spread
+            select(
+                x,
+                max(left, <Py_ssize_t>(k - rank * sample / n + spread)),
+                min(right, <Py_ssize_t>(k + (n - rank) * sample / n + spread)),
+                k,
+            )
+        pivot = x[k]
+        i = left
+        j = right
+        swap(x, left, k)
+        if x[right] > pivot:
+            swap(x, left, right)
+        while i < j:
+            swap(x, i, j)
+            i += 1
+            j -= 1
+            while x[i] < pivot:
+                i += 1
+            while x[j] > pivot:
+                j -= 1
+        if x[left] == pivot:
+            swap(x, left, j)
+        else:
+            j += 1
+            swap(x, j, right)
+        if j <= k:
+            left = j + 1
+        if k <= j:
+            right = j - 1
+
+
+cdef inline double interpolate(double a, double b, double t) noexcept nogil:
+    """Point at 0 <= t < 1 between a <= b, rounded as ``numpy.quantile`` rounds it."""
+    if t == 0 or a == b:
+        return a
+    if isinf(b - a):  # infinite ends, or an overflow of their difference
+        return (1 - t) * a + t * b
+    return a + (b - a) * t if t < 0.5 else b - (b - a) * (1 - t)
+
+
+def _quantiles(double[::1] scratch, const double[::1] probability, const Py_ssize_t[::1] order, double[::1] out):
+    """Fill out; probability[order] ascends, so that each selection starts where the last one ended."""
+    cdef Py_ssize_t n = scratch.shape[0], start = 0, i, j, k
+    cdef double place, above
+    cdef bint undefined = n == 0
+    with nogil:
+        for i in range(n):
+            undefined |= scratch[i] != scratch[i]
+        for j in range(out.shape[0]):
+            if undefined:
+                out[order[j]] = NAN
+                continue
+            place = probability[order[j]] * (n - 1)
+            k = <Py_ssize_t>floor(place)
+            select(&scratch[0], start, n - 1, k)
+            start = k
+            above = scratch[n - 1]
+            for i in range(k + 1, n):
+                above = min(above, scratch[i])
+            out[order[j]] = interpolate(scratch[k], above, place - k)
+
+
+# Histogram
+
+cdef inline Py_ssize_t bin_of(double x, const double[::1] edges, double scale) noexcept nogil:
+    """Bin of edges[0] <= x <= edges[bins]; scale is 0 where the edges are not evenly spaced."""
+    cdef Py_ssize_t bins = edges.shape[0] - 1, low = 0, half
+    if scale > 0:  # rounding, or an edge off its place, puts x next to its bin
+        low = min(bins - 1, <Py_ssize_t>((x - edges[0]) * scale))
+        while low > 0 and x < edges[low]:
+            low -= 1
+        while low < bins - 1 and x >= edges[low + 1]:
+            low += 1
+    else:
+        while bins > 1:  # the bin is one of those from low to low + bins - 1
+            half = bins // 2
+            low += half if x >= edges[low + half] else 0
+            bins -= half
+    return low
+
+
+cdef void count_bins(
+    const floating[::1] values, Py_ssize_t start, Py_ssize_t stop, const double[::1] edges, double scale,
+    int64_t* counts
+) noexcept nogil:
+    cdef Py_ssize_t bins = edges.shape[0] - 1, i
+    cdef double x
+    for i in range(start, stop):
+        x = values[i]
+        if x < edges[0]:
+            counts[0] += 1
+        elif x > edges[bins]:
+            counts[bins + 1] += 1
+        elif x == x:
+            counts[1 + bin_of(x, edges, scale)] += 1
+
+
+def _histogram(const floating[::1] values, const double[::1] edges, double scale, int64_t[:, ::1] counts):
+    cdef Py_ssize_t n = values.shape[0]
+    cdef int threads = counts.shape[0], t
+    for t in prange(threads, num_threads=threads, schedule="static", nogil=True):
+        count_bins(values, n * t // threads, n * (t + 1) // threads, edges, scale, &counts[t, 0])
+
+
+# Saturation
+
+def _saturation(const floating[::1] values, double threshold, int threads):
+    cdef Py_ssize_t n = values.shape[0], i
+    cdef int64_t exceeding = 0, numbers = 0
+    cdef double size
+    for i in prange(n, num_threads=threads, schedule="static", nogil=True):
+        size = fabs(values[i])
+        exceeding += size > threshold
+        numbers += size == size
+    return exceeding / <double>n if numbers == n else NAN
