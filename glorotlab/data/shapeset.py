@@ -1,0 +1,127 @@
+"""Shapeset-3x2: 32 x 32 grey images of one or two triangles, parallelograms or ellipses; nine classes.
+
+The task of Glorot & Bengio (2010, section 2.1), drawn without end from a stream that can be entered anywhere.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.kernels.shapeset import render
+from glorotlab.streams import MAX_SEED, Purpose, check_seed
+
+CLASS_NAMES = (
+    "triangle",
+    "parallelogram",
+    "ellipse",
+    "triangle + parallelogram",
+    "parallelogram + ellipse",
+    "triangle + ellipse",
+    "two triangles",
+    "two parallelograms",
+    "two ellipses",
+)
+
+#: Class probabilities before rejection, which turns about one image in a million into a one-object image.
+CLASS_PROBABILITIES = (1 / 6, 1 / 6, 1 / 6, 1 / 9, 1 / 9, 1 / 9, 1 / 18, 1 / 18, 1 / 18)
+
+PIXELS = 32 * 32
+
+
+@dataclass(frozen=True)
+class ShapesetSource:
+    """A stream of Shapeset-3x2 images: image i is a function of (seed, purpose, i) alone.
+
+    Parameters
+    ----------
+    seed : int
+        In [0, 2**64).
+    purpose : Purpose
+        Which stream of the seed: training, validation or test.
+    length : int or math.inf
+        How many images the source has.
+
+    Raises
+    ------
+    InvalidValueError
+        Where seed or length is outside its range.
+    """
+
+    seed: int
+    purpose: Purpose = Purpose.SHAPESET_TRAIN
+    length: float = math.inf
+    fan_in: ClassVar[int] = PIXELS
+    classes: ClassVar[int] = len(CLASS_NAMES)
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if self.length != math.inf:
+            _check_whole("length", self.length)
+
+    def batch(self, start: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the images start, ..., start + size - 1 and their classes.
+
+        Parameters
+        ----------
+        start : int
+            Index of the first image, from 0.
+        size : int
+            Number of images, from 0.
+
+        Returns
+        -------
+        x : float32 array of shape (size, 1024)
+            Grey levels, row by row, as level / 255 * 2 - 1 in [-1, 1].
+        y : int64 array of shape (size,)
+            Classes, numbered as in CLASS_NAMES.
+
+        Raises
+        ------
+        InvalidValueError
+            Where start or size is not a whole number from 0, or the batch reaches beyond the source's length.
+        """
+        start, size = _check_whole("start", start), _check_whole("size", size)
+        if start + size > self.length:
+            raise InvalidValueError(
+                f"batch of {size} images from {start}: allowed are batches within the {self.length} there are"
+            )
+        x, y = np.empty((size, PIXELS), np.float32), np.empty(size, np.int64)
+        render(self.seed, self.purpose, start, x, y)
+        return x, y
+
+
+def shapeset(n: int, seed: int = 0, start: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return ``n`` images of the training stream of ``seed``, from image ``start`` on.
+
+    Parameters
+    ----------
+    n : int
+        Number of images, from 0.
+    seed : int
+        In [0, 2**64).
+    start : int
+        Index of the first image, from 0.
+
+    Returns
+    -------
+    x : float32 array of shape (n, 1024)
+        Grey levels, row by row, as level / 255 * 2 - 1 in [-1, 1].
+    y : int64 array of shape (n,)
+        Classes, numbered as in CLASS_NAMES.
+
+    Raises
+    ------
+    InvalidValueError
+        Where an argument is not a whole number in its range.
+    """
+    return ShapesetSource(seed).batch(start, _check_whole("n", n))
+
+
+def _check_whole(name: str, value: float) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= MAX_SEED:
+        raise InvalidValueError(f"{name} {value!r}: allowed are whole numbers from 0 to 2**64 - 1")
+    return int(value)

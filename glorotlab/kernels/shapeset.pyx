@@ -1,0 +1,252 @@
+"""Images of Shapeset-3x2 (Glorot & Bengio 2010, section 2.1), each a function of (seed, purpose, index) alone.
+
+The distribution is that of the generator Glorot published (package "Shapeset", example "Shapeset-3*2"); the
+random numbers are those of stream (seed, purpose, index) of glorotlab.streams, taken in this order: polarity,
+number of objects, level of the ground; then for each object its kind, pre-rotation, rotation and level, and
+for each attempt to place it two scales and two shifts.
+"""
+
+from cython.parallel cimport prange
+from libc.math cimport M_LN2, M_PI, cos, exp, sin, sqrt
+from libc.stdint cimport int64_t, uint64_t
+
+from glorotlab.kernels._philox cimport Philox, start as start_stream, uniform
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.streams import check_seed
+
+cdef enum:
+    SIDE = 32
+    PIXELS = SIDE * SIDE
+    KINDS = 3
+    MAX_VERTICES = 20
+    ANGLES = 255  # rotations are multiples of 2 pi / 255
+    FINAL_ANGLES = 254  # the last of them is never drawn
+    MAX_REJECTIONS = 50
+    DARK_LOW = 0
+    DARK_HIGH = 114  # int(0.45 * 255)
+    LIGHT_LOW = 140  # int(0.55 * 255)
+    LIGHT_HIGH = 255
+
+cdef double SCALE_LOW = 0.2, SCALE_HIGH = 0.8, MAX_OVERLAP = 0.5
+
+# Tables over the kinds 0 triangle, 1 parallelogram, 2 ellipse, and over the angles.
+cdef int VERTICES[KINDS]
+cdef int PAIR_CLASS[KINDS][KINDS]
+cdef double AREA_RATIO[KINDS]  # regular polygon to its circle
+cdef double POLYGON_X[KINDS][MAX_VERTICES]
+cdef double POLYGON_Y[KINDS][MAX_VERTICES]
+cdef double COS[ANGLES]
+cdef double SIN[ANGLES]
+
+VERTICES[:] = [3, 4, 20]
+PAIR_CLASS[0][:] = [6, 3, 5]
+PAIR_CLASS[1][:] = [3, 7, 4]
+PAIR_CLASS[2][:] = [5, 4, 8]
+
+cdef void fill_tables() noexcept:
+    cdef int kind, k, v
+    cdef double angle
+    for k in range(ANGLES):
+        COS[k] = cos(2 * M_PI * k / ANGLES)
+        SIN[k] = sin(2 * M_PI * k / ANGLES)
+    for kind in range(KINDS):
+        v = VERTICES[kind]
+        AREA_RATIO[kind] = v * sin(2 * M_PI / v) / (2 * M_PI)
+        for k in range(v):
+            angle = 2 * M_PI * (<double>k / v + 0.5 / v + 0.25)
+            POLYGON_X[kind][k] = 0.5 * cos(angle)
+            POLYGON_Y[kind][k] = 0.5 * sin(angle)
+
+fill_tables()
+
+
+cdef struct Shape:
+    int kind
+    double area  # s0 s1 a(v): its area up to the factor pi / 4
+    double centre_x, centre_y
+    double x[MAX_VERTICES]  # vertices about the centre
+    double y[MAX_VERTICES]
+
+
+cdef inline int whole(Philox* stream, int low, int high) noexcept nogil:
+    """Whole number uniform in [low, high], both included."""
+    return low + <int>(uniform(stream) * (high - low + 1))
+
+
+cdef inline int pre_rotation(Philox* stream, int vertices) noexcept nogil:
+    """Index of the rotation before scaling: about plus or minus half a sector of the regular polygon."""
+    cdef int index = whole(stream, 0, ANGLES // vertices - 1)
+    if index > 254 // (2 * vertices):
+        index = min(ANGLES - 254 // vertices + index, 254)
+    return index
+
+
+cdef inline double shift(Philox* stream, double lowest, double highest) noexcept nogil:
+    """Place of a centre that keeps [lowest, highest] about it inside the image with one pixel of margin."""
+    cdef double low = max(0.0, 1 - lowest), high = min(<double>SIDE, SIDE - 1 - highest)
+    return low + uniform(stream) * (high - low)
+
+
+cdef inline void place(Philox* stream, Shape* shape, int before, int after) noexcept nogil:
+    """Draw scales and shift of a shape whose kind and two rotations (indices) stand, and compute its vertices.
+
+    The linear map is R(before) diag(s) R(back) R(after). The first three factors make a lower triangular
+    matrix, since tan(back) = -s1/s0 tan(before) is chosen to lay the base flat: [[h, 0], [shear, s0 s1 / h]]
+    with h = |(s0 cos, s1 sin)| of ``before``. So no arctangent is taken and no angle computed.
+    """
+    cdef double a = SIDE * (SCALE_LOW + (SCALE_HIGH - SCALE_LOW) * uniform(stream))
+    cdef double b = SIDE * (SCALE_LOW + (SCALE_HIGH - SCALE_LOW) * uniform(stream))
+    cdef double s0 = max(a, b), s1 = min(a, b)
+    cdef double c = COS[before], s = SIN[before]
+    cdef double h = sqrt(s0 * s0 * c * c + s1 * s1 * s * s)
+    cdef double shear = c * s * (s1 * s1 - s0 * s0) / h, height = s0 * s1 / h
+    c = COS[after]
+    s = SIN[after]
+    cdef double xx = h * c, xy = h * s, yx = shear * c - height * s, yy = shear * s + height * c
+    cdef double low_x = 0, high_x = 0, low_y = 0, high_y = 0, x, y
+    cdef int k
+    for k in range(VERTICES[shape.kind]):
+        x = POLYGON_X[shape.kind][k] * xx + POLYGON_Y[shape.kind][k] * yx
+        y = POLYGON_X[shape.kind][k] * xy + POLYGON_Y[shape.kind][k] * yy
+        low_x, high_x = min(low_x, x), max(high_x, x)
+        low_y, high_y = min(low_y, y), max(high_y, y)
+        shape.x[k] = x
+        shape.y[k] = y
+    shape.area = s0 * s1 * AREA_RATIO[shape.kind]
+    shape.centre_x = shift(stream, low_x, high_x)
+    shape.centre_y = shift(stream, low_y, high_y)
+
+
+cdef inline double extent(const Shape* shape, double ux, double uy) noexcept nogil:
+    """How far the shape reaches from its centre along the direction u."""
+    cdef double reach = 0
+    cdef int k
+    for k in range(VERTICES[shape.kind]):
+        reach = max(reach, shape.x[k] * ux + shape.y[k] * uy)
+    return reach
+
+
+cdef inline bint hides_too_much(const Shape* first, const Shape* second) noexcept nogil:
+    """Whether the estimated overlap, as a share of the first shape, exceeds MAX_OVERLAP."""
+    cdef double ux = second.centre_x - first.centre_x, uy = second.centre_y - first.centre_y
+    cdef double distance = sqrt(ux * ux + uy * uy)
+    ux /= distance
+    uy /= distance
+    cdef double depth = extent(first, ux, uy) + extent(second, -ux, -uy) - distance
+    if depth < 0:
+        return False
+    return second.area * (1 - exp(-depth * M_LN2 / distance)) > MAX_OVERLAP * first.area
+
+
+cdef inline void widen(int* left, int* right, int x0, int y0, int x1, int y1, int bottom) noexcept nogil:
+    """Widen the span of each row that the edge from (x0, y0) down to (x1, y1) crosses.
+
+    An edge crosses the rows y0 <= y < y1, and y1 too where that is the polygon's last row; C's division
+    rounds the crossing towards the upper end.
+    """
+    cdef int y, x
+    for y in range(y0, y1 + (y1 == bottom)):
+        x = x0 + (y - y0) * (x1 - x0) // (y1 - y0)
+        left[y] = min(left[y], x)
+        right[y] = max(right[y], x)
+
+
+cdef inline float intensity(int level) noexcept nogil:
+    """Grey level 0..255 as network input in [-1, 1]."""
+    return <float>(level / 255.0 * 2 - 1)
+
+
+cdef inline void paint(const Shape* shape, float value, float* image) noexcept nogil:
+    """Fill the polygon of the vertices truncated to whole pixels: the scan conversion of pygame 1.
+
+    A row is one span: the polygon is convex, so down each of its two sides y never decreases, and truncation,
+    being monotone, keeps that. Each side then crosses each row once, and the span runs between the two.
+    """
+    cdef int left[SIDE]
+    cdef int right[SIDE]
+    cdef int x[MAX_VERTICES]
+    cdef int y[MAX_VERTICES]
+    cdef int k, row, column, last = VERTICES[shape.kind] - 1, top = SIDE, bottom = 0
+    for k in range(last + 1):
+        x[k] = <int>(shape.x[k] + shape.centre_x)
+        y[k] = <int>(shape.y[k] + shape.centre_y)
+        top = min(top, y[k])
+        bottom = max(bottom, y[k])
+    for row in range(top, bottom + 1):
+        left[row] = SIDE
+        right[row] = -1
+    for k in range(last + 1):
+        if y[last] < y[k]:
+            widen(left, right, x[last], y[last], x[k], y[k], bottom)
+        elif y[last] > y[k]:
+            widen(left, right, x[k], y[k], x[last], y[last], bottom)
+        last = k
+    for row in range(top, bottom + 1):
+        for column in range(left[row], right[row] + 1):
+            image[row * SIDE + column] = value
+
+
+cdef void render_one(uint64_t seed, uint64_t purpose, uint64_t index, float* image, int64_t* label) noexcept nogil:
+    """Image ``index`` of the stream and its class."""
+    cdef Philox stream
+    start_stream(&stream, seed, purpose, index)
+    cdef bint light = uniform(&stream) < 0.5
+    cdef bint two = uniform(&stream) >= 0.5
+    cdef int ground = whole(&stream, DARK_LOW, DARK_HIGH) if light else whole(&stream, LIGHT_LOW, LIGHT_HIGH)
+    cdef Shape shapes[2]
+    cdef int i, k, before, after, level, rejections = 0
+    for k in range(PIXELS):
+        image[k] = intensity(ground)
+    for i in range(1 + two):
+        shapes[i].kind = whole(&stream, 0, KINDS - 1)
+        before = pre_rotation(&stream, VERTICES[shapes[i].kind])
+        after = whole(&stream, 0, FINAL_ANGLES - 1)
+        level = whole(&stream, LIGHT_LOW, LIGHT_HIGH) if light else whole(&stream, DARK_LOW, DARK_HIGH)
+        place(&stream, &shapes[i], before, after)
+        while i == 1 and hides_too_much(&shapes[0], &shapes[1]):
+            rejections += 1
+            if rejections == MAX_REJECTIONS:
+                label[0] = shapes[0].kind
+                return
+            place(&stream, &shapes[i], before, after)
+        paint(&shapes[i], intensity(level), image)
+    label[0] = PAIR_CLASS[shapes[0].kind][shapes[1].kind] if two else shapes[0].kind
+
+
+def render(seed, purpose, start, float[:, ::1] images, int64_t[::1] labels, int threads=1):
+    """Fill ``images`` and ``labels`` with the images start, start + 1, ... of a stream.
+
+    Parameters
+    ----------
+    seed : int
+        In [0, 2**64).
+    purpose : Purpose
+        What the stream is for.
+    start : int
+        Index of the first image. In [0, 2**64 - n].
+    images : float32 array of shape (n, 1024), C-contiguous
+        Receives the pixels, row by row, in [-1, 1].
+    labels : int64 array of shape (n,)
+        Receives the classes 0..8.
+    threads : int
+        How many threads share the images; the result does not depend on it.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the shapes do not fit each other, or an argument is outside its range.
+    """
+    cdef Py_ssize_t n = images.shape[0], i
+    if images.shape[1] != PIXELS or labels.shape[0] != n:
+        raise InvalidValueError(
+            f"images of shape {(n, images.shape[1])} and labels of shape {(labels.shape[0],)}: "
+            f"allowed are (n, {PIXELS}) and (n,)"
+        )
+    if start < 0 or start + n > 2**64:
+        raise InvalidValueError(f"start {start}: allowed are whole numbers from 0 to 2**64 - {n}")
+    if threads < 1:
+        raise InvalidValueError(f"threads {threads}: allowed are whole numbers from 1")
+    cdef uint64_t key0 = check_seed(seed), key1 = purpose, first = start
+    for i in prange(n, nogil=True, schedule="static", num_threads=threads):
+        render_one(key0, key1, first + <uint64_t>i, &images[i, 0], &labels[i])
