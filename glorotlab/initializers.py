@@ -168,19 +168,26 @@ _PARAMETRIC: dict[str, dict[str, float | str]] = {
 }
 """Names that take parameters, with their defaults."""
 
+LARGEST_PARAMETER = 1e18
+"""Parameters lie in [1/LARGEST_PARAMETER, LARGEST_PARAMETER], where a square is still a normal float32."""
+
 _BIASES: dict[str, dict[str, float | str]] = {"zeros": {}, "normal": {"std": 1.0}, "uniform": {"bound": 1.0}}
 
 NAMES = (*_NAMED, *ALIASES, *_PARAMETRIC)
 
 
 def _parse(kind: str, text: str, table: Mapping[str, Mapping[str, float | str]]) -> tuple[str, dict[str, float | str]]:
-    """Split ``name(key=value, ...)``; values are positive finite numbers or words, as the default is."""
+    """Split ``name(key=value, ...)``; values are positive numbers or words, as the default is."""
     match = re.fullmatch(r"\s*(\w{1,40})\s*(?:\(([^()]{0,200})\))?\s*", text)
     if match is None or match[1] not in table:
         raise UnknownNameError(kind, match[1] if match else text[:60], table)
     name, values = match[1], dict(table[match[1]])
+    given: set[str] = set()
     for part in filter(None, (part.strip() for part in (match[2] or "").split(","))):
         key, _, value = (piece.strip() for piece in part.partition("="))
+        if key in given:
+            raise InvalidValueError(f"{kind} {text!r}: {key!r} is given twice")
+        given.add(key)
         if key not in values:
             allowed = ", ".join(values) or "none"
             raise InvalidValueError(f"{kind} {text!r}: unknown parameter {key!r}; allowed are {allowed}")
@@ -193,8 +200,10 @@ def _positive(what: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise InvalidValueError(f"{what} {text!r}: allowed are positive finite numbers")
+    if not 1 / LARGEST_PARAMETER <= value <= LARGEST_PARAMETER:
+        raise InvalidValueError(
+            f"{what} {text!r}: allowed are numbers from {1 / LARGEST_PARAMETER:g} to {LARGEST_PARAMETER:g}"
+        )
     return value
 
 
@@ -217,8 +226,7 @@ def get(text: str) -> Initializer:
     UnknownNameError, InvalidValueError
         Where the name, a parameter or its value is not allowed.
     """
-    plain: dict[str, dict[str, float | str]] = {key: {} for key in (*_NAMED, *ALIASES)}
-    table = plain | _PARAMETRIC
+    table: dict[str, dict[str, float | str]] = {key: {} for key in (*_NAMED, *ALIASES)} | _PARAMETRIC
     name, values = _parse("initializer", text, table)
     name = ALIASES.get(name, name)
     if name in _NAMED:
@@ -263,7 +271,7 @@ class BiasInitializer:
         if self.variance == 0:
             return np.zeros(fan_out)
         sampler = _SAMPLERS[self.name.partition("(")[0]]
-        return np.ravel(sampler(generator, 1, fan_out, math.sqrt(self.variance)))
+        return sampler(generator, 1, fan_out, math.sqrt(self.variance)).ravel()
 
 
 def get_bias(text: str) -> BiasInitializer:

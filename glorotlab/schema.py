@@ -159,9 +159,9 @@ def layer_statistics(
         found["estimator"] = ["pooled"]
     if "quantile" in sizes:
         found["quantile"] = list(QUANTILES)
-    attributes_found: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "glorotlab_version": version("glorotlab")}
-    attributes_found |= {
+    stamp: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "glorotlab_version": version("glorotlab")}
+    stamp |= {
         key: json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
         for key, value in (attributes or {}).items()
     }
-    return xr.Dataset(data, coords=found | dict(coords or {}), attrs=attributes_found)
+    return xr.Dataset(data, coords=found | dict(coords or {}), attrs=stamp)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from glorotlab.errors import InvalidValueError
@@ -19,9 +20,9 @@ _restore: list[object] = []
 
 
 def _check(n: object, origin: str) -> int:
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 1024:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= 1024:
         raise InvalidValueError(f"{origin} {n!r}: allowed are whole numbers from 1 to 1024")
-    return n
+    return int(n)
 
 
 def default_num_threads() -> int:

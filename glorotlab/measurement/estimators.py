@@ -108,7 +108,7 @@ def histogram_counts(network: Network, passed: BackwardPass, edges: Mapping[str,
         for name, values in _tensors(passed, layer).items():
             edge = np.asarray(edges[f"{name}_edge"][layer], dtype=np.float64)
             clipped = np.clip(values, edge[0].astype(values.dtype), edge[-1].astype(values.dtype))
-            found = np.asarray(statistics.histogram(clipped, edge, num_threads()), dtype=np.float64)
+            found = np.asarray(statistics.histogram(clipped, edge, num_threads()).counts, dtype=np.float64)
             counts[f"{name}_count"].append(found)
     return {name: np.array(rows) for name, rows in counts.items()}
 

@@ -1,6 +1,7 @@
 """The base of every spec: frozen, without unknown fields, one line for an error, a canonical JSON text."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from glorotlab.errors import InvalidValueError
 
 
-def _one_line(error: ValidationError) -> str:
+def _one_line(error: ValidationError, known: Iterable[str]) -> str:
     """Say what the first wrong field is, what it was and what is allowed."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
@@ -16,7 +17,9 @@ def _one_line(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return message
     if first["type"] == "extra_forbidden":
-        return f"unknown field {place!r}"
+        return f"unknown field {place!r}: allowed are {', '.join(known)}"
+    if first["type"] == "missing":
+        return f"missing field {place!r}"
     shown = repr(first["input"])
     return f"{place} {shown if len(shown) <= 60 else shown[:57] + '...'}: {message[0].lower()}{message[1:]}"
 
@@ -26,11 +29,11 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise InvalidValueError(_one_line(error)) from None
+            raise InvalidValueError(_one_line(error, type(self).model_fields)) from None
 
     def canonical_json(self) -> str:
         """Return the spec as JSON with sorted keys and canonical names: equal specs give equal text."""

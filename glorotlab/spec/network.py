@@ -27,12 +27,14 @@ def parse_layers(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,9})\s*(?:x\s*(\d{1,9})\s*)?", part)
         width, times = (int(match[1]), int(match[2] or 1)) if match else (0, 0)
-        if not (1 <= width <= MAX_WIDTH and 1 <= times <= MAX_LAYERS):
+        if not (1 <= width <= MAX_WIDTH and 1 <= times <= MAX_LAYERS + 1):
             raise InvalidValueError(
                 f"layers {text[:60]!r}: {part.strip()[:40]!r} is not a size; allowed are whole numbers from 1 "
                 f"to {MAX_WIDTH}, repeated as in 1000x5"
             )
         sizes += [width] * times
+        if len(sizes) > MAX_LAYERS + 1:
+            raise InvalidValueError(f"layers {text[:60]!r}: allowed are at most {MAX_LAYERS} after the inputs")
     return tuple(sizes)
 
 
@@ -66,6 +68,8 @@ class NetworkSpec(Spec):
     @classmethod
     def _canonical(cls, fields: Any) -> Any:
         """Replace aliases and defaults by canonical names, so that equal networks are equal specs."""
+        if not isinstance(fields, (dict, NetworkSpec)):
+            raise InvalidValueError(f"network {str(fields)[:60]!r}: allowed is a table of fields")
         fields = dict(fields)
         initializer = initializers.get(str(fields.get("initializer") or "glorot_uniform"))
         output = str(fields.get("output") or "softmax")
@@ -86,8 +90,10 @@ class NetworkSpec(Spec):
         return self
 
     @classmethod
-    def parse(cls, layers: str, **fields: Any) -> "NetworkSpec":
+    def parse(cls, layers: str, /, **fields: Any) -> "NetworkSpec":
         """Build a spec from layers written as ``784,1000x5,10`` and the other fields by name."""
+        if "layer_sizes" in fields:
+            raise InvalidValueError(f"layers {layers[:60]!r} together with layer_sizes: allowed is one of the two")
         return cls(layer_sizes=parse_layers(layers), **fields)
 
     @property

@@ -5,7 +5,7 @@ import tomllib
 from typing import Literal
 
 import tomli_w
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import SCHEMA_VERSION
@@ -45,6 +45,11 @@ class TrainingSpec(Spec):
     batch_order: Literal["sequential", "shuffled"] = "shuffled"
     validation_every: int = Field(default=0, ge=0)
     monitor_every: int = Field(default=0, ge=0)
+
+    @field_validator("learning_rate", "momentum", "l2")
+    @classmethod
+    def _without_negative_zero(cls, value: float) -> float:
+        return value + 0.0  # -0.0 equals 0.0, so the canonical text must be the same
 
     @property
     def validation_interval(self) -> int:
