@@ -128,6 +128,7 @@ def test_quantiles_between_infinities():
     values = np.array([np.inf, 0.0, -np.inf, 1.0])
     expected = [-np.inf, -np.inf, 0.5, np.inf, np.inf]
     assert statistics.quantiles(values, [0.0, 0.1, 0.5, 0.9, 1.0]).tolist() == expected
+    assert statistics.quantiles([0.0, 1.0, np.inf], 0.5) == 1  # exactly an order statistic
     assert math.isnan(statistics.quantiles([-np.inf, np.inf], 0.5))
     assert statistics.quantiles([-1.7e308, 1.7e308], 0.5) == 0  # their difference overflows
     assert np.isnan(statistics.quantiles(np.empty(0), [0.5])).all()

@@ -1,0 +1,121 @@
+"""Equations 13 and 14: every layer equally wide."""
+
+from collections.abc import Callable
+from functools import cache
+
+import sympy as sp
+
+from glorotlab.theory.derivations.algebra import equal, equation, insert
+from glorotlab.theory.derivations.assumptions import BOTH, equal_widths
+from glorotlab.theory.derivations.backward import backward_variance
+from glorotlab.theory.derivations.derivation import Conclusion, Derivation, Step
+from glorotlab.theory.derivations.notation import (
+    GradientVariance,
+    VarianceSymbol,
+    WeightGradientVariance,
+    WeightVariance,
+    Width,
+    d,
+    i,
+    input_variance,
+)
+from glorotlab.theory.derivations.weight_gradient import weight_gradient_variance
+
+_N, _OUTPUTS = sp.symbols("n K", integer=True, positive=True)
+_V = VarianceSymbol("W", positive=True)
+_STANDARD, _NORMALIZED = sp.symbols("r_standard r_normalized", positive=True)
+
+
+@cache
+def equal_width() -> Derivation:
+    """Specialise equations 6 and 7, as they follow, to n units in every layer."""
+    gradient = equation(GradientVariance(i), (_N * _V) ** (d - i) * GradientVariance(d))
+    weight_gradient = equation(
+        WeightGradientVariance(i), (_N * _V) ** d * input_variance * GradientVariance(d)
+    )
+    top = WeightGradientVariance(d) / WeightGradientVariance(d - 1)
+    steps = (
+        Step(
+            "The gradient variance is a power of n Var[W] with the number of layers above.",
+            gradient,
+            "equal_widths inserted into the result of backward_variance",
+            lambda claim, _: (
+                claim.lhs == GradientVariance(i)
+                and equal(claim.rhs, _equally_wide(backward_variance().result.rhs))
+            ),
+        ),
+        Step(
+            "The weight-gradient variance does not depend on the layer.",
+            weight_gradient,
+            "equal_widths inserted into the result of weight_gradient_variance",
+            lambda claim, _: (
+                claim.lhs == WeightGradientVariance(i)
+                and equal(claim.rhs, _equally_wide(weight_gradient_variance().result.rhs))
+            ),
+        ),
+        Step(
+            "With K outputs instead of n the output layer differs from the layer below.",
+            equation(top, _N * WeightVariance(d - 1) / (_OUTPUTS * WeightVariance(d))),
+            "the result of weight_gradient_variance with n_0 = ... = n_d = n and n_(d+1) = K",
+            lambda claim, _: (
+                claim.lhs == top
+                and equal(claim.rhs, _with_outputs(insert(top, weight_gradient_variance().result)))
+            ),
+        ),
+        Step(
+            "By this ratio under the standard initialisation, with variance 1 / (3 n) in both layers,",
+            equation(_STANDARD, _N / _OUTPUTS),
+            "step 3 with eq. 1",
+            lambda claim, earlier: (
+                claim.lhs == _STANDARD
+                and equal(claim.rhs, _with_variance(earlier[2].rhs, lambda below, above: 1 / (3 * below)))
+            ),
+        ),
+        Step(
+            "and by this one under the normalised initialisation.",
+            equation(_NORMALIZED, (_N + _OUTPUTS) / (2 * _OUTPUTS)),
+            "step 3 with eq. 12",
+            lambda claim, earlier: (
+                claim.lhs == _NORMALIZED
+                and equal(claim.rhs, _with_variance(earlier[2].rhs, lambda below, above: 2 / (below + above)))
+            ),
+        ),
+    )
+    conclusions = (
+        Conclusion(
+            13,
+            gradient,
+            printed=equation(GradientVariance(i), (_N * _V) ** (d - i) * input_variance),
+            factor=input_variance / GradientVariance(d),
+            difference="The printed right side has Var[x] where Var[dC/ds^d] belongs: the recurrence starts at "
+            "the output and knows nothing of the inputs. The power d - i is right, though it does not follow from "
+            "eq. 6 as printed.",
+        ),
+        Conclusion(14, weight_gradient, printed=weight_gradient),
+    )
+    return Derivation(
+        "equal_width",
+        "Equal widths",
+        "Glorot & Bengio 2010, eqs. 13, 14",
+        (*BOTH, equal_widths),
+        steps,
+        conclusions,
+    )
+
+
+def _equally_wide(expression: sp.Expr) -> sp.Expr:
+    return expression.replace(Width, lambda _: _N).replace(WeightVariance, lambda _: _V).doit()
+
+
+def _width(index: sp.Expr) -> sp.Expr:
+    return _OUTPUTS if index == d + 1 else _N
+
+
+def _with_outputs(ratio: sp.Expr) -> sp.Expr:
+    """Return a ratio of weight-gradient variances with K outputs; widths inside its products cancel first."""
+    below, above = Width(d - 1) * WeightVariance(d - 1), Width(d + 1) * WeightVariance(d)
+    return (below / above).replace(Width, _width) if equal(ratio, below / above) else sp.nan
+
+
+def _with_variance(ratio: sp.Expr, variance: Callable[[sp.Expr, sp.Expr], sp.Expr]) -> sp.Expr:
+    return ratio.replace(WeightVariance, lambda index: variance(_width(index), _width(index + 1)))

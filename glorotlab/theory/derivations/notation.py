@@ -1,0 +1,240 @@
+"""The quantities of Glorot & Bengio (2010) as SymPy functions of the layer index, with their printed forms.
+
+Layer i has n_i units; s^i = z^i W^i with W^i of shape (n_i, n_{i+1}); z^0 = x and z^{i+1} = f(s^i). The
+weights are W^0 ... W^d, so s^d is the output pre-activation and has n_{d+1} units.
+"""
+
+from typing import Any, ClassVar
+
+import sympy as sp
+from sympy.printing.pretty.stringpict import prettyForm
+
+__all__ = [
+    "Activation",
+    "ActivationSlope",
+    "ActivationVariance",
+    "Gradient",
+    "GradientVariance",
+    "Preactivation",
+    "PreactivationVariance",
+    "VarianceSymbol",
+    "Weight",
+    "WeightGradient",
+    "WeightGradientVariance",
+    "WeightVariance",
+    "Width",
+    "d",
+    "i",
+    "input_variance",
+    "j",
+    "k",
+    "layer",
+    "unit",
+]
+
+
+class LayerQuantity(sp.Function):  # type: ignore[misc]
+    """A real quantity of layer ``args[0]``; further arguments are the indices of units.
+
+    Class attributes say how it is written: the ``letter``; whether the layer is its subscript, as in n_i, and
+    not its superscript; whether f' is taken of it, then the derivative of the cost by it, then the variance;
+    and its ``place`` in a printed product (n_i Var[W^i] Var[z^i]).
+    """
+
+    letter: ClassVar[str]
+    layer_below: ClassVar[bool] = False
+    slope: ClassVar[bool] = False
+    derivative: ClassVar[bool] = False
+    variance: ClassVar[bool] = False
+    place: ClassVar[int] = 0
+    is_real = True
+
+    @classmethod
+    def class_key(cls) -> tuple[int, int, str]:
+        """Return the key by which SymPy orders factors."""
+        return 4, cls.place, cls.__name__
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        layer_index, *units = (printer._print(index) for index in self.args)
+        body = f"{self.letter}{'_' if self.layer_below else '^'}{{{layer_index}}}"
+        if units:
+            body += f"_{{{','.join(units)}}}"
+        if self.slope:
+            body = rf"f'\left({body}\right)"
+        if self.derivative:
+            body = rf"\frac{{\partial C}}{{\partial {body}}}"
+        if self.variance:
+            body = rf"\operatorname{{Var}}\left[{body}\right]"
+        if exp is None:
+            return body
+        return f"{body}^{{{exp}}}" if self.layer_below or self.variance else rf"\left({body}\right)^{{{exp}}}"
+
+    def _sympystr(self, printer: Any) -> str:
+        layer_index, *units = (printer._print(index) for index in self.args)
+        bracketed = layer_index if self.args[0].is_Atom else f"({layer_index})"
+        body = f"{self.letter}{'_' if self.layer_below else '^'}{bracketed}"
+        if units:
+            body += f"_{','.join(units)}"
+        if self.slope:
+            body = f"f'({body})"
+        if self.derivative:
+            body = f"dC/d{body}" if self.variance else f"(dC/d{body})"
+        return f"Var[{body}]" if self.variance else body
+
+    def _pretty(self, printer: Any) -> prettyForm:
+        return prettyForm(sp.sstr(self))
+
+    def _mathml_presentation(self, printer: Any) -> Any:
+        layer_index, *units = (printer._print(index) for index in self.args)
+        letter = _tag(printer, "mi", self.letter)
+        body = _tag(
+            printer, "msub" if self.layer_below else "msup", letter, _tag(printer, "mrow", layer_index)
+        )
+        if units:
+            row = [node for unit_index in units for node in (_tag(printer, "mo", ","), unit_index)][1:]
+            body = _tag(printer, "msub", body, _tag(printer, "mrow", *row))
+        if self.slope:
+            body = _tag(printer, "mrow", _tag(printer, "mi", "f'"), *_enclosed(printer, "(", body, ")"))
+        if self.derivative:
+            above = _tag(printer, "mrow", _tag(printer, "mo", "∂"), _tag(printer, "mi", "C"))
+            body = _tag(printer, "mfrac", above, _tag(printer, "mrow", _tag(printer, "mo", "∂"), body))
+        return _mathml_variance(printer, body) if self.variance else body
+
+
+class VarianceSymbol(sp.Symbol):  # type: ignore[misc]
+    """The variance of what ``name`` says, one number: Var[x], Var[W]."""
+
+    @classmethod
+    def class_key(cls) -> tuple[int, int, str]:
+        """Return the key by which SymPy orders factors: after the other symbols."""
+        return 2, 1, cls.__name__
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\operatorname{{Var}}\left[{self.name}\right]"
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"Var[{self.name}]"
+
+    def _pretty(self, printer: Any) -> prettyForm:
+        return prettyForm(sp.sstr(self))
+
+    def _mathml_presentation(self, printer: Any) -> Any:
+        return _mathml_variance(printer, _tag(printer, "mi", self.name))
+
+
+def _tag(printer: Any, name: str, *children: Any) -> Any:
+    node = printer.dom.createElement(name)
+    for child in children:
+        node.appendChild(printer.dom.createTextNode(child) if isinstance(child, str) else child)
+    return node
+
+
+def _enclosed(printer: Any, left: str, body: Any, right: str) -> tuple[Any, Any, Any]:
+    return _tag(printer, "mo", left), body, _tag(printer, "mo", right)
+
+
+def _mathml_variance(printer: Any, body: Any) -> Any:
+    return _tag(printer, "mrow", _tag(printer, "mi", "Var"), *_enclosed(printer, "[", body, "]"))
+
+
+class Width(LayerQuantity):
+    """n_i, the number of units of layer i."""
+
+    letter = "n"
+    layer_below = True
+    is_integer = True
+    is_positive = True
+
+
+class Weight(LayerQuantity):
+    """W^i_{l,k}, from unit l of layer i to unit k of layer i + 1."""
+
+    letter = "W"
+    place = 2
+
+
+class Activation(LayerQuantity):
+    """z^i_l; z^0 is the input x."""
+
+    letter = "z"
+    place = 1
+
+
+class Preactivation(LayerQuantity):
+    """s^i_k, the input of unit k of layer i + 1."""
+
+    letter = "s"
+
+
+class ActivationSlope(LayerQuantity):
+    """f'(s^i_k)."""
+
+    letter = "s"
+    slope = True
+
+
+class Gradient(LayerQuantity):
+    """dC/ds^i_k, the back-propagated gradient."""
+
+    letter = "s"
+    derivative = True
+    place = 3
+
+
+class WeightGradient(LayerQuantity):
+    """dC/dw^i_{l,k}."""
+
+    letter = "w"
+    derivative = True
+
+
+class WeightVariance(LayerQuantity):
+    """Var[W^i]."""
+
+    letter = "W"
+    variance = True
+    place = 1
+    is_positive = True
+
+
+class ActivationVariance(LayerQuantity):
+    """Var[z^i]."""
+
+    letter = "z"
+    variance = True
+    place = 2
+    is_positive = True
+
+
+class PreactivationVariance(LayerQuantity):
+    """Var[s^i]."""
+
+    letter = "s"
+    variance = True
+    place = 2
+    is_positive = True
+
+
+class GradientVariance(LayerQuantity):
+    """Var[dC/ds^i]."""
+
+    letter = "s"
+    derivative = True
+    place = 3
+    variance = True
+    is_positive = True
+
+
+class WeightGradientVariance(LayerQuantity):
+    """Var[dC/dw^i]."""
+
+    letter = "w"
+    derivative = True
+    variance = True
+    is_positive = True
+
+
+i, d = sp.symbols("i d", integer=True, nonnegative=True)
+layer = sp.Symbol("i'", integer=True, nonnegative=True)  # the paper's bound index of products over layers
+j, k, unit = sp.symbols("j k l", integer=True, positive=True)
+input_variance = VarianceSymbol("x", positive=True)

@@ -1,0 +1,103 @@
+"""Equation 7: the variance of weight gradients, a product of what comes from below and from above."""
+
+from functools import cache
+
+import sympy as sp
+
+from glorotlab.theory.derivations.algebra import equal, equation, insert
+from glorotlab.theory.derivations.assumptions import BOTH
+from glorotlab.theory.derivations.backward import backward_variance
+from glorotlab.theory.derivations.derivation import Conclusion, Derivation, Step
+from glorotlab.theory.derivations.forward import forward_variance
+from glorotlab.theory.derivations.moments import is_variance
+from glorotlab.theory.derivations.notation import (
+    Activation,
+    ActivationVariance,
+    Gradient,
+    GradientVariance,
+    WeightGradient,
+    WeightGradientVariance,
+    WeightVariance,
+    Width,
+    d,
+    i,
+    input_variance,
+    k,
+    layer,
+    unit,
+)
+
+
+@cache
+def weight_gradient_variance() -> Derivation:
+    """Derive Var[dC/dw^i] from the variances of its two factors."""
+    below = sp.Product(Width(layer) * WeightVariance(layer), (layer, 0, i - 1))
+    above = Width(layer + 1) * WeightVariance(layer)
+    ends = input_variance * GradientVariance(d)
+    result = equation(WeightGradientVariance(i), below * sp.Product(above, (layer, i + 1, d)) * ends)
+    steps = (
+        Step(
+            "A weight's gradient is the activation below times the gradient above.",
+            equation(WeightGradient(i, unit, k), Activation(i, unit) * Gradient(i, k)),
+            "eq. 3, the chain rule through s^i = z^i W^i",
+            lambda claim, _: _is_weight_derivative(claim),
+        ),
+        Step(
+            "The variance of a product of independent factors of mean 0 is the product of the variances.",
+            equation(WeightGradientVariance(i), ActivationVariance(i) * GradientVariance(i)),
+            "step 1; gradient_independence, zero_mean_weights, zero_mean_inputs, equal_output_gradient",
+            lambda claim, earlier: (
+                claim.lhs == WeightGradientVariance(i)
+                and is_variance(
+                    claim.rhs,
+                    earlier[0].rhs,
+                    {Activation: ActivationVariance(i), Gradient: GradientVariance(i)},
+                    independent={Activation, Gradient},
+                )
+            ),
+        ),
+        Step(
+            "Hence the weights below and above enter, and a layer's own weights do not.",
+            result,
+            "step 2 with the results of forward_variance and backward_variance",
+            lambda claim, earlier: (
+                claim.lhs == WeightGradientVariance(i)
+                and equal(
+                    claim.rhs, insert(earlier[1].rhs, forward_variance().result, backward_variance().result)
+                )
+            ),
+        ),
+    )
+    conclusion = Conclusion(
+        7,
+        result,
+        printed=equation(WeightGradientVariance(i), below * sp.Product(above, (layer, i, d - 1)) * ends),
+        factor=Width(i + 1) * WeightVariance(i) / (Width(d + 1) * WeightVariance(d)),
+        difference="The printed second product runs over i' = i ... d - 1 instead of i + 1 ... d: it lets W^i into "
+        "its own gradient and leaves out the output weights W^d.",
+    )
+    return Derivation(
+        "weight_gradient_variance",
+        "Variance of weight gradients",
+        "Glorot & Bengio 2010, eqs. 3, 7",
+        BOTH,
+        steps,
+        (conclusion,),
+    )
+
+
+def _is_weight_derivative(claim: sp.Eq) -> bool:
+    """Whether ``claim`` is the derivative of a cost of s = z W by each weight of a 2 by 2 layer."""
+    z = sp.Matrix([[Activation(i, 1), Activation(i, 2)]])
+    w, s = sp.Matrix(2, 2, sp.symbols("w_1:3_1:3")), sp.symbols("s_1 s_2")
+    cost = sp.Function("C")
+    composed = cost(*(z * w))
+    for row in (1, 2):
+        for column in (1, 2):
+            moved = composed.diff(w[row - 1, column - 1]).doit()
+            upper = cost(*s).diff(s[column - 1]).subs(dict(zip(s, z * w, strict=True))).doit()
+            concrete = claim.subs({unit: row, k: column})
+            right = concrete.rhs.subs(Gradient(i, column), upper)
+            if concrete.lhs != WeightGradient(i, row, column) or sp.simplify(right - moved) != 0:
+                return False
+    return True
