@@ -81,9 +81,7 @@ class BuildExt(build_ext):
             source = Path(folder, "probe.c")
             source.write_text(OPENMP_PROBE)
             try:
-                objects = self.compiler.compile(
-                    [str(source)], output_dir=folder, extra_postargs=compile_args
-                )
+                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_args)
                 program = str(Path(folder, "probe"))
                 self.compiler.link_executable(objects, program, extra_postargs=link_args)
                 subprocess.run([program + (".exe" if MSVC else "")], check=True, timeout=30)

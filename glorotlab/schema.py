@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from glorotlab import __version__
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -159,7 +160,7 @@ def layer_statistics(
         found["estimator"] = ["pooled"]
     if "quantile" in sizes:
         found["quantile"] = list(QUANTILES)
-    stamp: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "glorotlab_version": version("glorotlab")}
+    stamp: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "glorotlab_version": __version__}
     stamp |= {
         key: json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
         for key, value in (attributes or {}).items()

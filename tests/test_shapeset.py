@@ -126,9 +126,7 @@ def test_slices_of_the_stream_agree():
 
 
 def test_seeds_and_purposes_give_different_images():
-    first = [
-        ShapesetSource(seed, purpose).batch(0, 50)[0] for seed in (0, 1) for purpose in list(Purpose)[3:6]
-    ]
+    first = [ShapesetSource(seed, purpose).batch(0, 50)[0] for seed in (0, 1) for purpose in list(Purpose)[3:6]]
     assert len({images.tobytes() for images in first}) == 6
 
 

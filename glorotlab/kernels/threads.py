@@ -53,7 +53,7 @@ def set_num_threads(n: int) -> None:
 
 @lru_cache(maxsize=1)
 def _controller() -> ThreadpoolController:
-    import scipy.linalg.cython_blas  # noqa: F401  so that the controller sees the BLAS the kernels call
+    import glorotlab.kernels._blas  # noqa: F401  so that the controller sees the BLAS the kernels call
 
     return ThreadpoolController()
 

@@ -83,6 +83,8 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
     best, coarse = (_by_quadrature(record, flat, order) for order in (quadrature.ORDER, quadrature.ORDER - 4))
     scale = np.stack([np.sqrt(best[1]), best[1], best[2], best[3]])
     error = float(np.max(np.abs(best - coarse) / scale, initial=np.finfo(float).eps))
+    if record.odd:
+        best[0] = 0.0
     shaped = best.reshape(4, *given.shape)
     return Moments(given, *shaped, method="quadrature", error=error)
 

@@ -11,9 +11,7 @@ SYMMETRIC_ACTIVATIONS = (
 
 def is_first_order_activation(value: sp.Expr, preactivation: sp.Expr) -> bool:
     """Whether ``value`` is f(s) to first order in s for the paper's symmetric activations."""
-    return all(
-        sp.series(f, _S, 0, 2).removeO().subs(_S, preactivation) == value for f in SYMMETRIC_ACTIVATIONS
-    )
+    return all(sp.series(f, _S, 0, 2).removeO().subs(_S, preactivation) == value for f in SYMMETRIC_ACTIVATIONS)
 
 
 def is_first_order_slope(value: sp.Expr) -> bool:

@@ -6,9 +6,7 @@ linear_regime = Assumption(
     "linear_regime", "f is odd with f'(0) = 1, and pre-activations are so small that f(s) = s and f'(s) = 1."
 )
 zero_bias = Assumption("zero_bias", "Every bias is 0.")
-zero_mean_weights = Assumption(
-    "zero_mean_weights", "Every weight has mean 0; one layer has one variance Var[W^i]."
-)
+zero_mean_weights = Assumption("zero_mean_weights", "Every weight has mean 0; one layer has one variance Var[W^i].")
 independent_weights = Assumption(
     "independent_weights", "Weights are independent of each other and of the inputs, hence W^i of z^i."
 )
@@ -22,8 +20,7 @@ gradient_independence = Assumption(
 )
 equal_output_gradient = Assumption(
     "equal_output_gradient",
-    "Every dC/ds^d_k has mean 0 and the same variance Var[dC/ds^d]; where the mean is not 0, read its "
-    "second moment.",
+    "Every dC/ds^d_k has mean 0 and the same variance Var[dC/ds^d]; where the mean is not 0, read its second moment.",
 )
 equal_widths = Assumption(
     "equal_widths", "Every layer, input and output included, has n units, and every W^i has variance Var[W]."

@@ -64,8 +64,7 @@ def backward_variance() -> Derivation:
             result,
             "step 3 by induction downwards from the output, where the product is empty",
             lambda claim, earlier: (
-                claim.lhs == GradientVariance(i)
-                and solves(claim, earlier[2], start=d, value=GradientVariance(d))
+                claim.lhs == GradientVariance(i) and solves(claim, earlier[2], start=d, value=GradientVariance(d))
             ),
         ),
     )
@@ -99,10 +98,7 @@ def _is_chain_rule(claim: sp.Eq) -> bool:
         linear, square = sp.symbols(f"c_1:{count + 1}"), sp.symbols(f"q_1:{count + 1}_1:{count + 1}")
         products = [first * second for first in outer for second in outer]
         cost = sum(map(sp.Mul, linear, outer)) + sum(map(sp.Mul, square, products))
-        sums = [
-            sum(f(inner[row - 1]) * Weight(i + 1, row, unit) for row in (1, 2))
-            for unit in range(1, count + 1)
-        ]
+        sums = [sum(f(inner[row - 1]) * Weight(i + 1, row, unit) for row in (1, 2)) for unit in range(1, count + 1)]
         values = dict(zip(outer, sums, strict=True))
         gradients = {Gradient(i + 1, n): cost.diff(t).subs(values) for n, t in enumerate(outer, start=1)}
         for row, s in enumerate(inner, start=1):

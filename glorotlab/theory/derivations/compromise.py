@@ -26,9 +26,7 @@ def compromise() -> Derivation:
             "Both conditions hold only where neighbouring layers have equal widths.",
             equation(_ABOVE, _BELOW),
             "eqs. 10 and 11 solved together, the results of forward_condition and backward_condition",
-            lambda claim, _: (
-                solution(claim, _ABOVE) == _common_width(forward, backward) and claim.lhs == _ABOVE
-            ),
+            lambda claim, _: solution(claim, _ABOVE) == _common_width(forward, backward) and claim.lhs == _ABOVE,
         ),
         Step(
             "Elsewhere let them hold on average: the mean of the two factors is 1.",
@@ -66,9 +64,7 @@ def compromise() -> Derivation:
             equation(_GEOMETRIC, 1 / sp.sqrt(_BELOW * _ABOVE)),
             lambda variance: sp.log(_BELOW * variance) ** 2 + sp.log(_ABOVE * variance) ** 2,
         ),
-        *_costs(
-            "the geometric compromise", _GEOMETRIC, 6, sp.sqrt(_BELOW / _ABOVE), sp.sqrt(_ABOVE / _BELOW)
-        ),
+        *_costs("the geometric compromise", _GEOMETRIC, 6, sp.sqrt(_BELOW / _ABOVE), sp.sqrt(_ABOVE / _BELOW)),
         _minimiser(
             "Minimising the sum of the squared deviations of the two factors from 1 gives least squares.",
             equation(_LEAST_SQUARES, (_BELOW + _ABOVE) / (_BELOW**2 + _ABOVE**2)),
@@ -120,9 +116,7 @@ def _minimiser(statement: str, claimed: sp.Eq, objective: Callable[[sp.Expr], sp
     )
 
 
-def _costs(
-    rule: str, variance: sp.Expr, source: int, forward: sp.Expr, backward: sp.Expr
-) -> tuple[Step, Step]:
+def _costs(rule: str, variance: sp.Expr, source: int, forward: sp.Expr, backward: sp.Expr) -> tuple[Step, Step]:
     """Return what the rule of step ``source`` (counted from 0) makes of the forward and backward factors."""
 
     def step(quantity: str, number: int, width: sp.Expr, factor: sp.Expr) -> Step:

@@ -90,9 +90,7 @@ def _condition(
             "Conversely the condition keeps the variance at its starting value in every layer.",
             kept,
             f"step 2 inserted into the result of {variance.name}",
-            lambda claim, earlier: (
-                claim.lhs == variance.result.lhs and equal(claim.rhs, _under(earlier[1], variance))
-            ),
+            lambda claim, earlier: claim.lhs == variance.result.lhs and equal(claim.rhs, _under(earlier[1], variance)),
         ),
     )
     return Derivation(name, title, source, assumptions, steps, (conclusion,))

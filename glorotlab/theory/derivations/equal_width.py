@@ -30,9 +30,7 @@ _STANDARD, _NORMALIZED = sp.symbols("r_standard r_normalized", positive=True)
 def equal_width() -> Derivation:
     """Specialise equations 6 and 7, as they follow, to n units in every layer."""
     gradient = equation(GradientVariance(i), (_N * _V) ** (d - i) * GradientVariance(d))
-    weight_gradient = equation(
-        WeightGradientVariance(i), (_N * _V) ** d * input_variance * GradientVariance(d)
-    )
+    weight_gradient = equation(WeightGradientVariance(i), (_N * _V) ** d * input_variance * GradientVariance(d))
     top = WeightGradientVariance(d) / WeightGradientVariance(d - 1)
     steps = (
         Step(
@@ -40,8 +38,7 @@ def equal_width() -> Derivation:
             gradient,
             "equal_widths inserted into the result of backward_variance",
             lambda claim, _: (
-                claim.lhs == GradientVariance(i)
-                and equal(claim.rhs, _equally_wide(backward_variance().result.rhs))
+                claim.lhs == GradientVariance(i) and equal(claim.rhs, _equally_wide(backward_variance().result.rhs))
             ),
         ),
         Step(
@@ -58,8 +55,7 @@ def equal_width() -> Derivation:
             equation(top, _N * WeightVariance(d - 1) / (_OUTPUTS * WeightVariance(d))),
             "the result of weight_gradient_variance with n_0 = ... = n_d = n and n_(d+1) = K",
             lambda claim, _: (
-                claim.lhs == top
-                and equal(claim.rhs, _with_outputs(insert(top, weight_gradient_variance().result)))
+                claim.lhs == top and equal(claim.rhs, _with_outputs(insert(top, weight_gradient_variance().result)))
             ),
         ),
         Step(

@@ -59,8 +59,7 @@ def forward_variance() -> Derivation:
             equation(Activation(i + 1, k), Preactivation(i, k)),
             "linear_regime",
             lambda claim, _: (
-                claim.lhs == Activation(i + 1, k)
-                and is_first_order_activation(claim.rhs, Preactivation(i, k))
+                claim.lhs == Activation(i + 1, k) and is_first_order_activation(claim.rhs, Preactivation(i, k))
             ),
         ),
         Step(
@@ -78,8 +77,7 @@ def forward_variance() -> Derivation:
             result,
             "step 4 by induction over layers from Var[z^0] = Var[x]",
             lambda claim, earlier: (
-                claim.lhs == ActivationVariance(i)
-                and solves(claim, earlier[3], start=sp.S.Zero, value=input_variance)
+                claim.lhs == ActivationVariance(i) and solves(claim, earlier[3], start=sp.S.Zero, value=input_variance)
             ),
         ),
     )

@@ -34,8 +34,7 @@ def standard_initialization() -> Derivation:
             equation(WeightVariance(i), 1 / (3 * Width(i))),
             "step 2 with a = 1 / sqrt(n), n the size of the layer below (eq. 1)",
             lambda claim, earlier: (
-                claim.lhs == WeightVariance(i)
-                and equal(claim.rhs, earlier[1].rhs.subs(_BOUND, 1 / sp.sqrt(Width(i))))
+                claim.lhs == WeightVariance(i) and equal(claim.rhs, earlier[1].rhs.subs(_BOUND, 1 / sp.sqrt(Width(i))))
             ),
         ),
         Step(
@@ -77,9 +76,7 @@ def normalized_initialization() -> Derivation:
             "It is to be the compromise.",
             equation(_BOUND**2 / 3, wished),
             "step 2 set equal to the result of compromise (eq. 12)",
-            lambda claim, earlier: (
-                claim.lhs == earlier[1].rhs and equal(claim.rhs, at(compromise().result, j))
-            ),
+            lambda claim, earlier: claim.lhs == earlier[1].rhs and equal(claim.rhs, at(compromise().result, j)),
         ),
         Step(
             "That fixes the bound.",
@@ -122,17 +119,13 @@ def _uniform_variance(index: sp.Symbol) -> tuple[Step, Step]:
             "A uniform weight on [-a, a] has mean 0 and density 1 / (2 a).",
             equation(WeightVariance(index), integral),
             "symmetric_uniform",
-            lambda claim, _: (
-                claim.lhs == WeightVariance(index) and equal(claim.rhs.doit(), _variance_by_quantiles())
-            ),
+            lambda claim, _: claim.lhs == WeightVariance(index) and equal(claim.rhs.doit(), _variance_by_quantiles()),
         ),
         Step(
             "Its variance is a third of the squared bound.",
             equation(WeightVariance(index), _BOUND**2 / 3),
             "step 1 integrated",
-            lambda claim, earlier: (
-                claim.lhs == WeightVariance(index) and equal(claim.rhs, earlier[0].rhs.doit())
-            ),
+            lambda claim, earlier: claim.lhs == WeightVariance(index) and equal(claim.rhs, earlier[0].rhs.doit()),
         ),
     )
 

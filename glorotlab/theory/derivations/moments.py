@@ -80,8 +80,7 @@ def is_variance_of_sum(
     """
     term, (bound, _, count) = total.function, total.limits[0]
     small = all(
-        is_variance(claimed.subs(count, m), total.subs(count, m).doit(), second_moments, independent)
-        for m in (1, 2, 3)
+        is_variance(claimed.subs(count, m), total.subs(count, m).doit(), second_moments, independent) for m in (1, 2, 3)
     )
     m, partial = sp.Symbol("m", integer=True, positive=True), sp.Symbol("S")
     with_partial = {**second_moments, partial: claimed.subs(count, m)}

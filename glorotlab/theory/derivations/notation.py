@@ -87,9 +87,7 @@ class LayerQuantity(sp.Function):  # type: ignore[misc]
     def _mathml_presentation(self, printer: Any) -> Any:
         layer_index, *units = (printer._print(index) for index in self.args)
         letter = _tag(printer, "mi", self.letter)
-        body = _tag(
-            printer, "msub" if self.layer_below else "msup", letter, _tag(printer, "mrow", layer_index)
-        )
+        body = _tag(printer, "msub" if self.layer_below else "msup", letter, _tag(printer, "mrow", layer_index))
         if units:
             row = [node for unit_index in units for node in (_tag(printer, "mo", ","), unit_index)][1:]
             body = _tag(printer, "msub", body, _tag(printer, "mrow", *row))

@@ -62,9 +62,7 @@ def weight_gradient_variance() -> Derivation:
             "step 2 with the results of forward_variance and backward_variance",
             lambda claim, earlier: (
                 claim.lhs == WeightGradientVariance(i)
-                and equal(
-                    claim.rhs, insert(earlier[1].rhs, forward_variance().result, backward_variance().result)
-                )
+                and equal(claim.rhs, insert(earlier[1].rhs, forward_variance().result, backward_variance().result))
             ),
         ),
     )
