@@ -54,9 +54,7 @@ def parse_idx(file: BinaryIO, name: str) -> NDArray[Any]:
     expected = math.prod(shape) * dtype.itemsize
     content = _read_at_most(file, expected + 1)
     if len(content) < expected:
-        raise DataError(
-            f"{name}: truncated: {len(content)} bytes of values, dimensions {shape} need {expected}"
-        )
+        raise DataError(f"{name}: truncated: {len(content)} bytes of values, dimensions {shape} need {expected}")
     if len(content) > expected:
         raise DataError(f"{name}: bytes left over after the {expected} that dimensions {shape} need")
     values = np.frombuffer(content, dtype).reshape(shape)

@@ -43,9 +43,7 @@ def _open_archive(file: BinaryIO, path: str) -> NpzFile:
     problem = f"{path}: not an .npz archive: allowed are files written by numpy.savez"
     try:
         archive = np.load(file, allow_pickle=False)
-    except (
-        Exception
-    ) as error:  # depending on its first bytes the file is taken for a zip, an array or a pickle
+    except Exception as error:  # depending on its first bytes the file is taken for a zip, an array or a pickle
         raise DataError(problem) from error
     if not isinstance(archive, NpzFile):
         raise DataError(problem)
@@ -77,6 +75,5 @@ def _read_array(archive: NpzFile, key: str, path: str) -> NDArray[Any]:
     except Exception as error:  # a damaged member can fail in zipfile, zlib or NumPy, in many ways
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"{path}: array {key} cannot be read ({reason}): "
-            "allowed are plain numeric arrays, never pickled objects"
+            f"{path}: array {key} cannot be read ({reason}): allowed are plain numeric arrays, never pickled objects"
         ) from error

@@ -108,8 +108,7 @@ class ArraySource:
         stop = start + size
         if not 0 <= start <= stop <= self.length:
             raise InvalidValueError(
-                f"batch of {size} examples from {start}: "
-                f"allowed are batches within the {self.length} there are"
+                f"batch of {size} examples from {start}: allowed are batches within the {self.length} there are"
             )
         return self.x[start:stop], self.y[start:stop]
 
@@ -127,12 +126,8 @@ def _checked_inputs(x: ArrayLike, name: str) -> Inputs:
     if given.dtype.kind not in "biuf":
         raise InvalidValueError(f"{name} has dtype {given.dtype}: allowed are real numbers")
     if given.ndim < 2 or given.size == 0:
-        raise InvalidValueError(
-            f"{name} has shape {given.shape}: allowed are (examples, inputs), at least one of each"
-        )
-    precision: type[np.float32 | np.float64] = (
-        np.float64 if np.issubdtype(given.dtype, np.float64) else np.float32
-    )
+        raise InvalidValueError(f"{name} has shape {given.shape}: allowed are (examples, inputs), at least one of each")
+    precision: type[np.float32 | np.float64] = np.float64 if np.issubdtype(given.dtype, np.float64) else np.float32
     with np.errstate(over="ignore"):  # what overflows float32 becomes inf and is refused below
         copy: NDArray[Any] = np.array(given, dtype=precision, order="C").reshape(len(given), -1)
     finite = np.isfinite(copy)

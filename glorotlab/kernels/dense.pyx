@@ -14,7 +14,7 @@ cdef enum:
     SMALL_BATCH = 32
     NARROW_TILE = 64     # units a tile holds: 64 x 1,000 float32 weights stay in a core's L2 cache
     WIDE_TILE = 256
-    PARALLEL_WORK = 32768  # multiply-adds below which waking a second thread costs more than it saves
+    PARALLEL_WORK = 1 << 22  # multiply-adds below which waking a second thread gains little and risks a stall
 
 
 cdef inline int unit_tile(Py_ssize_t batch) noexcept nogil:
