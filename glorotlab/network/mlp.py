@@ -43,7 +43,7 @@ class ForwardPass:
         return self.activations[-1]
 
     def below(self, layer: int) -> Array:
-        """What enters the weight matrix with index ``layer`` (0 is the first): the inputs or an activation."""
+        """Return what enters the weight matrix with index ``layer``: the inputs where it is 0, else an activation."""
         return self.activations[layer - 1] if layer else self.inputs
 
 
@@ -67,7 +67,7 @@ class BackwardPass(ForwardPass):
         below, d = self.below(layer), self.backprop[layer]
         out = np.empty((below.shape[1], d.shape[1]), dtype=d.dtype)
         with single_threaded_blas():
-            dense.weight_gradient(d, below, out, 1 / max(len(d), 1), num_threads())
+            dense.weight_gradient(d, below, out, 1 / len(d), num_threads())
         return out
 
     def bias_gradient(self, layer: int) -> Array:
@@ -178,11 +178,12 @@ class Network:
         Raises
         ------
         InvalidValueError
-            Where a shape or a label is not allowed.
+            Where a shape or a label is not allowed, or the batch is empty.
         """
-        passed = self.forward(x)
-        backprop, cost = self._buffers(len(passed.inputs)), np.empty(len(passed.inputs))
-        y = self._labels(labels, len(passed.inputs))
+        inputs = self._inputs(x)
+        y = self._labels(labels, len(inputs))
+        passed = self.forward(inputs)
+        backprop, cost = self._buffers(len(inputs)), np.empty(len(inputs))
         costs.cost_and_gradient(self._cost_code, passed.preactivations[-1], y, cost, backprop[-1])
         with single_threaded_blas():
             for layer in range(len(self.weights) - 1, 0, -1):
@@ -218,11 +219,15 @@ class Network:
 
         W <- (1 - learning_rate l2) W - learning_rate dC/dW, or through a velocity where momentum is not 0;
         biases do not decay. No weight gradient is stored.
+
+        Raises
+        ------
+        InvalidValueError
+            Where an argument is not allowed; the weights are then unchanged.
         """
+        _check_step(learning_rate, momentum, l2)
         inputs = self._inputs(x)
         y = self._labels(labels, len(inputs))
-        if not len(inputs):
-            raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
         work = self._workspace(len(inputs))
         self._run_forward(inputs, work.preactivations, work.activations)
         costs.cost_and_gradient(self._cost_code, work.preactivations[-1], y, work.cost, work.backprop[-1])
@@ -289,7 +294,10 @@ class Network:
         return self._workspaces[batch]
 
     def _inputs(self, x: npt.ArrayLike) -> Array:
-        inputs = np.ascontiguousarray(x, dtype=self.dtype)
+        given = _array("inputs", x)
+        if given.dtype.kind not in "biuf":
+            raise InvalidValueError(f"inputs of dtype {given.dtype}: allowed are real numbers")
+        inputs = np.ascontiguousarray(given, dtype=self.dtype)
         if inputs.ndim != 2 or inputs.shape[1] != self.spec.fan_in:
             raise InvalidValueError(
                 f"inputs of shape {inputs.shape}: allowed is (examples, {self.spec.fan_in}) "
@@ -298,13 +306,28 @@ class Network:
         return inputs
 
     def _labels(self, labels: npt.ArrayLike, batch: int) -> Labels:
-        given = np.asarray(labels)
-        if given.shape != (batch,) or (given.size and given.dtype.kind not in "iu"):
+        given = _array("labels", labels)
+        if not batch:
+            raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
+        if given.shape != (batch,) or given.dtype.kind not in "iu":
             raise InvalidValueError(
                 f"labels of shape {given.shape} and dtype {given.dtype}: allowed is one whole number for each of "
                 f"{batch} examples"
             )
-        if given.size and not (given.min() >= 0 and given.max() < self.spec.classes):
+        if not (given.min() >= 0 and given.max() < self.spec.classes):
             wrong = given[(given < 0) | (given >= self.spec.classes)][0]
             raise InvalidValueError(f"label {wrong}: allowed are 0 to {self.spec.classes - 1}")
         return np.ascontiguousarray(given, dtype=np.int64)
+
+
+def _array(what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except ValueError:
+        raise InvalidValueError(f"{what}: allowed is an array, not rows of unequal length") from None
+
+
+def _check_step(learning_rate: float, momentum: float, l2: float) -> None:
+    for name, value, end in (("learning rate", learning_rate, np.inf), ("momentum", momentum, 1), ("l2", l2, np.inf)):
+        if not 0 <= value < end:
+            raise InvalidValueError(f"{name} {value!r}: allowed are numbers from 0, below {end}")
