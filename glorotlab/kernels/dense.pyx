@@ -35,9 +35,8 @@ cdef void forward_tile(
     for a in range(first, first + rows):
         for k in range(unit, unit + width):
             s[a, k] = bias[k]
-    if fan_in:
-        gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], fan_in,
-                       &weight[0, unit], fan_out, 1, &s[first, unit], fan_out)
+    gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], fan_in,
+                   &weight[0, unit], fan_out, 1, &s[first, unit], fan_out)
     for a in range(first, first + rows):
         activate(activation, &s[a, unit], &out[a, unit], width)
 
@@ -137,7 +136,9 @@ def backward_update(
     cdef Py_ssize_t batch = d.shape[0], fan_in = weight.shape[0], tile, tiles
     cdef bint propagate = d_below is not None, has_velocity = weight_velocity is not None
     cdef int width = unit_tile(batch), unit, rows, workers
-    tiles = (fan_in + width - 1) // width if batch and weight.shape[1] else 0
+    if not batch:
+        return
+    tiles = (fan_in + width - 1) // width
     workers = team(threads, tiles, batch * fan_in * weight.shape[1])
     for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
         unit = <int> tile * width
