@@ -36,33 +36,31 @@ def layer_records(statistics: xr.Dataset) -> Layers:
 
     Where there are seeds, ``V_std`` is the standard deviation between them and ``V_sem`` that of the mean.
     """
-    records: Layers = [{"layer": int(layer)} for layer in statistics["layer"].values]
-    columns: dict[str, list[Any]]
+    fans = (statistics[name].values.astype(int).tolist() for name in ("fan_in", "fan_out"))
+    places = zip(statistics["layer"].values.tolist(), *fans, strict=True)
+    records: Layers = [{"layer": layer, "fan_in": fan_in, "fan_out": fan_out} for layer, fan_in, fan_out in places]
     for name in map(str, statistics.data_vars):
         values = pooled(statistics[name])
-        if not set(values.dims) <= {"seed", "layer", "quantile"}:
+        if name in records[0] or not set(values.dims) <= {"seed", "layer", "quantile"}:
             continue  # histograms
-        if "quantile" in values.dims:
-            values = values.mean("seed") if "seed" in values.dims else values
-            points = [f"{point:g}" for point in values["quantile"].values]
-            rows = values.transpose("layer", "quantile").values
-            columns = {name: [dict(zip(points, map(float, row), strict=True)) for row in rows]}
-        else:
-            columns = {key: list(map(float, column)) for key, column in _columns(name, values).items()}
-        for key, column in columns.items():
+        for key, column in _columns(name, values).items():
             for record, value in zip(records, column, strict=True):
                 record[key] = value
-    for record in records:
-        record["fan_in"], record["fan_out"] = int(record["fan_in"]), int(record["fan_out"])
     return records
 
 
-def _columns(name: str, values: xr.DataArray) -> dict[str, Any]:
+def _columns(name: str, values: xr.DataArray) -> dict[str, list[Any]]:
+    """Return what a variable becomes, each with one value a layer."""
+    if "quantile" in values.dims:
+        rows = (values.mean("seed") if "seed" in values.dims else values).transpose("layer", "quantile")
+        points = [f"{point:g}" for point in values["quantile"].values]
+        return {name: [dict(zip(points, row, strict=True)) for row in rows.values.tolist()]}
     if "seed" not in values.dims:
-        return {name: values.values}
-    rows = values.transpose("seed", "layer").values
-    spread = rows.std(axis=0, ddof=1) if len(rows) > 1 else np.full(rows.shape[1], np.nan)
-    return {name: rows.mean(axis=0), f"{name}_std": spread, f"{name}_sem": spread / math.sqrt(len(rows))}
+        return {name: values.values.tolist()}
+    seeds = values.transpose("seed", "layer").values
+    spread = seeds.std(axis=0, ddof=1) if len(seeds) > 1 else np.full(seeds.shape[1], np.nan)
+    error = spread / math.sqrt(len(seeds))
+    return {name: seeds.mean(axis=0).tolist(), f"{name}_std": spread.tolist(), f"{name}_sem": error.tolist()}
 
 
 def pooled(values: xr.DataArray) -> xr.DataArray:

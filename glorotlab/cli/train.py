@@ -9,7 +9,7 @@ import typer
 
 from glorotlab.cli.options import Json, NetworkOptions, grouped
 from glorotlab.cli.terminal import progress_bar
-from glorotlab.errors import DataError, InvalidValueError
+from glorotlab.errors import DataError, InvalidValueError, RunError
 
 if TYPE_CHECKING:
     from glorotlab.spec.run import RunSpec
@@ -101,7 +101,18 @@ def _train(spec: RunSpec, out: Path | None, quiet: bool) -> Run:
         with progress_bar("training", show=not quiet) as progress:
             return run(spec, out, progress=progress)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"what was done lies in {out}" if out else "nothing was saved") from None
+        raise KeyboardInterrupt(_saved(out)) from None
+
+
+def _saved(out: Path | None) -> str:
+    """Say what an interrupted run left."""
+    from glorotlab.training.run import INTERRUPTED, read_status
+
+    try:
+        saved = out is not None and read_status(out)[0] == INTERRUPTED
+    except RunError:
+        saved = False
+    return f"what was done lies in {out}" if saved else "nothing was saved"
 
 
 def _report(run: Run, as_json: bool) -> None:
