@@ -21,6 +21,8 @@ from setuptools.command.build_ext import build_ext
 DEBUG = os.environ.get("GLOROTLAB_DEBUG", "0") == "1"
 MSVC = sys.platform == "win32"
 
+HEADERS = [str(path) for path in sorted(Path("glorotlab/kernels").glob("*.h"))]
+
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": DEBUG,
@@ -43,7 +45,8 @@ def extensions() -> list[Extension]:
         Extension(
             ".".join(path.with_suffix("").parts),
             [str(path)],
-            include_dirs=[numpy.get_include()],
+            include_dirs=[numpy.get_include(), "glorotlab/kernels"],
+            depends=HEADERS,
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
             extra_compile_args=list(COMPILE_ARGS),
         )
