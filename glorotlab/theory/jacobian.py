@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from glorotlab.activations import Activation
 from glorotlab.theory import quadrature
-
-Array = npt.NDArray[np.float64]
+from glorotlab.theory.quadrature import Array
 
 STEP = 0.5
 """Step of the trapezoid rule in ln t; the integrand falls like exp(-|ln t| / 2) on both sides."""
@@ -44,7 +42,7 @@ def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int,
     """
     nodes, interpolate = _log_nodes(q)
     s, weights = quadrature.rule(float(nodes.min()), float(nodes.max()), record.kinks)
-    tau = fan_in * variance * record.derivative(s) ** 2
+    tau = np.asarray(fan_in * variance * record.derivative(s) ** 2, dtype=np.float64)
     measure = weights * quadrature.density(s, nodes)
     roots = np.array([_mean_root(tau, row / row.sum(), fan_out / fan_in) for row in measure])
     return interpolate(roots) * max(1.0, fan_in / fan_out)
@@ -53,7 +51,7 @@ def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int,
 def orthogonal_mean_singular_value(record: Activation, q: Array, gain: float) -> Array:
     """Return the mean singular value for W'W = gain^2 I: J J' = gain^2 diag(f'^2), so it is gain E|f'|."""
     (mean,) = quadrature.expectations([lambda s: np.abs(record.derivative(s))], q, record.kinks)
-    return gain * mean
+    return np.asarray(gain * mean)
 
 
 def _log_nodes(q: Array) -> tuple[Array, Callable[[Array], Array]]:
