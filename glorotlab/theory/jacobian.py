@@ -8,6 +8,7 @@ of the square root needs m(t) for t > 0 only: E sqrt(x) = (1/pi) integral of (1 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -24,8 +25,8 @@ REACH = 64.0
 
 BISECTIONS = 52
 
-NODES = 8
-"""Second moments q at which the mean is computed; between them it is a polynomial in ln q."""
+TOLERANCE = 1e-7
+"""Relative error of the interpolation in ln q."""
 
 
 def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int, variance: float) -> Array:
@@ -55,17 +56,23 @@ def orthogonal_mean_singular_value(record: Activation, q: Array, gain: float) ->
 
 
 def _log_nodes(q: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """Few q that stand for all, and the map from values there to values at every q."""
+    """Few q that stand for all, and the map from values there to values at every q.
+
+    Where f' is analytic and bounded in the right half-plane and mirrored, a Gaussian mean is analytic in ln q within
+    pi of the real axis: its interpolant through n Chebyshev points of a half-range h converges like rho^-n,
+    rho = exp(asinh(pi / h)) (Trefethen, Approximation Theory and Approximation Practice, theorem 8.2).
+    """
     distinct = np.unique(q)
-    if len(distinct) <= NODES:
-        return distinct, lambda values: values[np.searchsorted(distinct, q)]
     low, high = np.log(distinct[[0, -1]])
-    points = np.polynomial.chebyshev.chebpts1(NODES)
+    count = math.ceil(-math.log(TOLERANCE) / math.asinh(2 * math.pi / max(high - low, 1e-3)))
+    if len(distinct) <= count:
+        return distinct, lambda values: values[np.searchsorted(distinct, q)]
+    points = np.polynomial.chebyshev.chebpts1(count)
     nodes = np.exp((low + high) / 2 + (high - low) / 2 * points)
     where = (2 * np.log(q) - low - high) / (high - low)
 
     def interpolate(values: Array) -> Array:
-        return np.asarray(np.polynomial.Chebyshev.fit(points, values, NODES - 1, domain=[-1, 1])(where))
+        return np.asarray(np.polynomial.Chebyshev.fit(points, values, count - 1, domain=[-1, 1])(where))
 
     return nodes, interpolate
 
