@@ -40,7 +40,7 @@ COMPILE_ARGS = ["/O2"] if MSVC else ["-O3", "-ffp-contract=off", "-fno-math-errn
 # Cython and setuptools compare times of files alone, so they would keep what other settings built.
 SETTINGS = f"debug={DEBUG} openmp={OPENMP}"
 BUILT = Path("build", "settings.txt")
-FORCE = SETTINGS != (BUILT.read_text() if BUILT.exists() else "debug=False openmp=auto")
+FORCE = (BUILT.read_text() if BUILT.exists() else "debug=False openmp=auto") != SETTINGS
 
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 
@@ -94,9 +94,7 @@ class BuildExt(build_ext):
             source = Path(folder, "probe.c")
             source.write_text(OPENMP_PROBE)
             try:
-                objects = self.compiler.compile(
-                    [str(source)], output_dir=folder, extra_postargs=compile_args
-                )
+                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_args)
                 program = str(Path(folder, "probe"))
                 self.compiler.link_executable(objects, program, extra_postargs=link_args)
                 subprocess.run([program + (".exe" if MSVC else "")], check=True, timeout=30)
