@@ -42,7 +42,7 @@ COMPILE_ARGS = ["/O2"] if MSVC else ["-O3", "-ffp-contract=off", "-fno-math-errn
 # Cython and setuptools compare times of files alone, so they would keep what other settings built.
 SETTINGS = f"debug={DEBUG} openmp={OPENMP}"
 BUILT = Path("build", "settings.txt")
-FORCE = SETTINGS != (BUILT.read_text() if BUILT.exists() else "debug=False openmp=auto")
+FORCE = (BUILT.read_text() if BUILT.exists() else "debug=False openmp=auto") != SETTINGS
 
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 

@@ -136,3 +136,18 @@ def test_every_thread_may_limit_blas_whoever_did_before():
     thread.join(10)
     assert set(seen) == {1}
     assert set(blas_threads()) == {3}
+
+
+def test_no_other_user_of_threadpoolctl_is_locked_out():
+    with threads.single_threaded_blas():
+        pass
+    seen = []
+
+    def other():
+        with threadpoolctl.threadpool_limits(3, user_api="blas"):
+            seen.extend(blas_threads())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join(10)
+    assert set(seen) == {3}
