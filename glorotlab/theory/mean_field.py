@@ -11,13 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from glorotlab import initializers
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.moments import moments, pair_moments
-
-Array = npt.NDArray[np.float64]
+from glorotlab.theory.quadrature import Array
 
 
 @dataclass
