@@ -404,7 +404,7 @@ def experiments(monkeypatch):
         ]
         return item(claims=claims, page=out / "report.html", seconds=1.5)
 
-    monkeypatch.setattr("glorotlab.experiments.SCALES", ("quick",), raising=False)
+    monkeypatch.setitem(sys.modules, "glorotlab.experiments.scales", item(SCALES={"quick": None}))
     monkeypatch.setitem(sys.modules, "glorotlab.experiments.catalogue", item(CATALOGUE=catalogue))
     monkeypatch.setitem(sys.modules, "glorotlab.report.reproduce", item(reproduce=reproduce))
     return calls
@@ -433,6 +433,15 @@ def test_reproduce_as_json(run, experiments, tmp_path):
 def test_reproduce_lists_its_targets(run, experiments):
     assert "Title of table1" in run("reproduce", "--list")
     assert [row["name"] for row in parsed(run("reproduce", "--list", "--json"))["targets"]] == ["figure6", "table1"]
+    assert experiments == []
+
+
+def test_reproduce_refuses_what_there_is_not(experiments, capsys):
+    for arguments, said in ((["figure9"], "unknown target 'figure9'"), (["--scale", "paper"], "unknown scale 'paper'")):
+        assert main(["reproduce", *arguments]) == 2
+        captured = capsys.readouterr()
+        assert captured.err.startswith(f"glorotlab: error: {said}: allowed are")
+        assert (captured.err.count("\n"), captured.out) == (1, "")
     assert experiments == []
 
 

@@ -37,12 +37,11 @@ def measure(
 
         print_layers(spec, [], layer_records(found), data=origin)
         return
-    from glorotlab.cli.tables import layers_table
+    from glorotlab.cli.tables import print_layers_tables
 
     count = "one network" if seeds == 1 else f"mean of {seeds} networks ± standard error"
-    out = console()
-    out.print(f"Measured: {spec_line(spec)}; {described(origin)}; {count}")
-    out.print(layers_table(found))
+    console().print(f"Measured: {spec_line(spec)}; {described(origin)}; {count}")
+    print_layers_tables(found)
 
 
 def measured(spec: NetworkSpec, x: Any, y: Any, network: NetworkOptions, seeds: int) -> xr.Dataset:

@@ -58,12 +58,11 @@ def predict(
 
         print_layers(spec, assumptions, layer_records(found), data=data)
         return
-    from glorotlab.cli.tables import layers_table
+    from glorotlab.cli.tables import print_layers_tables
 
     said = "inputs of second moment " + f"{data['input_second_moment']:g}" if dataset is None else described(data)
-    out = console()
-    out.print(f"Predicted: {spec_line(spec)}; {said}")
-    out.print(layers_table(found))
+    console().print(f"Predicted: {spec_line(spec)}; {said}")
+    print_layers_tables(found)
     print_assumptions(assumptions)
 
 

@@ -29,8 +29,8 @@ def reproduce(
     if listing:
         _list(as_json)
         return
-    from glorotlab.experiments import SCALES
     from glorotlab.experiments.catalogue import CATALOGUE
+    from glorotlab.experiments.scales import SCALES
     from glorotlab.report.reproduce import reproduce as run
 
     chosen = list(dict.fromkeys(targets or CATALOGUE))
