@@ -55,7 +55,8 @@ def run(capsys):
     return call
 
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(glorotlab.__file__).parents[1])}  # found from any folder
+# Found from any folder, and with an output that is buffered, as users have it.
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(glorotlab.__file__).parents[1]), "PYTHONUNBUFFERED": ""}
 
 
 def python(*arguments):

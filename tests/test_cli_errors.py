@@ -266,5 +266,6 @@ def test_a_bug_is_not_hidden(monkeypatch):
 
 
 def test_no_control_character_of_a_message_reaches_the_terminal(refused):
-    line = refused("predict", "10,5", "-a", "tan\x1b[2Jh\nx")
+    line = refused("measure", "10,5", "--dataset", "a\x1b[2J\nb.npz")
+    assert "a?[2J b.npz" in line
     assert line.rstrip("\n").isprintable()

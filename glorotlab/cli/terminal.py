@@ -55,10 +55,13 @@ def number(value: float | None, digits: int = 5) -> str:
 @contextmanager
 def progress_bars(show: bool = True) -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar for each name, with an estimate of the time left, on standard error where that is a terminal."""
+    target = console(error=True)
+    if not (show and target.is_terminal):
+        yield lambda name, done, total: None
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    target = console(error=True)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -68,7 +71,7 @@ def progress_bars(show: bool = True) -> Iterator[Callable[[str, int, int], None]
         TimeRemainingColumn(),
     )
     tasks: dict[str, TaskID] = {}
-    with Bars(*columns, console=target, disable=not (show and target.is_terminal), transient=True) as bars:
+    with Bars(*columns, console=target, transient=True) as bars:
 
         def update(name: str, done: int, total: int) -> None:
             if name not in tasks:
