@@ -215,7 +215,7 @@ def test_frozen():
 
 def test_intervals():
     training = TrainingSpec(updates=1000)
-    assert (training.validation_interval, training.monitor_interval) == (10, 50)
+    assert (training.validation_interval, training.monitor_interval) == (50, 50)
     training = TrainingSpec(updates=3, validation_every=7)
     assert (training.validation_interval, training.monitor_interval) == (7, 1)
 
