@@ -104,6 +104,19 @@ def _by_quadrature(record: Activation, q: Array, order: int) -> Array:
     return quadrature.expectations(functions, q, record.kinks, order)
 
 
+def response(record: Activation, q: Array) -> tuple[Array, Array]:
+    """Return E[f f'] (exactly 0 for odd f) and dE[f^2]/dq = E[s f f'] / q, each of the shape of q."""
+    slope, response = quadrature.expectations(
+        (
+            lambda s: record.function(s) * record.derivative(s),
+            lambda s: s * record.function(s) * record.derivative(s),
+        ),
+        q,
+        record.kinks,
+    )
+    return (np.zeros_like(q) if record.odd else slope), response / q
+
+
 @dataclass(frozen=True)
 class PairMoments:
     """Pair moments over a batch of examples, each of shape (examples, examples).

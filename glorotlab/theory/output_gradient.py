@@ -49,6 +49,8 @@ class OutputGradient:
         Expectation of each example's mean over the units.
     mean_products : (examples, examples)
         E of the product of two examples' means over the units of one network.
+    curvature : (examples,)
+        (1/K) sum_k E[d^2C/ds_k^2].
     error : float
         Relative error of the kernel: a bound (integrals) or one standard error (sampling).
     """
@@ -56,6 +58,7 @@ class OutputGradient:
     kernel: Array
     means: Array
     mean_products: Array
+    curvature: Array
     error: float
 
 
@@ -65,12 +68,13 @@ def output_gradient(output: str, cost: str, kernel: Array, labels: Labels, class
     same = labels[:, np.newaxis] == labels
     if record.elementwise:
         return _elementwise(record, kernel, same, classes)
-    found, error = (
+    found, curvature, error = (
         _softmax_log_likelihood(kernel, same, classes)
         if cost == "log_likelihood"
         else _sampled(record, kernel, labels, classes)
     )
-    return OutputGradient(found, np.zeros(len(kernel)), np.zeros_like(kernel), error)  # softmax: sum_k dC/ds_k = 0
+    nothing = np.zeros_like(kernel)  # softmax: sum_k dC/ds_k = 0
+    return OutputGradient(found, nothing[0], nothing, curvature, error)
 
 
 def softmax_moments(classes: int, q: Array) -> tuple[Array, Array, float]:
@@ -118,7 +122,7 @@ def _smoothed_wide(tau: Array, root: float) -> list[Array]:
     return [ndtr(t) @ h[0], *(density @ each for each in h)]
 
 
-def _softmax_log_likelihood(kernel: Array, same: Mask, classes: int) -> tuple[Array, float]:
+def _softmax_log_likelihood(kernel: Array, same: Mask, classes: int) -> tuple[Array, Array, float]:
     """dC/ds = p - y: E[p_a . p_b] - 2/K + [y_a = y_b], over K.
 
     E[p_a . p_b] is a Hermite series in the correlation rho of the logits, whose coefficients are expected derivatives
@@ -141,7 +145,7 @@ def _softmax_log_likelihood(kernel: Array, same: Mask, classes: int) -> tuple[Ar
     found = (products - 2 / classes + same) / classes
     np.fill_diagonal(bound, 0)
     scale = np.sqrt(classes * np.diagonal(found))
-    return found, max(error, float((bound / np.outer(scale, scale)).max()))
+    return found, alpha, max(error, float((bound / np.outer(scale, scale)).max()))
 
 
 def _elementwise(record: costs.Cost, kernel: Array, same: Mask, classes: int) -> OutputGradient:
@@ -172,11 +176,12 @@ def _elementwise(record: costs.Cost, kernel: Array, same: Mask, classes: int) ->
         products / classes,
         sums / classes,
         (products + np.outer(sums, sums) - own) / classes**2,  # units are independent given their labels
+        ((classes - 1) * zero[1] + one[1]) / (classes * np.sqrt(q)),  # E h' is the first Hermite coefficient
         max(zeros_error, ones_error, mixed_error),
     )
 
 
-def _sampled(record: costs.Cost, kernel: Array, labels: Labels, classes: int) -> tuple[Array, float]:
+def _sampled(record: costs.Cost, kernel: Array, labels: Labels, classes: int) -> tuple[Array, Array, float]:
     """Draw the logits jointly over the examples, with a fixed seed, and average the products of dC/ds.
 
     The error is one standard error, relative, of the mean over the diagonal or over all pairs, whichever is larger.
@@ -188,11 +193,14 @@ def _sampled(record: costs.Cost, kernel: Array, labels: Labels, classes: int) ->
     draws = block * max(1, SAMPLES // (block * examples * classes))
     random = generator(0, Purpose.QUADRATURE)
     y = np.eye(classes)[labels]
-    total, pooled = np.zeros((examples, examples)), []
+    total, curvature, pooled = np.zeros((examples, examples)), np.zeros(examples), []
     for _ in range(draws // block):
-        d = record.gradient(root @ random.normal(size=(block, examples, classes)), y)
+        logits = root @ random.normal(size=(block, examples, classes))
+        d = record.gradient(logits, y)
         total += np.tensordot(d, d, axes=((0, 2), (0, 2)))
+        curvature += (logits * d).sum(axis=(0, 2))  # Stein: E[s d] = q E[d d / d s]
         pooled.append([(d**2).mean(axis=(1, 2)), (d.mean(axis=1) ** 2).mean(axis=1)])
     per_draw = np.concatenate(pooled, axis=1)
     error = np.max(per_draw.std(axis=1) / per_draw.mean(axis=1)) / np.sqrt(draws)
-    return total / (draws * classes), float(error)
+    size = draws * classes
+    return total / size, curvature / (size * np.diagonal(kernel)), float(error)

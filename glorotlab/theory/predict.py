@@ -7,6 +7,7 @@ zero when units are few or examples alike.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,7 +76,7 @@ def predict(
     values = [_forward_values(spec, index, layer) for index, layer in enumerate(layers)]
     if y is not None:
         top = output_gradient(spec.output, spec.cost, layers[-1].preactivation, y, spec.classes)
-        mean_field.backward(spec, layers, top.kernel)
+        mean_field.backward(spec, layers, top)
         error = max(error, top.error)
         for index, layer in enumerate(layers):
             values[index] |= _backward_values(spec, index, layer, top if index == len(layers) - 1 else None)
@@ -160,11 +161,10 @@ def _backward_values(
 ) -> dict[str, float]:
     """Gradients of one layer; ``top`` is the output layer's, whose units are few and need not have mean 0."""
     fan_in, fan_out = spec.fans[index]
-    z, d = layer.below, layer.backprop
-    d_means, d_mean_products = (top.means, top.mean_products) if top else (np.zeros(len(d)), d / fan_out)
-    z_mean_products = np.outer(layer.below_mean, layer.below_mean)
-    if index:  # the mean over the finitely many units below; of the inputs it is known exactly
-        z_mean_products = z_mean_products + (z - z_mean_products) / fan_in
+    z, d, d_means = layer.below, layer.backprop, layer.backprop_mean
+    d_mean_products = top.mean_products if top else _mean_products(d, d_means, fan_out)
+    # of the inputs the mean over the units is known exactly
+    z_mean_products = _mean_products(z, layer.below_mean, fan_in if index else math.inf)
     example, batch = (np.diagonal(z) * np.diagonal(d)).mean(), (z * d).mean()
     d_mean, d_mean_square = float(d_means.mean()), d_mean_products.mean()
     weight_mean, weight_mean_square = (layer.below_mean * d_means).mean(), (z_mean_products * d_mean_products).mean()
@@ -173,3 +173,9 @@ def _backward_values(
     values |= _moments("batch_weight_gradient", batch, weight_mean, weight_mean_square)
     values |= _moments("batch_bias_gradient", d.mean(), d_mean, d_mean_square)
     return values
+
+
+def _mean_products(kernel: Array, means: Array, units: float) -> Array:
+    """E of the product of two examples' means over finitely many independent units."""
+    expected = np.outer(means, means)
+    return expected + (kernel - expected) / units
