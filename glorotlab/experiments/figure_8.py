@@ -1,0 +1,50 @@
+"""Figure 8: weight gradients of tanh networks just after initialisation."""
+
+from matplotlib.figure import Figure
+
+from glorotlab.experiments import initialization
+from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.scales import Scale
+from glorotlab.schema import Progress
+
+NAME, TENSOR, EXAMPLE = "figure_8", "batch_weight_gradient", "example_weight_gradient"
+
+
+def run(scale: Scale, progress: Progress | None = None) -> Results:
+    """Measure histograms of weight gradients and predict their second moments."""
+    found = initialization.select(initialization.initialization(scale, progress), TENSOR, extra=(EXAMPLE,))
+    return {key: dataset for key, dataset in found.items() if not key.endswith("_density")}
+
+
+def claims(results: Results) -> list[Claim]:
+    """Decide what the paper says of the figure, and whether theory predicts it."""
+    standard = "Standard initialisation: weight gradients are distributed roughly alike in every layer, even so."
+    normalised = "Normalised initialisation: weight gradients are distributed alike in every layer."
+    example = "Mean-field theory predicts the second moment of one example's weight gradients in every layer."
+    batch = "Mean-field theory predicts the second moment of the batch-mean weight gradients in every layer."
+    return [
+        initialization.alike(NAME, standard, results, "standard", TENSOR),
+        initialization.alike(NAME, normalised, results, "normalised", TENSOR),
+        initialization.agreement(NAME, example, results, EXAMPLE),
+        initialization.agreement(NAME, batch, results, TENSOR),
+    ]
+
+
+def draw(results: Results) -> Figure:
+    """Draw histograms, and the predicted root mean square beside them."""
+    return initialization.draw_histograms(results, TENSOR, "weight gradient dC/dW (cost per unit of W)")
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Weight gradients at initialisation, tanh",
+    source="Glorot & Bengio (2010), figure 8",
+    caption=(
+        "Left: measured densities of dC/dW of the mean cost of the test images in each hidden layer, over weights and "
+        "networks. Right: their root mean square, measured (points) over predicted (line). "
+        "The paper prints no numbers in this figure."
+    ),
+    run=run,
+    claims=claims,
+    draw=draw,
+)

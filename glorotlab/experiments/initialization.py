@@ -1,0 +1,201 @@
+"""What figures 6, 7 and 8 share: tanh networks just after initialisation, standard against normalised.
+
+Five hidden layers on Shapeset-3x2 test images; histograms of a tensor per layer, over units and examples, and its
+root mean square per layer beside the mean-field prediction.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from glorotlab.data.catalogue import load_dataset
+from glorotlab.experiments.decide import Estimate, estimate, judge
+from glorotlab.experiments.experiment import Claim, Results, shared
+from glorotlab.experiments.scales import Scale
+from glorotlab.measurement.measure import measure
+from glorotlab.plotting import histograms, layers
+from glorotlab.plotting.style import MEASUREMENT, PREDICTION, finish, handle, layer_colors, layer_ticks, log_ticks, new_figure
+from glorotlab.schema import Progress
+from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory import distributions
+from glorotlab.theory.predict import predict
+
+Array = npt.NDArray[np.float64]
+
+INITIALIZERS = {"standard": "standard_uniform", "normalised": "glorot_uniform"}
+"""What the paper calls each, and its name here (equations 1 and 16)."""
+
+HIDDEN = 5
+
+ALIKE = 2.0
+"""Two layers are alike where their root mean squares differ by less than this factor."""
+
+AGREEMENT = 0.10
+"""A prediction agrees where measured / predicted lies within this of 1. The linear recurrence of the paper (its eq. 5)
+is off by factors of 1.8 to 5 here."""
+
+DENSITY_POINTS = 401
+DENSITY_REACH = 4.5
+"""Predicted densities are drawn this many standard deviations to each side."""
+
+DECADES = 4
+"""Decades of density that a histogram shows: below, a bin holds a handful of numbers."""
+
+
+def spec_of(scale: Scale, name: str) -> NetworkSpec:
+    """Return the tanh network of one of ``INITIALIZERS``."""
+    layers_text = f"1024,{scale.width}x{HIDDEN},9"
+    return NetworkSpec.parse(layers_text, activation="tanh", initializer=INITIALIZERS[name])
+
+
+@shared
+def initialization(scale: Scale, progress: Progress | None = None) -> Results:
+    """Predict and measure both initialisers; keys ``standard_predicted``, ``standard_measured`` and so on."""
+    x, y = load_dataset("shapeset").test.batch(0, scale.examples)
+    found: Results = {}
+    for place, name in enumerate(INITIALIZERS):
+        spec = spec_of(scale, name)
+
+        def part(done: int, total: int, place: int = place) -> None:
+            if progress:
+                progress(place * total + done, len(INITIALIZERS) * total)
+
+        found[f"{name}_predicted"] = predict(spec, inputs=x, labels=y)
+        found[f"{name}_measured"] = measure(spec, x, y, seeds=scale.networks, bins=scale.bins, progress=part)
+        found[f"{name}_density"] = _density(spec, x)
+    return found
+
+
+def _density(spec: NetworkSpec, x: npt.ArrayLike) -> xr.Dataset:
+    """Predicted density of the activations of every hidden layer."""
+    rows = []
+    for index, q in enumerate(distributions.preactivation_second_moments(spec, x)[:-1]):
+        record = spec.layer_activation(index)
+        assert record is not None  # noqa: S101  hidden layers have one
+        reach = DENSITY_REACH * float(np.sqrt(q.max()))
+        rows.append(distributions.activation_density(record, q, np.linspace(-reach, reach, DENSITY_POINTS)))
+    values, density = (np.array(part) for part in zip(*rows, strict=True))
+    dims = ("layer", "point")
+    return xr.Dataset(
+        {"activation": (dims, values), "density": (dims, density)},
+        coords={"layer": np.arange(1, len(values) + 1)},
+        attrs={"long_name": "predicted density of activations"},
+    )
+
+
+def select(results: Results, tensor: str, extra: tuple[str, ...] = ()) -> Results:
+    """Keep what a figure of one tensor needs."""
+    names = {f"{name}_second_moment" for name in (tensor, *extra)} | {f"{tensor}_count", f"{tensor}_edge"}
+    return {
+        key: dataset if key.endswith("_density") else dataset[[name for name in dataset if name in names]]
+        for key, dataset in results.items()
+    }
+
+
+def root_mean_square(results: Results, name: str, tensor: str) -> Array:
+    """Return the measured root mean square per network and hidden layer, shape (seed, layer)."""
+    values = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
+    return np.sqrt(values[:, :-1])
+
+
+def peaks(results: Results, name: str, tensor: str) -> Array:
+    """Return the measured density next to 0 per network and hidden layer, shape (seed, layer)."""
+    measured = results[f"{name}_measured"]
+    counts = measured[f"{tensor}_count"].transpose("seed", "layer", "bin").values[:, :-1]
+    edges = measured[f"{tensor}_edge"].transpose("seed", "layer", "edge").values[:, :-1]
+    middle = counts.shape[-1] // 2
+    return np.asarray(histograms.densities(counts, edges)[..., middle - 1 : middle + 1].mean(axis=-1))
+
+
+def growing_peak(experiment: str, sentence: str, results: Results, tensor: str, towards: str) -> Claim:
+    """Decide that, under the standard initialiser, the peak at 0 grows from layer to layer towards input or output."""
+    height = peaks(results, "standard", tensor)
+    found: dict[str, Estimate] = {}
+    for below in range(height.shape[1] - 1):
+        growth = height[:, below + 1] / height[:, below]
+        if towards == "input":
+            found[f"peak of layer {below + 1} / layer {below + 2}"] = estimate(1 / growth)
+        else:
+            found[f"peak of layer {below + 2} / layer {below + 1}"] = estimate(growth)
+    return judge(experiment, sentence, found, low=1.0, rule="every ratio of the density next to 0 is above 1")
+
+
+def alike(experiment: str, sentence: str, results: Results, name: str, tensor: str) -> Claim:
+    """Decide that a tensor's spread is nearly the same in every hidden layer."""
+    spread = root_mean_square(results, name, tensor)
+    found = {
+        f"root mean square of layer {layer + 1} / layer 1": estimate(spread[:, layer] / spread[:, 0])
+        for layer in range(1, spread.shape[1])
+    }
+    rule = f"alike means: within a factor of {ALIKE:g} of layer 1"
+    return judge(experiment, sentence, found, low=1 / ALIKE, high=ALIKE, rule=rule)
+
+
+def agreement(experiment: str, sentence: str, results: Results, tensor: str) -> Claim:
+    """Decide that second moments agree with mean-field theory in every hidden layer, for both initialisers."""
+    found: dict[str, Estimate] = {}
+    for name in INITIALIZERS:
+        measured = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
+        predicted = results[f"{name}_predicted"][f"{tensor}_second_moment"].values
+        for layer in range(len(predicted) - 1):
+            found[f"{name}, layer {layer + 1}: measured / predicted"] = estimate(measured[:, layer] / predicted[layer])
+    rule = f"every ratio of second moments is within {AGREEMENT:.0%} of 1"
+    return judge(experiment, sentence, found, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)
+
+
+def draw_histograms(results: Results, tensor: str, quantity: str) -> Figure:
+    """Draw histograms (left) and root mean squares (right) of a tensor, the standard initialiser above the normalised.
+
+    ``quantity`` names the tensor on the axes.
+    """
+    figure = new_figure(2, 2, size=(9.2, 7.4), width_ratios=[1.9, 1])
+    count = results["standard_measured"].sizes["layer"] - 1
+    colors = layer_colors(count)
+    for row, name in enumerate(INITIALIZERS):
+        left, right = figure.axes[2 * row : 2 * row + 2]
+        measured, density = results[f"{name}_measured"].isel(layer=slice(count)), results.get(f"{name}_density")
+        for layer, color in enumerate(colors):
+            here = measured.isel(layer=layer)
+            counts = here[f"{tensor}_count"].transpose("seed", "bin").values
+            histograms.draw_histogram(left, counts, here[f"{tensor}_edge"].isel(seed=0).values, color=color)
+            if density is not None and tensor == "activation":
+                points = density.isel(layer=layer)
+                histograms.draw_density(left, points["activation"].values, points["density"].values, color=color)
+        left.set_yscale("log")
+        title = f"{name} initialisation ({INITIALIZERS[name]})"
+        finish(left, title[0].upper() + title[1:], quantity, "probability density")
+        _draw_spread(right, results, name, tensor)
+    _share_axes(figure)
+    handles = [handle(f"layer {layer}", color, linewidth=4) for layer, color in enumerate(colors, 1)]
+    handles += [handle("measured", **MEASUREMENT_MARK), handle("predicted (mean field)", **PREDICTION)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=7, fontsize=9, frameon=False, columnspacing=1.4)
+    return figure
+
+
+MEASUREMENT_MARK = {key: MEASUREMENT[key] for key in ("linestyle", "marker", "markersize")}
+
+
+def _draw_spread(ax: Axes, results: Results, name: str, tensor: str) -> None:
+    spread = root_mean_square(results, name, tensor)
+    predicted = np.sqrt(results[f"{name}_predicted"][f"{tensor}_second_moment"].values[:-1])
+    layers.draw_prediction(ax, predicted, color="0.25")
+    layers.draw_measurement(ax, spread, color="0.25")
+    log_ticks(ax)
+    layer_ticks(ax, spread.shape[1])
+    finish(ax, "Spread of the histograms", "layer", "root mean square")
+
+
+def _share_axes(figure: Figure) -> None:
+    """Give upper and lower panels of a column the same limits; densities end ``DECADES`` below the highest peak."""
+    left, right = figure.axes[::2], figure.axes[1::2]
+    top = max(ax.get_ylim()[1] for ax in left)
+    for column in (left, right):
+        for ax in column[1:]:
+            ax.sharex(column[0])
+            ax.sharey(column[0])
+        column[0].autoscale()
+    left[0].set_ylim(top / 10**DECADES, top)

@@ -1,0 +1,31 @@
+"""Error curves over training updates."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from glorotlab.plotting.layers import mean_and_error
+
+Array = npt.NDArray[np.float64]
+
+
+def draw_error_curve(
+    ax: Axes, steps: Array, errors: Array, *, color: object, label: str | None = None, linestyle: str = "-"
+) -> None:
+    """Draw errors (seed, step), fractions, in per cent: mean over networks, standard error as bars."""
+    mean, error = mean_and_error(100 * errors)
+    ax.errorbar(
+        steps,
+        mean,
+        yerr=error,
+        color=color,  # type: ignore[arg-type]
+        label=label,
+        linestyle=linestyle,
+        marker="o",
+        markersize=3,
+        linewidth=1.3,
+        elinewidth=0.9,
+        capsize=2,
+    )

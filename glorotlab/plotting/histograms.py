@@ -1,0 +1,43 @@
+"""Histograms per layer: the measured density as points, the predicted one as a line."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from glorotlab.plotting.layers import mean_and_error
+from glorotlab.plotting.style import PREDICTION
+
+Array = npt.NDArray[np.float64]
+
+
+def densities(counts: Array, edges: Array) -> Array:
+    """Return counts (..., bin) over edges (..., edge) as densities that integrate to 1."""
+    total = counts.sum(axis=-1, keepdims=True)
+    return np.asarray(counts / total / np.diff(edges, axis=-1))
+
+
+def draw_histogram(ax: Axes, counts: Array, edges: Array, *, color: object, label: str | None = None) -> None:
+    """Draw the density of counts (seed, bin) over edges (edge,): mean over networks, standard error as bars.
+
+    Empty bins are left out.
+    """
+    mean, error = mean_and_error(densities(counts, edges))
+    middle, keep = (edges[:-1] + edges[1:]) / 2, mean > 0
+    ax.errorbar(
+        middle[keep],
+        mean[keep],
+        yerr=None if error is None else error[keep],
+        color=color,  # type: ignore[arg-type]
+        label=label,
+        linestyle="none",
+        marker="o",
+        markersize=2.6,
+        elinewidth=0.8,
+    )
+
+
+def draw_density(ax: Axes, points: Array, density: Array, *, color: object, label: str | None = None) -> None:
+    """Draw a predicted density along its points as a line."""
+    ax.plot(points, density, color=color, label=label, **(PREDICTION | {"linewidth": 1.2}))  # type: ignore[arg-type]

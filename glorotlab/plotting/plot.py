@@ -1,0 +1,111 @@
+"""plot: one picture of whatever is given."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.measurement.compare import SECOND_MOMENTS, Comparison
+from glorotlab.plotting import curves, layers, steps
+from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, layer_ticks, new_figure
+from glorotlab.schema import TENSORS
+from glorotlab.training.run import Run
+
+ACCEPTED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run"
+
+
+def plot(obj: xr.Dataset | Comparison | Run, ax: Axes | None = None) -> Figure:
+    """Draw an object.
+
+    Parameters
+    ----------
+    obj : LayerStatistics, Comparison or Run
+        Second moments per layer on a logarithmic axis; measured / predicted per layer; error curves.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a figure of its own, which needs no display.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure drawn on: ``plot(obj).savefig("file.png")``.
+
+    Raises
+    ------
+    InvalidValueError
+        Where there is nothing to draw in the object.
+    """
+    ax = new_figure().axes[0] if ax is None else ax
+    if isinstance(obj, Run):
+        _plot_run(ax, obj)
+    elif isinstance(obj, Comparison):
+        _plot_comparison(ax, obj)
+    elif isinstance(obj, xr.Dataset) and "layer" in obj.dims and "step" not in obj.dims:
+        _plot_statistics(ax, obj)
+    else:
+        raise InvalidValueError(f"cannot plot {type(obj).__name__}: allowed are {ACCEPTED}")
+    return cast(Figure, ax.figure.figure)  # of a subfigure, the figure it is part of
+
+
+def _plot_statistics(ax: Axes, statistics: xr.Dataset) -> None:
+    names = [name for name in SECOND_MOMENTS if name in statistics]
+    if not names:
+        raise InvalidValueError(f"cannot plot statistics without any of {', '.join(SECOND_MOMENTS)}")
+    for name, color in zip(names, OKABE_ITO, strict=False):
+        label, values = _label(name), statistics[name]
+        if "seed" in values.dims:
+            layers.draw_measurement(ax, values.transpose("seed", "layer").values, color=color, label=label)
+        else:
+            band = [statistics[f"{name}_{end}"].values if f"{name}_{end}" in statistics else None for end in _BAND]
+            layers.draw_prediction(ax, values.values, color=color, label=label, low=band[0], high=band[1])
+    ax.set_yscale("log")
+    layer_ticks(ax, statistics.sizes["layer"])
+    kind = str(statistics.attrs.get("kind", "statistics"))
+    finish(ax, kind.capitalize(), "layer", "second moment (dimensionless)")
+    ax.legend(fontsize=8)
+
+
+_BAND = ("low", "high")
+
+
+def _label(variable: str) -> str:
+    return TENSORS[variable.removesuffix("_second_moment")][0]
+
+
+def _plot_comparison(ax: Axes, comparison: Comparison) -> None:
+    names = [name for name in SECOND_MOMENTS if comparison.select(name)]
+    if not names:
+        raise InvalidValueError("cannot plot a comparison without second moments")
+    offsets = np.linspace(-0.2, 0.2, len(names)) if len(names) > 1 else [0.0]
+    for name, color, offset in zip(names, OKABE_ITO, offsets, strict=False):
+        entries = [entry for entry in comparison.select(name) if entry.ratio is not None]
+        ax.errorbar(
+            [entry.layer + offset for entry in entries],
+            [entry.ratio or math.nan for entry in entries],
+            yerr=[entry.ratio_error or 0.0 for entry in entries],
+            color=color,
+            label=_label(name),
+            **MEASUREMENT,  # type: ignore[arg-type]
+        )
+    ax.axhline(1.0, color="0.25", linewidth=1.2)
+    layer_ticks(ax, max(entry.layer for entry in comparison.entries))
+    finish(ax, "Measured second moments over predicted ones", "layer", "measured / predicted")
+    handles = [*ax.get_legend_handles_labels()[0], handle("prediction", linewidth=1.2)]
+    ax.legend(handles=handles, fontsize=8)
+
+
+def _plot_run(ax: Axes, run: Run) -> None:
+    for name, color in (("test_error", OKABE_ITO[0]), ("validation_error", OKABE_ITO[1])):
+        if name in run.curves:
+            errors = run.curves[name].values[np.newaxis]
+            label = name.replace("_", " ")
+            curves.draw_error_curve(ax, run.curves["step"].values, errors, color=color, label=label)
+    network = run.spec.network
+    steps.update_ticks(ax)
+    finish(ax, f"{network.layers} {network.activation}, {network.initializer}", "updates", "error (%)")
+    ax.legend(fontsize=8)

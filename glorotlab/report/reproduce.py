@@ -1,0 +1,147 @@
+"""reproduce: run experiments, save their results, and write the page that shows them beside the paper."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from glorotlab.errors import InvalidValueError, RunError, UnknownNameError
+from glorotlab.experiments.catalogue import CATALOGUE
+from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.scales import Scale, get_scale
+from glorotlab.report.html import Section, page
+from glorotlab.training.files import make_folder, read_dataset, write_dataset, write_whole
+
+PAGE = "report.html"
+
+TargetProgress = Callable[[str, int, int], None]
+"""Called with the target at work, the steps done and the steps in all."""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What ``reproduce`` leaves.
+
+    Parameters
+    ----------
+    claims : list of Claim
+        Of every target, in the order of the page.
+    page : Path
+        The report.
+    seconds : float
+        Wall-clock time in all.
+    """
+
+    claims: list[Claim]
+    page: Path
+    seconds: float
+
+
+def reproduce(
+    targets: Sequence[str],
+    scale: str,
+    out: str | os.PathLike[str],
+    progress: TargetProgress | None = None,
+) -> Reproduction:
+    """Run experiments and write a report.
+
+    Below ``out`` every target gets a folder with its results (NetCDF) and its picture (PNG); claims and pictures are
+    made from the saved results. ``report.html`` holds everything and needs nothing else.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        Names of the catalogue; all where empty.
+    scale : str
+    out : path-like
+        Folder, made where it is missing.
+    progress : callable, optional
+
+    Returns
+    -------
+    Reproduction
+
+    Raises
+    ------
+    UnknownNameError
+        Where a target or the scale does not exist.
+    InvalidValueError
+        Where the folder cannot be written; before any work.
+    KeyboardInterrupt
+        After a page of the targets that were finished has been written.
+    """
+    experiments, size, folder = _select(targets), get_scale(scale), Path(out)
+    _check_folder(folder)
+    return run_experiments(experiments, size, folder, progress)
+
+
+def run_experiments(
+    experiments: Sequence[Experiment], scale: Scale, folder: Path, progress: TargetProgress | None = None
+) -> Reproduction:
+    """Run experiments of any size into a folder that can be written; see ``reproduce``."""
+    started = time.perf_counter()
+    sections: list[Section] = []
+    try:
+        for experiment in experiments:
+            sections.append(_run(experiment, scale, folder, progress))
+    finally:
+        seconds = time.perf_counter() - started
+        if sections:
+            write_whole(folder / PAGE, page(sections, scale, seconds, asked=len(experiments)))
+    return Reproduction([claim for section in sections for claim in section.claims], folder / PAGE, seconds)
+
+
+def _select(targets: Sequence[str]) -> list[Experiment]:
+    for target in targets:
+        if target not in CATALOGUE:
+            raise UnknownNameError("target", target, CATALOGUE)
+    return [experiment for name, experiment in CATALOGUE.items() if not targets or name in targets]
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        make_folder(folder)
+    except RunError as error:
+        raise InvalidValueError(str(error)) from None
+
+
+def _run(experiment: Experiment, scale: Scale, folder: Path, progress: TargetProgress | None) -> Section:
+    def part(done: int, total: int) -> None:
+        if progress:
+            progress(experiment.name, done, total)
+
+    started, own = time.perf_counter(), folder / experiment.name
+    part(0, 1)
+    computed = experiment.run(scale, part)
+    make_folder(own)
+    save(computed, own)
+    results = load(own, computed)
+    claims, png = experiment.claims(results), to_png(experiment.draw(results))
+    write_whole(own / f"{experiment.name}.png", png)
+    table = experiment.table(results) if experiment.table else None
+    part(1, 1)
+    return Section(experiment, claims, png, table, time.perf_counter() - started)
+
+
+def save(results: Results, folder: Path) -> None:
+    """Write results, one NetCDF file each."""
+    for name, dataset in results.items():
+        write_dataset(folder / f"{name}.nc", dataset)
+
+
+def load(folder: Path, names: Sequence[str] | Results) -> Results:
+    """Read results of the given names back."""
+    return {name: read_dataset(folder / f"{name}.nc") for name in names}
+
+
+def to_png(figure: Figure) -> bytes:
+    """Return a figure as PNG, without the time of its making."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
