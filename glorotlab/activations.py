@@ -58,6 +58,12 @@ def _tanh_derivative(s: Array) -> Array:
     return np.asarray(4 * _sigmoid_derivative(2 * s))  # 1 - tanh^2 without its cancellation
 
 
+def _softsign(s: Array) -> Array:
+    largest = np.finfo(s.dtype).max
+    s = np.clip(s, -largest, largest)  # an infinity would give inf / inf
+    return np.asarray(s / (1 + np.abs(s)))
+
+
 RECORDS = {
     record.name: record
     for record in (
@@ -67,7 +73,7 @@ RECORDS = {
         Activation(
             "softsign",
             "x/(1 + Abs(x))",
-            lambda s: s / (1 + np.abs(s)),
+            _softsign,
             lambda s: (1 + np.abs(s)) ** -2,
             bound=1.0,
             kinks=(0.0,),

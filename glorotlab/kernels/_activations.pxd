@@ -4,6 +4,7 @@ A derivative receives both s and z = f(s) and uses whichever is cheaper. To add 
 glorotlab/activations.py, a code and a pair here, and its line in CODES of elementwise.pyx.
 """
 
+from libc.float cimport DBL_MAX, FLT_MAX
 from libc.math cimport exp, expf, fabs, tanh, tanhf
 
 from glorotlab.kernels._blas cimport floating
@@ -25,6 +26,8 @@ cdef inline floating logistic(floating s) noexcept nogil:
 
 
 cdef inline floating softsign(floating s) noexcept nogil:
+    cdef floating largest = FLT_MAX if floating is float else DBL_MAX
+    s = largest if s > largest else -largest if s < -largest else s  # an infinity would give inf / inf
     return s / (1 + <floating> fabs(s))
 
 

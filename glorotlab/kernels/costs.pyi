@@ -1,4 +1,8 @@
-"""Output activation, cost of each example and dC/ds of the output layer."""
+"""Output activation, cost of each example and dC/ds of the output layer.
+
+All arrays of one call are C-contiguous and share one dtype, float32 or float64, except the costs, which are always
+float64. There is at least one class; nothing is checked here.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +13,10 @@ CODES: dict[tuple[str, str], int]
 """(output, cost) of each pair that has a kernel, and its code."""
 
 def output(code: int, s: Matrix, a: Matrix) -> None:
-    """Fill ``a`` with the output activation of ``s``, both (batch, classes), C-contiguous, one dtype."""
+    """Fill ``a`` with the output activation of ``s``, both of shape (batch, classes)."""
 
 def cost_and_gradient(code: int, s: Matrix, labels: Labels, cost: npt.NDArray[np.float64], d: Matrix) -> None:
     """Fill the cost of each example, shape (batch,), float64, and ``d`` = dC/ds, shape (batch, classes).
 
-    Labels must lie in [0, classes): nothing is checked here.
+    Labels must lie in [0, classes).
     """

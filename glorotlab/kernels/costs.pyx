@@ -34,24 +34,32 @@ cdef inline double softplus(double s) noexcept nogil:
     return (s if s > 0 else 0) + log1p(exp(-s if s > 0 else s))
 
 
-cdef double softmax(const floating* s, floating* a, Py_ssize_t n) noexcept nogil:
-    """Fill a with softmax(s) and return ln sum exp(s)."""
-    cdef double largest = s[0], total = 0
+cdef inline double maximum(const floating* s, Py_ssize_t n) noexcept nogil:
+    cdef double largest = s[0]
     cdef Py_ssize_t k
     for k in range(1, n):
-        if not s[k] <= largest:  # also NaN, which must not be lost
+        if s[k] > largest:
             largest = s[k]
+    return largest
+
+
+cdef inline double sum_exp(const floating* s, double largest, Py_ssize_t n) noexcept nogil:
+    """sum_k e^(s_k - largest): the softmax is e^(s_k - largest) over it. NaN where any s_k is NaN."""
+    cdef double total = 0
+    cdef Py_ssize_t k
     for k in range(n):
         total += exp(s[k] - largest)
-    for k in range(n):
-        a[k] = <floating> (exp(s[k] - largest) / total)
-    return largest + log(total)
+    return total
 
 
 cdef inline void activate_row(int code, const floating* s, floating* a, Py_ssize_t n) noexcept nogil:
+    cdef double largest, total
     cdef Py_ssize_t k
     if code == SOFTMAX_LOG_LIKELIHOOD or code == SOFTMAX_QUADRATIC:
-        softmax(s, a, n)
+        largest = maximum(s, n)
+        total = sum_exp(s, largest, n)
+        for k in range(n):
+            a[k] = <floating> (exp(s[k] - largest) / total)
     elif code == LINEAR_QUADRATIC:
         for k in range(n):
             a[k] = s[k]
@@ -62,19 +70,25 @@ cdef inline void activate_row(int code, const floating* s, floating* a, Py_ssize
 
 cdef double cost_row(int code, const floating* s, Py_ssize_t label, floating* d, Py_ssize_t n) noexcept nogil:
     """Fill d with dC/ds of one example and return its cost."""
-    cdef double cost = 0, error, a, projection = 0
+    cdef double cost = 0, error, a, projection = 0, largest, total
     cdef Py_ssize_t k
     if code == SOFTMAX_LOG_LIKELIHOOD:
-        cost = softmax(s, d, n) - s[label]
-        d[label] -= 1
+        largest = maximum(s, n)
+        total = sum_exp(s, largest, n)
+        cost = log(total) + (largest - s[label])
+        for k in range(n):
+            d[k] = <floating> (exp(s[k] - largest) / total - (k == label))
     elif code == SOFTMAX_QUADRATIC:
-        softmax(s, d, n)
+        largest = maximum(s, n)
+        total = sum_exp(s, largest, n)
         for k in range(n):
-            error = d[k] - (k == label)
+            a = exp(s[k] - largest) / total
+            error = a - (k == label)
             cost += error * error / 2
-            projection += error * d[k]
+            projection += error * a
         for k in range(n):
-            d[k] = <floating> (d[k] * (d[k] - (k == label) - projection))
+            a = exp(s[k] - largest) / total
+            d[k] = <floating> (a * (a - (k == label) - projection))
     elif code == SIGMOID_CROSS_ENTROPY:
         for k in range(n):
             cost += softplus(-s[k] if k == label else s[k])
@@ -87,7 +101,7 @@ cdef double cost_row(int code, const floating* s, Py_ssize_t label, floating* d,
             d[k] = <floating> (error * a * logistic(-s[k]))
     else:
         for k in range(n):
-            error = s[k] - (k == label)
+            error = <double> s[k] - (k == label)
             cost += error * error / 2
             d[k] = <floating> error
     return cost

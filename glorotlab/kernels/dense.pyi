@@ -2,6 +2,7 @@
 
 All arrays of one call are C-contiguous and share one dtype, float32 or float64. Callers hold
 ``threads.single_threaded_blas()`` around these calls and have checked the shapes: nothing is checked here.
+Fans are 1 or more; a batch may be empty, and an empty one updates nothing.
 """
 
 from glorotlab.kernels._types import Matrix, Vector

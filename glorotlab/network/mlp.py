@@ -13,7 +13,7 @@ from glorotlab import activations, initializers
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import costs, dense, elementwise
 from glorotlab.kernels.threads import num_threads, single_threaded_blas
-from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.network import NetworkSpec, array
 from glorotlab.streams import Purpose, check_seed, generator
 
 Array = npt.NDArray[np.floating[Any]]
@@ -42,7 +42,7 @@ class ForwardPass:
         return self.activations[-1]
 
     def below(self, layer: int) -> Array:
-        """Return what enters the weight matrix with index ``layer`` (0 is the first): the inputs or an activation."""
+        """Return what enters the weight matrix with index ``layer``: the inputs where it is 0, else an activation."""
         return self.activations[layer - 1] if layer else self.inputs
 
 
@@ -66,7 +66,7 @@ class BackwardPass(ForwardPass):
         below, d = self.below(layer), self.backprop[layer]
         out = np.empty((below.shape[1], d.shape[1]), dtype=d.dtype)
         with single_threaded_blas():
-            dense.weight_gradient(d, below, out, 1 / max(len(d), 1), num_threads())
+            dense.weight_gradient(d, below, out, 1 / len(d), num_threads())
         return out
 
     def bias_gradient(self, layer: int) -> Array:
@@ -177,11 +177,12 @@ class Network:
         Raises
         ------
         InvalidValueError
-            Where a shape or a label is not allowed.
+            Where a shape or a label is not allowed, or the batch is empty.
         """
-        passed = self.forward(x)
-        backprop, cost = self._buffers(len(passed.inputs)), np.empty(len(passed.inputs))
-        y = self.spec.check_labels(labels, len(passed.inputs))
+        inputs = self._inputs(x)
+        y = self.spec.check_labels(labels, len(inputs))
+        passed = self.forward(inputs)
+        backprop, cost = self._buffers(len(inputs)), np.empty(len(inputs))
         costs.cost_and_gradient(self._cost_code, passed.preactivations[-1], y, cost, backprop[-1])
         with single_threaded_blas():
             for layer in range(len(self.weights) - 1, 0, -1):
@@ -217,11 +218,15 @@ class Network:
 
         W <- (1 - learning_rate l2) W - learning_rate dC/dW, or through a velocity where momentum is not 0;
         biases do not decay. No weight gradient is stored.
+
+        Raises
+        ------
+        InvalidValueError
+            Where an argument is not allowed; the weights are then unchanged.
         """
+        _check_step(learning_rate, momentum, l2)
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
-        if not len(inputs):
-            raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
         work = self._workspace(len(inputs))
         self._run_forward(inputs, work.preactivations, work.activations)
         costs.cost_and_gradient(self._cost_code, work.preactivations[-1], y, work.cost, work.backprop[-1])
@@ -288,10 +293,19 @@ class Network:
         return self._workspaces[batch]
 
     def _inputs(self, x: npt.ArrayLike) -> Array:
-        inputs = np.ascontiguousarray(x, dtype=self.dtype)
+        given = array("inputs", x)
+        if given.dtype.kind not in "biuf":
+            raise InvalidValueError(f"inputs of dtype {given.dtype}: allowed are real numbers")
+        inputs = np.ascontiguousarray(given, dtype=self.dtype)
         if inputs.ndim != 2 or inputs.shape[1] != self.spec.fan_in:
             raise InvalidValueError(
                 f"inputs of shape {inputs.shape}: allowed is (examples, {self.spec.fan_in}) "
                 f"for layers {self.spec.layers}"
             )
         return inputs
+
+
+def _check_step(learning_rate: float, momentum: float, l2: float) -> None:
+    for name, value, end in (("learning rate", learning_rate, np.inf), ("momentum", momentum, 1), ("l2", l2, np.inf)):
+        if not 0 <= value < end:
+            raise InvalidValueError(f"{name} {value!r}: allowed are numbers from 0, below {end}")

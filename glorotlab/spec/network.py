@@ -38,6 +38,14 @@ def parse_layers(text: str) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def array(what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return ``given`` as an array; InvalidValueError, naming ``what`` it is, where its rows differ in length."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        raise InvalidValueError(f"{what}: allowed is an array, not rows of unequal length") from None
+
+
 class NetworkSpec(Spec):
     """A multi-layer perceptron as it stands before training.
 
@@ -138,7 +146,7 @@ class NetworkSpec(Spec):
         InvalidValueError
             Naming the shape, or the first number that is not finite and its place.
         """
-        inputs = np.asarray(x)
+        inputs = array("inputs", x)
         if inputs.dtype.kind not in "fiub":
             raise InvalidValueError(f"inputs of dtype {inputs.dtype}: allowed are numbers")
         inputs = inputs if inputs.dtype in (np.float32, np.float64) else inputs.astype(np.float64)
@@ -155,13 +163,15 @@ class NetworkSpec(Spec):
 
     def check_labels(self, labels: npt.ArrayLike, examples: int) -> npt.NDArray[np.int64]:
         """Return labels as int64 of shape (examples,) in [0, classes); InvalidValueError naming what is wrong."""
-        given = np.asarray(labels)
-        if given.shape != (examples,) or (given.size and given.dtype.kind not in "iu"):
+        given = array("labels", labels)
+        if not examples:
+            raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
+        if given.shape != (examples,) or given.dtype.kind not in "iu":
             raise InvalidValueError(
                 f"labels of shape {given.shape} and dtype {given.dtype}: allowed is one whole number for each "
                 f"of {examples} examples"
             )
-        if given.size and not (given.min() >= 0 and given.max() < self.classes):
+        if not (given.min() >= 0 and given.max() < self.classes):
             wrong = given[(given < 0) | (given >= self.classes)][0]
             raise InvalidValueError(f"label {wrong}: allowed are 0 to {self.classes - 1}")
         return np.ascontiguousarray(given, dtype=np.int64)

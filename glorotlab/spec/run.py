@@ -32,7 +32,7 @@ class TrainingSpec(Spec):
         ``sequential`` takes consecutive examples, ``shuffled`` a new permutation each epoch; an endless stream
         is always sequential.
     validation_every : int
-        Updates between two points of the error curve; 0 stands for a hundredth of all updates.
+        Updates between two points of the error curve; 0 stands for a twentieth of all updates.
     monitor_every : int
         Updates between two records of LayerStatistics; 0 stands for a twentieth of all updates.
     """
@@ -54,7 +54,7 @@ class TrainingSpec(Spec):
     @property
     def validation_interval(self) -> int:
         """Updates between two points of the error curve."""
-        return self.validation_every or max(1, self.updates // 100)
+        return self.validation_every or max(1, self.updates // 20)
 
     @property
     def monitor_interval(self) -> int:

@@ -47,8 +47,8 @@ def backward_variance() -> Derivation:
             "One layer multiplies the variance by n_(i+2) Var[W^(i+1)].",
             equation(GradientVariance(i), Width(i + 2) * WeightVariance(i + 1) * GradientVariance(i + 1)),
             "steps 1 and 2; independent_weights, zero_mean_weights, gradient_independence; equal in every "
-            "unit by equal_output_gradient; the gradients need not be independent of each other; induction on "
-            "n_(i+2)",
+            "unit by equal_output_gradient; the gradients need not be independent of each other; "
+            "induction on n_(i+2)",
             lambda claim, earlier: (
                 claim.lhs == GradientVariance(i)
                 and is_variance_of_sum(
@@ -73,8 +73,9 @@ def backward_variance() -> Derivation:
         result,
         printed=equation(GradientVariance(i), GradientVariance(d) * sp.Product(factor, (layer, i, d))),
         factor=Width(i + 1) * WeightVariance(i),
-        difference="The printed product starts at i' = i, one factor n_(i+1) Var[W^i] too many: dC/ds^i has not "
-        "yet passed through W^i. The printed right side is the variance one layer further down, of dC/ds^(i-1).",
+        difference="The printed product starts at i' = i, one factor n_(i+1) Var[W^i] too many: dC/ds^i has "
+        "not yet passed through W^i. The printed right side is the variance one layer further down, of "
+        "dC/ds^(i-1).",
     )
     return Derivation(
         "backward_variance",
@@ -89,8 +90,8 @@ def backward_variance() -> Derivation:
 def _is_chain_rule(claim: sp.Eq) -> bool:
     """Whether ``claim`` is the derivative of a general quadratic cost of s^(i+1) = f(s^i) W^(i+1).
 
-    Written out for two units of s^i and one to three of s^(i+1). A chain rule sees first derivatives alone, so
-    a quadratic cost with free coefficients stands for every cost.
+    Written out for two units of s^i and one to three of s^(i+1). A chain rule sees first derivatives alone,
+    so a quadratic cost with free coefficients stands for every cost.
     """
     f, inner = sp.Function("f"), sp.symbols("s_1 s_2")
     for count in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""A derivation as an object: named assumptions, checkable steps, and the paper's equation beside the result."""
+"""A derivation as an object: named assumptions, checkable steps, the paper's equation beside the result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -83,9 +83,9 @@ def equal_width() -> Derivation:
             gradient,
             printed=equation(GradientVariance(i), (_N * _V) ** (d - i) * input_variance),
             factor=input_variance / GradientVariance(d),
-            difference="The printed right side has Var[x] where Var[dC/ds^d] belongs: the recurrence starts at "
-            "the output and knows nothing of the inputs. The power d - i is right, though it does not follow from "
-            "eq. 6 as printed.",
+            difference="The printed right side has Var[x] where Var[dC/ds^d] belongs: the recurrence starts "
+            "at the output and knows nothing of the inputs. The power d - i is right, though it does not "
+            "follow from eq. 6 as printed.",
         ),
         Conclusion(14, weight_gradient, printed=weight_gradient),
     )

@@ -42,8 +42,8 @@ def forward_variance() -> Derivation:
             "Products of independent terms of mean 0 add their variances.",
             equation(PreactivationVariance(i), Width(i) * WeightVariance(i) * ActivationVariance(i)),
             "independent_weights, zero_mean_weights; E[z^2] is Var[z] by zero_mean_inputs and "
-            "zero_mean_weights; equal in every unit by equal_input_variance; the z need not be independent of "
-            "each other; induction on n_i",
+            "zero_mean_weights; equal in every unit by equal_input_variance; the z need not be independent "
+            "of each other; induction on n_i",
             lambda claim, earlier: (
                 claim.lhs == PreactivationVariance(i)
                 and is_variance_of_sum(

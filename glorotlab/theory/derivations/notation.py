@@ -89,8 +89,8 @@ class LayerQuantity(sp.Function):  # type: ignore[misc]
         letter = _tag(printer, "mi", self.letter)
         body = _tag(printer, "msub" if self.layer_below else "msup", letter, _tag(printer, "mrow", layer_index))
         if units:
-            row = [node for unit_index in units for node in (_tag(printer, "mo", ","), unit_index)][1:]
-            body = _tag(printer, "msub", body, _tag(printer, "mrow", *row))
+            separated = [node for index in units for node in (_tag(printer, "mo", ","), index)][1:]
+            body = _tag(printer, "msub", body, _tag(printer, "mrow", *separated))
         if self.slope:
             body = _tag(printer, "mrow", _tag(printer, "mi", "f'"), *_enclosed(printer, "(", body, ")"))
         if self.derivative:

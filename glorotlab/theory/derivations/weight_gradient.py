@@ -71,8 +71,8 @@ def weight_gradient_variance() -> Derivation:
         result,
         printed=equation(WeightGradientVariance(i), below * sp.Product(above, (layer, i, d - 1)) * ends),
         factor=Width(i + 1) * WeightVariance(i) / (Width(d + 1) * WeightVariance(d)),
-        difference="The printed second product runs over i' = i ... d - 1 instead of i + 1 ... d: it lets W^i into "
-        "its own gradient and leaves out the output weights W^d.",
+        difference="The printed second product runs over i' = i ... d - 1 instead of i + 1 ... d: it lets "
+        "W^i into its own gradient and leaves out the output weights W^d.",
     )
     return Derivation(
         "weight_gradient_variance",

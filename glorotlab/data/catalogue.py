@@ -1,0 +1,169 @@
+"""The datasets there are, by name."""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from glorotlab.data.dataset import Dataset
+from glorotlab.data.mnist import find_mnist, load_mnist
+from glorotlab.errors import UnknownNameError
+from glorotlab.streams import Purpose
+
+SHAPESET_HELD_OUT = 10_000  # examples each to validate and to test
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """What is known of a dataset without loading it (an ``.npz`` file is loaded).
+
+    Parameters
+    ----------
+    name, description : str
+    fan_in, classes : int
+    train, validation, test : int or float
+        Numbers of examples; ``math.inf`` for an endless stream.
+    path : Path or None
+        Where it lies; None where it is generated or not fetched.
+    available : bool
+        Whether `load_dataset` finds it here.
+    """
+
+    name: str
+    description: str
+    fan_in: int
+    classes: int
+    train: int | float
+    validation: int | float
+    test: int | float
+    path: Path | None
+    available: bool
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Return the names of the built-in datasets."""
+    return tuple(_BUILT_IN)
+
+
+def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
+    """Load a dataset.
+
+    Parameters
+    ----------
+    name : str or path-like
+        One of `dataset_names`, or a path ending in ``.npz`` (see `Dataset.from_npz`).
+    seed : int
+        Of generated examples, and of the split of an ``.npz`` file. MNIST does not depend on it.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UnknownNameError
+        Where there is no such dataset.
+    DataError
+        Where its files are missing or damaged.
+    """
+    name = os.fspath(name)
+    if name.endswith(".npz"):
+        return Dataset.from_npz(name, seed=seed)
+    return _built_in(name).load(seed)
+
+
+def describe_dataset(name: str | os.PathLike[str]) -> DatasetRecord:
+    """Return the record of a dataset.
+
+    Parameters
+    ----------
+    name : str or path-like
+        As in `load_dataset`.
+
+    Returns
+    -------
+    DatasetRecord
+
+    Raises
+    ------
+    UnknownNameError
+        Where there is no such dataset.
+    DataError
+        Where an ``.npz`` file is missing or damaged.
+    """
+    name = os.fspath(name)
+    return _describe_npz(name) if name.endswith(".npz") else _built_in(name).describe()
+
+
+@dataclass(frozen=True)
+class _BuiltIn:
+    load: Callable[[int], Dataset]
+    describe: Callable[[], DatasetRecord]
+
+
+def _built_in(name: str) -> _BuiltIn:
+    if name not in _BUILT_IN:
+        raise UnknownNameError("dataset", name, [*_BUILT_IN, "a path ending in .npz"])
+    return _BUILT_IN[name]
+
+
+def _load_shapeset(seed: int) -> Dataset:
+    from glorotlab.data.shapeset import ShapesetSource
+
+    return Dataset(
+        "shapeset",
+        train=ShapesetSource(seed),
+        validation=ShapesetSource(seed, Purpose.SHAPESET_VALIDATION, SHAPESET_HELD_OUT),
+        test=ShapesetSource(seed, Purpose.SHAPESET_TEST, SHAPESET_HELD_OUT),
+    )
+
+
+def _describe_shapeset() -> DatasetRecord:
+    return DatasetRecord(
+        name="shapeset",
+        description="Shapeset-3x2: two grey shapes of three kinds, 32x32, generated (Glorot & Bengio 2010)",
+        fan_in=1024,
+        classes=9,
+        train=math.inf,
+        validation=SHAPESET_HELD_OUT,
+        test=SHAPESET_HELD_OUT,
+        path=None,
+        available=True,
+    )
+
+
+def _describe_mnist() -> DatasetRecord:
+    path = find_mnist()
+    return DatasetRecord(
+        name="mnist",
+        description="MNIST: handwritten digits, 28x28 (LeCun, Bottou, Bengio & Haffner 1998)",
+        fan_in=784,
+        classes=10,
+        train=50_000,
+        validation=10_000,
+        test=10_000,
+        path=path,
+        available=path is not None,
+    )
+
+
+def _describe_npz(name: str) -> DatasetRecord:
+    data = Dataset.from_npz(name)
+    return DatasetRecord(
+        name=data.name,
+        description="arrays of the user",
+        fan_in=data.fan_in,
+        classes=data.classes,
+        train=data.train.length,
+        validation=data.validation.length,
+        test=data.test.length,
+        path=Path(name),
+        available=True,
+    )
+
+
+_BUILT_IN = {
+    "shapeset": _BuiltIn(_load_shapeset, _describe_shapeset),
+    "mnist": _BuiltIn(lambda seed: load_mnist(), _describe_mnist),
+}

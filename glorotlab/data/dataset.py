@@ -1,0 +1,182 @@
+"""A dataset: three sources, one to train on, one to choose by, one to report."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+from numpy.typing import ArrayLike
+
+from glorotlab.data.npz import read_npz
+from glorotlab.data.source import ArraySource, Source
+from glorotlab.errors import DataError, InvalidValueError
+from glorotlab.streams import Purpose, generator
+
+Pair = tuple[ArrayLike, ArrayLike]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training, validation and test examples of the same inputs and classes.
+
+    Parameters
+    ----------
+    name : str
+        What results and messages call it.
+    train, validation, test : Source
+        With equal ``fan_in`` and ``classes``.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the three differ in fan_in or classes.
+    """
+
+    name: str
+    train: Source
+    validation: Source
+    test: Source
+
+    def __post_init__(self) -> None:
+        for split in (self.validation, self.test):
+            for attribute in ("fan_in", "classes"):
+                found, expected = getattr(split, attribute), getattr(self.train, attribute)
+                if found != expected:
+                    raise InvalidValueError(
+                        f"dataset {self.name!r} has {attribute} {found} in validation or test: "
+                        f"allowed is {expected}, as in training"
+                    )
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs of one example."""
+        return self.train.fan_in
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.train.classes
+
+    @cached_property
+    def digest(self) -> str | None:
+        """SHA-256 of every array, hexadecimal, which identifies a user's data in a RunSpec.
+
+        None where a split is generated rather than stored: its name and seed identify it.
+        """
+        digest = hashlib.sha256()
+        for source in (self.train, self.validation, self.test):
+            if not isinstance(source, ArraySource):
+                return None
+            digest.update(source.digest().encode())
+        return digest.hexdigest()
+
+    @classmethod
+    def from_arrays(
+        cls,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        validation: Pair | None = None,
+        test: Pair | None = None,
+        validation_fraction: float = 1 / 6,
+        test_fraction: float = 1 / 6,
+        seed: int = 0,
+        name: str = "arrays",
+        classes: int | None = None,
+    ) -> Self:
+        """Make a dataset of arrays.
+
+        Parameters
+        ----------
+        x : array_like, shape (n, ...)
+            Real, finite inputs; see `ArraySource`.
+        y : array_like of int, shape (n,)
+            Labels from 0.
+        validation, test : (x, y), optional
+            Given apart. What is not given is split off ``x`` and ``y`` by a permutation drawn from ``seed``.
+        validation_fraction, test_fraction : float
+            Share of the n examples, in (0, 1), for each that is split off (at least one example).
+        seed : int
+            Of the permutation.
+        name : str
+        classes : int, optional
+            By default the largest label anywhere plus 1.
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        InvalidValueError
+            Where an array is not as above, or too few examples are left for training.
+        """
+        train = ArraySource(x, y, classes)
+        given = {
+            split: ArraySource(*pair, classes, names=(f"{split} x", f"{split} y"))
+            for split, pair in (("validation", validation), ("test", test))
+            if pair is not None
+        }
+        if classes is None:
+            classes = max(source.classes for source in (train, *given.values()))
+            for source in (train, *given.values()):
+                source.classes = classes
+        fractions = {"validation": validation_fraction, "test": test_fraction}
+        missing = {split: fraction for split, fraction in fractions.items() if split not in given}
+        return cls(name, **(_split(train, missing, seed) | given))
+
+    @classmethod
+    def from_npz(cls, path: str | os.PathLike[str], *, seed: int = 0) -> Self:
+        """Make a dataset of the arrays in an ``.npz`` file; nothing in it is ever unpickled.
+
+        Parameters
+        ----------
+        path : path-like
+            Holds ``x`` and ``y``, or ``x_train`` and ``y_train``; optionally ``x_validation`` and
+            ``y_validation``, ``x_test`` and ``y_test``.
+        seed : int
+            Of the permutation that splits off what is not given; see `from_arrays`.
+
+        Returns
+        -------
+        Dataset
+            Named after the file.
+
+        Raises
+        ------
+        DataError
+            Where the file is missing, is not ``.npz``, lacks an array, or holds pickled objects or values
+            that `from_arrays` refuses.
+        """
+        name = os.fspath(path)
+        pairs = read_npz(name)
+        try:
+            return cls.from_arrays(
+                *pairs["train"],
+                validation=pairs.get("validation"),
+                test=pairs.get("test"),
+                seed=seed,
+                name=os.path.basename(name),
+            )
+        except InvalidValueError as error:
+            raise DataError(f"{name}: {error}") from error
+
+
+def _split(whole: ArraySource, fractions: dict[str, float], seed: int) -> dict[str, ArraySource]:
+    """Split the named fractions off ``whole``; the rest is ``train``. Every part has at least one example."""
+    for split, fraction in fractions.items():
+        if not 0 < fraction < 1:
+            raise InvalidValueError(f"{split}_fraction {fraction!r}: allowed are numbers between 0 and 1")
+    sizes = {split: max(1, round(fraction * whole.length)) for split, fraction in fractions.items()}
+    held_out = sum(sizes.values())
+    if held_out >= whole.length:
+        raise InvalidValueError(
+            f"{whole.length} examples, {held_out} of them for {' and '.join(sizes)}: "
+            "allowed are splits that leave at least 1 to train on"
+        )
+    order = generator(seed, Purpose.SPLIT).permutation(whole.length)
+    parts, start = {"train": order[held_out:]}, 0
+    for split, size in sizes.items():
+        parts[split], start = order[start : start + size], start + size
+    return {split: ArraySource(whole.x[part], whole.y[part], whole.classes) for split, part in parts.items()}

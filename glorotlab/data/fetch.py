@@ -1,0 +1,151 @@
+"""Fetch data files from public mirrors; a file appears under its name only whole and verified."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glorotlab.data.files import VerifiedFile, cache_folder
+from glorotlab.data.mnist import MNIST_FILES
+from glorotlab.errors import DataError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two pieces of the answer
+CHUNK = 1 << 16
+
+
+def fetch_mnist(
+    folder: Path | None = None,
+    mirrors: Sequence[str] = MIRRORS,
+    progress: bool = True,
+    files: tuple[VerifiedFile, ...] = MNIST_FILES,
+) -> Path:
+    """Fetch what is missing of MNIST and return the folder that holds it.
+
+    A file that is there and verified is kept and not fetched again. Any other is fetched from the first
+    mirror that delivers the right content.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        By default the user's cache.
+    mirrors : sequence of str
+        Addresses that, followed by ``<name>.gz``, give a file. Tried in order for each file.
+    progress : bool
+        Whether to show a bar on standard error (where that is a terminal).
+    files : tuple of VerifiedFile
+        What to fetch.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DataError
+        Where no mirror delivers a file (each one's reason is given), or the folder cannot be written.
+    """
+    folder = cache_folder("mnist") if folder is None else Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _progress_bars(progress) as bars:
+            for file in files:
+                if not _is_verified(file, folder):
+                    _fetch(file, folder, mirrors, bars)
+    except OSError as error:
+        raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
+    return folder
+
+
+def _is_verified(file: VerifiedFile, folder: Path) -> bool:
+    path = file.find(folder)
+    if path is None:
+        return False
+    try:
+        file.read(path)
+    except DataError:
+        return False
+    return True
+
+
+def _fetch(file: VerifiedFile, folder: Path, mirrors: Sequence[str], bars: "Progress") -> None:
+    """Fetch one file from the first mirror that delivers it; else DataError gives each mirror's reason."""
+    temporary = folder / f".{file.name}.{os.getpid()}.part"
+    reasons = []
+    for mirror in mirrors:
+        try:
+            _download(f"{mirror}{file.name}.gz", temporary, bars)
+            file.read(temporary)  # raises where the content is not the right one
+        except DataError as error:
+            reasons.append(f"{mirror}: {str(error).removeprefix(f'{temporary}: ')}")
+        else:
+            os.replace(temporary, folder / f"{file.name}.gz")
+            return
+        finally:
+            temporary.unlink(missing_ok=True)
+    raise DataError(f"{file.name} could not be fetched from any mirror: {'; '.join(reasons)}")
+
+
+def _download(url: str, path: Path, bars: "Progress") -> None:
+    """Download ``url`` to ``path`` and flush it to the disk."""
+    from pooch import HTTPDownloader  # imports requests: only a download pays for it
+
+    downloader = HTTPDownloader(
+        progressbar=_ProgressBar(bars, url.rpartition("/")[2]), chunk_size=CHUNK, timeout=TIMEOUT
+    )
+    with open(path, "wb") as output:
+        try:
+            downloader(url, output, None)
+        except OSError as error:  # what requests raises is an OSError, and so is a full disk
+            raise DataError(_reason(error)) from error
+        os.fsync(output.fileno())
+
+
+def _reason(error: BaseException) -> str:
+    """Return the root cause in one line: requests wraps "connection refused" in three layers of its own."""
+    while inner := [e for e in (getattr(error, "reason", None), *error.args) if isinstance(e, BaseException)]:
+        error = inner[0]
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def _progress_bars(progress: bool) -> Iterator["Progress"]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not (progress and console.is_terminal)) as bars:
+        yield bars
+
+
+class _ProgressBar:
+    """One download's bar, with the methods that pooch calls."""
+
+    def __init__(self, bars: "Progress", description: str) -> None:
+        self._bars = bars
+        self._task = bars.add_task(description, total=None)
+
+    @property
+    def total(self) -> float | None:
+        return self._bars.tasks[self._task].total
+
+    @total.setter
+    def total(self, size: int) -> None:
+        self._bars.update(self._task, total=size or None)  # 0 where the server does not tell
+
+    def update(self, size: int) -> None:
+        self._bars.advance(self._task, size)
+
+    def reset(self) -> None:
+        self._bars.update(self._task, completed=0)
+
+    def close(self) -> None:
+        self._bars.stop_task(self._task)

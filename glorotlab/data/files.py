@@ -1,0 +1,97 @@
+"""Data files on disk: where they lie, gzip'd or not, and how they are verified."""
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import platformdirs
+
+from glorotlab.errors import DataError
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def cache_folder(dataset: str) -> Path:
+    """Return the folder where downloads of a dataset are kept for this user; it need not exist."""
+    return platformdirs.user_cache_path("glorotlab") / dataset
+
+
+def search_folders(dataset: str) -> list[Path]:
+    """Return the folders a dataset is looked for in: ``$GLOROTLAB_DATA/<dataset>``, then the cache."""
+    local = os.environ.get("GLOROTLAB_DATA")
+    return [*([Path(local) / dataset] if local else []), cache_folder(dataset)]
+
+
+@contextmanager
+def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for reading, decompressed where its content (not its name) is gzip.
+
+    Raises
+    ------
+    DataError
+        Where the file cannot be read or decompressed, also while the block reads it.
+    """
+    try:
+        with open(path, "rb") as raw:
+            compressed = raw.read(2) == GZIP_MAGIC
+            raw.seek(0)
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if compressed else raw
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{os.fspath(path)}: {reason}") from error
+
+
+@dataclass(frozen=True)
+class VerifiedFile:
+    """A data file known by its decompressed content.
+
+    Parameters
+    ----------
+    name : str
+        File name without ``.gz``.
+    size : int
+        Decompressed bytes.
+    sha256 : str
+        SHA-256 of the decompressed bytes, hexadecimal.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+    def find(self, folder: Path) -> Path | None:
+        """Return the file in ``folder`` (``.gz``, else unpacked) without reading it, or None."""
+        candidates = (folder / f"{self.name}.gz", folder / self.name)
+        return next((path for path in candidates if path.is_file()), None)
+
+    def read(self, path: Path) -> bytes:
+        """Return the decompressed bytes of ``path``.
+
+        Raises
+        ------
+        DataError
+            Where the file cannot be read or its SHA-256 differs.
+        """
+        with open_decompressed(path) as file:
+            content = file.read(self.size + 1)  # one more shows excess without decompressing all of it
+        if len(content) > self.size:
+            raise DataError(f"{path}: longer than the {self.size} decompressed bytes of {self.name}")
+        found = hashlib.sha256(content).hexdigest()
+        if found != self.sha256:
+            raise DataError(
+                f"{path}: SHA-256 of the decompressed bytes is {found}, expected is {self.sha256} "
+                f"({len(content)} of {self.size} bytes)"
+            )
+        return content
+
+
+def find_folder(folders: Iterable[Path], files: Iterable[VerifiedFile]) -> Path | None:
+    """Return the first folder that holds every file (unread), or None."""
+    wanted = tuple(files)
+    return next((folder for folder in folders if all(file.find(folder) for file in wanted)), None)

@@ -1,0 +1,169 @@
+"""A source of examples: what training and measurement read, finite or endless."""
+
+import hashlib
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from glorotlab.errors import InvalidValueError
+
+Inputs: TypeAlias = NDArray[np.float32 | np.float64]
+Labels: TypeAlias = NDArray[np.int64]
+
+
+class Source(Protocol):
+    """Examples with positions 0, 1, 2, ...: the same position always holds the same example.
+
+    ``length`` is ``math.inf`` for an endless stream.
+    """
+
+    @property
+    def length(self) -> int | float:
+        """Number of examples."""
+        ...
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs of one example."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; labels lie in [0, classes)."""
+        ...
+
+    def batch(self, start: int, size: int) -> tuple[Inputs, Labels]:
+        """Return examples start, ..., start + size - 1: x of shape (size, fan_in), y of shape (size,)."""
+        ...
+
+
+class ArraySource:
+    """Examples held in memory, checked once and read-only from then on.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, ...)
+        Real inputs, finite; an example of several dimensions is flattened. float32 and float64 keep their
+        precision, everything else becomes float32. Copied: later edits by the caller change nothing.
+    y : array_like of int, shape (n,)
+        Labels in [0, classes). Copied.
+    classes : int, optional
+        Number of classes; by default the largest label plus 1.
+    names : (str, str)
+        What error messages call ``x`` and ``y``.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n, fan_in), float32 or float64, C-contiguous, read-only
+    y : ndarray of int64, shape (n,), read-only
+    length, fan_in, classes : int
+
+    Raises
+    ------
+    InvalidValueError
+        Where shapes, types or values are outside the above; the first bad position is named.
+    """
+
+    def __init__(
+        self, x: ArrayLike, y: ArrayLike, classes: int | None = None, names: tuple[str, str] = ("x", "y")
+    ) -> None:
+        self.x = _checked_inputs(x, names[0])
+        self.y = _checked_labels(y, len(self.x), classes, names)
+        self.classes = int(self.y.max()) + 1 if classes is None else int(classes)
+        self.x.flags.writeable = False
+        self.y.flags.writeable = False
+
+    def __repr__(self) -> str:
+        return f"ArraySource({self.length} examples, {self.fan_in} inputs, {self.classes} classes)"
+
+    @property
+    def length(self) -> int:
+        """Number of examples."""
+        return len(self.x)
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs of one example."""
+        return int(self.x.shape[1])
+
+    def batch(self, start: int, size: int) -> tuple[Inputs, Labels]:
+        """Return examples start, ..., start + size - 1 as read-only views.
+
+        Parameters
+        ----------
+        start, size : int
+            From 0, with start + size <= length.
+
+        Returns
+        -------
+        x : ndarray, shape (size, fan_in)
+        y : ndarray of int64, shape (size,)
+
+        Raises
+        ------
+        InvalidValueError
+            Where the batch reaches outside the source.
+        """
+        stop = start + size
+        if not 0 <= start <= stop <= self.length:
+            raise InvalidValueError(
+                f"batch of {size} examples from {start}: allowed are batches within the {self.length} there are"
+            )
+        return self.x[start:stop], self.y[start:stop]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of precision, shape and values, hexadecimal; the same on every machine."""
+        digest = hashlib.sha256(f"{self.x.dtype.name} {self.x.shape} {self.classes}\n".encode())
+        for array in (self.x, self.y):
+            digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
+        return digest.hexdigest()
+
+
+def _checked_inputs(x: ArrayLike, name: str) -> Inputs:
+    """Return a finite C-contiguous copy of shape (n, fan_in)."""
+    given = _as_array(x, name)
+    if given.dtype.kind not in "biuf":
+        raise InvalidValueError(f"{name} has dtype {given.dtype}: allowed are real numbers")
+    if given.ndim < 2 or given.size == 0:
+        raise InvalidValueError(f"{name} has shape {given.shape}: allowed are (examples, inputs), at least one of each")
+    precision: type[np.float32 | np.float64] = np.float64 if np.issubdtype(given.dtype, np.float64) else np.float32
+    with np.errstate(over="ignore"):  # what overflows float32 becomes inf and is refused below
+        copy: NDArray[Any] = np.array(given, dtype=precision, order="C").reshape(len(given), -1)
+    finite = np.isfinite(copy)
+    if not finite.all():
+        row, column = np.unravel_index(int(np.argmin(finite)), copy.shape)
+        raise InvalidValueError(
+            f"{name}[{row}, {column}] is {copy[row, column]}: allowed are finite {copy.dtype.name} numbers"
+        )
+    return copy
+
+
+def _checked_labels(y: ArrayLike, length: int, classes: int | None, names: tuple[str, str]) -> Labels:
+    """Return an int64 copy of shape (length,) with every label in [0, classes)."""
+    x_name, name = names
+    given = _as_array(y, name)
+    if given.dtype.kind not in "iu":
+        raise InvalidValueError(f"{name} has dtype {given.dtype}: allowed are integer labels")
+    if given.shape != (length,):
+        raise InvalidValueError(
+            f"{name} has shape {given.shape}: allowed is ({length},), one label per example of {x_name}"
+        )
+    if classes is not None and (not isinstance(classes, (int, np.integer)) or classes < 1):
+        raise InvalidValueError(f"classes {classes!r}: allowed are whole numbers from 1")
+    highest = np.iinfo(np.int64).max - 1 if classes is None else classes - 1
+    bad = (given < 0) | (given > highest)
+    if bad.any():
+        index = int(np.argmax(bad))
+        raise InvalidValueError(
+            f"{name}[{index}] is {given[index]}: allowed are labels from 0 to "
+            f"{'the number of classes - 1' if classes is None else highest}"
+        )
+    return np.array(given, dtype=np.int64)
+
+
+def _as_array(values: ArrayLike, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise InvalidValueError(f"{name} is not an array: {error}") from error

@@ -1,0 +1,178 @@
+"""train: the loop over mini-batch updates, its monitors on their schedule, and the folder it leaves."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+
+from glorotlab.data.catalogue import load_dataset
+from glorotlab.data.dataset import Dataset
+from glorotlab.errors import DivergedError, InvalidValueError, RunError
+from glorotlab.kernels.threads import single_threaded_blas
+from glorotlab.network.mlp import Network
+from glorotlab.schema import Progress
+from glorotlab.spec.run import RunSpec
+from glorotlab.training.batches import Batches
+from glorotlab.training.files import make_folder, write_whole
+from glorotlab.training.monitors import (
+    ErrorCurves,
+    StatisticsMonitor,
+    classification_error,
+    on_schedule,
+)
+from glorotlab.training.run import (
+    DIVERGED,
+    FINISHED,
+    INTERRUPTED,
+    RUNNING,
+    Run,
+    load_run,
+    provenance,
+    read_spec,
+    read_status,
+    weights_of,
+    write_status,
+)
+
+PROGRESS_CALLS = 500
+"""How often at most a run reports its progress."""
+
+
+def train(
+    spec: RunSpec,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    dataset: Dataset | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Train a network as its spec says.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    out : path-like, optional
+        Run folder; without it nothing is written. A finished run of the same spec is loaded, not repeated.
+    dataset : Dataset, optional
+        The user's own, in place of the one ``spec.data`` names.
+    progress : callable, optional
+        Called with (updates done, updates in all).
+
+    Returns
+    -------
+    Run
+        Of status ``finished``, or ``diverged`` where the cost stopped being finite: it then holds what was finite.
+
+    Raises
+    ------
+    InvalidValueError
+        Where network and data do not fit.
+    DivergedError
+        Where the cost is not finite before the first update.
+    RunError
+        Where the folder holds another spec, is no run folder, or cannot be written.
+    KeyboardInterrupt
+        After what was done has been written with status ``interrupted``.
+    """
+    data = dataset if dataset is not None else load_dataset(spec.data, seed=spec.seed)
+    if data.digest and (dataset is not None or spec.data.endswith(".npz")):
+        spec = spec.model_copy(update={"data_digest": data.digest})
+    _check_fit(spec, data)
+    folder = Path(out) if out is not None else None
+    if folder is not None and _already_finished(folder, spec):
+        return load_run(folder)
+    loop = _Loop(spec, data, progress)
+    if folder is not None:
+        make_folder(folder)
+        write_whole(folder / "spec.toml", spec.to_toml())
+        write_status(folder, RUNNING, 0)
+    try:
+        status = loop.run()
+    except KeyboardInterrupt:
+        if folder is not None and loop.monitor.rows:
+            loop.result(INTERRUPTED).save(folder)
+        raise
+    run = loop.result(status)
+    if folder is not None:
+        run.save(folder)
+    return run
+
+
+def _check_fit(spec: RunSpec, data: Dataset) -> None:
+    network = spec.network
+    if (network.fan_in, network.classes) != (data.fan_in, data.classes):
+        raise InvalidValueError(
+            f"layers {network.layers}: dataset {data.name!r} has {data.fan_in} inputs and {data.classes} classes"
+        )
+
+
+def _already_finished(folder: Path, spec: RunSpec) -> bool:
+    """Whether the folder holds this very run, finished; RunError where it holds something else."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    found = read_spec(folder)
+    if found.content_hash != spec.content_hash:
+        raise RunError(f"{str(folder)!r} holds a run of another spec: choose another folder, or remove it")
+    return read_status(folder)[0] == FINISHED
+
+
+class _Loop:
+    """State of a run between two updates."""
+
+    def __init__(self, spec: RunSpec, data: Dataset, progress: Progress | None) -> None:
+        self.spec, self.data, self.progress = spec, data, progress
+        self.network = Network(spec.network, seed=spec.seed, dtype=spec.dtype)
+        self.batches = Batches(data.train, spec.training, spec.seed)
+        self.monitor, self.curves = StatisticsMonitor(data.test), ErrorCurves()
+        self.step = 0
+        self.started = time.time()
+
+    def run(self) -> str:
+        """Make every update and every record; return how it ended."""
+        training = self.spec.training
+        stride = max(1, training.updates // PROGRESS_CALLS)
+        with single_threaded_blas():
+            if not self._record():
+                raise DivergedError(
+                    f"the cost of {self.spec.network.initializer} is not finite before the first update: "
+                    "nothing can be trained from there"
+                )
+            while self.step < training.updates:
+                x, y = self.batches.batch(self.step)
+                cost = self.network.train_step(x, y, training.learning_rate, momentum=training.momentum, l2=training.l2)
+                self.step += 1
+                if not math.isfinite(cost):
+                    return DIVERGED
+                self.curves.add_cost(cost)
+                if not self._record():
+                    return DIVERGED
+                if self.progress and (self.step % stride == 0 or self.step == training.updates):
+                    self.progress(self.step, training.updates)
+        return FINISHED
+
+    def _record(self) -> bool:
+        """Take what is due after this many updates; return False where the network is no longer finite."""
+        training = self.spec.training
+        if on_schedule(self.step, training.monitor_interval, training.updates) and not self.monitor.record(
+            self.step, self.network
+        ):
+            return False
+        if on_schedule(self.step, training.validation_interval, training.updates):
+            errors = (classification_error(self.network, part) for part in (self.data.validation, self.data.test))
+            self.curves.record(self.step, *errors)
+        return True
+
+    def result(self, status: str) -> Run:
+        """Return the run as it stands."""
+        seconds = time.time() - self.started
+        return Run(
+            self.spec,
+            self.monitor.statistics(self.spec),
+            self.monitor.histogram_dataset(self.spec),
+            self.curves.dataset(),
+            status,
+            self.step,
+            weights_of(self.network),
+            provenance=provenance() | {"started": self.started, "seconds": round(seconds, 3)},
+        )

@@ -1,0 +1,79 @@
+"""Datasets by name, and what is known of them."""
+
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glorotlab.data import files as data_files
+from glorotlab.data.catalogue import dataset_names, describe_dataset, load_dataset
+from glorotlab.data.mnist import MNIST_FILES
+from glorotlab.errors import DataError, UnknownNameError
+
+needs_shapeset = pytest.mark.skipif(
+    importlib.util.find_spec("glorotlab.data.shapeset") is None, reason="glorotlab.data.shapeset is not built"
+)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.delenv("GLOROTLAB_DATA", raising=False)
+    monkeypatch.setattr(data_files, "cache_folder", lambda dataset: tmp_path / dataset)
+    return tmp_path
+
+
+def test_names():
+    assert dataset_names() == ("shapeset", "mnist")
+
+
+@pytest.mark.parametrize("look_up", [load_dataset, describe_dataset])
+def test_unknown(look_up):
+    with pytest.raises(UnknownNameError, match=r"dataset 'minst': allowed are shapeset, mnist, a path .*npz"):
+        look_up("minst")
+
+
+def test_mnist_that_is_not_fetched(cache):
+    record = describe_dataset("mnist")
+    assert (record.available, record.path) == (False, None)
+    assert (record.fan_in, record.classes, record.train, record.validation, record.test) == (
+        784,
+        10,
+        50_000,
+        10_000,
+        10_000,
+    )
+    with pytest.raises(DataError, match="glorotlab data fetch mnist"):
+        load_dataset("mnist")
+    (cache / "mnist").mkdir()
+    for file in MNIST_FILES:
+        (cache / "mnist" / file.name).touch()
+    record = describe_dataset("mnist")
+    assert (record.available, record.path) == (True, cache / "mnist")
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_npz(tmp_path, kind):
+    path = tmp_path / "mine.npz"
+    np.savez(path, x=np.eye(12), y=np.arange(12) % 4)
+    data = load_dataset(kind(path), seed=3)
+    assert data.name == "mine.npz"
+    assert data.digest != load_dataset(path, seed=4).digest
+    record = describe_dataset(kind(path))
+    assert (record.name, record.fan_in, record.classes, record.path) == ("mine.npz", 12, 4, path)
+    assert (record.train, record.validation, record.test) == (8, 2, 2)
+
+
+@needs_shapeset
+def test_shapeset():
+    data, record = load_dataset("shapeset", seed=1), describe_dataset("shapeset")
+    sources = (data.train, data.validation, data.test)
+    assert [source.length for source in sources] == [record.train, record.validation, record.test]
+    assert [source.length for source in sources] == [math.inf, 10_000, 10_000]
+    assert (data.fan_in, data.classes) == (record.fan_in, record.classes) == (1024, 9)
+    batches = [source.batch(0, 20)[0] for source in sources]
+    assert not np.array_equal(batches[0], batches[1])
+    assert not np.array_equal(batches[1], batches[2])
+    assert not np.array_equal(batches[0], load_dataset("shapeset", seed=2).train.batch(0, 20)[0])
+    assert data.digest is None

@@ -1,0 +1,238 @@
+"""Fetching from a server on loopback that misbehaves in every way a mirror can."""
+
+import gzip
+import http.server
+import re
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+from idx_fixtures import idx_bytes, tiny_files, tiny_mnist
+
+from glorotlab.data import fetch
+from glorotlab.data.fetch import fetch_mnist
+from glorotlab.data.mnist import load_mnist
+from glorotlab.errors import DataError
+
+CONTENTS = [idx_bytes(array) for array in tiny_mnist()]
+FILES = tiny_files(CONTENTS)
+GOOD = {f"{file.name}.gz": gzip.compress(content) for file, content in zip(FILES, CONTENTS, strict=True)}
+FIRST = f"{FILES[0].name}.gz"
+
+
+class Mirror:
+    """What one mirror serves, by file name, and what it was asked for."""
+
+    def __init__(self, bodies, announced_extra=0, hang=False):
+        self.bodies, self.announced_extra, self.hang = bodies, announced_extra, hang
+        self.requests = []
+        self.released = threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@contextmanager
+def serving(mirror):
+    """Serve ``mirror`` on 127.0.0.1 and yield its address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = self.path.rpartition("/")[2]
+            mirror.requests.append(name)
+            body = mirror.bodies.get(name)
+            if mirror.hang:
+                mirror.released.wait(10)
+            if body is None or mirror.hang:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body) + mirror.announced_extra))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/mnist/"
+    finally:
+        mirror.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def fetch_from(folder, *addresses):
+    return fetch_mnist(folder, mirrors=addresses, progress=False, files=FILES)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_good_mirror(tmp_path):
+    with serving(Mirror(GOOD)) as address:
+        folder = fetch_from(tmp_path / "new" / "mnist", address)
+    assert folder == tmp_path / "new" / "mnist"
+    assert names(folder) == sorted(GOOD)
+    assert load_mnist(folder, FILES, validation=4).train.length == 8
+
+
+def test_verified_files_are_not_fetched_again(tmp_path):
+    mirror = Mirror(GOOD)
+    with serving(mirror) as address:
+        fetch_from(tmp_path, address)
+        assert sorted(mirror.requests) == sorted(GOOD)
+        fetch_from(tmp_path, address)
+        assert len(mirror.requests) == 4
+        (tmp_path / FIRST).write_bytes(b"damaged since")
+        fetch_from(tmp_path, address)
+    assert mirror.requests[4:] == [FIRST]
+    assert (tmp_path / FIRST).read_bytes() == GOOD[FIRST]
+
+
+def test_unpacked_verified_files_count(tmp_path):
+    (tmp_path / FILES[0].name).write_bytes(CONTENTS[0])
+    mirror = Mirror(GOOD)
+    with serving(mirror) as address:
+        fetch_from(tmp_path, address)
+    assert FIRST not in mirror.requests
+
+
+def test_same_content_compressed_otherwise_is_accepted(tmp_path):
+    other = GOOD | {FIRST: gzip.compress(CONTENTS[0], compresslevel=1, mtime=1)}
+    assert other[FIRST] != GOOD[FIRST]
+    with serving(Mirror(other)) as address:
+        fetch_from(tmp_path, address)
+    assert (tmp_path / FIRST).read_bytes() == other[FIRST]
+
+
+def flipped(content):
+    changed = bytearray(content)
+    changed[-1] ^= 1
+    return bytes(changed)
+
+
+BAD_BODIES = {
+    "other content": (gzip.compress(flipped(CONTENTS[0])), 0, "SHA-256 of the decompressed bytes"),
+    "too long": (gzip.compress(CONTENTS[0] + b"more"), 0, "longer than"),
+    "broken gzip": (flipped(GOOD[FIRST]), 0, "Incorrect length"),
+    "cut short": (GOOD[FIRST][:-100], 0, "ended before"),
+    "connection closed early": (GOOD[FIRST][:-100], 100, "IncompleteRead|SHA-256|ended before"),
+    "a page instead": (b"<html>sign in</html>", 0, "SHA-256"),
+    "empty": (b"", 0, "SHA-256"),
+    "404": (None, 0, "404"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_BODIES)
+def test_bad_file_is_fetched_from_the_next_mirror(tmp_path, kind):
+    body, extra, _ = BAD_BODIES[kind]
+    bad, good = Mirror({FIRST: body}, extra), Mirror(GOOD)
+    with serving(bad) as one, serving(good) as two:
+        fetch_from(tmp_path, one, two)
+    assert bad.requests == [FIRST, *(name for name in GOOD if name != FIRST)]
+    assert (tmp_path / FIRST).read_bytes() == GOOD[FIRST]
+    assert names(tmp_path) == sorted(GOOD)
+
+
+@pytest.mark.parametrize("kind", BAD_BODIES)
+def test_every_mirror_bad_leaves_nothing(tmp_path, kind):
+    body, extra, reason = BAD_BODIES[kind]
+    bad, empty = Mirror({FIRST: body}, extra), Mirror({})
+    with serving(bad) as one, serving(empty) as two, pytest.raises(DataError) as caught:
+        fetch_from(tmp_path, one, two)
+    message = str(caught.value)
+    assert re.search(rf"{re.escape(one)}: .*({reason}).*; {re.escape(two)}: .*404", message)
+    assert "\n" not in message
+    assert ".part" not in message
+    assert names(tmp_path) == []
+
+
+def test_files_before_the_failure_are_kept(tmp_path):
+    some = {name: body for name, body in GOOD.items() if "t10k-labels" not in name}
+    with serving(Mirror(some)) as address, pytest.raises(DataError, match="t10k-labels"):
+        fetch_from(tmp_path, address)
+    assert names(tmp_path) == sorted(some)
+    mirror = Mirror(GOOD)
+    with serving(mirror) as address:
+        fetch_from(tmp_path, address)
+    assert len(mirror.requests) == 1
+
+
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def test_connection_refused(tmp_path):
+    nobody = f"http://127.0.0.1:{closed_port()}/"
+    with pytest.raises(DataError, match=f"{nobody}: .*refused") as caught:
+        fetch_from(tmp_path, nobody)
+    assert "Max retries" not in str(caught.value), "the wrapping of requests is taken off"
+    assert names(tmp_path) == []
+    with serving(Mirror(GOOD)) as address:
+        fetch_from(tmp_path, nobody, address)
+    assert names(tmp_path) == sorted(GOOD)
+
+
+def test_silent_mirror_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch, "TIMEOUT", (0.2, 0.2))
+    with serving(Mirror(GOOD, hang=True)) as silent, pytest.raises(DataError, match="timed out"):
+        fetch_from(tmp_path, silent)
+    assert names(tmp_path) == []
+
+
+def test_interruption_leaves_nothing(tmp_path, monkeypatch):
+    """Ctrl-C between two pieces of a download: the file that was there stays, and no other appears."""
+    monkeypatch.setattr(fetch, "CHUNK", 100)
+    (tmp_path / FIRST).write_bytes(b"damaged before")
+    pieces = []
+
+    def interrupt(self, size):
+        pieces.append([path.name for path in tmp_path.iterdir()])
+        if len(pieces) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch._ProgressBar, "update", interrupt)
+    with serving(Mirror(GOOD)) as address, pytest.raises(KeyboardInterrupt):
+        fetch_from(tmp_path, address)
+    assert len(pieces[-1]) == 2, "the download was under way in the folder"
+    assert names(tmp_path) == [FIRST]
+    assert (tmp_path / FIRST).read_bytes() == b"damaged before"
+
+
+def test_no_mirror_and_no_address(tmp_path):
+    with pytest.raises(DataError, match="from any mirror"):
+        fetch_from(tmp_path)
+    with pytest.raises(DataError, match="oops"):
+        fetch_from(tmp_path, "oops/")
+    assert names(tmp_path) == []
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=f"cannot write to {re.escape(str(tmp_path / 'file'))}"):
+        fetch_from(tmp_path / "file", "http://127.0.0.1:1/")
+
+
+def test_progress_bar_follows_the_download():
+    """The methods in the order pooch calls them; a server need not announce a length."""
+    with fetch._progress_bars(False) as bars:
+        for announced in (300, 0):
+            bar = fetch._ProgressBar(bars, "file")
+            bar.total = announced
+            assert bar.total == (announced or None)
+            bar.update(200)
+            bar.update(200)
+            bar.reset()
+            bar.update(announced)
+            bar.close()
+        assert [task.completed for task in bars.tasks] == [300, 0]
