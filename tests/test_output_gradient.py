@@ -197,3 +197,28 @@ def test_sampling_is_the_same_every_time(monkeypatch):
     monkeypatch.setattr("glorotlab.theory.output_gradient.SAMPLES", 2**19)
     arguments = ("softmax", "quadratic", kernel(1.0, 2.0, 0.5), np.array([1, 1]), 5)
     np.testing.assert_array_equal(output_gradient(*arguments).kernel, output_gradient(*arguments).kernel)
+
+
+def test_curvature_is_the_mean_second_derivative_of_the_cost():
+    """E d(dC/ds_k)/ds_k: p (1 - p) of softmax; sigma' of cross-entropy; 1 of a linear output; sampled for the rest."""
+    q = np.array([0.8, 2.5])
+    slopes = [reference.single(lambda s: sigmoid(s) * sigmoid(-s), 2 * each) for each in q]
+    matrix, labels = kernel(*q, 0.6), np.array([0, 1])
+    found = output_gradient("softmax", "log_likelihood", matrix, labels, 2)
+    np.testing.assert_allclose(found.curvature, slopes, rtol=1e-10)
+    slopes = [reference.single(lambda s: sigmoid(s) * sigmoid(-s), each) for each in q]
+    found = output_gradient("sigmoid", "cross_entropy", matrix, labels, 3)
+    np.testing.assert_allclose(found.curvature, slopes, rtol=1e-10)
+    found = output_gradient("linear", "quadratic", matrix, labels, 3)
+    np.testing.assert_allclose(found.curvature, [1, 1], rtol=1e-10)
+    found = output_gradient("softmax", "quadratic", matrix, labels, 2)
+
+    def second(y):  # derivative of 2 p (1 - p) (p - y) in the difference of the logits
+        def slope(s):
+            p = sigmoid(s)
+            return 2 * p * (1 - p) * ((1 - 2 * p) * (p - y) + p * (1 - p))
+
+        return slope
+
+    exact = [reference.single(second(y), 2 * each) for y, each in zip((1, 0), q, strict=True)]
+    np.testing.assert_allclose(found.curvature, exact, atol=5 * 0.2 / math.sqrt(2**22))  # sampled: 5 standard errors
