@@ -118,6 +118,7 @@ def test_linear_networks_follow_the_exact_second_moment_recursion(bias):
         variance = found["preactivation_variance"].values[layer, 0]
         assert abs(variance / (np.diagonal(gram).mean() - gram.mean() / spec.fans[layer][1]) - 1) < 1e-12
         assert found["activation_second_moment"].values[layer] == pytest.approx(q, rel=1e-12)
+        assert found["activation_variance"].values[layer, 0] == pytest.approx(variance, rel=1e-12)
     same = y[:, np.newaxis] == y
     top = {name: found[f"{name}_second_moment"].values[-1] for name in ("backprop_gradient", "batch_bias_gradient")}
     assert top["backprop_gradient"] == pytest.approx(np.diagonal(gram).mean() + 1 / 2, rel=1e-12)
