@@ -18,12 +18,14 @@ from glorotlab.plotting import layers
 from glorotlab.plotting.style import (
     MEASUREMENT,
     OKABE_ITO,
-    PAPER as PAPER_MARK,
     PREDICTION,
     finish,
     handle,
     layer_ticks,
     new_figure,
+)
+from glorotlab.plotting.style import (
+    PAPER as PAPER_MARK,
 )
 from glorotlab.schema import Progress
 from glorotlab.theory.predict import predict
@@ -97,8 +99,8 @@ def draw(results: Results) -> Figure:
         layers.draw_prediction(ax, predicted, color=color)
         whole = len(predicted) + 1
         mean, error = layers.mean_and_error(measured.mean(axis=1, keepdims=True))
-        ax.errorbar([whole], mean, yerr=error, color=color, **MEASUREMENT)  # type: ignore[arg-type]
-        ax.plot([whole - 0.15, whole + 0.15], [predicted.mean()] * 2, color=color, **PREDICTION)  # type: ignore[arg-type]
+        ax.errorbar([whole], mean, yerr=error, color=color, **MEASUREMENT)
+        ax.plot([whole - 0.15, whole + 0.15], [predicted.mean()] * 2, color=color, **PREDICTION)
         layers.draw_paper(ax, np.array([whole]), np.array([PAPER[name]]), color=color)
         ax.annotate(f"{name} initialisation", (1, predicted[0]), (0, -20), textcoords="offset points", color=color)
     layer_ticks(ax, whole)
@@ -109,7 +111,7 @@ def draw(results: Results) -> Figure:
     handles = [
         handle("measured, with standard error", **mark),
         handle("predicted (random matrices)", **PREDICTION),
-        handle("Glorot & Bengio (2010), about", **PAPER_MARK),
+        handle("Glorot & Bengio (2010): about 0.8 and 0.5", **PAPER_MARK),
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=9, frameon=False)
     return figure
