@@ -5,6 +5,8 @@ Environment
 GLOROTLAB_OPENMP : ``auto`` (default) uses OpenMP where a probe compiles, links and runs; ``on`` fails
     where it does not; ``off`` builds single-threaded kernels.
 GLOROTLAB_DEBUG : ``1`` turns bounds and initialisation checks on (slow; the suite should pass with it).
+
+A build with other settings than the one before rebuilds everything.
 """
 
 import os
@@ -19,7 +21,10 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("GLOROTLAB_DEBUG", "0") == "1"
+OPENMP = os.environ.get("GLOROTLAB_OPENMP", "auto")
 MSVC = sys.platform == "win32"
+
+HEADERS = [str(path) for path in sorted(Path("glorotlab/kernels").glob("*.h"))]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -34,6 +39,11 @@ DIRECTIVES = {
 # off so that the last digit does not depend on whether the target has the instruction.
 COMPILE_ARGS = ["/O2"] if MSVC else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
+# Cython and setuptools compare times of files alone, so they would keep what other settings built.
+SETTINGS = f"debug={DEBUG} openmp={OPENMP}"
+BUILT = Path("build", "settings.txt")
+FORCE = (BUILT.read_text() if BUILT.exists() else "debug=False openmp=auto") != SETTINGS
+
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 
 
@@ -43,7 +53,8 @@ def extensions() -> list[Extension]:
         Extension(
             ".".join(path.with_suffix("").parts),
             [str(path)],
-            include_dirs=[numpy.get_include()],
+            include_dirs=[numpy.get_include(), "glorotlab/kernels"],
+            depends=HEADERS,
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
             extra_compile_args=list(COMPILE_ARGS),
         )
@@ -52,7 +63,11 @@ def extensions() -> list[Extension]:
 
 
 class BuildExt(build_ext):
-    """build_ext that adds OpenMP's flags where they work."""
+    """build_ext that adds OpenMP's flags where they work, and rebuilds where the settings changed."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.force = self.force or FORCE
 
     def build_extensions(self) -> None:
         compile_args, link_args = self.openmp_flags()
@@ -60,17 +75,18 @@ class BuildExt(build_ext):
             extension.extra_compile_args += compile_args
             extension.extra_link_args += link_args
         super().build_extensions()
+        BUILT.parent.mkdir(exist_ok=True)
+        BUILT.write_text(SETTINGS)
 
     def openmp_flags(self) -> tuple[list[str], list[str]]:
-        wanted = os.environ.get("GLOROTLAB_OPENMP", "auto")
-        if wanted not in ("on", "off", "auto"):
-            sys.exit(f"GLOROTLAB_OPENMP={wanted!r}: allowed are on, off, auto")
-        if wanted == "off":
+        if OPENMP not in ("on", "off", "auto"):
+            sys.exit(f"GLOROTLAB_OPENMP={OPENMP!r}: allowed are on, off, auto")
+        if OPENMP == "off":
             return [], []
         flags = (["/openmp"], []) if MSVC else (["-fopenmp"], ["-fopenmp"])
         if self.openmp_works(*flags):
             return flags
-        if wanted == "on":
+        if OPENMP == "on":
             sys.exit("GLOROTLAB_OPENMP=on, but a program that uses OpenMP does not build and run here")
         print("glorotlab: no working OpenMP found; the kernels will use one thread", file=sys.stderr)
         return [], []
@@ -91,6 +107,6 @@ class BuildExt(build_ext):
 
 
 setup(
-    ext_modules=cythonize(extensions(), compiler_directives=DIRECTIVES, nthreads=0),
+    ext_modules=cythonize(extensions(), compiler_directives=DIRECTIVES, force=FORCE),
     cmdclass={"build_ext": BuildExt},
 )

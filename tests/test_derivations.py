@@ -256,9 +256,7 @@ def test_initializers_sampled_by_their_bounds():
     mean_square = np.mean(rng.uniform(-bound, bound, size) ** 2)
     assert abs(mean_square / (2 / 100) - 1) < 5 * np.sqrt(0.8 / size)
     mean_square = np.mean(rng.uniform(-(30**-0.5), 30**-0.5, size) ** 2)
-    assert abs(30 * mean_square / float(derive("standard_initialization").result.rhs) - 1) < 5 * np.sqrt(
-        0.8 / size
-    )
+    assert abs(30 * mean_square / float(derive("standard_initialization").result.rhs) - 1) < 5 * np.sqrt(0.8 / size)
 
 
 WIDTHS = (7, 5, 9, 4, 3)
@@ -284,9 +282,7 @@ def linear_networks(count, seed, widths, weight_variances, input_variance, gradi
     for z, g in zip(activations, gradients, strict=True):
         squares["forward_variance"].append(np.mean(z**2, axis=1))
         squares["backward_variance"].append(np.mean(g**2, axis=1))
-        squares["weight_gradient_variance"].append(
-            np.mean(z[:, :, None] ** 2 * g[:, None, :] ** 2, axis=(1, 2))
-        )
+        squares["weight_gradient_variance"].append(np.mean(z[:, :, None] ** 2 * g[:, None, :] ** 2, axis=(1, 2)))
     return squares
 
 

@@ -28,6 +28,7 @@ TABLE = (
     ("experiments",),
     ("report", "benchmarking"),
     ("cli",),
+    ("__main__",),  # python -m glorotlab: calls the command line and nothing else
 )
 ROWS = {name: row for row, names in enumerate(TABLE) for name in names}
 FOUNDATION = "errors"  # the one module its own row may import: any module may raise

@@ -133,6 +133,7 @@ def test_seeds_and_purposes_give_different_images():
 def test_arrays_of_another_layout_are_refused():
     """The buffer check of Cython itself: nothing is copied behind the caller's back."""
     images, labels = empty(4)
+    images[...] = 0
     for wrong in (images.astype(np.float64), np.asfortranarray(images), images[::2]):
         with pytest.raises(ValueError, match=r"Buffer dtype mismatch|contiguous"):
             render(0, TRAIN, 0, wrong, labels[: len(wrong)])

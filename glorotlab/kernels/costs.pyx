@@ -101,7 +101,7 @@ cdef double cost_row(int code, const floating* s, Py_ssize_t label, floating* d,
             d[k] = <floating> (error * a * logistic(-s[k]))
     else:
         for k in range(n):
-            error = s[k] - (k == label)
+            error = <double> s[k] - (k == label)
             cost += error * error / 2
             d[k] = <floating> error
     return cost

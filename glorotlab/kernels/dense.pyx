@@ -1,24 +1,23 @@
 """Dense layers s = z W + b, forward and backward, on tiles cut by shape alone.
 
-W has shape (fan_in, fan_out), row-major; z, s and the gradients have one row per example. Every tile is one
-single-threaded gemm over the whole summation, so that a result does not depend on the number of threads.
+W has shape (fan_in, fan_out), row-major; z, s and the gradients have one row per example. Every tile does
+a whole summation, by our own tiles up to SMALL_BATCH examples and by one single-threaded gemm beyond, so that a
+result does not depend on the number of threads.
 """
 
 from cython.parallel cimport prange
 
 from glorotlab.kernels._activations cimport LINEAR, activate, multiply_derivative
 from glorotlab.kernels._blas cimport floating, gemm
+from glorotlab.kernels._tiles cimport multiply, multiply_transposed, rank_update
 
 cdef enum:
+    SMALL_BATCH = 32     # examples up to which our tiles beat a packing gemm
     EXAMPLE_TILE = 128   # rows of z a tile holds
-    SMALL_BATCH = 32
-    NARROW_TILE = 64     # units a tile holds: 64 x 1,000 float32 weights stay in a core's L2 cache
-    WIDE_TILE = 256
+    COLUMN_TILE = 128    # small batch, forward: 8 rows of 128 weights stay in the first-level cache
+    ROW_TILE = 16        # small batch, backward: 16 x 1,000 float32 weights stay in the second-level cache
+    WIDE_TILE = 256      # units of a gemm's tile
     PARALLEL_WORK = 1 << 22  # multiply-adds below which waking a second thread gains little and risks a stall
-
-
-cdef inline int unit_tile(Py_ssize_t batch) noexcept nogil:
-    return NARROW_TILE if batch <= SMALL_BATCH else WIDE_TILE
 
 
 cdef inline int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil:
@@ -35,8 +34,12 @@ cdef void forward_tile(
     for a in range(first, first + rows):
         for k in range(unit, unit + width):
             s[a, k] = bias[k]
-    gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], fan_in,
-                   &weight[0, unit], fan_out, 1, &s[first, unit], fan_out)
+    if rows <= SMALL_BATCH:
+        multiply[floating](&z[first, 0], fan_in, &weight[0, unit], fan_out, &s[first, unit], fan_out,
+                           rows, fan_in, width)
+    else:
+        gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], fan_in,
+                       &weight[0, unit], fan_out, 1, &s[first, unit], fan_out)
     for a in range(first, first + rows):
         activate(activation, &s[a, unit], &out[a, unit], width)
 
@@ -47,7 +50,7 @@ def forward(
 ):
     """s = z W + b and out = f(s); see dense.pyi."""
     cdef Py_ssize_t batch = z.shape[0], fan_in = weight.shape[0], fan_out = weight.shape[1]
-    cdef int width = unit_tile(batch)
+    cdef int width = COLUMN_TILE if batch <= SMALL_BATCH else WIDE_TILE
     cdef Py_ssize_t columns = (fan_out + width - 1) // width
     cdef Py_ssize_t tiles = columns * ((batch + EXAMPLE_TILE - 1) // EXAMPLE_TILE), tile
     cdef int first, unit, workers = team(threads, tiles, batch * fan_in * fan_out)
@@ -65,8 +68,12 @@ cdef void propagate_tile(
 ) noexcept nogil:
     """dC/ds of units unit..unit+width below: d W' times f' (Glorot & Bengio 2010, eq. 2)."""
     cdef int batch = <int> d.shape[0], fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1], a
-    gemm[floating](False, True, batch, width, fan_out, 1, &d[0, 0], fan_out,
-                   &weight[unit, 0], fan_out, 0, &d_below[0, unit], fan_in)
+    if batch <= SMALL_BATCH:
+        multiply_transposed[floating](&d[0, 0], fan_out, &weight[unit, 0], fan_out, &d_below[0, unit], fan_in,
+                                      batch, width, fan_out)
+    else:
+        gemm[floating](False, True, batch, width, fan_out, 1, &d[0, 0], fan_out,
+                       &weight[unit, 0], fan_out, 0, &d_below[0, unit], fan_in)
     for a in range(batch):
         multiply_derivative(activation_below, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
 
@@ -78,7 +85,7 @@ def backward(
 ):
     """d_below = (d W') f'(s_below); see dense.pyi."""
     cdef Py_ssize_t batch = d.shape[0], fan_in = weight.shape[0], tile, tiles
-    cdef int width = unit_tile(batch), unit, workers
+    cdef int width = ROW_TILE if batch <= SMALL_BATCH else WIDE_TILE, unit, workers
     tiles = (fan_in + width - 1) // width if batch else 0
     workers = team(threads, tiles, batch * fan_in * weight.shape[1])
     for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
@@ -93,19 +100,31 @@ cdef void update_tile(
     floating rate, floating decay, floating momentum, int unit, int width,
 ) noexcept nogil:
     """Rows unit..unit+width of W: W <- (1 - decay) W - rate z' d, or the same through a velocity."""
-    cdef int batch = <int> d.shape[0], fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1], i, j
+    cdef int fan_out = <int> weight.shape[1], i, j
     if not has_velocity:
-        gemm[floating](True, False, width, fan_out, batch, -rate, &z_below[0, unit], fan_in,
-                       &d[0, 0], fan_out, 1 - decay, &weight[unit, 0], fan_out)
+        subtract_product(z_below, d, weight, 1 - decay, rate, unit, width)
         return
     for i in range(unit, unit + width):
         for j in range(fan_out):
             velocity[i, j] = momentum * velocity[i, j] - decay * weight[i, j]
-    gemm[floating](True, False, width, fan_out, batch, -rate, &z_below[0, unit], fan_in,
-                   &d[0, 0], fan_out, 1, &velocity[unit, 0], fan_out)
+    subtract_product(z_below, d, velocity, 1, rate, unit, width)
     for i in range(unit, unit + width):
         for j in range(fan_out):
             weight[i, j] += velocity[i, j]
+
+
+cdef void subtract_product(
+    const floating[:, ::1] z_below, const floating[:, ::1] d, floating[:, ::1] out,
+    floating keep, floating rate, int unit, int width,
+) noexcept nogil:
+    """Rows unit..unit+width of out: out <- keep out - rate z' d."""
+    cdef int batch = <int> d.shape[0], fan_in = <int> out.shape[0], fan_out = <int> out.shape[1]
+    if batch <= SMALL_BATCH:
+        rank_update[floating](&z_below[0, unit], fan_in, &d[0, 0], fan_out, &out[unit, 0], fan_out,
+                              batch, width, fan_out, keep, rate)
+    else:
+        gemm[floating](True, False, width, fan_out, batch, -rate, &z_below[0, unit], fan_in,
+                       &d[0, 0], fan_out, keep, &out[unit, 0], fan_out)
 
 
 cdef void update_bias(
@@ -135,7 +154,7 @@ def backward_update(
     """Propagate d through W and update W and b, tile by tile; see dense.pyi."""
     cdef Py_ssize_t batch = d.shape[0], fan_in = weight.shape[0], tile, tiles
     cdef bint propagate = d_below is not None, has_velocity = weight_velocity is not None
-    cdef int width = unit_tile(batch), unit, rows, workers
+    cdef int width = ROW_TILE if batch <= SMALL_BATCH else WIDE_TILE, unit, rows, workers
     if not batch:
         return
     tiles = (fan_in + width - 1) // width

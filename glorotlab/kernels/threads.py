@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
+from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+import threadpoolctl
 
 from glorotlab.errors import InvalidValueError
 
 _lock = Lock()
 _state = {"threads": 0, "limits": 0}
-_restore: list[object] = []
+_restore: list[Any] = []
 
 
 def _check(n: object, origin: str) -> int:
@@ -52,10 +53,23 @@ def set_num_threads(n: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
+def _controller() -> threadpoolctl.ThreadpoolController:
     import glorotlab.kernels._blas  # noqa: F401  so that the controller sees the BLAS the kernels call
 
-    return ThreadpoolController()
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def _in_control() -> Iterator[None]:
+    """Let this thread set the limit.
+
+    Newer versions of threadpoolctl obey only the first Python thread that sets OpenBLAS's process-wide limit and
+    silently ignore every other one for as long as it lives; our lock and count already keep threads apart.
+    """
+    clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", lambda force: None)
+    clear(force=True)
+    yield
+    clear(force=True)
 
 
 @contextmanager
@@ -64,11 +78,13 @@ def single_threaded_blas() -> Iterator[None]:
     with _lock:
         _state["limits"] += 1
         if _state["limits"] == 1:
-            _restore.append(_controller().limit(limits=1, user_api="blas"))
+            with _in_control():
+                _restore.append(_controller().limit(limits=1))
     try:
         yield
     finally:
         with _lock:
             _state["limits"] -= 1
             if _state["limits"] == 0:
-                _restore.pop().restore_original_limits()  # type: ignore[attr-defined]
+                with _in_control():
+                    _restore.pop().restore_original_limits()

@@ -106,10 +106,11 @@ def histogram_counts(network: Network, passed: BackwardPass, edges: Mapping[str,
     counts: dict[str, list[npt.NDArray[np.float64]]] = {f"{name}_count": [] for name in HISTOGRAM_TENSORS}
     for layer in range(len(network.weights)):
         for name, values in _tensors(passed, layer).items():
-            edge = np.asarray(edges[f"{name}_edge"][layer], dtype=np.float64)
-            clipped = np.clip(values, edge[0].astype(values.dtype), edge[-1].astype(values.dtype))
-            found = np.asarray(statistics.histogram(clipped, edge, num_threads()).counts, dtype=np.float64)
-            counts[f"{name}_count"].append(found)
+            found = statistics.histogram(values, edges[f"{name}_edge"][layer], num_threads())
+            row = found.counts.astype(np.float64)
+            row[0] += found.below
+            row[-1] += found.above
+            counts[f"{name}_count"].append(row)
     return {name: np.array(rows) for name, rows in counts.items()}
 
 

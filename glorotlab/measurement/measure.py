@@ -13,6 +13,7 @@ from glorotlab.measurement import estimators
 from glorotlab.network.mlp import Network
 from glorotlab.schema import SATURATION_THRESHOLD, Progress, layer_statistics
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.streams import check_seed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -105,4 +106,4 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
         return list(range(int(seeds)))
     if not len(seeds):
         raise InvalidValueError("no seeds: allowed is at least one")
-    return [int(seed) for seed in seeds]
+    return [check_seed(seed) for seed in seeds]

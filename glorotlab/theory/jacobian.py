@@ -8,15 +8,14 @@ of the square root needs m(t) for t > 0 only: E sqrt(x) = (1/pi) integral of (1 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from glorotlab.activations import Activation
 from glorotlab.theory import quadrature
-
-Array = npt.NDArray[np.float64]
+from glorotlab.theory.quadrature import Array
 
 STEP = 0.5
 """Step of the trapezoid rule in ln t; the integrand falls like exp(-|ln t| / 2) on both sides."""
@@ -26,8 +25,8 @@ REACH = 64.0
 
 BISECTIONS = 52
 
-NODES = 8
-"""Second moments q at which the mean is computed; between them it is a polynomial in ln q."""
+TOLERANCE = 1e-7
+"""Relative error of the interpolation in ln q."""
 
 
 def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int, variance: float) -> Array:
@@ -44,7 +43,7 @@ def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int,
     """
     nodes, interpolate = _log_nodes(q)
     s, weights = quadrature.rule(float(nodes.min()), float(nodes.max()), record.kinks)
-    tau = fan_in * variance * record.derivative(s) ** 2
+    tau = np.asarray(fan_in * variance * record.derivative(s) ** 2, dtype=np.float64)
     measure = weights * quadrature.density(s, nodes)
     roots = np.array([_mean_root(tau, row / row.sum(), fan_out / fan_in) for row in measure])
     return interpolate(roots) * max(1.0, fan_in / fan_out)
@@ -53,21 +52,27 @@ def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int,
 def orthogonal_mean_singular_value(record: Activation, q: Array, gain: float) -> Array:
     """Return the mean singular value for W'W = gain^2 I: J J' = gain^2 diag(f'^2), so it is gain E|f'|."""
     (mean,) = quadrature.expectations([lambda s: np.abs(record.derivative(s))], q, record.kinks)
-    return gain * mean
+    return np.asarray(gain * mean)
 
 
 def _log_nodes(q: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """Few q that stand for all, and the map from values there to values at every q."""
+    """Few q that stand for all, and the map from values there to values at every q.
+
+    Where f' is analytic and bounded in the right half-plane and mirrored, a Gaussian mean is analytic in ln q within
+    pi of the real axis: its interpolant through n Chebyshev points of a half-range h converges like rho^-n,
+    rho = exp(asinh(pi / h)) (Trefethen, Approximation Theory and Approximation Practice, theorem 8.2).
+    """
     distinct = np.unique(q)
-    if len(distinct) <= NODES:
-        return distinct, lambda values: values[np.searchsorted(distinct, q)]
     low, high = np.log(distinct[[0, -1]])
-    points = np.polynomial.chebyshev.chebpts1(NODES)
+    count = math.ceil(-math.log(TOLERANCE) / math.asinh(2 * math.pi / max(high - low, 1e-3)))
+    if len(distinct) <= count:
+        return distinct, lambda values: values[np.searchsorted(distinct, q)]
+    points = np.polynomial.chebyshev.chebpts1(count)
     nodes = np.exp((low + high) / 2 + (high - low) / 2 * points)
     where = (2 * np.log(q) - low - high) / (high - low)
 
     def interpolate(values: Array) -> Array:
-        return np.asarray(np.polynomial.Chebyshev.fit(points, values, NODES - 1, domain=[-1, 1])(where))
+        return np.asarray(np.polynomial.Chebyshev.fit(points, values, count - 1, domain=[-1, 1])(where))
 
     return nodes, interpolate
 

@@ -3,6 +3,9 @@
 Forward (Poole et al. 2016; Schoenholz et al. 2017): Q^1 = n_0 v_1 M^0 + v_b with M^0_ab = x_a.x_b / n_0,
 M^l_ab = E[f(s_a) f(s_b)] for (s_a, s_b) ~ N(0, Q^l), Q^{l+1} = n_l v_{l+1} M^l + v_b.
 Backward (gradient independence; Yang 2020): D^l = n_{l+1} v_{l+1} D^{l+1} o E[f'(s_a) f'(s_b)].
+The mean of dC/ds is of relative order 1/sqrt(width), where a gradient meets its own weight: by Stein's identity
+E[W dC/ds^{l+1}] = v z H^{l+1} with H = E d^2C/ds^2 per unit, so that E dC/ds^l = n_{l+1} v_{l+1} H^{l+1} E[f f'] and
+H^l = n_{l+1} v_{l+1} H^{l+1} (E f'^2 + E[f f'']) = n_{l+1} v_{l+1} H^{l+1} dE[f^2]/dq.
 All expectations are over networks, per unit; the width enters through fan_in and Var[W] only.
 """
 
@@ -11,13 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from glorotlab import initializers
+from glorotlab import activations, initializers
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.moments import moments, pair_moments
-
-Array = npt.NDArray[np.float64]
+from glorotlab.theory.moments import moments, pair_moments, response
+from glorotlab.theory.output_gradient import OutputGradient
+from glorotlab.theory.quadrature import Array
 
 
 @dataclass
@@ -33,6 +35,7 @@ class LayerKernels:
     below, below_mean : M and mean of what enters the layer
     variance : Var[W]
     backprop : D, filled by the backward pass
+    backprop_mean : (examples,) E dC/ds, filled by the backward pass
     """
 
     preactivation: Array
@@ -43,6 +46,7 @@ class LayerKernels:
     below_mean: Array
     variance: float
     backprop: Array = field(default_factory=lambda: np.empty(0))
+    backprop_mean: Array = field(default_factory=lambda: np.empty(0))
 
 
 def forward(spec: NetworkSpec, inputs: Array, inputs_mean: Array) -> tuple[list[LayerKernels], float]:
@@ -79,10 +83,14 @@ def forward(spec: NetworkSpec, inputs: Array, inputs_mean: Array) -> tuple[list[
     return layers, error
 
 
-def backward(spec: NetworkSpec, layers: list[LayerKernels], output: Array) -> None:
-    """Fill ``backprop`` of every layer from the output layer's D (examples, examples) down."""
-    layers[-1].backprop = output
-    for index in range(len(layers) - 2, -1, -1):
-        above = layers[index + 1]
-        fan_out_above = spec.fans[index + 1][1]
-        layers[index].backprop = fan_out_above * above.variance * above.backprop * layers[index].derivative
+def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> None:
+    """Fill ``backprop`` and ``backprop_mean`` of every layer from the output layer's down."""
+    layers[-1].backprop, layers[-1].backprop_mean = top.kernel, top.means
+    curvature = top.curvature
+    for layer, above, (_, fan_out_above) in zip(layers[-2::-1], layers[:0:-1], spec.fans[:0:-1], strict=True):
+        record, q = activations.get(spec.activation), np.diagonal(layer.preactivation)
+        slope, growth = response(record, q)
+        gain = fan_out_above * above.variance
+        layer.backprop = gain * above.backprop * layer.derivative
+        layer.backprop_mean = gain * curvature * slope
+        curvature = gain * curvature * growth

@@ -12,8 +12,13 @@ from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.errors import InvalidValueError
 from glorotlab.theory import quadrature
+from glorotlab.theory.quadrature import Array
 
-Array = npt.NDArray[np.float64]
+Values = tuple[Array, Array, Array, Array]
+"""E f, E f^2, E f'^2, E f^4."""
+
+ROUNDING = 8 * float(np.finfo(float).eps)
+"""What rounding leaves of a sum whose terms are of one sign."""
 
 PAIR_TERMS = 96
 """Terms of the Hermite series of a pair moment; what is left out is bounded and reported."""
@@ -33,7 +38,8 @@ class Moments:
     method : str
         ``closed form`` or ``quadrature``.
     error : float
-        Estimate of the largest relative error (of the mean: relative to sqrt(E f^2)).
+        Bound on the largest relative error (of the mean: relative to sqrt(E f^2)): the difference from a rule of
+        lower order, which is far larger than the error of the one used, and never less than ``ROUNDING``.
     """
 
     q: Array
@@ -45,16 +51,16 @@ class Moments:
     error: float
 
 
-def _linear(q: Array) -> tuple[Array, ...]:
+def _linear(q: Array) -> Values:
     return np.zeros_like(q), q, np.ones_like(q), 3 * q**2
 
 
-def _relu(q: Array) -> tuple[Array, ...]:
+def _relu(q: Array) -> Values:
     """Half of the Gaussian moments; He et al. (2015)."""
     return np.sqrt(q / (2 * np.pi)), q / 2, np.full_like(q, 0.5), 1.5 * q**2
 
 
-_CLOSED: dict[str, Callable[[Array], tuple[Array, ...]]] = {"linear": _linear, "relu": _relu}
+_CLOSED: dict[str, Callable[[Array], Values]] = {"linear": _linear, "relu": _relu}
 
 
 def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
@@ -77,29 +83,38 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
         wrong = given[~(np.isfinite(given) & (given > 0))].flat[0]
         raise InvalidValueError(f"second moment q = {wrong}: allowed are positive finite numbers")
     if record.name in _CLOSED:
-        values = _CLOSED[record.name](given)
-        return Moments(given, *values, method="closed form", error=float(np.finfo(float).eps))
+        return Moments(given, *_CLOSED[record.name](given), "closed form", ROUNDING)
     flat = np.atleast_1d(given).ravel()
     best, coarse = (_by_quadrature(record, flat, order) for order in (quadrature.ORDER, quadrature.ORDER - 4))
     scale = np.stack([np.sqrt(best[1]), best[1], best[2], best[3]])
-    error = float(np.max(np.abs(best - coarse) / scale, initial=np.finfo(float).eps))
+    error = float(np.max(np.abs(best - coarse) / scale, initial=ROUNDING))
     if record.odd:
         best[0] = 0.0
-    shaped = best.reshape(4, *given.shape)
-    return Moments(given, *shaped, method="quadrature", error=error)
+    mean, second, derivative, fourth = best.reshape(4, *given.shape)
+    return Moments(given, mean, second, derivative, fourth, "quadrature", error)
 
 
 def _by_quadrature(record: Activation, q: Array, order: int) -> Array:
-    def square(s: Array) -> Array:
-        return np.asarray(record.function(s) ** 2)
-
-    functions = (
+    functions: tuple[quadrature.Function, ...] = (
         record.function,
-        square,
+        lambda s: record.function(s) ** 2,
         lambda s: record.derivative(s) ** 2,
-        lambda s: square(s) ** 2,
+        lambda s: record.function(s) ** 4,
     )
     return quadrature.expectations(functions, q, record.kinks, order)
+
+
+def response(record: Activation, q: Array) -> tuple[Array, Array]:
+    """Return E[f f'] (exactly 0 for odd f) and dE[f^2]/dq = E[s f f'] / q, each of the shape of q."""
+    slope, response = quadrature.expectations(
+        (
+            lambda s: record.function(s) * record.derivative(s),
+            lambda s: s * record.function(s) * record.derivative(s),
+        ),
+        q,
+        record.kinks,
+    )
+    return (np.zeros_like(q) if record.odd else slope), response / q
 
 
 @dataclass(frozen=True)
@@ -111,7 +126,8 @@ class PairMoments:
     second_moment : E[f(s_a) f(s_b)]
     derivative : E[f'(s_a) f'(s_b)]
     error : float
-        Bound on what the series leaves out, relative to sqrt(E f_a^2 E f_b^2); 0 for closed forms.
+        Bound on the largest error, relative to sqrt(E g_a^2 E g_b^2): what the series leaves out, and never less
+        than ``ROUNDING``.
     """
 
     second_moment: Array
@@ -131,26 +147,24 @@ def pair_moments(record: Activation, kernel: Array) -> PairMoments:
     q = np.diagonal(kernel)
     rho = correlation(kernel)
     if record.name == "linear":
-        return PairMoments(kernel.copy(), np.ones_like(kernel), 0.0)
+        return PairMoments(kernel.copy(), np.ones_like(kernel), ROUNDING)
     if record.name == "relu":
         return _relu_pairs(q, rho)
     exact = moments(record, q)
     if len(q) == 1:
-        return PairMoments(exact.second_moment[:, np.newaxis], exact.derivative_second_moment[:, np.newaxis], 0.0)
-    coefficients = quadrature.hermite_coefficients((record.function, record.derivative), q, PAIR_TERMS, record.kinks)
-    results, errors = [], []
-    for series, diagonal in zip(coefficients, (exact.second_moment, exact.derivative_second_moment), strict=True):
-        value, error = mehler_sum(series, series, rho, diagonal, diagonal)
-        np.fill_diagonal(value, diagonal)
-        results.append(value)
-        errors.append(error)
-    return PairMoments(*results, error=max(errors))
+        return PairMoments(
+            exact.second_moment[:, np.newaxis], exact.derivative_second_moment[:, np.newaxis], exact.error
+        )
+    f, slope = quadrature.hermite_coefficients((record.function, record.derivative), q, PAIR_TERMS, record.kinks)
+    second, error = mehler_kernel(f, rho, exact.second_moment)
+    derivative, derivative_error = mehler_kernel(slope, rho, exact.derivative_second_moment)
+    return PairMoments(second, derivative, max(error, derivative_error))
 
 
 def correlation(kernel: Array) -> Array:
     """Correlations of a covariance matrix, clipped to [-1, 1]."""
     scale = np.sqrt(np.diagonal(kernel))
-    return np.clip(kernel / (scale[:, np.newaxis] * scale), -1, 1)
+    return np.asarray(np.clip(kernel / (scale[:, np.newaxis] * scale), -1, 1))
 
 
 def mehler_sum(left: Array, right: Array, rho: Array, left_square: Array, right_square: Array) -> tuple[Array, float]:
@@ -162,7 +176,7 @@ def mehler_sum(left: Array, right: Array, rho: Array, left_square: Array, right_
         Coefficients of g1 and g2.
     rho : (examples, examples)
     left_square, right_square : (examples,)
-        Exact E g1^2 and E g2^2: what the coefficients miss of them bounds the remainder by Cauchy and Schwarz.
+        Exact E g1^2 and E g2^2: what the coefficients miss of them bounds the remainder by Cauchy-Schwarz.
 
     Returns
     -------
@@ -175,7 +189,14 @@ def mehler_sum(left: Array, right: Array, rho: Array, left_square: Array, right_
     lost_right = np.sqrt(np.clip(1 - (right**2).sum(axis=0) / right_square, 0, 1))
     bound = np.abs(rho) ** len(left) * lost_left[:, np.newaxis] * lost_right
     np.fill_diagonal(bound, 0)
-    return total, float(bound.max())
+    return total, float(bound.max(initial=ROUNDING))
+
+
+def mehler_kernel(series: Array, rho: Array, square: Array) -> tuple[Array, float]:
+    """Sum the series of E[g(s_a) g(s_b)] of one function g, with E g^2 itself on the diagonal; see ``mehler_sum``."""
+    total, error = mehler_sum(series, series, rho, square, square)
+    np.fill_diagonal(total, square)
+    return total, error
 
 
 def _relu_pairs(q: Array, rho: Array) -> PairMoments:
@@ -186,4 +207,4 @@ def _relu_pairs(q: Array, rho: Array) -> PairMoments:
     derivative = (np.pi - angle) / (2 * np.pi)
     np.fill_diagonal(second, q / 2)
     np.fill_diagonal(derivative, 0.5)
-    return PairMoments(second, derivative, 0.0)
+    return PairMoments(second, derivative, ROUNDING)

@@ -7,6 +7,7 @@ zero when units are few or examples alike.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,11 +20,10 @@ from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory import jacobian, mean_field
 from glorotlab.theory.mean_field import LayerKernels
 from glorotlab.theory.output_gradient import OutputGradient, output_gradient
+from glorotlab.theory.quadrature import Array
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = npt.NDArray[np.float64]
 
 ASSUMPTIONS = (
     "weights and biases are as initialised: before any training step",
@@ -52,7 +52,7 @@ def predict(
     labels : (examples,) int, optional
         With inputs; without labels the gradients are not predicted.
     input_second_moment : float, optional
-        E[x^2] of one example; gradients are then those of a batch of one.
+        E[x^2] of one example whose inputs have mean zero; gradients are then those of a batch of one.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def predict(
     values = [_forward_values(spec, index, layer) for index, layer in enumerate(layers)]
     if y is not None:
         top = output_gradient(spec.output, spec.cost, layers[-1].preactivation, y, spec.classes)
-        mean_field.backward(spec, layers, top.kernel)
+        mean_field.backward(spec, layers, top)
         error = max(error, top.error)
         for index, layer in enumerate(layers):
             values[index] |= _backward_values(spec, index, layer, top if index == len(layers) - 1 else None)
@@ -86,11 +86,20 @@ def predict(
         attributes={
             "kind": "prediction",
             "spec": spec.model_dump(mode="json"),
-            "assumptions": list(ASSUMPTIONS),
+            "assumptions": _assumptions(spec, scalar=inputs is None),
             "examples": len(kernel),
             "numerical_error": error,
         },
     )
+
+
+def _assumptions(spec: NetworkSpec, scalar: bool) -> list[str]:
+    found = list(ASSUMPTIONS)
+    if initializers.get(spec.initializer).distribution == "sparse":
+        found.append("each unit receives many weights k: corrections of relative size 1/k are left out")
+    if scalar:
+        found.append("inputs have mean zero, and the batch is one example")
+    return found
 
 
 def _input_kernel(spec: NetworkSpec, inputs: npt.ArrayLike | None, second_moment: float | None) -> tuple[Array, Array]:
@@ -152,18 +161,21 @@ def _backward_values(
 ) -> dict[str, float]:
     """Gradients of one layer; ``top`` is the output layer's, whose units are few and need not have mean 0."""
     fan_in, fan_out = spec.fans[index]
-    d = layer.backprop
-    mean_square = top.mean_square if top else d.mean() / fan_out
-    values = _moments("backprop_gradient", np.diagonal(d).mean(), top.mean if top else 0.0, mean_square)
-    unit_means = np.outer(layer.below_mean, layer.below_mean)
-    if index:  # the mean over the finitely many units below; of the inputs it is known exactly
-        unit_means = unit_means + (layer.below - unit_means) / fan_in
-    backprop_unit_means = d * (mean_square / d.mean()) if top else d / fan_out
-    weight_mean_square = (unit_means * backprop_unit_means).mean()
-    example = (np.diagonal(layer.below) * np.diagonal(d)).mean()
-    batch = (layer.below * d).mean()
-    weight_mean = float(layer.below_mean.mean()) * (top.mean if top else 0.0)
+    z, d, d_means = layer.below, layer.backprop, layer.backprop_mean
+    d_mean_products = top.mean_products if top else _mean_products(d, d_means, fan_out)
+    # of the inputs the mean over the units is known exactly
+    z_mean_products = _mean_products(z, layer.below_mean, fan_in if index else math.inf)
+    example, batch = (np.diagonal(z) * np.diagonal(d)).mean(), (z * d).mean()
+    d_mean, d_mean_square = float(d_means.mean()), d_mean_products.mean()
+    weight_mean, weight_mean_square = (layer.below_mean * d_means).mean(), (z_mean_products * d_mean_products).mean()
+    values = _moments("backprop_gradient", np.diagonal(d).mean(), d_mean, d_mean_square)
     values |= _moments("example_weight_gradient", example, weight_mean, weight_mean_square)
     values |= _moments("batch_weight_gradient", batch, weight_mean, weight_mean_square)
-    values |= _moments("batch_bias_gradient", d.mean(), top.mean if top else 0.0, mean_square)
+    values |= _moments("batch_bias_gradient", d.mean(), d_mean, d_mean_square)
     return values
+
+
+def _mean_products(kernel: Array, means: Array, units: float) -> Array:
+    """E of the product of two examples' means over finitely many independent units."""
+    expected = np.outer(means, means)
+    return expected + (kernel - expected) / units

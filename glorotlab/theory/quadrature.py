@@ -8,11 +8,16 @@ values of f, are shared by all q of a call.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+"""What every array of the theory is."""
+
+Function = Callable[[Array], npt.NDArray[np.floating[Any]]]
+"""A function of s, such as an activation or its derivative."""
 
 ORDER = 20
 """Nodes per panel; the error estimate compares with ORDER - 4."""
@@ -49,21 +54,19 @@ def rule(smallest_q: float, largest_q: float, kinks: Sequence[float] = (), order
 def density(s: Array, q: Array) -> Array:
     """Density of N(0, q) at s, shape (q, s)."""
     scaled = s / np.sqrt(q)[:, np.newaxis]
-    return np.exp(-(scaled**2) / 2) / np.sqrt(2 * np.pi * q)[:, np.newaxis]
+    return np.asarray(np.exp(-(scaled**2) / 2) / np.sqrt(2 * np.pi * q)[:, np.newaxis])
 
 
-def expectations(
-    functions: Sequence[Callable[[Array], Array]], q: Array, kinks: Sequence[float] = (), order: int = ORDER
-) -> Array:
+def expectations(functions: Sequence[Function], q: Array, kinks: Sequence[float] = (), order: int = ORDER) -> Array:
     """E g(s), s ~ N(0, q), of several functions g, shape (functions, q)."""
+    if not q.size:
+        return np.empty((len(functions), 0))
     s, weights = rule(float(q.min()), float(q.max()), kinks, order)
     measure = weights * density(s, q)
     return np.stack([measure @ function(s) for function in functions])
 
 
-def hermite_coefficients(
-    functions: Sequence[Callable[[Array], Array]], q: Array, terms: int, kinks: Sequence[float] = ()
-) -> Array:
+def hermite_coefficients(functions: Sequence[Function], q: Array, terms: int, kinks: Sequence[float] = ()) -> Array:
     """Coefficients a_k(q) = E[g(s) h_k(s / sqrt(q))] in the orthonormal Hermite polynomials h_k.
 
     By Mehler's formula E[g1(s1) g2(s2)] = sum_k a_k(q1) b_k(q2) rho^k for correlation rho.

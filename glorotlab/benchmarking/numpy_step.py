@@ -1,0 +1,65 @@
+"""The same training step in NumPy, written as well as NumPy allows: the peer the kernels are timed against.
+
+Every product and update goes into buffers allocated once; BLAS runs on as many threads as it is given.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import activations, costs
+from glorotlab.network.mlp import Network
+
+Array = npt.NDArray[np.floating[Any]]
+
+
+class NumpyNetwork:
+    """A copy of a network that trains by plain gradient descent in NumPy.
+
+    Parameters
+    ----------
+    network : Network
+        Its weights and biases are copied.
+    batch : int
+        Examples of every step.
+    """
+
+    def __init__(self, network: Network, batch: int) -> None:
+        spec, dtype = network.spec, network.dtype
+        self.weights = [weight.copy() for weight in network.weights]
+        self.biases = [bias.copy() for bias in network.biases]
+        self._record = activations.get(spec.activation)
+        self._cost = costs.get(spec.output, spec.cost)
+        self._classes = np.eye(spec.classes)
+        self._s = [np.empty((batch, size), dtype) for size in spec.layer_sizes[1:]]
+        self._d = [np.empty((batch, size), dtype) for size in spec.layer_sizes[1:]]
+        self._weight_gradients = [np.empty_like(weight) for weight in self.weights]
+
+    def train_step(self, x: Array, labels: npt.NDArray[np.int64], learning_rate: float) -> float:
+        """Take one step on the batch-mean cost, in place, and return that cost."""
+        layers = range(len(self.weights))
+        below = [x]
+        for layer in layers:
+            s = np.matmul(below[-1], self.weights[layer], out=self._s[layer])
+            s += self.biases[layer]
+            if layer < layers[-1]:
+                below.append(self._record.function(s))
+        logits, y = self._s[-1].astype(np.float64), self._classes[labels]
+        self._d[-1][...] = self._cost.gradient(logits, y)
+        rate = self.weights[0].dtype.type(-learning_rate / len(x))
+        for layer in reversed(layers):
+            d = self._d[layer]
+            if layer:
+                np.matmul(d, self.weights[layer].T, out=self._d[layer - 1])
+                self._d[layer - 1] *= self._slope(self._s[layer - 1], below[layer])
+            gradient = np.matmul(below[layer].T, d, out=self._weight_gradients[layer])
+            gradient *= rate
+            self.weights[layer] += gradient
+            self.biases[layer] += rate * d.sum(axis=0)
+        return float(self._cost.value(logits, y).mean())
+
+    def _slope(self, s: Array, z: Array) -> Array:
+        return 1 - z * z if self._record.name == "tanh" else self._record.derivative(s)

@@ -1,0 +1,109 @@
+"""glorotlab compare: prediction and measurement side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glorotlab.cli.measure import Seeds, measured
+from glorotlab.cli.options import ExampleOptions, Json, Layers, NetworkOptions, grouped
+from glorotlab.cli.predict import described, print_assumptions, spec_line
+from glorotlab.cli.terminal import console, number, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from glorotlab.measurement.compare import Comparison, Entry
+    from glorotlab.spec.network import NetworkSpec
+
+SLACK = 0.015
+RULE = f"agrees: |ratio - 1| <= 2 standard errors + {SLACK:.1%}, else differs; no verdict from one network alone"
+NAMES = ("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high", "inside_band")
+
+
+@grouped
+def compare(
+    layers: Layers,
+    network: NetworkOptions,
+    data: ExampleOptions,
+    seeds: Seeds = 20,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every variable that both have, not the second moments alone.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Predict, measure, and set both side by side, layer by layer."""
+    from glorotlab.measurement.compare import SECOND_MOMENTS
+    from glorotlab.measurement.compare import compare as both
+    from glorotlab.theory.predict import predict
+
+    spec = network.spec(layers)
+    x, y = data.load(spec, network.seed)
+    prediction = predict(spec, inputs=x, labels=y)
+    found = both(prediction, measured(spec, x, y, network, seeds))
+    variables = list(dict.fromkeys(entry.variable for entry in found.entries))
+    shown = variables if everything else [name for name in variables if name in SECOND_MOMENTS]
+    assumptions = json.loads(prediction.attrs["assumptions"])
+    origin = {"dataset": data.dataset, "examples": data.examples, "seed": network.seed, "seeds": seeds}
+    if as_json:
+        from glorotlab.cli.jsonout import print_layers
+
+        print_layers(spec, assumptions, _records(spec, found, shown), data=origin)
+        return
+    out = console()
+    out.print(f"{spec_line(spec)}; {described(origin)}; {seeds} network{'s' * (seeds > 1)}")
+    for name in shown:
+        out.print(name, style="bold")
+        out.print(_table(found.select(name)))
+    out.print(RULE)
+    print_assumptions(assumptions)
+
+
+def verdict(entry: Entry) -> str:
+    """Return ``agrees`` or ``differs`` by `RULE`, multiplied by the prediction so that it may be 0."""
+    if entry.standard_error is None:
+        return "–"
+    allowed = 2 * entry.standard_error + SLACK * abs(entry.predicted)
+    return "agrees" if abs(entry.measured - entry.predicted) <= allowed else "differs"
+
+
+def _table(entries: Any) -> Table:
+    band = any(entry.low is not None for entry in entries)
+    columns = ["layer", "predicted", "measured", "standard error", "ratio", "z-score"] + ["band", "inside"] * band
+    made = table(*columns, "verdict", left=0)
+    for entry in entries:
+        row = [str(entry.layer), *(number(value) for value in (entry.predicted, entry.measured))]
+        row += [number(entry.standard_error, 2), _ratio(entry), _fixed(entry.z_score)]
+        if band:
+            inside = {None: "–", True: "yes", False: "no"}[entry.inside_band]
+            row += [f"{number(entry.low)} .. {number(entry.high)}", inside]
+        made.add_row(*row, verdict(entry))
+    return made
+
+
+def _ratio(entry: Entry) -> str:
+    if entry.ratio is None:
+        return "–"
+    error = "" if entry.ratio_error is None else f" ± {entry.ratio_error:.4f}"
+    return f"{entry.ratio:.4f}{error}"
+
+
+def _fixed(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _records(spec: NetworkSpec, found: Comparison, shown: list[str]) -> list[dict[str, Any]]:
+    """Return one record a layer; a variable that is missing there, such as a softmax activation, is null."""
+    by_place = {(entry.layer, entry.variable): entry for entry in found.entries}
+    records: list[dict[str, Any]] = []
+    for layer, (fan_in, fan_out) in enumerate(spec.fans, start=1):
+        record: dict[str, Any] = {"layer": layer, "fan_in": fan_in, "fan_out": fan_out}
+        for name in shown:
+            entry = by_place.get((layer, name))
+            fields = {} if entry is None else dataclasses.asdict(entry)
+            record[name] = {key: fields.get(key) for key in NAMES}
+        records.append(record)
+    return records

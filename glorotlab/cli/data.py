@@ -1,0 +1,121 @@
+"""glorotlab data: list, fetch, show and find datasets."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glorotlab.cli.options import Json
+from glorotlab.cli.terminal import console, number, table
+from glorotlab.errors import DataError, InvalidValueError
+
+if TYPE_CHECKING:
+    from glorotlab.data.catalogue import DatasetRecord
+
+app = typer.Typer(help="List, fetch, show and find datasets.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name of 'glorotlab data list', or FILE.npz.")]
+
+SHOWN = 1000
+"""Training examples that ``show`` looks at, at most."""
+
+
+@app.command("list")
+def list_datasets(as_json: Json = False) -> None:
+    """List the datasets there are."""
+    from glorotlab.data.catalogue import dataset_names, describe_dataset
+
+    records = [describe_dataset(name) for name in dataset_names()]
+    if as_json:
+        from glorotlab.cli.jsonout import print_json
+
+        print_json({"datasets": [_fields(record) for record in records]})
+        return
+    made = table("name", "description", "where", "inputs", "classes", "train", "validation", "test", left=3)
+    for record in records:
+        splits = [_count(size) for size in (record.train, record.validation, record.test)]
+        made.add_row(record.name, record.description, _where(record), str(record.fan_in), str(record.classes), *splits)
+    console().print(made)
+
+
+@app.command()
+def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="mnist")]) -> None:
+    """Fetch a dataset into the user's cache; what is there and verified is kept."""
+    from glorotlab.data.catalogue import describe_dataset
+    from glorotlab.data.fetch import fetch_mnist
+
+    if name != "mnist":
+        describe_dataset(name)  # which refuses an unknown name
+        raise InvalidValueError(f"dataset {name!r} needs no fetching: allowed is mnist")
+    print(fetch_mnist())
+
+
+@app.command()
+def show(name: Name, as_json: Json = False) -> None:
+    """Show what a dataset is, and the numbers of its first training examples."""
+    from glorotlab.data.catalogue import describe_dataset, load_dataset
+
+    record, data = describe_dataset(name), load_dataset(name)
+    x, y = data.train.batch(0, int(min(SHOWN, data.train.length)))
+    numbers: dict[str, Any] = {
+        "examples": len(x),
+        "minimum": float(x.min()),
+        "maximum": float(x.max()),
+        "mean": float(x.mean(dtype=float)),
+        "second_moment": float((x.astype(float) ** 2).mean()),
+        "class_counts": [int((y == label).sum()) for label in range(data.classes)],
+    }
+    if as_json:
+        from glorotlab.cli.jsonout import print_json
+
+        print_json(_fields(record) | {"first_training_examples": numbers})
+        return
+    splits = zip(("train", "validation", "test"), (record.train, record.validation, record.test), strict=True)
+    print(f"{record.name}: {record.description}")
+    print(f"{record.fan_in} inputs, {record.classes} classes; {_where(record)}")
+    print(", ".join(f"{split} {_count(size)}" for split, size in splits))
+    moments = (f"{key.replace('_', ' ')} {number(numbers[key])}" for key in list(numbers)[1:5])
+    print(f"first {len(x)} training examples: {', '.join(moments)}")
+    print(f"  of each class: {', '.join(map(str, numbers['class_counts']))}")
+
+
+@app.command()
+def path(name: Name) -> None:
+    """Print where a dataset lies."""
+    from glorotlab.data.catalogue import describe_dataset
+
+    record = describe_dataset(name)
+    if record.path is None:
+        reason = "is generated from its seed" if record.available else f"is not here: run 'glorotlab data fetch {name}'"
+        raise DataError(f"dataset {name!r} lies in no file: it {reason}")
+    print(record.path)
+
+
+def _fields(record: DatasetRecord) -> dict[str, Any]:
+    sizes = {split: _size(getattr(record, split)) for split in ("train", "validation", "test")}
+    return {
+        "name": record.name,
+        "description": record.description,
+        "fan_in": record.fan_in,
+        "classes": record.classes,
+        **sizes,
+        "path": None if record.path is None else str(record.path),
+        "available": record.available,
+    }
+
+
+def _size(count: float) -> int | None:
+    """Return a number of examples; None for an endless stream."""
+    return None if math.isinf(count) else int(count)
+
+
+def _count(count: float) -> str:
+    return "endless" if math.isinf(count) else f"{int(count):,}"
+
+
+def _where(record: DatasetRecord) -> str:
+    if record.path is not None:
+        return str(record.path)
+    return "generated" if record.available else f"glorotlab data fetch {record.name}"

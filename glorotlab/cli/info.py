@@ -1,0 +1,83 @@
+"""glorotlab info: what results on this machine rest on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from glorotlab.cli.options import Json
+
+
+def info(as_json: Json = False) -> None:
+    """Print versions, processor, threads, BLAS and data folders."""
+    found = collect()
+    if as_json:
+        from glorotlab.cli.jsonout import print_json
+
+        print_json(found)
+        return
+    width = max(map(len, found))
+    for name, value in found.items():
+        print(f"{name.replace('_', ' '):{width}}  {_text(value)}")
+
+
+def collect() -> dict[str, Any]:
+    """Return what the machine and the build are."""
+    import numpy
+    import scipy
+
+    from glorotlab import __version__
+    from glorotlab.data.files import search_folders
+    from glorotlab.kernels import build_info
+    from glorotlab.kernels.threads import num_threads
+
+    return {
+        "glorotlab": __version__,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+        "cython": build_info.cython_version,
+        "compiler": build_info.compiler,
+        "openmp": build_info.openmp,
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+        "threads": num_threads(),
+        "blas": _blas(),
+        "data_folders": [str(folder.parent) for folder in search_folders("any")],
+    }
+
+
+def _processor() -> str:
+    """Return the model of the processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
+
+
+def _blas() -> list[dict[str, Any]]:
+    """Return every BLAS that NumPy and the kernels have loaded."""
+    from threadpoolctl import threadpool_info
+
+    import glorotlab.kernels.dense  # noqa: F401  so that the BLAS the kernels call is loaded
+
+    names = ("internal_api", "version", "architecture", "threading_layer")
+    found = (item for item in threadpool_info() if item["user_api"] == "blas")
+    return [{name: item.get(name) for name in names} for item in found]
+
+
+def _text(value: Any) -> str:
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case dict():
+            return ", ".join(f"{name.replace('_', ' ')} {item}" for name, item in value.items())
+        case list():
+            return "; ".join(map(_text, value))
+        case _:
+            return str(value)

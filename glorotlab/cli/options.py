@@ -1,0 +1,134 @@
+"""Options that several commands share, each group defined once as a dataclass."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glorotlab.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from glorotlab.data.dataset import Dataset
+    from glorotlab.spec.network import NetworkSpec
+
+NETWORK, DATA = "Network", "Data"
+
+Layers = Annotated[str, typer.Argument(metavar="LAYERS", help="Layer sizes, such as 784,1000x5,10.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Dtype(StrEnum):
+    """Floating types a network can have."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Expand every parameter that is annotated with a dataclass into that dataclass's fields, for typer to see."""
+    groups: dict[str, type[Any]] = {}
+    expanded: list[inspect.Parameter] = []
+    for parameter in _parameters(command):
+        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation):
+            groups[parameter.name] = parameter.annotation
+            expanded += _parameters(parameter.annotation)
+        else:
+            expanded.append(parameter)
+
+    @functools.wraps(command)
+    def call(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in _parameters(group)})
+        command(**values)
+
+    call.__signature__ = inspect.Signature(expanded)  # type: ignore[attr-defined]
+    return call
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    found = inspect.signature(function, eval_str=True).parameters.values()
+    return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in found]
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """The network beyond its layer sizes, and how it is computed."""
+
+    activation: Annotated[
+        str, typer.Option("--activation", "-a", help="Of the hidden layers.", rich_help_panel=NETWORK)
+    ] = "tanh"
+    initializer: Annotated[
+        str, typer.Option("--initializer", "-i", help="Of the weights.", rich_help_panel=NETWORK)
+    ] = "glorot_uniform"
+    bias: Annotated[
+        str, typer.Option(help="Initialiser of the biases.", show_default="goes with -i", rich_help_panel=NETWORK)
+    ] = ""
+    output: Annotated[str, typer.Option(help="softmax, sigmoid or linear.", rich_help_panel=NETWORK)] = "softmax"
+    cost: Annotated[
+        str,
+        typer.Option(
+            help="log_likelihood, cross_entropy or quadratic.",
+            show_default="goes with --output",
+            rich_help_panel=NETWORK,
+        ),
+    ] = ""
+    seed: Annotated[int, typer.Option(help="Of weights and data; the first one.", rich_help_panel=NETWORK)] = 0
+    dtype: Annotated[Dtype, typer.Option(help="Of the networks.", rich_help_panel=NETWORK)] = Dtype.float32
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Of the kernels; changes no result.", show_default="all CPUs", rich_help_panel=NETWORK),
+    ] = None
+
+    def spec(self, layers: str) -> NetworkSpec:
+        """Return the network's spec, and put ``--threads`` into effect."""
+        from glorotlab.kernels.threads import set_num_threads
+        from glorotlab.spec.network import NetworkSpec
+        from glorotlab.streams import check_seed
+
+        check_seed(self.seed)
+        if self.threads is not None:
+            set_num_threads(self.threads)
+        fields = {name: getattr(self, name) for name in ("activation", "initializer", "bias", "output", "cost")}
+        return NetworkSpec.parse(layers, **fields)
+
+
+@dataclass(frozen=True)
+class ExampleOptions:
+    """Which examples the statistics are taken over: the first of a dataset's test split."""
+
+    dataset: Annotated[
+        str,
+        typer.Option(metavar="D", help="A name of 'glorotlab data list', or FILE.npz.", rich_help_panel=DATA),
+    ]
+    examples: Annotated[
+        int, typer.Option(metavar="N", help="How many, the first of the test split.", rich_help_panel=DATA)
+    ] = 300
+
+    def load(self, spec: NetworkSpec, seed: int) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.int64]]:
+        """Return inputs and labels; InvalidValueError where they do not fit the network."""
+        from glorotlab.data.catalogue import load_dataset
+
+        data = load_dataset(self.dataset, seed=seed)
+        check_fit(spec, data)
+        if not 1 <= self.examples <= data.test.length:
+            raise InvalidValueError(
+                f"--examples {self.examples}: allowed are 1 to {data.test.length}, the test split of {data.name!r}"
+            )
+        return data.test.batch(0, self.examples)
+
+
+def check_fit(spec: NetworkSpec, data: Dataset) -> None:
+    """Raise InvalidValueError where a network cannot take the inputs or labels of a dataset."""
+    if spec.fan_in != data.fan_in or spec.classes < data.classes:
+        raise InvalidValueError(
+            f"layers {spec.layers}: dataset {data.name!r} needs {data.fan_in} inputs and {data.classes} outputs"
+        )

@@ -1,0 +1,141 @@
+"""glorotlab train: one training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glorotlab.cli.options import Json, NetworkOptions, grouped
+from glorotlab.cli.terminal import progress_bar
+from glorotlab.errors import DataError, InvalidValueError, RunError
+
+if TYPE_CHECKING:
+    from glorotlab.spec.run import RunSpec
+    from glorotlab.training.run import Run
+
+TRAINING = "Training"
+BESIDE_A_SPEC = {"target", "threads", "out", "quiet", "as_json"}
+"""Parameters that do not say what the run is."""
+
+
+@grouped
+def train(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(metavar="SPEC.toml|LAYERS", help="A spec, or layer sizes.")],
+    network: NetworkOptions,
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="D", help="A name of 'glorotlab data list', or FILE.npz.", rich_help_panel=TRAINING),
+    ] = None,
+    updates: Annotated[
+        int | None, typer.Option(metavar="N", help="Mini-batch updates.", rich_help_panel=TRAINING)
+    ] = None,
+    lr: Annotated[float, typer.Option(metavar="E", help="Learning rate.", rich_help_panel=TRAINING)] = 0.05,
+    batch: Annotated[int, typer.Option(metavar="B", help="Mini-batch size.", rich_help_panel=TRAINING)] = 10,
+    momentum: Annotated[float, typer.Option(metavar="M", help="0 is plain descent.", rich_help_panel=TRAINING)] = 0.0,
+    l2: Annotated[float, typer.Option(metavar="L", help="Weight decay.", rich_help_panel=TRAINING)] = 0.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Run folder.", show_default="nothing is written", rich_help_panel=TRAINING),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network and monitor the statistics of its layers."""
+    if target.endswith(".toml"):
+        _refuse_options(context, target)
+        spec = _read(Path(target))
+        if network.threads is not None:
+            from glorotlab.kernels.threads import set_num_threads
+
+            set_num_threads(network.threads)
+    else:
+        training = {"batch_size": batch, "learning_rate": lr, "momentum": momentum, "l2": l2}
+        spec = _spec(target, network, dataset, updates, training)
+    _report(_train(spec, out, quiet), as_json)
+
+
+def _refuse_options(context: typer.Context, target: str) -> None:
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in BESIDE_A_SPEC
+        and getattr(context.get_parameter_source(str(parameter.name)), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        raise InvalidValueError(f"{', '.join(given)} beside {target}: the spec says it all; change it there")
+
+
+def _read(path: Path) -> RunSpec:
+    from glorotlab.spec.run import RunSpec
+
+    try:
+        return RunSpec.from_toml(path.read_text(encoding="utf-8"), origin=str(path))
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not a text file in UTF-8") from None
+
+
+def _spec(
+    layers: str, network: NetworkOptions, dataset: str | None, updates: int | None, training: dict[str, Any]
+) -> RunSpec:
+    from glorotlab.spec.run import RunSpec, TrainingSpec
+
+    if dataset is None or updates is None:
+        missing = "--dataset" if dataset is None else "--updates"
+        raise InvalidValueError(f"missing {missing}: layers {layers} alone do not say what to train")
+    return RunSpec(
+        network=network.spec(layers),
+        training=TrainingSpec(updates=updates, **training),
+        data=dataset,
+        seed=network.seed,
+        dtype=network.dtype.value,
+    )
+
+
+def _train(spec: RunSpec, out: Path | None, quiet: bool) -> Run:
+    from glorotlab.training.loop import train as run
+
+    try:
+        with progress_bar("training", show=not quiet) as progress:
+            return run(spec, out, progress=progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_saved(out)) from None
+
+
+def _saved(out: Path | None) -> str:
+    """Say what an interrupted run left."""
+    from glorotlab.training.run import INTERRUPTED, read_status
+
+    try:
+        saved = out is not None and read_status(out)[0] == INTERRUPTED
+    except RunError:
+        saved = False
+    return f"what was done lies in {out}" if saved else "nothing was saved"
+
+
+def _report(run: Run, as_json: bool) -> None:
+    """Print how the run ended; exit code 1 where it diverged."""
+    last = run.curves.isel(step=-1)
+    errors = {name: float(last[name]) for name in ("training_cost", "validation_error", "test_error")}
+    if as_json:
+        from glorotlab.cli.jsonout import layer_records, print_layers
+
+        folder = None if run.folder is None else str(run.folder)
+        ending = {"status": run.status, "updates": run.updates} | errors | {"folder": folder}
+        print_layers(run.spec, [], layer_records(run.statistics.isel(step=-1)), **ending)
+    else:
+        place = f"; the run lies in {run.folder}" if run.folder else "; not saved (--out DIR saves it)"
+        print(f"{run.status} after {run.updates} updates: {_ending(run.status, errors)}{place}")
+    if run.status == "diverged":
+        raise typer.Exit(1)
+
+
+def _ending(status: str, errors: dict[str, float]) -> str:
+    if status == "diverged":
+        return "the training cost is no longer finite"
+    return (
+        f"training cost {errors['training_cost']:.4g}, validation error {errors['validation_error']:.2%}, "
+        f"test error {errors['test_error']:.2%}"
+    )

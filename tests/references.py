@@ -1,0 +1,78 @@
+"""Independent NumPy restatements, in float64, of what the kernels compute, and the error bounds they must meet.
+
+A sum of n products in floating point, in any order, is within n * eps / 2 of the exact one times the sum of the
+absolute products (Higham 2002, section 3.1). Kernel and reference each stay within that of the truth, so their distance
+is below n * eps times it, with the kernel's eps.
+"""
+
+import math
+
+import numpy as np
+import scipy.special
+
+FUNCTIONS = {
+    "linear": (lambda s: s, lambda s: np.ones_like(s)),
+    "tanh": (np.tanh, lambda s: 1 / np.cosh(s) ** 2),
+    "sigmoid": (scipy.special.expit, lambda s: 0.25 / np.cosh(s / 2) ** 2),
+    "softsign": (lambda s: s / (1 + abs(s)), lambda s: 1 / (1 + abs(s)) ** 2),
+    "relu": (lambda s: np.where(s > 0, s, 0.0), lambda s: np.where(s > 0, 1.0, 0.0)),
+}
+"""f and f' of each activation."""
+
+
+def guarded(values, dtype, edge=64):
+    """Return a C-contiguous copy of ``values`` and a function that tells whether the memory around it is untouched."""
+    values = np.asarray(values, dtype=dtype)
+    buffer = np.full(values.size + 2 * edge, 12345, dtype=dtype)
+    inside = buffer[edge : edge + values.size].reshape(values.shape)
+    inside[...] = values
+    return inside, lambda: bool((buffer[:edge] == 12345).all() and (buffer[edge + values.size :] == 12345).all())
+
+
+def assert_within(actual, expected, bound):
+    """Assert |actual - expected| <= bound, element by element."""
+    assert actual.shape == expected.shape
+    excess = np.abs(actual.astype(np.float64) - expected) - bound
+    assert not actual.size or np.nanmax(excess) <= 0, f"exceeds the bound by {np.nanmax(excess):.3g}"
+    assert np.isfinite(actual).all()
+
+
+def matmul(a, b, eps, extra=0):
+    """Return a b in float64 and the bound on a product computed with ``eps``."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return a @ b, (a.shape[1] + 2) * eps * (abs(a) @ abs(b) + abs(extra))
+
+
+def forward(x, weights, biases, activation, output):
+    """Return the pre-activations of every layer and the network's output."""
+    below, s = np.asarray(x, np.float64), []
+    for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        s.append(below @ weight.astype(np.float64) + bias)
+        below = FUNCTIONS[activation][0](s[-1]) if layer < len(weights) - 1 else outputs(s[-1], output)
+    return s, below
+
+
+def outputs(s, output):
+    """Return the output activation of s."""
+    if output == "softmax":
+        e = np.exp(s - s.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+    return FUNCTIONS[output][0](s)
+
+
+def mean_cost(x, labels, weights, biases, activation, output, cost):
+    """Return the batch-mean cost, by its textbook formula in the output a."""
+    _s, a = forward(x, weights, biases, activation, output)
+    y = np.eye(a.shape[1])[labels]
+    if cost == "quadratic":
+        each = ((a - y) ** 2).sum(axis=1) / 2
+    elif cost == "log_likelihood":
+        each = -(y * np.log(a)).sum(axis=1)
+    else:
+        each = -(y * np.log(a) + (1 - y) * np.log(1 - a)).sum(axis=1)
+    return math.fsum(each) / len(each)
+
+
+def central_difference(f, x, step):
+    """Return f'(x) to 4th order from f at x +- step and x +- 2 step."""
+    return (8 * (f(x + step) - f(x - step)) - (f(x + 2 * step) - f(x - 2 * step))) / (12 * step)

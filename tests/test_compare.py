@@ -1,0 +1,104 @@
+"""compare on hand-made datasets whose ratios, standard errors and z-scores are known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.measurement.compare import SECOND_MOMENTS, compare
+from glorotlab.schema import layer_statistics
+from glorotlab.spec.network import NetworkSpec
+
+SPEC = NetworkSpec.parse("4,3,2")
+
+
+def prediction(spec=SPEC, examples=5, **values):
+    return layer_statistics(values, attributes={"spec": spec.model_dump(mode="json"), "examples": examples})
+
+
+def measurement(spec=SPEC, examples=5, **values):
+    seeds = len(next(iter(values.values())))
+    return layer_statistics(
+        values,
+        leading=("seed",),
+        coords={"seed": np.arange(seeds)},
+        attributes={"spec": spec.model_dump(mode="json"), "examples": examples},
+    )
+
+
+def test_ratio_standard_error_and_z():
+    """Seeds 1, 2, 3 have mean 2 and standard error 1/sqrt 3."""
+    table = compare(
+        prediction(activation_second_moment=[1.6, 4.0]),
+        measurement(activation_second_moment=[[1.0, 4.0], [2.0, 4.0], [3.0, 4.0]]),
+    )
+    first, second = table.select("activation_second_moment")
+    assert (first.layer, first.predicted, first.measured) == (1, 1.6, 2.0)
+    assert first.ratio == pytest.approx(1.25)
+    assert first.standard_error == pytest.approx(1 / math.sqrt(3))
+    assert first.ratio_error == pytest.approx(1 / math.sqrt(3) / 1.6)
+    assert first.z_score == pytest.approx(0.4 * math.sqrt(3))
+    assert (first.low, first.high, first.inside_band) == (None, None, None)
+    assert (second.layer, second.ratio, second.standard_error, second.z_score) == (2, 1.0, 0.0, None)
+
+
+def test_one_seed_has_no_standard_error_and_a_prediction_of_0_no_ratio():
+    one = compare(prediction(activation_mean=[0.0, 2.0]), measurement(activation_mean=[[0.5, 1.0]])).entries
+    assert [(e.ratio, e.standard_error, e.z_score, e.ratio_error) for e in one] == [
+        (None, None, None, None),
+        (0.5, None, None, None),
+    ]
+
+
+def test_a_measurement_without_seeds_and_pooled_variances():
+    predicted = prediction(activation_variance=[1.0, 2.0])
+    assert predicted["activation_variance"].dims == ("layer", "estimator")
+    table = compare(predicted, prediction(activation_variance=[3.0, 1.0]))
+    assert [entry.ratio for entry in table.select("activation_variance")] == [3.0, 0.5]
+
+
+def test_bands():
+    predicted = prediction(
+        activation_second_moment=[1.0, 1.0],
+        activation_second_moment_low=[0.5, 0.5],
+        activation_second_moment_high=[1.5, 1.5],
+    )
+    table = compare(predicted, measurement(activation_second_moment=[[0.6, 0.6], [1.4, 1.6]]))
+    assert [(e.low, e.high, e.inside_band) for e in table.entries] == [(0.5, 1.5, True), (0.5, 1.5, False)]
+
+
+def test_nan_and_unshared_variables_are_left_out():
+    table = compare(
+        prediction(activation_second_moment=[1.0, np.nan], activation_mean=[1.0, 1.0], learning_speed=[1.0, 1.0]),
+        measurement(activation_second_moment=[[1.0, 1.0]], activation_mean=[[np.nan, 1.0]]),
+    )
+    assert [(e.variable, e.layer) for e in table.entries] == [("activation_mean", 2), ("activation_second_moment", 1)]
+    assert table.select("learning_speed") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"spec": NetworkSpec.parse("4,3,3")}, r"spec .*\[4, 3, 2\].* predicted, .*\[4, 3, 3\].* measured"),
+        ({"spec": NetworkSpec.parse("4,3,2", activation="relu")}, "tanh.*relu"),
+        ({"examples": 6}, "examples 5 predicted, 6 measured"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(changes, message):
+    with pytest.raises(InvalidValueError, match=message) as caught:
+        compare(prediction(activation_mean=[1.0, 1.0]), measurement(**changes, activation_mean=[[1.0, 1.0]]))
+    assert "\n" not in str(caught.value)
+
+
+def test_markdown_has_a_line_for_each_layer_and_variable():
+    values = {name: np.array([2.0, 4.0]) for name in SECOND_MOMENTS}
+    table = compare(prediction(**values), measurement(**{n: np.stack([v, 1.5 * v]) for n, v in values.items()}))
+    lines = table.to_markdown().splitlines()
+    assert lines[0] == "| variable | layer | predicted | measured | ratio | standard error | z |"
+    assert set(lines[1]) == {"|", "-"}
+    assert len(lines) == 2 + 2 * len(SECOND_MOMENTS)
+    assert lines[2] == "| preactivation_second_moment | 1 | 2 | 2.5 | 1.2500 | 0.2500 | 1.00 |"
+    assert {line.count("|") for line in lines} == {8}
+    assert table._repr_markdown_() == table.to_markdown()
+    assert len(table.to_markdown(["activation_second_moment"]).splitlines()) == 4

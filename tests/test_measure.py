@@ -1,0 +1,187 @@
+"""measure against a plain NumPy restatement from the weights."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glorotlab import costs
+from glorotlab.errors import InvalidValueError
+from glorotlab.measurement import estimators
+from glorotlab.measurement.measure import measure
+from glorotlab.network.mlp import Network
+from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, TENSORS
+from glorotlab.spec.network import NetworkSpec
+
+FUNCTIONS = {
+    "tanh": (np.tanh, lambda s: 1 - np.tanh(s) ** 2),
+    "sigmoid": (lambda s: 1 / (1 + np.exp(-s)), lambda s: np.exp(-s) / (1 + np.exp(-s)) ** 2),
+    "relu": (lambda s: np.where(s > 0, s, 0), lambda s: np.where(s > 0, 1.0, 0.0)),
+    "linear": (lambda s: s, np.ones_like),
+}
+
+
+def data(spec: NetworkSpec, examples: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(3)
+    return generator.normal(size=(examples, spec.fan_in)), generator.integers(0, spec.classes, examples)
+
+
+def restated(spec: NetworkSpec, seed: int, x: np.ndarray, y: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """Every tensor of every layer, its elements explicit: weight gradients as (examples, fan_in, fan_out)."""
+    network = Network(spec, seed=seed, dtype="float64")
+    f, slope = FUNCTIONS[spec.activation]
+    below, layers = x, []
+    for weights, biases in zip(network.weights, network.biases, strict=True):
+        s = below @ weights + biases
+        layers.append({"weight": weights, "below": below, "preactivation": s, "activation": f(s)})
+        below = f(s)
+    one_hot = np.eye(spec.classes)[y]
+    record = costs.get(spec.output, spec.cost)
+    layers[-1]["activation"] = record.activation(layers[-1]["preactivation"])
+    d = record.gradient(layers[-1]["preactivation"], one_hot)
+    for index in range(len(layers) - 1, -1, -1):
+        layer = layers[index]
+        layer["backprop_gradient"] = d
+        layer["example_weight_gradient"] = layer["below"][:, :, np.newaxis] * d[:, np.newaxis, :]
+        layer["batch_weight_gradient"] = layer["example_weight_gradient"].mean(axis=0)
+        layer["batch_bias_gradient"] = d.mean(axis=0)
+        if index:
+            d = (d @ layer["weight"].T) * slope(layers[index - 1]["preactivation"])
+    return layers
+
+
+@pytest.mark.parametrize(
+    ("activation", "output", "cost", "bias"),
+    [
+        ("tanh", "softmax", "log_likelihood", "zeros"),
+        ("sigmoid", "sigmoid", "quadratic", "normal(std=1)"),
+        ("relu", "softmax", "quadratic", "uniform(bound=0.5)"),
+        ("linear", "linear", "quadratic", "zeros"),
+        ("tanh", "sigmoid", "cross_entropy", "zeros"),
+    ],
+)
+def test_every_variable_is_its_numpy_restatement(activation, output, cost, bias):
+    spec = NetworkSpec.parse(
+        "6,9,5,4", activation=activation, output=output, cost=cost, bias=bias, initializer="he_normal"
+    )
+    x, y = data(spec)
+    found = measure(spec, x, y, [4, 11], dtype="float64", jacobian=True)
+    np.testing.assert_array_equal(found["seed"], [4, 11])
+    np.testing.assert_array_equal(found["fan_in"], [6, 9, 5])
+    np.testing.assert_array_equal(found["fan_out"], [9, 5, 4])
+    seen = {"fan_in", "fan_out"}
+    for row, seed in enumerate((4, 11)):
+        for index, layer in enumerate(restated(spec, seed, x, y)):
+            softmax = output == "softmax" and index == 2
+
+            def check(name, value, row=row, index=index):
+                seen.add(name)
+                got = np.squeeze(found[name].values[row, index])
+                np.testing.assert_allclose(got, value, rtol=1e-11, atol=1e-15, err_msg=f"{name} {index}")
+
+            check("weight_variance", layer["weight"].var())
+            for tensor in TENSORS:
+                values = layer[tensor] if not (softmax and tensor == "activation") else np.array(np.nan)
+                check(f"{tensor}_mean", values.mean())
+                check(f"{tensor}_second_moment", (values**2).mean())
+                check(f"{tensor}_variance", (values**2).mean() - values.mean() ** 2)
+            name = spec.activation if index < 2 else output
+            z = layer["activation"]
+            check("activation_quantile", np.full(5, np.nan) if softmax else np.quantile(z, QUANTILES))
+            bounded = name in ("tanh", "sigmoid")
+            check("activation_saturation", (np.abs(z) > SATURATION_THRESHOLD).mean() if bounded else np.nan)
+            check("learning_speed", np.sqrt((layer["batch_bias_gradient"] ** 2).sum()))
+            jacobian = np.nan
+            if not softmax:
+                slopes = FUNCTIONS[name][1](layer["preactivation"])
+                each = [np.linalg.svd(np.diag(d) @ layer["weight"].T, compute_uv=False).mean() for d in slopes]
+                jacobian = np.mean(each)
+            check("jacobian_singular_value_mean", jacobian)
+    assert seen == set(found.data_vars)
+
+
+def test_seeds_by_number_and_by_list_are_the_same_networks():
+    spec = NetworkSpec.parse("6,9,4")
+    x, y = data(spec)
+    by_number, by_list = measure(spec, x, y, 3), measure(spec, x, y, [0, 1, 2])
+    assert by_number.identical(by_list)
+    backward = measure(spec, x, y, [2, 1, 0])
+    np.testing.assert_array_equal(backward["activation_mean"].sel(seed=2.0), by_number["activation_mean"].isel(seed=2))
+    assert json.loads(backward.attrs["seeds"]) == [2, 1, 0]
+    assert backward.attrs["dtype"] == "float32"
+
+
+def test_progress_counts_the_networks():
+    spec, calls = NetworkSpec.parse("6,9,4"), []
+    measure(spec, *data(spec), 2, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(0, 2), (1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("activation", "dtype", "bins"), [("tanh", "float32", 9), ("relu", "float64", 40), ("linear", "float32", 1)]
+)
+def test_histograms_lose_nothing_and_share_their_edges(activation, dtype, bins):
+    spec = NetworkSpec.parse("6,9,5,4", activation=activation, initializer="he_normal")
+    x, y = data(spec)
+    found = measure(spec, x, y, 30, dtype=dtype, bins=bins)
+    sizes = {
+        "activation": 7 * found["fan_out"],
+        "backprop_gradient": 7 * found["fan_out"],
+        "batch_weight_gradient": found["fan_in"] * found["fan_out"],
+    }
+    for tensor, size in sizes.items():
+        counts, edges = found[f"{tensor}_count"], found[f"{tensor}_edge"]
+        assert counts.sizes["bin"] == bins
+        assert edges.sizes["edge"] == bins + 1
+        assert (counts.sum("bin") == size).all()
+        assert (edges == edges.isel(seed=0)).all()
+        assert (np.diff(edges.values) > 0).all()
+        np.testing.assert_allclose(edges.values, -edges.values[..., ::-1], rtol=1e-12, atol=1e-12)
+    if activation == "tanh":
+        np.testing.assert_array_equal(found["activation_edge"].values[:, 0, [0, -1]], [[-1, 1]] * 30)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.5, 2.0), st.integers(1, 20))
+def test_values_beyond_edges_that_float32_rounds_up_are_counted(reach, bins):
+    """Clipping float32 values to a float64 edge put them beyond it where the edge rounded up."""
+    spec = NetworkSpec.parse("6,9,4", activation="linear", initializer="normal(std=5)")
+    network = Network(spec, seed=1)
+    passed = network.backpropagate(*data(spec))
+    edge = np.tile(np.linspace(-reach, reach, bins + 1), (2, 1))
+    found = estimators.histogram_counts(network, passed, {f"{n}_edge": edge for n in estimators.HISTOGRAM_TENSORS})
+    inside, _ = np.histogram(passed.activations[0].astype(np.float64), edge[0])
+    inside[0] += (passed.activations[0] < edge[0, 0]).sum()
+    inside[-1] += (passed.activations[0] > edge[0, -1]).sum()
+    np.testing.assert_array_equal(found["activation_count"][0], inside)
+
+
+NAN_INPUT = np.ones((2, 6))
+NAN_INPUT[0, 5] = np.inf
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((NAN_INPUT, [0, 1]), "input inf of example 0, column 5"),
+        ((np.ones((2, 5)), [0, 1]), r"shape \(2, 5\)"),
+        ((np.ones((2, 6)), [0, 4]), "label 4: allowed are 0 to 3"),
+        ((np.ones((2, 6)), [0, 1], 0), "seeds 0: allowed are 1 to"),
+        ((np.ones((2, 6)), [0, 1], []), "no seeds"),
+        ((np.ones((2, 6)), [0, 1], [0, -1]), "seed -1"),
+        ((np.ones((2, 6)), [0, 1], [0, 1.5]), "seed 1.5"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(InvalidValueError, match=message):
+        measure(NetworkSpec.parse("6,9,4"), *arguments)
+
+
+def test_bad_bins_and_dtype_are_refused():
+    spec = NetworkSpec.parse("6,9,4")
+    with pytest.raises(InvalidValueError, match="bins -1: allowed are 0 to"):
+        measure(spec, *data(spec), 1, bins=-1)
+    with pytest.raises(InvalidValueError, match="float16"):
+        measure(spec, *data(spec), 1, dtype="float16")
