@@ -133,20 +133,17 @@ def growing_peak(experiment: str, sentence: str, results: Results, tensor: str, 
     for below in range(height.shape[1] - 1):
         growth = height[:, below + 1] / height[:, below]
         if towards == "input":
-            found[f"peak of layer {below + 1} / layer {below + 2}"] = estimate(1 / growth)
+            found[f"layer {below + 1} / {below + 2}"] = estimate(1 / growth)
         else:
-            found[f"peak of layer {below + 2} / layer {below + 1}"] = estimate(growth)
-    return judge(experiment, sentence, found, low=1.0, rule="every ratio of the density next to 0 is above 1")
+            found[f"layer {below + 2} / {below + 1}"] = estimate(growth)
+    return judge(experiment, sentence, found, low=1.0, rule="every ratio of the densities next to 0 is above 1")
 
 
 def alike(experiment: str, sentence: str, results: Results, name: str, tensor: str) -> Claim:
     """Decide that a tensor's spread is nearly the same in every hidden layer."""
     spread = root_mean_square(results, name, tensor)
-    found = {
-        f"root mean square of layer {layer + 1} / layer 1": estimate(spread[:, layer] / spread[:, 0])
-        for layer in range(1, spread.shape[1])
-    }
-    rule = f"alike means: within a factor of {ALIKE:g} of layer 1"
+    found = {f"layer {layer + 1} / 1": estimate(spread[:, layer] / spread[:, 0]) for layer in range(1, spread.shape[1])}
+    rule = f"every root mean square is within a factor of {ALIKE:g} of layer 1's"
     return judge(experiment, sentence, found, low=1 / ALIKE, high=ALIKE, rule=rule)
 
 
@@ -157,8 +154,8 @@ def agreement(experiment: str, sentence: str, results: Results, tensor: str) -> 
         measured = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
         predicted = results[f"{name}_predicted"][f"{tensor}_second_moment"].values
         for layer in range(len(predicted) - 1):
-            found[f"{name}, layer {layer + 1}: measured / predicted"] = estimate(measured[:, layer] / predicted[layer])
-    rule = f"every ratio of second moments is within {AGREEMENT:.0%} of 1"
+            found[f"{name} {layer + 1}"] = estimate(measured[:, layer] / predicted[layer])
+    rule = f"measured / predicted second moments are within {AGREEMENT:.0%} of 1 in every layer"
     return judge(experiment, sentence, found, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)
 
 

@@ -72,7 +72,7 @@ def claims(results: Results) -> list[Claim]:
     found = []
     for name, value in PAPER.items():
         measured = _measured(results, name)
-        mean = {"mean over hidden layers": estimate(measured.mean(axis=1))}
+        mean = {"mean of layers": estimate(measured.mean(axis=1))}
         sentence = f"The mean singular value of a layer's Jacobian is about {value} with {name} initialisation."
         rule = f"the mean over hidden layers rounds to {value} at the paper's one decimal"
         low, high = value - ROUNDING, value + ROUNDING
@@ -80,12 +80,12 @@ def claims(results: Results) -> list[Claim]:
         each = {f"layer {layer}": float(value) for layer, value in enumerate(measured.mean(axis=0), 1)}
         found.append(dataclasses.replace(claim, numbers=claim.numbers | each))
     ratios = {
-        f"{name}, layer {layer + 1}: measured / predicted": estimate(values)
+        f"{name} {layer + 1}": estimate(values)
         for name in INITIALIZERS
         for layer, values in enumerate((_measured(results, name) / _predicted(results, name)).T)
     }
     sentence = "Random-matrix theory (Marchenko-Pastur with tanh's slopes) predicts it in every layer."
-    rule = f"every ratio is within {AGREEMENT:.0%} of 1"
+    rule = f"measured / predicted is within {AGREEMENT:.0%} of 1 in every layer"
     return [*found, judge(NAME, sentence, ratios, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)]
 
 
