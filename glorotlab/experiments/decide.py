@@ -63,5 +63,7 @@ def judge(
     rule: str,
 ) -> Claim:
     """Return the claim, decided by ``verdict`` with its numbers; ``rule`` says what the range means."""
-    explanation = f"{rule} ({CONFIDENCE:.0%} intervals over networks)"
-    return Claim(experiment, sentence, verdict(found, low, high), numbers(found), explanation)
+    decided, explanation = verdict(found, low, high), f"{rule} ({CONFIDENCE:.0%} intervals over networks)"
+    if decided == "undecided":
+        explanation += "; some interval reaches across that limit"
+    return Claim(experiment, sentence, decided, numbers(found), explanation)

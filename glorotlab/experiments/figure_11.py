@@ -13,7 +13,8 @@ from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.scales import Scale
 from glorotlab.experiments.table_1 import PAPER
 from glorotlab.plotting import curves, layers, steps
-from glorotlab.plotting.style import OKABE_ITO, PAPER as PAPER_MARK, finish, handle, new_figure
+from glorotlab.plotting.style import OKABE_ITO, finish, handle, new_figure
+from glorotlab.plotting.style import PAPER as PAPER_MARK
 from glorotlab.schema import Progress
 
 NAME = "figure_11"
@@ -48,9 +49,7 @@ def claims(results: Results) -> list[Claim]:
         _plateau(results, "sigmoid", "Sigmoid, five hidden layers: the error never leaves chance.", escapes=False),
         _plateau(results, "sigmoid_4", "Sigmoid, four hidden layers: the error leaves chance.", escapes=True),
         _positive("Sigmoid is the worst of the five.", worse),
-        _positive(
-            "Normalised initialisation makes tanh better.", {"tanh - tanh N": estimate(gain["tanh"])}
-        ),
+        _positive("Normalised initialisation makes tanh better.", {"tanh - tanh N": estimate(gain["tanh"])}),
         _positive(
             "With the standard initialisation softsign is better than tanh.",
             {"tanh - softsign": estimate(error["tanh"] - error["softsign"])},
@@ -85,27 +84,31 @@ def _plateau(results: Results, name: str, sentence: str, *, escapes: bool) -> Cl
 
 
 def draw(results: Results) -> Figure:
-    """Draw test errors over updates, with table 1's values at the right."""
-    figure = new_figure(size=(9.2, 5.0))
-    (ax,) = figure.axes
+    """Draw test errors over updates; beside them, on a scale of its own, table 1."""
+    figure = new_figure(1, 2, size=(9.2, 5.2), width_ratios=[3, 1])
+    ax, paper = figure.axes
     handles = []
-    for name, (color, linestyle) in STYLES.items():
+    for place, (name, (color, linestyle)) in enumerate(STYLES.items()):
         updates = trained.steps(results, name, "curves")
         errors = results[f"{name}_curves"]["test_error"].transpose("seed", "step").values
-        curves.draw_error_curve(ax, updates, errors, color=color, linestyle=linestyle)
+        shift = 0.01 * updates[-1] * (place - (len(STYLES) - 1) / 2) / 2
+        curves.draw_error_curve(ax, updates + shift, errors, color=color, linestyle=linestyle)
         handles.append(handle(trained.NETWORKS[name].label, color, linestyle=linestyle, linewidth=1.6))
-        if name in PAPER:
-            place = np.array([1.06 * updates[-1]])
-            layers.draw_paper(ax, place, np.array([PAPER[name]]), color=color)
-    ax.axhline(100 * trained.CHANCE, color="0.6", linewidth=1, zorder=0)
+    for place, name in enumerate(PAPER):
+        layers.draw_paper(paper, np.array([place]), np.array([PAPER[name]]), color=STYLES[name][0])
+    for axes in (ax, paper):
+        axes.axhline(100 * trained.CHANCE, color="0.6", linewidth=1, zorder=0)
     handles += [
         handle("best constant guess", "0.6", linewidth=1),
         handle("measured, with standard error", marker="o", linestyle="none", markersize=3),
-        handle("Glorot & Bengio (2010), after 5 million updates", **PAPER_MARK),
+        handle("Glorot & Bengio (2010), table 1", **PAPER_MARK),
     ]
     steps.update_ticks(ax)
-    ax.set_ylim(0, 100)
     finish(ax, "Shapeset-3x2, online training", "mini-batch updates", "test error (%)")
+    paper.set_xticks(range(len(PAPER)), [trained.NETWORKS[name].label for name in PAPER], rotation=60, ha="right")
+    paper.set_xlim(-0.6, len(PAPER) - 0.4)
+    paper.set_ylim(0, 100)
+    finish(paper, "The paper, 5 M updates", "", "test error (%)")
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     return figure
 
@@ -115,9 +118,9 @@ EXPERIMENT = Experiment(
     title="Test error during training",
     source="Glorot & Bengio (2010), figure 11",
     caption=(
-        "Test error over mini-batch updates of ten images, mean over networks with its standard error. Hollow diamonds: "
-        "the paper's errors of 1,000-unit layers (table 1). Theory makes no prediction here; the paper's pre-trained "
-        "network is not part of this figure yet."
+        "Test error over mini-batch updates of ten images, mean over networks with its standard error. Right, "
+        "on a scale of its own: the paper's errors of 1,000-unit layers (table 1). Theory makes no prediction here; "
+        "the paper's pre-trained network is not part of this figure yet."
     ),
     run=run,
     claims=claims,

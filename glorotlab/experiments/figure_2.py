@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from glorotlab.experiments import trained
@@ -43,7 +42,7 @@ def claims(results: Results) -> list[Claim]:
 def _saturates(results: Results) -> Claim:
     top, updates = trained.means(results, NETWORK)[..., -1], trained.steps(results, NETWORK)
     early = updates <= SOON
-    found = {"lowest mean activation of the top hidden layer": estimate(top[:, early].min(axis=1))}
+    found = {"lowest mean": estimate(top[:, early].min(axis=1))}
     rule = f"the mean activation falls below {SATURATED} within {SOON:,} updates"
     claim = judge(NAME, "The top hidden layer soon saturates at 0.", found, high=SATURATED, rule=rule)
     return _or_too_short(claim, "fail", updates, SOON)
@@ -52,7 +51,7 @@ def _saturates(results: Results) -> Claim:
 def _lower_layers(results: Results) -> Claim:
     lower = trained.means(results, NETWORK)[..., :-1]
     found = {
-        f"{extreme} mean activation of layer {layer + 1}": estimate(getattr(lower[..., layer], method)(axis=1))
+        f"layer {layer + 1}, {extreme}": estimate(getattr(lower[..., layer], method)(axis=1))
         for layer in range(lower.shape[-1])
         for extreme, method in (("lowest", "min"), ("highest", "max"))
     }
@@ -65,7 +64,7 @@ def _lower_layers(results: Results) -> Claim:
 def _escapes(results: Results) -> Claim:
     top, updates = trained.means(results, NETWORK)[..., -1], trained.steps(results, NETWORK)
     rise = top[:, -1] - top.min(axis=1)
-    found = {"rise of the top layer's mean activation since its lowest": estimate(rise)}
+    found = {"rise": estimate(rise)}
     rule = f"the mean activation has risen by {SATURATED} or more since its lowest"
     sentence = "The top hidden layer leaves saturation, after about 100 epochs of 20,000 updates."
     claim = judge(NAME, sentence, found, low=SATURATED, rule=rule)

@@ -32,26 +32,31 @@ def claims(results: Results) -> list[Claim]:
     tanh, softsign = (trained.percentiles(results, name)[:, -1] for name in NETWORKS)
     began = estimate(tanh[:, 0])
     order = {
-        f"percentile of layer {layer + 1} - layer {layer + 2}": estimate(tanh[:, layer] - tanh[:, layer + 1])
+        f"layer {layer + 1} - {layer + 2}": estimate(tanh[:, layer] - tanh[:, layer + 1])
         for layer in range(tanh.shape[1] - 1)
     }
-    less = {
-        f"layer {layer + 1}: tanh - softsign": estimate(tanh[:, layer] - softsign[:, layer])
-        for layer in range(tanh.shape[1])
-    }
-    together = {"spread over layers, tanh - softsign": estimate(np.ptp(tanh, axis=1) - np.ptp(softsign, axis=1))}
+    less = {f"layer {layer + 1}": estimate(tanh[:, layer] - softsign[:, layer]) for layer in range(tanh.shape[1])}
+    together = {"spread over layers": estimate(np.ptp(tanh, axis=1) - np.ptp(softsign, axis=1))}
     sentences = (
-        ("Tanh, standard initialisation: layer 1 saturates first, then layer 2, and so on.", order),
-        ("Softsign saturates less than tanh in every layer.", less),
-        ("Softsign's layers move together, more than tanh's.", together),
+        (
+            "Tanh, standard initialisation: layer 1 saturates first, then layer 2, and so on.",
+            order,
+            "every difference between neighbouring layers",
+        ),
+        ("Softsign saturates less than tanh in every layer.", less, "every difference tanh - softsign"),
+        (
+            "Softsign's layers move together, more than tanh's.",
+            together,
+            "the difference tanh - softsign of the spread over layers",
+        ),
     )
-    return [_once_saturated(sentence, found, began) for sentence, found in sentences]
+    return [_once_saturated(sentence, found, what, began) for sentence, found, what in sentences]
 
 
-def _once_saturated(sentence: str, found: dict[str, Estimate], began: Estimate) -> Claim:
+def _once_saturated(sentence: str, found: dict[str, Estimate], what: str, began: Estimate) -> Claim:
     """Decide that every difference of 98th percentiles is above 0, provided that tanh's first layer has saturated."""
-    claim = judge(NAME, sentence, found, low=0.0, rule="every difference of final 98th percentiles is above 0")
-    began_name = "98th percentile of tanh, layer 1"
+    claim = judge(NAME, sentence, found, low=0.0, rule=f"{what} of final 98th percentiles is above 0")
+    began_name = "tanh, layer 1"
     numbers = {began_name: began.value} | claim.numbers
     if verdict({began_name: began}, SATURATED, np.inf) != "pass":
         explanation = f"{claim.explanation}; tanh's layer 1 must have passed {SATURATED} first, and has not in this run"

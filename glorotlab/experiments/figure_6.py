@@ -29,7 +29,7 @@ def claims(results: Results) -> list[Claim]:
 
 def draw(results: Results) -> Figure:
     """Draw histograms over predicted densities."""
-    return initialization.draw_histograms(results, TENSOR, "activation z (dimensionless)")
+    return initialization.draw_histograms(results, TENSOR, "activation z (dimensionless)", common=True)
 
 
 EXPERIMENT = Experiment(

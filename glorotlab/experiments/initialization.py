@@ -6,11 +6,14 @@ root mean square per layer beside the mean-field prediction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.decide import Estimate, estimate, judge
@@ -18,7 +21,16 @@ from glorotlab.experiments.experiment import Claim, Results, shared
 from glorotlab.experiments.scales import Scale
 from glorotlab.measurement.measure import measure
 from glorotlab.plotting import histograms, layers
-from glorotlab.plotting.style import MEASUREMENT, PREDICTION, finish, handle, layer_colors, layer_ticks, log_ticks, new_figure
+from glorotlab.plotting.style import (
+    MEASUREMENT,
+    PREDICTION,
+    finish,
+    handle,
+    layer_colors,
+    layer_ticks,
+    log_ticks,
+    new_figure,
+)
 from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory import distributions
@@ -41,6 +53,9 @@ is off by factors of 1.8 to 5 here."""
 DENSITY_POINTS = 401
 DENSITY_REACH = 4.5
 """Predicted densities are drawn this many standard deviations to each side."""
+
+ROOM = 1.25
+"""Factor of empty space above and below the root mean squares."""
 
 DECADES = 4
 """Decades of density that a histogram shows: below, a bin holds a handful of numbers."""
@@ -99,7 +114,7 @@ def select(results: Results, tensor: str, extra: tuple[str, ...] = ()) -> Result
 def root_mean_square(results: Results, name: str, tensor: str) -> Array:
     """Return the measured root mean square per network and hidden layer, shape (seed, layer)."""
     values = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
-    return np.sqrt(values[:, :-1])
+    return np.asarray(np.sqrt(values[:, :-1]))
 
 
 def peaks(results: Results, name: str, tensor: str) -> Array:
@@ -118,20 +133,17 @@ def growing_peak(experiment: str, sentence: str, results: Results, tensor: str, 
     for below in range(height.shape[1] - 1):
         growth = height[:, below + 1] / height[:, below]
         if towards == "input":
-            found[f"peak of layer {below + 1} / layer {below + 2}"] = estimate(1 / growth)
+            found[f"layer {below + 1} / {below + 2}"] = estimate(1 / growth)
         else:
-            found[f"peak of layer {below + 2} / layer {below + 1}"] = estimate(growth)
-    return judge(experiment, sentence, found, low=1.0, rule="every ratio of the density next to 0 is above 1")
+            found[f"layer {below + 2} / {below + 1}"] = estimate(growth)
+    return judge(experiment, sentence, found, low=1.0, rule="every ratio of the densities next to 0 is above 1")
 
 
 def alike(experiment: str, sentence: str, results: Results, name: str, tensor: str) -> Claim:
     """Decide that a tensor's spread is nearly the same in every hidden layer."""
     spread = root_mean_square(results, name, tensor)
-    found = {
-        f"root mean square of layer {layer + 1} / layer 1": estimate(spread[:, layer] / spread[:, 0])
-        for layer in range(1, spread.shape[1])
-    }
-    rule = f"alike means: within a factor of {ALIKE:g} of layer 1"
+    found = {f"layer {layer + 1} / 1": estimate(spread[:, layer] / spread[:, 0]) for layer in range(1, spread.shape[1])}
+    rule = f"every root mean square is within a factor of {ALIKE:g} of layer 1's"
     return judge(experiment, sentence, found, low=1 / ALIKE, high=ALIKE, rule=rule)
 
 
@@ -142,15 +154,15 @@ def agreement(experiment: str, sentence: str, results: Results, tensor: str) -> 
         measured = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
         predicted = results[f"{name}_predicted"][f"{tensor}_second_moment"].values
         for layer in range(len(predicted) - 1):
-            found[f"{name}, layer {layer + 1}: measured / predicted"] = estimate(measured[:, layer] / predicted[layer])
-    rule = f"every ratio of second moments is within {AGREEMENT:.0%} of 1"
+            found[f"{name} {layer + 1}"] = estimate(measured[:, layer] / predicted[layer])
+    rule = f"measured / predicted second moments are within {AGREEMENT:.0%} of 1 in every layer"
     return judge(experiment, sentence, found, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)
 
 
-def draw_histograms(results: Results, tensor: str, quantity: str) -> Figure:
+def draw_histograms(results: Results, tensor: str, quantity: str, *, common: bool = False) -> Figure:
     """Draw histograms (left) and root mean squares (right) of a tensor, the standard initialiser above the normalised.
 
-    ``quantity`` names the tensor on the axes.
+    ``quantity`` names the tensor on the axes; ``common`` gives both histograms the same limits.
     """
     figure = new_figure(2, 2, size=(9.2, 7.4), width_ratios=[1.9, 1])
     count = results["standard_measured"].sizes["layer"] - 1
@@ -161,15 +173,20 @@ def draw_histograms(results: Results, tensor: str, quantity: str) -> Figure:
         for layer, color in enumerate(colors):
             here = measured.isel(layer=layer)
             counts = here[f"{tensor}_count"].transpose("seed", "bin").values
-            histograms.draw_histogram(left, counts, here[f"{tensor}_edge"].isel(seed=0).values, color=color)
+            edges = here[f"{tensor}_edge"].isel(seed=0).values
+            if tensor != "activation":  # the outermost bins of an unbounded tensor also hold what lies beyond
+                counts, edges = counts[:, 1:-1], edges[1:-1]
+            histograms.draw_histogram(left, counts, edges, color=color)
             if density is not None and tensor == "activation":
                 points = density.isel(layer=layer)
                 histograms.draw_density(left, points["activation"].values, points["density"].values, color=color)
-        left.set_yscale("log")
+        _crop(left)
         title = f"{name} initialisation ({INITIALIZERS[name]})"
         finish(left, title[0].upper() + title[1:], quantity, "probability density")
         _draw_spread(right, results, name, tensor)
-    _share_axes(figure)
+    _share(figure.axes[1::2])
+    if common:
+        _share(figure.axes[::2])
     handles = [handle(f"layer {layer}", color, linewidth=4) for layer, color in enumerate(colors, 1)]
     handles += [handle("measured", **MEASUREMENT_MARK), handle("predicted (mean field)", **PREDICTION)]
     figure.legend(handles=handles, loc="outside lower center", ncols=7, fontsize=9, frameon=False, columnspacing=1.4)
@@ -185,17 +202,25 @@ def _draw_spread(ax: Axes, results: Results, name: str, tensor: str) -> None:
     layers.draw_prediction(ax, predicted, color="0.25")
     layers.draw_measurement(ax, spread, color="0.25")
     log_ticks(ax)
+    ax.set_ylim(predicted.min() / ROOM, predicted.max() * ROOM)
     layer_ticks(ax, spread.shape[1])
     finish(ax, "Spread of the histograms", "layer", "root mean square")
 
 
-def _share_axes(figure: Figure) -> None:
-    """Give upper and lower panels of a column the same limits; densities end ``DECADES`` below the highest peak."""
-    left, right = figure.axes[::2], figure.axes[1::2]
-    top = max(ax.get_ylim()[1] for ax in left)
-    for column in (left, right):
-        for ax in column[1:]:
-            ax.sharex(column[0])
-            ax.sharey(column[0])
-        column[0].autoscale()
-    left[0].set_ylim(top / 10**DECADES, top)
+def _crop(ax: Axes) -> None:
+    """Show the upper ``DECADES`` of the densities, and the values that reach them."""
+    points = np.concatenate([line.get_xydata() for line in ax.lines])
+    top = 2 * points[:, 1].max()
+    reach = 1.05 * np.abs(points[points[:, 1] > top / 10**DECADES, 0]).max()
+    ax.set_yscale("log")
+    ax.set_ylim(top / 10**DECADES, top)
+    ax.set_xlim(-reach, reach)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def _share(axes: Sequence[Axes]) -> None:
+    """Give axes the same limits, wide enough for all."""
+    for get, put in (("get_xlim", "set_xlim"), ("get_ylim", "set_ylim")):
+        limits = np.array([getattr(ax, get)() for ax in axes])
+        for ax in axes:
+            getattr(ax, put)(limits[:, 0].min(), limits[:, 1].max())

@@ -18,12 +18,14 @@ from glorotlab.plotting import layers
 from glorotlab.plotting.style import (
     MEASUREMENT,
     OKABE_ITO,
-    PAPER as PAPER_MARK,
     PREDICTION,
     finish,
     handle,
     layer_ticks,
     new_figure,
+)
+from glorotlab.plotting.style import (
+    PAPER as PAPER_MARK,
 )
 from glorotlab.schema import Progress
 from glorotlab.theory.predict import predict
@@ -70,7 +72,7 @@ def claims(results: Results) -> list[Claim]:
     found = []
     for name, value in PAPER.items():
         measured = _measured(results, name)
-        mean = {"mean over hidden layers": estimate(measured.mean(axis=1))}
+        mean = {"mean of layers": estimate(measured.mean(axis=1))}
         sentence = f"The mean singular value of a layer's Jacobian is about {value} with {name} initialisation."
         rule = f"the mean over hidden layers rounds to {value} at the paper's one decimal"
         low, high = value - ROUNDING, value + ROUNDING
@@ -78,12 +80,12 @@ def claims(results: Results) -> list[Claim]:
         each = {f"layer {layer}": float(value) for layer, value in enumerate(measured.mean(axis=0), 1)}
         found.append(dataclasses.replace(claim, numbers=claim.numbers | each))
     ratios = {
-        f"{name}, layer {layer + 1}: measured / predicted": estimate(values)
+        f"{name} {layer + 1}": estimate(values)
         for name in INITIALIZERS
         for layer, values in enumerate((_measured(results, name) / _predicted(results, name)).T)
     }
     sentence = "Random-matrix theory (Marchenko-Pastur with tanh's slopes) predicts it in every layer."
-    rule = f"every ratio is within {AGREEMENT:.0%} of 1"
+    rule = f"measured / predicted is within {AGREEMENT:.0%} of 1 in every layer"
     return [*found, judge(NAME, sentence, ratios, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)]
 
 
@@ -97,8 +99,8 @@ def draw(results: Results) -> Figure:
         layers.draw_prediction(ax, predicted, color=color)
         whole = len(predicted) + 1
         mean, error = layers.mean_and_error(measured.mean(axis=1, keepdims=True))
-        ax.errorbar([whole], mean, yerr=error, color=color, **MEASUREMENT)  # type: ignore[arg-type]
-        ax.plot([whole - 0.15, whole + 0.15], [predicted.mean()] * 2, color=color, **PREDICTION)  # type: ignore[arg-type]
+        ax.errorbar([whole], mean, yerr=error, color=color, **MEASUREMENT)
+        ax.plot([whole - 0.15, whole + 0.15], [predicted.mean()] * 2, color=color, **PREDICTION)
         layers.draw_paper(ax, np.array([whole]), np.array([PAPER[name]]), color=color)
         ax.annotate(f"{name} initialisation", (1, predicted[0]), (0, -20), textcoords="offset points", color=color)
     layer_ticks(ax, whole)
@@ -109,7 +111,7 @@ def draw(results: Results) -> Figure:
     handles = [
         handle("measured, with standard error", **mark),
         handle("predicted (random matrices)", **PREDICTION),
-        handle("Glorot & Bengio (2010), about", **PAPER_MARK),
+        handle("Glorot & Bengio (2010): about 0.8 and 0.5", **PAPER_MARK),
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=9, frameon=False)
     return figure

@@ -59,7 +59,7 @@ SCALES = {
         jacobian_examples=1,
         trained_width=100,
         trained_networks=4,
-        updates=8_000,
+        updates=6_000,
         test_examples=2_000,
         records=10,
     )

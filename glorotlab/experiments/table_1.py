@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +12,8 @@ from glorotlab.experiments import trained
 from glorotlab.experiments.decide import estimate, judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results, Table
 from glorotlab.experiments.scales import Scale
-from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, PAPER as PAPER_MARK, finish, handle, new_figure
+from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, new_figure
+from glorotlab.plotting.style import PAPER as PAPER_MARK
 from glorotlab.schema import Progress
 
 NAME = "table_1"
@@ -35,7 +37,7 @@ def claims(results: Results) -> list[Claim]:
     label = {name: trained.NETWORKS[name].label for name in PAPER}
     order = {
         f"{label[worse]} - {label[better]}": estimate(error[worse] - error[better])
-        for better, worse in zip(ranking, ranking[1:], strict=False)
+        for better, worse in itertools.pairwise(ranking)
     }
     sentence = f"The networks rank as in the paper, best first: {', '.join(label[name] for name in ranking)}."
     rule = "every difference of neighbours in percentage points is above 0"
@@ -76,8 +78,8 @@ def draw(results: Results) -> Figure:
     for place, name in enumerate(ranking):
         error = 100 * trained.final_errors(results, name)
         margin = error.std(ddof=1) / np.sqrt(len(error)) if len(error) > 1 else 0.0
-        ax.errorbar([error.mean()], [place], xerr=[margin], color=OKABE_ITO[0], **MEASUREMENT)  # type: ignore[arg-type]
-        ax.plot([PAPER[name]], [place], color=OKABE_ITO[1], **PAPER_MARK)  # type: ignore[arg-type]
+        ax.errorbar([error.mean()], [place], xerr=[margin], color=OKABE_ITO[0], **MEASUREMENT)
+        ax.plot([PAPER[name]], [place], color=OKABE_ITO[1], **PAPER_MARK)
     ax.set_yticks(range(len(ranking)), [trained.NETWORKS[name].label for name in ranking])
     ax.set_xlim(0, 100)
     ax.margins(y=0.12)

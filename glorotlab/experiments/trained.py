@@ -75,7 +75,8 @@ def trained(scale: Scale, progress: Progress | None = None) -> Results:
     every = max(1, scale.updates // scale.records)
     training = TrainingSpec(updates=scale.updates, validation_every=every, monitor_every=every)
     kinds, threads = list(NETWORKS), num_threads()
-    total, found = scale.updates * scale.trained_networks * len(kinds), {}
+    total = scale.updates * scale.trained_networks * len(kinds)
+    found: Results = {}
     set_num_threads(1)  # so small a network loses more to a second thread than it gains
     try:
         for place, name in enumerate(kinds):
@@ -151,13 +152,15 @@ def steps(results: Results, name: str, kind: str = "statistics") -> Array:
 
 def means(results: Results, name: str) -> Array:
     """Return mean activations of hidden layers, shape (seed, step, layer)."""
-    return np.asarray(results[f"{name}_statistics"]["activation_mean"].transpose("seed", "step", "layer").values[..., :-1])
+    return np.asarray(
+        results[f"{name}_statistics"]["activation_mean"].transpose("seed", "step", "layer").values[..., :-1]
+    )
 
 
 def stds(results: Results, name: str) -> Array:
     """Return standard deviations of activations of hidden layers, shape (seed, step, layer)."""
     variance = results[f"{name}_statistics"]["activation_variance"].sel(estimator="pooled")
-    return np.sqrt(variance.transpose("seed", "step", "layer").values[..., :-1])
+    return np.asarray(np.sqrt(variance.transpose("seed", "step", "layer").values[..., :-1]))
 
 
 def percentiles(results: Results, name: str) -> Array:

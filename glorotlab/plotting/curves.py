@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.typing import ColorType
 
 from glorotlab.plotting.layers import mean_and_error
 
@@ -12,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 
 def draw_error_curve(
-    ax: Axes, steps: Array, errors: Array, *, color: object, label: str | None = None, linestyle: str = "-"
+    ax: Axes, steps: Array, errors: Array, *, color: ColorType, label: str | None = None, linestyle: str = "-"
 ) -> None:
     """Draw errors (seed, step), fractions, in per cent: mean over networks, standard error as bars."""
     mean, error = mean_and_error(100 * errors)
@@ -20,7 +21,7 @@ def draw_error_curve(
         steps,
         mean,
         yerr=error,
-        color=color,  # type: ignore[arg-type]
+        color=color,
         label=label,
         linestyle=linestyle,
         marker="o",

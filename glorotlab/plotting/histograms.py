@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.typing import ColorType
 
 from glorotlab.plotting.layers import mean_and_error
 from glorotlab.plotting.style import PREDICTION
@@ -18,7 +19,7 @@ def densities(counts: Array, edges: Array) -> Array:
     return np.asarray(counts / total / np.diff(edges, axis=-1))
 
 
-def draw_histogram(ax: Axes, counts: Array, edges: Array, *, color: object, label: str | None = None) -> None:
+def draw_histogram(ax: Axes, counts: Array, edges: Array, *, color: ColorType, label: str | None = None) -> None:
     """Draw the density of counts (seed, bin) over edges (edge,): mean over networks, standard error as bars.
 
     Empty bins are left out.
@@ -29,7 +30,7 @@ def draw_histogram(ax: Axes, counts: Array, edges: Array, *, color: object, labe
         middle[keep],
         mean[keep],
         yerr=None if error is None else error[keep],
-        color=color,  # type: ignore[arg-type]
+        color=color,
         label=label,
         linestyle="none",
         marker="o",
@@ -38,6 +39,6 @@ def draw_histogram(ax: Axes, counts: Array, edges: Array, *, color: object, labe
     )
 
 
-def draw_density(ax: Axes, points: Array, density: Array, *, color: object, label: str | None = None) -> None:
+def draw_density(ax: Axes, points: Array, density: Array, *, color: ColorType, label: str | None = None) -> None:
     """Draw a predicted density along its points as a line."""
-    ax.plot(points, density, color=color, label=label, **(PREDICTION | {"linewidth": 1.2}))  # type: ignore[arg-type]
+    ax.plot(points, density, color=color, label=label, **(PREDICTION | {"linewidth": 1.2}))

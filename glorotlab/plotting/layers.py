@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.typing import ColorType
 
 from glorotlab.plotting.style import MEASUREMENT, PAPER, PREDICTION
 
@@ -15,28 +16,28 @@ def draw_prediction(
     ax: Axes,
     values: Array,
     *,
-    color: object,
+    color: ColorType,
     label: str | None = None,
     low: Array | None = None,
     high: Array | None = None,
 ) -> None:
     """Draw one value a layer, shape (layer,), as a line, with a band from ``low`` to ``high`` where given."""
     layer = np.arange(1, len(values) + 1)
-    ax.plot(layer, values, color=color, label=label, **PREDICTION)  # type: ignore[arg-type]
+    ax.plot(layer, values, color=color, label=label, **PREDICTION)
     if low is not None and high is not None:
-        ax.fill_between(layer, low, high, color=color, alpha=0.2, linewidth=0)  # type: ignore[arg-type]
+        ax.fill_between(layer, low, high, color=color, alpha=0.2, linewidth=0)
 
 
-def draw_measurement(ax: Axes, values: Array, *, color: object, label: str | None = None) -> None:
+def draw_measurement(ax: Axes, values: Array, *, color: ColorType, label: str | None = None) -> None:
     """Draw the mean over networks of ``values``, shape (seed, layer), with its standard error."""
     mean, error = mean_and_error(values)
     layer = np.arange(1, len(mean) + 1)
-    ax.errorbar(layer, mean, yerr=error, color=color, label=label, **MEASUREMENT)  # type: ignore[arg-type]
+    ax.errorbar(layer, mean, yerr=error, color=color, label=label, **MEASUREMENT)
 
 
-def draw_paper(ax: Axes, layer: Array, values: Array, *, color: object, label: str | None = None) -> None:
+def draw_paper(ax: Axes, layer: Array, values: Array, *, color: ColorType, label: str | None = None) -> None:
     """Draw what the paper reports as hollow markers."""
-    ax.plot(layer, values, color=color, label=label, **PAPER)  # type: ignore[arg-type]
+    ax.plot(layer, values, color=color, label=label, **PAPER)
 
 
 def mean_and_error(values: Array) -> tuple[Array, Array | None]:

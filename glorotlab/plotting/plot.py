@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import numpy as np
 import xarray as xr
@@ -49,7 +48,7 @@ def plot(obj: xr.Dataset | Comparison | Run, ax: Axes | None = None) -> Figure:
         _plot_statistics(ax, obj)
     else:
         raise InvalidValueError(f"cannot plot {type(obj).__name__}: allowed are {ACCEPTED}")
-    return cast(Figure, ax.figure.figure)  # of a subfigure, the figure it is part of
+    return ax.figure.figure  # of a subfigure, the figure it is part of
 
 
 def _plot_statistics(ax: Axes, statistics: xr.Dataset) -> None:
@@ -90,7 +89,7 @@ def _plot_comparison(ax: Axes, comparison: Comparison) -> None:
             yerr=[entry.ratio_error or 0.0 for entry in entries],
             color=color,
             label=_label(name),
-            **MEASUREMENT,  # type: ignore[arg-type]
+            **MEASUREMENT,
         )
     ax.axhline(1.0, color="0.25", linewidth=1.2)
     layer_ticks(ax, max(entry.layer for entry in comparison.entries))

@@ -6,19 +6,20 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
+from matplotlib.typing import ColorType
 
 Array = npt.NDArray[np.float64]
 
 
 def draw_mean_and_std(
-    ax: Axes, steps: Array, mean: Array, std: Array, *, color: object, label: str | None = None
+    ax: Axes, steps: Array, mean: Array, std: Array, *, color: ColorType, label: str | None = None
 ) -> None:
     """Draw means (step,) as points joined by a line, with bars of one standard deviation (figure 2 of the paper)."""
     ax.errorbar(
         steps,
         mean,
         yerr=std,
-        color=color,  # type: ignore[arg-type]
+        color=color,
         label=label,
         marker="o",
         markersize=4,
@@ -29,16 +30,16 @@ def draw_mean_and_std(
 
 
 def draw_percentile_and_std(
-    ax: Axes, steps: Array, percentile: Array, std: Array, *, color: object, label: str | None = None
+    ax: Axes, steps: Array, percentile: Array, std: Array, *, color: ColorType, label: str | None = None
 ) -> None:
     """Draw 98th percentiles (step,) as markers and standard deviations as a line (figures 3 and 10 of the paper)."""
-    ax.plot(steps, percentile, color=color, label=label, linestyle="none", marker="o", markersize=4)  # type: ignore[arg-type]
-    ax.plot(steps, std, color=color, linewidth=1.4)  # type: ignore[arg-type]
+    ax.plot(steps, percentile, color=color, label=label, linestyle="none", marker="o", markersize=4)
+    ax.plot(steps, std, color=color, linewidth=1.4)
 
 
-def draw_start(ax: Axes, place: float, value: float, *, color: object) -> None:
+def draw_start(ax: Axes, place: float, value: float, *, color: ColorType) -> None:
     """Draw what theory predicts before the first update as a cross, at ``place`` on the axis of updates."""
-    ax.plot([place], [value], color=color, marker="x", markersize=8, markeredgewidth=2, zorder=5)  # type: ignore[arg-type]
+    ax.plot([place], [value], color=color, marker="x", markersize=8, markeredgewidth=2, zorder=5)
 
 
 def update_ticks(ax: Axes) -> None:

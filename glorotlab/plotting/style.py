@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -9,26 +11,33 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.typing import ColorType
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 """Palette of Okabe & Ito (2008), for categories; yellow last, as it is faint on white."""
 
 DPI = 130
 
-PREDICTION = {"linestyle": "-", "linewidth": 1.6}
-MEASUREMENT = {"linestyle": "none", "marker": "o", "markersize": 4.5, "elinewidth": 1.2, "capsize": 2.5}
-PAPER = {"linestyle": "none", "marker": "D", "markersize": 8, "markerfacecolor": "none", "markeredgewidth": 1.4}
+PREDICTION: dict[str, Any] = {"linestyle": "-", "linewidth": 1.6}
+MEASUREMENT: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4.5, "elinewidth": 1.2, "capsize": 2.5}
+PAPER: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "D",
+    "markersize": 8,
+    "markerfacecolor": "none",
+    "markeredgewidth": 1.4,
+}
 
 
-def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.5, 4.5), **grid: object) -> Figure:
+def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.5, 4.5), **grid: Any) -> Figure:
     """Return a figure of rows x columns axes that draws without a display; ``figure.axes`` lists them row by row."""
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.subplots(rows, columns, **grid)  # type: ignore[arg-type]
+    figure.subplots(rows, columns, **grid)
     return figure
 
 
-def layer_colors(layers: int) -> list[tuple[float, float, float, float]]:
+def layer_colors(layers: int) -> list[ColorType]:
     """Return one colour a layer, from dark (next to the input) to light, equally spaced in lightness (viridis)."""
     return [colormaps["viridis"](at) for at in np.linspace(0.0, 0.85, max(layers, 2))][:layers]
 
@@ -59,6 +68,6 @@ def layer_ticks(ax: Axes, layers: int) -> None:
     ax.set_xlim(0.6, layers + 0.4)
 
 
-def handle(label: str, color: object = "0.25", **style: object) -> Line2D:
+def handle(label: str, color: ColorType = "0.25", **style: Any) -> Line2D:
     """Return a legend entry of its own, drawn nowhere."""
-    return Line2D([], [], color=color, label=label, **style)  # type: ignore[arg-type]
+    return Line2D([], [], color=color, label=label, **style)

@@ -7,7 +7,7 @@ import dataclasses
 import platform
 import struct
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 
@@ -19,6 +19,9 @@ from glorotlab.kernels.threads import num_threads
 PACKAGES = ("numpy", "scipy", "matplotlib", "xarray")
 
 VERDICTS = {"pass": "✓ pass", "fail": "✗ fail", "undecided": "? undecided"}
+
+OPEN_UP_TO = 4
+"""Claims of more numbers than this show them when asked."""
 
 STYLE = """
 :root { color-scheme: light; }
@@ -38,7 +41,8 @@ th { font-weight: 600; border-bottom: 2px solid #888; }
 .verdict { white-space: nowrap; font-weight: 600; } .pass { color: #00664a; } .fail { color: #a62b00; }
 .undecided { color: #5a5a5a; }
 .claim { margin: 1rem 0; padding: .1rem 0 .1rem .9rem; border-left: 4px solid #bbb; }
-.claim.pass { border-color: #009e73; } .claim.fail { border-color: #d55e00; } .claim p { color: #1b1b1b; }
+.claim.pass { border-color: #009e73; } .claim.fail { border-color: #d55e00; }
+.claim.pass, .claim.fail, .claim.undecided { color: #1b1b1b; }
 .claim .small { color: #4a4a4a; } summary { cursor: pointer; color: #00558c; font-size: .9rem; }
 details table { width: auto; font-size: .9rem; } details td { padding: .15rem 1.6rem .15rem 0; }
 @media print { body { margin: 0; max-width: none; } h2 { break-before: page; } }
@@ -159,7 +163,8 @@ def _claim(claim: Claim) -> str:
         f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in number_rows(claim.numbers)
     )
     if rows:
-        text += f"<details><summary>numbers</summary>\n<table><tbody>\n{rows}\n</tbody></table></details>\n"
+        state = " open" if len(claim.numbers) <= OPEN_UP_TO else ""
+        text += f"<details{state}><summary>numbers</summary>\n<table><tbody>\n{rows}\n</tbody></table></details>\n"
     return text + "</div>"
 
 
@@ -179,7 +184,7 @@ def _settings(sections: list[Section], scale: Scale, seconds: float) -> str:
     settings |= {f"seconds for {_name(section.experiment.name)}": f"{section.seconds:.1f}" for section in sections}
     settings |= {
         "seconds in all": f"{seconds:.1f}",
-        "made": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "glorotlab": __version__,
         "Python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},

@@ -59,7 +59,8 @@ def activation_density(record: Activation, q: Array, s: Array) -> tuple[Array, A
     s : (points,)
         Pre-activations at which to take it.
     """
-    return record.function(s), quadrature.density(s, q).mean(axis=0) / record.derivative(s)
+    density = quadrature.density(s, q).mean(axis=0) / record.derivative(s)
+    return np.asarray(record.function(s), dtype=np.float64), np.asarray(density, dtype=np.float64)
 
 
 def activation_quantile(record: Activation, q: Array, probability: float) -> float:
