@@ -28,6 +28,7 @@ def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike) -> npt.NDArray[
 
 def padded_copy(matrix: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return a copy of a matrix in padded memory."""
-    copy = padded_matrix(*matrix.shape, dtype)
+    rows, columns = matrix.shape
+    copy = padded_matrix(rows, columns, dtype)
     np.copyto(copy, matrix, casting="same_kind")
     return copy

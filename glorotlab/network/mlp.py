@@ -288,11 +288,12 @@ class Network:
 
     def _workspace(self, batch: int) -> _Workspace:
         if batch not in self._workspaces:
-            inputs, *rows = (
-                [padded_matrix(batch, size, self.dtype) for size in sizes]
-                for sizes in (self.spec.layer_sizes[:1], *[self.spec.layer_sizes[1:]] * 3)
-            )
-            self._workspaces = {batch: _Workspace(inputs[0], *rows, cost=np.empty(batch))}
+
+            def padded() -> list[Array]:
+                return [padded_matrix(batch, size, self.dtype) for size in self.spec.layer_sizes[1:]]
+
+            inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
+            self._workspaces = {batch: _Workspace(inputs, padded(), padded(), padded(), np.empty(batch))}
         return self._workspaces[batch]
 
     def _inputs(self, x: npt.ArrayLike) -> Array:
