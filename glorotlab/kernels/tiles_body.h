@@ -15,13 +15,17 @@ GLOROTLAB_INLINE void NAME(forward_block)(const int examples, const int rows, co
     for (int a = 0; a < examples; a++)
         for (int i = 0; i < rows; i++)
             x[a][i] = z[a * ldz + i];
-    for (; j + LANES <= width; j += LANES)
+    for (; j + LANES <= width; j += LANES) {
+        VECTOR weight[8];
+        for (int i = 0; i < rows; i++)
+            weight[i] = *(const VECTOR *)(w + i * ldw + j);
         for (int a = 0; a < examples; a++) {
             VECTOR sum = *(const VECTOR *)(s + a * lds + j);
             for (int i = 0; i < rows; i++)
-                sum += x[a][i] * *(const VECTOR *)(w + i * ldw + j);
+                sum += x[a][i] * weight[i];
             *(VECTOR *)(s + a * lds + j) = sum;
         }
+    }
     for (; j < width; j++)
         for (int a = 0; a < examples; a++) {
             REAL sum = s[a * lds + j];
