@@ -69,12 +69,22 @@ def _report(done: Reproduction, as_json: bool) -> None:
         claims = [{name: getattr(claim, name) for name in names} for claim in done.claims]
         print_json({"claims": claims, "seconds": done.seconds, "page": str(done.page)})
         return
-    made = table("target", "verdict", "claim", "numbers", left=4)
+    made = table("target", "verdict", "claim, and the numbers that decide it", left=3)
     for claim in done.claims:
-        numbers = ", ".join(f"{name} {number(value, 4)}" for name, value in claim.numbers.items())
-        made.add_row(claim.experiment, claim.verdict, claim.sentence, numbers)
+        made.add_row(claim.experiment, claim.verdict, claim.sentence)
+        made.add_row("", "", _numbers(claim.numbers), style="dim")
     counts = {name: sum(claim.verdict == name for claim in done.claims) for name in ("pass", "fail", "undecided")}
     out = console()
     out.print(made)
     out.print(", ".join(f"{count} {name}" for name, count in counts.items()) + f"; {done.seconds:.1f} s")
     print(done.page)
+
+
+def _numbers(numbers: dict[str, float]) -> str:
+    """Write a number and its uncertainty, which goes by the same name with a plus-minus behind, as one."""
+    found = []
+    for name, value in numbers.items():
+        if not name.endswith(" ±"):
+            error = numbers.get(f"{name} ±")
+            found.append(f"{name}: {number(value, 4)}" + ("" if error is None else f" ± {number(error, 2)}"))
+    return "; ".join(found)

@@ -105,11 +105,12 @@ def _train(spec: RunSpec, out: Path | None, quiet: bool) -> Run:
 
 
 def _saved(out: Path | None) -> str:
-    """Say what an interrupted run left."""
-    from glorotlab.training.run import INTERRUPTED, read_status
+    """Say what an interrupted run left; Ctrl-C in its last moments leaves it finished."""
+    from glorotlab.training.files import user_path
+    from glorotlab.training.run import RUNNING, read_status
 
     try:
-        saved = out is not None and read_status(out)[0] == INTERRUPTED
+        saved = out is not None and read_status(user_path(out))[0] != RUNNING
     except RunError:
         saved = False
     return f"what was done lies in {out}" if saved else "nothing was saved"

@@ -1,6 +1,6 @@
 """Output activation, cost of each example and dC/ds of the output layer.
 
-All arrays of one call are C-contiguous and share one dtype, float32 or float64, except the costs, which are always
+All arrays of one call have contiguous rows and share one dtype, float32 or float64, except the costs, which are always
 float64. There is at least one class; nothing is checked here.
 """
 

@@ -5,6 +5,7 @@ With y the one-hot label and a the output: log-likelihood -ln a_y, cross-entropy
 pre-activations in a form that neither overflows nor loses the small probabilities, in double precision.
 """
 
+from cython.view cimport contiguous, strided
 from libc.math cimport exp, log, log1p
 
 from glorotlab.kernels._blas cimport floating
@@ -107,7 +108,7 @@ cdef double cost_row(int code, const floating* s, Py_ssize_t label, floating* d,
     return cost
 
 
-def output(int code, const floating[:, ::1] s, floating[:, ::1] a):
+def output(int code, const floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] a):
     """a = output activation of s; see costs.pyi."""
     cdef Py_ssize_t i
     if s.shape[1]:
@@ -117,7 +118,7 @@ def output(int code, const floating[:, ::1] s, floating[:, ::1] a):
 
 
 def cost_and_gradient(
-    int code, const floating[:, ::1] s, const long long[::1] labels, double[::1] cost, floating[:, ::1] d
+    int code, const floating[::strided, ::contiguous] s, const long long[::1] labels, double[::1] cost, floating[::strided, ::contiguous] d
 ):
     """Cost and dC/ds of each example; see costs.pyi."""
     cdef Py_ssize_t i

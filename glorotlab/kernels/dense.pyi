@@ -1,6 +1,6 @@
 """Dense layers s = z W + b, forward and backward, on tiles cut by shape alone.
 
-All arrays of one call are C-contiguous and share one dtype, float32 or float64. Callers hold
+All arrays of one call share one dtype, float32 or float64, and have contiguous rows. Callers hold
 ``threads.single_threaded_blas()`` around these calls and have checked the shapes: nothing is checked here.
 Fans are 1 or more; a batch may be empty, and an empty one updates nothing.
 """

@@ -1,11 +1,13 @@
 """Dense layers s = z W + b, forward and backward, on tiles cut by shape alone.
 
-W has shape (fan_in, fan_out), row-major; z, s and the gradients have one row per example. Every tile does
+W has shape (fan_in, fan_out), row-major; z, s and the gradients have one row per example. Rows are contiguous; from
+one to the next it may be further than their length (glorotlab.kernels.buffers). Every tile does
 a whole summation, by our own tiles up to SMALL_BATCH examples and by one single-threaded gemm beyond, so that a
 result does not depend on the number of threads.
 """
 
 from cython.parallel cimport prange
+from cython.view cimport contiguous, strided
 
 from glorotlab.kernels._activations cimport LINEAR, activate, multiply_derivative
 from glorotlab.kernels._blas cimport floating, gemm
@@ -25,9 +27,14 @@ cdef inline int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept no
     return <int> min(<Py_ssize_t> threads, tiles) if work > PARALLEL_WORK else 1
 
 
+cdef inline int stride(const floating[::strided, ::contiguous] matrix) noexcept nogil:
+    """Elements from one row to the next."""
+    return <int> (matrix.strides[0] // sizeof(floating))
+
+
 cdef void forward_tile(
-    const floating[:, ::1] z, const floating[:, ::1] weight, const floating[::1] bias, int activation,
-    floating[:, ::1] s, floating[:, ::1] out, int first, int rows, int unit, int width,
+    const floating[::strided, ::contiguous] z, const floating[::strided, ::contiguous] weight, const floating[::1] bias, int activation,
+    floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] out, int first, int rows, int unit, int width,
 ) noexcept nogil:
     """Examples first..first+rows of units unit..unit+width: s = z W + b, then z = f(s) while s is in cache."""
     cdef int fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1], a, k
@@ -35,18 +42,18 @@ cdef void forward_tile(
         for k in range(unit, unit + width):
             s[a, k] = bias[k]
     if rows <= SMALL_BATCH:
-        multiply[floating](&z[first, 0], fan_in, &weight[0, unit], fan_out, &s[first, unit], fan_out,
+        multiply[floating](&z[first, 0], stride(z), &weight[0, unit], stride(weight), &s[first, unit], stride(s),
                            rows, fan_in, width)
     else:
-        gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], fan_in,
-                       &weight[0, unit], fan_out, 1, &s[first, unit], fan_out)
+        gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], stride(z),
+                       &weight[0, unit], stride(weight), 1, &s[first, unit], stride(s))
     for a in range(first, first + rows):
         activate(activation, &s[a, unit], &out[a, unit], width)
 
 
 def forward(
-    const floating[:, ::1] z, const floating[:, ::1] weight, const floating[::1] bias, int activation,
-    floating[:, ::1] s, floating[:, ::1] out, int threads,
+    const floating[::strided, ::contiguous] z, const floating[::strided, ::contiguous] weight, const floating[::1] bias, int activation,
+    floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] out, int threads,
 ):
     """s = z W + b and out = f(s); see dense.pyi."""
     cdef Py_ssize_t batch = z.shape[0], fan_in = weight.shape[0], fan_out = weight.shape[1]
@@ -62,26 +69,26 @@ def forward(
 
 
 cdef void propagate_tile(
-    const floating[:, ::1] d, const floating[:, ::1] weight,
-    const floating[:, ::1] s_below, const floating[:, ::1] z_below, int activation_below,
-    floating[:, ::1] d_below, int unit, int width,
+    const floating[::strided, ::contiguous] d, const floating[::strided, ::contiguous] weight,
+    const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
+    floating[::strided, ::contiguous] d_below, int unit, int width,
 ) noexcept nogil:
     """dC/ds of units unit..unit+width below: d W' times f' (Glorot & Bengio 2010, eq. 2)."""
     cdef int batch = <int> d.shape[0], fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1], a
     if batch <= SMALL_BATCH:
-        multiply_transposed[floating](&d[0, 0], fan_out, &weight[unit, 0], fan_out, &d_below[0, unit], fan_in,
-                                      batch, width, fan_out)
+        multiply_transposed[floating](&d[0, 0], stride(d), &weight[unit, 0], stride(weight),
+                                      &d_below[0, unit], stride(d_below), batch, width, fan_out)
     else:
-        gemm[floating](False, True, batch, width, fan_out, 1, &d[0, 0], fan_out,
-                       &weight[unit, 0], fan_out, 0, &d_below[0, unit], fan_in)
+        gemm[floating](False, True, batch, width, fan_out, 1, &d[0, 0], stride(d),
+                       &weight[unit, 0], stride(weight), 0, &d_below[0, unit], stride(d_below))
     for a in range(batch):
         multiply_derivative(activation_below, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
 
 
 def backward(
-    const floating[:, ::1] d, const floating[:, ::1] weight,
-    const floating[:, ::1] s_below, const floating[:, ::1] z_below, int activation_below,
-    floating[:, ::1] d_below, int threads,
+    const floating[::strided, ::contiguous] d, const floating[::strided, ::contiguous] weight,
+    const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
+    floating[::strided, ::contiguous] d_below, int threads,
 ):
     """d_below = (d W') f'(s_below); see dense.pyi."""
     cdef Py_ssize_t batch = d.shape[0], fan_in = weight.shape[0], tile, tiles
@@ -95,8 +102,8 @@ def backward(
 
 
 cdef void update_tile(
-    const floating[:, ::1] d, const floating[:, ::1] z_below, floating[:, ::1] weight,
-    floating[:, ::1] velocity, bint has_velocity,
+    const floating[::strided, ::contiguous] d, const floating[::strided, ::contiguous] z_below, floating[::strided, ::contiguous] weight,
+    floating[::strided, ::contiguous] velocity, bint has_velocity,
     floating rate, floating decay, floating momentum, int unit, int width,
 ) noexcept nogil:
     """Rows unit..unit+width of W: W <- (1 - decay) W - rate z' d, or the same through a velocity."""
@@ -114,21 +121,21 @@ cdef void update_tile(
 
 
 cdef void subtract_product(
-    const floating[:, ::1] z_below, const floating[:, ::1] d, floating[:, ::1] out,
+    const floating[::strided, ::contiguous] z_below, const floating[::strided, ::contiguous] d, floating[::strided, ::contiguous] out,
     floating keep, floating rate, int unit, int width,
 ) noexcept nogil:
     """Rows unit..unit+width of out: out <- keep out - rate z' d."""
     cdef int batch = <int> d.shape[0], fan_in = <int> out.shape[0], fan_out = <int> out.shape[1]
     if batch <= SMALL_BATCH:
-        rank_update[floating](&z_below[0, unit], fan_in, &d[0, 0], fan_out, &out[unit, 0], fan_out,
+        rank_update[floating](&z_below[0, unit], stride(z_below), &d[0, 0], stride(d), &out[unit, 0], stride(out),
                               batch, width, fan_out, keep, rate)
     else:
-        gemm[floating](True, False, width, fan_out, batch, -rate, &z_below[0, unit], fan_in,
-                       &d[0, 0], fan_out, keep, &out[unit, 0], fan_out)
+        gemm[floating](True, False, width, fan_out, batch, -rate, &z_below[0, unit], stride(z_below),
+                       &d[0, 0], stride(d), keep, &out[unit, 0], stride(out))
 
 
 cdef void update_bias(
-    const floating[:, ::1] d, floating[::1] bias, floating[::1] velocity, bint has_velocity,
+    const floating[::strided, ::contiguous] d, floating[::1] bias, floating[::1] velocity, bint has_velocity,
     floating rate, floating momentum,
 ) noexcept nogil:
     """b <- b - rate sum over examples of d, or the same through a velocity."""
@@ -146,9 +153,9 @@ cdef void update_bias(
 
 
 def backward_update(
-    const floating[:, ::1] d, floating[:, ::1] weight, floating[::1] bias,
-    const floating[:, ::1] s_below, const floating[:, ::1] z_below, int activation_below,
-    floating[:, ::1] d_below, floating[:, ::1] weight_velocity, floating[::1] bias_velocity,
+    const floating[::strided, ::contiguous] d, floating[::strided, ::contiguous] weight, floating[::1] bias,
+    const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
+    floating[::strided, ::contiguous] d_below, floating[::strided, ::contiguous] weight_velocity, floating[::1] bias_velocity,
     double rate, double decay, double momentum, int threads,
 ):
     """Propagate d through W and update W and b, tile by tile; see dense.pyi."""
@@ -171,7 +178,7 @@ def backward_update(
 
 
 def weight_gradient(
-    const floating[:, ::1] d, const floating[:, ::1] z_below, floating[:, ::1] out, double scale, int threads,
+    const floating[::strided, ::contiguous] d, const floating[::strided, ::contiguous] z_below, floating[::strided, ::contiguous] out, double scale, int threads,
 ):
     """out = scale z_below' d; see dense.pyi."""
     cdef Py_ssize_t batch = d.shape[0], tile, tiles
@@ -184,4 +191,4 @@ def weight_gradient(
     for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
         unit = <int> tile * width
         gemm[floating](True, False, <int> min(width, fan_in - unit), fan_out, <int> batch, <floating> scale,
-                       &z_below[0, unit], fan_in, &d[0, 0], fan_out, 0, &out[unit, 0], fan_out)
+                       &z_below[0, unit], stride(z_below), &d[0, 0], stride(d), 0, &out[unit, 0], stride(out))

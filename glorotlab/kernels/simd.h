@@ -14,9 +14,11 @@
 #if defined(__GNUC__)
 #define GLOROTLAB_INLINE static inline __attribute__((always_inline))
 #define GLOROTLAB_VECTOR(T) T __attribute__((vector_size(64), aligned(sizeof(T)), may_alias))
+#define GLOROTLAB_PREFETCH(address) __builtin_prefetch(address)
 #else /* a vector of one lane: the same loops, scalar */
 #define GLOROTLAB_INLINE static inline
 #define GLOROTLAB_VECTOR(T) T
+#define GLOROTLAB_PREFETCH(address) ((void)(address))
 #endif
 
 #endif

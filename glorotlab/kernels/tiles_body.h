@@ -38,6 +38,9 @@ GLOROTLAB_CLONES static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, co
     int i = 0;
     for (; i + 8 <= fan_in; i += 8) {
         int a = 0;
+        for (int row = 8; row < 16; row++) /* the next eight: a short piece of each row escapes the hardware's prefetch */
+            for (int j = 0; j < width; j += LANES)
+                GLOROTLAB_PREFETCH(w + (i + row) * ldw + j);
         for (; a + 2 <= batch; a += 2)
             NAME(forward_block)(2, 8, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width);
         for (; a < batch; a++)
@@ -59,16 +62,20 @@ GLOROTLAB_INLINE REAL NAME(lane_sum)(VECTOR sum)
     return lane[0];
 }
 
-/* out (examples, rows) = d (examples, fan_out) w' for w (rows, fan_out) */
-GLOROTLAB_INLINE void NAME(backward_block)(const int examples, const int rows, const REAL *d, ptrdiff_t ldd,
-                                           const REAL *w, ptrdiff_t ldw, REAL *out, ptrdiff_t ldo, int fan_out)
+/* out (examples, rows) = d (examples, fan_out) w' for w (rows, fan_out); fetches the next rows ahead if asked */
+GLOROTLAB_INLINE void NAME(backward_block)(const int examples, const int rows, const int ahead, const REAL *d,
+                                           ptrdiff_t ldd, const REAL *w, ptrdiff_t ldw, REAL *out, ptrdiff_t ldo,
+                                           int fan_out)
 {
     VECTOR sum[2][5] = {{{0}}};
     int k = 0;
     for (; k + LANES <= fan_out; k += LANES)
-        for (int i = 0; i < rows; i++)
+        for (int i = 0; i < rows; i++) {
+            if (ahead)
+                GLOROTLAB_PREFETCH(w + (rows + i) * ldw + k);
             for (int a = 0; a < examples; a++)
                 sum[i][a] += *(const VECTOR *)(d + a * ldd + k) * *(const VECTOR *)(w + i * ldw + k);
+        }
     for (int i = 0; i < rows; i++)
         for (int a = 0; a < examples; a++) {
             REAL total = NAME(lane_sum)(sum[i][a]);
@@ -86,13 +93,16 @@ GLOROTLAB_CLONES static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, c
     for (; a + 5 <= batch; a += 5) {
         int i = 0;
         for (; i + 2 <= rows; i += 2)
-            NAME(backward_block)(5, 2, d + a * ldd, ldd, w + i * ldw, ldw, out + a * ldo + i, ldo, fan_out);
+            if (a == 0)
+                NAME(backward_block)(5, 2, 1, d, ldd, w + i * ldw, ldw, out + i, ldo, fan_out);
+            else
+                NAME(backward_block)(5, 2, 0, d + a * ldd, ldd, w + i * ldw, ldw, out + a * ldo + i, ldo, fan_out);
         for (; i < rows; i++)
-            NAME(backward_block)(5, 1, d + a * ldd, ldd, w + i * ldw, ldw, out + a * ldo + i, ldo, fan_out);
+            NAME(backward_block)(5, 1, 0, d + a * ldd, ldd, w + i * ldw, ldw, out + a * ldo + i, ldo, fan_out);
     }
     for (; a < batch; a++)
         for (int i = 0; i < rows; i++)
-            NAME(backward_block)(1, 1, d + a * ldd, ldd, w + i * ldw, ldw, out + a * ldo + i, ldo, fan_out);
+            NAME(backward_block)(1, 1, 0, d + a * ldd, ldd, w + i * ldw, ldw, out + a * ldo + i, ldo, fan_out);
 }
 
 /* w (rows, fan_out) = keep w - rate z' d for z (examples, rows), d (examples, fan_out) */

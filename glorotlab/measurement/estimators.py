@@ -50,7 +50,7 @@ def _moments(name: str, values: Array) -> dict[str, float]:
     return {
         f"{name}_mean": found.mean,
         f"{name}_second_moment": found.second_moment,
-        f"{name}_variance": found.second_moment - found.mean**2,
+        f"{name}_variance": found.second_moment - found.mean * found.mean,  # a float's ** raises where * is infinite
     }
 
 
@@ -75,7 +75,7 @@ def _example_weight_gradient(below: Array, d: Array) -> dict[str, float]:
     return {
         "example_weight_gradient_mean": mean,
         "example_weight_gradient_second_moment": second,
-        "example_weight_gradient_variance": second - mean**2,
+        "example_weight_gradient_variance": second - mean * mean,
     }
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from glorotlab import activations, initializers
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import costs, dense, elementwise
+from glorotlab.kernels.buffers import padded_copy, padded_matrix
 from glorotlab.kernels.threads import num_threads, single_threaded_blas
 from glorotlab.spec.network import NetworkSpec, array
 from glorotlab.streams import Purpose, check_seed, generator
@@ -92,8 +93,9 @@ class Gradients:
 
 @dataclass
 class _Workspace:
-    """Buffers of one batch size, so that a step allocates nothing."""
+    """Buffers of one batch size, rows padded, so that a step allocates nothing."""
 
+    inputs: Array
     preactivations: list[Array]
     activations: list[Array]
     backprop: list[Array]
@@ -144,7 +146,7 @@ class Network:
             for layer, (fan_in, fan_out) in enumerate(self.spec.fans, start=1):
                 weights = initializer.sample(generator(self.seed, Purpose.WEIGHTS, layer), fan_in, fan_out)
                 biases = bias.sample(generator(self.seed, Purpose.BIASES, layer), fan_out)
-                self.weights.append(np.ascontiguousarray(weights, dtype=self.dtype))
+                self.weights.append(padded_copy(weights, self.dtype))
                 self.biases.append(np.ascontiguousarray(biases, dtype=self.dtype))
 
     def forward(self, x: npt.ArrayLike) -> ForwardPass:
@@ -228,21 +230,20 @@ class Network:
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
         work = self._workspace(len(inputs))
-        self._run_forward(inputs, work.preactivations, work.activations)
+        work.inputs[...] = inputs
+        self._run_forward(work.inputs, work.preactivations, work.activations)
         costs.cost_and_gradient(self._cost_code, work.preactivations[-1], y, work.cost, work.backprop[-1])
         if momentum:
             self._allocate_velocities()
-        self._run_backward_update(inputs, work, learning_rate, momentum, l2)
+        self._run_backward_update(work, learning_rate, momentum, l2)
         return float(work.cost.mean())
 
-    def _run_backward_update(
-        self, inputs: Array, work: _Workspace, learning_rate: float, momentum: float, l2: float
-    ) -> None:
-        rate, decay, threads = learning_rate / len(inputs), learning_rate * l2, num_threads()
+    def _run_backward_update(self, work: _Workspace, learning_rate: float, momentum: float, l2: float) -> None:
+        rate, decay, threads = learning_rate / len(work.inputs), learning_rate * l2, num_threads()
         with single_threaded_blas():
             for layer in range(len(self.weights) - 1, -1, -1):
                 s = work.preactivations[layer - 1] if layer else None
-                z = work.activations[layer - 1] if layer else inputs
+                z = work.activations[layer - 1] if layer else work.inputs
                 d = work.backprop[layer - 1] if layer else None
                 dense.backward_update(
                     work.backprop[layer],
@@ -279,7 +280,7 @@ class Network:
 
     def _allocate_velocities(self) -> None:
         if self._weight_velocities[0] is None:
-            self._weight_velocities = [np.zeros_like(weight) for weight in self.weights]
+            self._weight_velocities = [padded_copy(np.zeros(weight.shape), self.dtype) for weight in self.weights]
             self._bias_velocities = [np.zeros_like(bias) for bias in self.biases]
 
     def _buffers(self, batch: int) -> list[Array]:
@@ -287,9 +288,12 @@ class Network:
 
     def _workspace(self, batch: int) -> _Workspace:
         if batch not in self._workspaces:
-            self._workspaces = {
-                batch: _Workspace(self._buffers(batch), self._buffers(batch), self._buffers(batch), np.empty(batch))
-            }
+
+            def padded() -> list[Array]:
+                return [padded_matrix(batch, size, self.dtype) for size in self.spec.layer_sizes[1:]]
+
+            inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
+            self._workspaces = {batch: _Workspace(inputs, padded(), padded(), padded(), np.empty(batch))}
         return self._workspaces[batch]
 
     def _inputs(self, x: npt.ArrayLike) -> Array:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,24 @@ from glorotlab.errors import RunError
 if TYPE_CHECKING:
     import xarray as xr
 
+Content = TypeVar("Content")
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path as the user means it, ``~`` being the home folder; RunError where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise RunError(f"folder {str(path)!r}: {error}") from None
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a run may take a folder: it does not exist, or is empty; RunError where it cannot be seen."""
+    try:
+        return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    except OSError as error:
+        raise RunError(f"output folder {str(folder)!r} cannot be read: {error.strerror or error}") from None
+
 
 def make_folder(folder: Path) -> None:
     """Make a folder and see that it can be written; RunError where not."""
@@ -24,8 +42,9 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise RunError(f"output folder {str(folder)!r} cannot be written: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"output folder {str(folder)!r} cannot be written: {reason}") from None
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -44,8 +63,17 @@ def write_whole(path: Path, content: bytes | str) -> None:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise RunError(f"cannot write {str(path)!r}: {error.strerror}") from None
+            raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
         raise
+
+
+def read_whole(path: Path, parse: Callable[[bytes], Content]) -> Content:
+    """Return what ``parse`` makes of a file; RunError, in one line, where it is missing or damaged."""
+    try:
+        return parse(path.read_bytes())
+    except Exception as error:  # damage shows in zipfile, zlib, NumPy, SciPy or xarray, in many ways
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise RunError(f"cannot read {str(path)!r}: {reason}") from None
 
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> None:
@@ -57,10 +85,7 @@ def read_dataset(path: Path) -> xr.Dataset:
     """Read what ``write_dataset`` wrote, whole into memory; RunError where it is missing or damaged."""
     import xarray as xr
 
-    try:
-        return xr.load_dataset(path, engine="scipy")
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise RunError(f"cannot read {str(path)!r}: {error}") from None
+    return read_whole(path, lambda content: xr.load_dataset(io.BytesIO(content), engine="scipy"))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -68,3 +93,13 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **dict(arrays))
     write_whole(path, buffer.getvalue())
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read what ``write_arrays`` wrote, never unpickling; RunError where it is missing or damaged."""
+
+    def parse(content: bytes) -> dict[str, npt.NDArray[Any]]:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    return read_whole(path, parse)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.dataset import Dataset
-from glorotlab.errors import DivergedError, InvalidValueError, RunError
+from glorotlab.errors import DataError, DivergedError, InvalidValueError, RunError
 from glorotlab.kernels.threads import single_threaded_blas
 from glorotlab.network.mlp import Network
 from glorotlab.schema import Progress
 from glorotlab.spec.run import RunSpec
 from glorotlab.training.batches import Batches
-from glorotlab.training.files import make_folder, write_whole
+from glorotlab.training.files import is_free, make_folder, user_path, write_whole
+from glorotlab.training.interrupts import held_interrupts
 from glorotlab.training.monitors import (
     ErrorCurves,
     StatisticsMonitor,
@@ -55,7 +59,7 @@ def train(
     out : path-like, optional
         Run folder; without it nothing is written. A finished run of the same spec is loaded, not repeated.
     dataset : Dataset, optional
-        The user's own, in place of the one ``spec.data`` names.
+        In place of the one ``spec.data`` names; the run's spec then names this one.
     progress : callable, optional
         Called with (updates done, updates in all).
 
@@ -68,35 +72,49 @@ def train(
     ------
     InvalidValueError
         Where network and data do not fit.
+    DataError
+        Where the data are not those whose digest the spec holds.
     DivergedError
-        Where the cost is not finite before the first update.
+        Where the network is not finite before the first update; nothing is then written.
     RunError
         Where the folder holds another spec, is no run folder, or cannot be written.
     KeyboardInterrupt
-        After what was done has been written with status ``interrupted``.
+        After what was done, whole updates, has been written with status ``interrupted``.
     """
     data = dataset if dataset is not None else load_dataset(spec.data, seed=spec.seed)
-    if data.digest and (dataset is not None or spec.data.endswith(".npz")):
-        spec = spec.model_copy(update={"data_digest": data.digest})
+    spec = _identified(spec, data, own=dataset is not None)
     _check_fit(spec, data)
-    folder = Path(out) if out is not None else None
+    folder = user_path(out) if out is not None else None
     if folder is not None and _already_finished(folder, spec):
         return load_run(folder)
     loop = _Loop(spec, data, progress)
-    if folder is not None:
-        make_folder(folder)
-        write_whole(folder / "spec.toml", spec.to_toml())
-        write_status(folder, RUNNING, 0)
-    try:
-        status = loop.run()
-    except KeyboardInterrupt:
-        if folder is not None and loop.monitor.rows:
-            loop.result(INTERRUPTED).save(folder)
-        raise
-    run = loop.result(status)
-    if folder is not None:
-        run.save(folder)
+    with held_interrupts() as release:
+        if folder is not None:
+            make_folder(folder)
+            write_whole(folder / "spec.toml", spec.to_toml())
+            write_status(folder, RUNNING, 0)
+        try:
+            status = loop.run(release)
+        except KeyboardInterrupt:
+            if folder is not None:
+                loop.result(INTERRUPTED).save(folder)
+            raise
+        run = loop.result(status)
+        if folder is not None:
+            run.save(folder)
     return run
+
+
+def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
+    """Return the spec with the name, and of the user's own arrays the digest, of the data it is trained on."""
+    from_file = spec.data.endswith(".npz")
+    digest = (data.digest or "") if own or from_file else ""
+    if spec.data_digest and spec.data_digest != digest:
+        raise DataError(
+            f"dataset {data.name!r} is not the data of this spec: "
+            f"its digest is {digest or 'none'}, the spec says {spec.data_digest}"
+        )
+    return spec.model_copy(update={"data": data.name if own and not from_file else spec.data, "data_digest": digest})
 
 
 def _check_fit(spec: RunSpec, data: Dataset) -> None:
@@ -105,20 +123,26 @@ def _check_fit(spec: RunSpec, data: Dataset) -> None:
         raise InvalidValueError(
             f"layers {network.layers}: dataset {data.name!r} has {data.fan_in} inputs and {data.classes} classes"
         )
+    if math.isinf(max(data.validation.length, data.test.length)):
+        raise InvalidValueError(
+            f"dataset {data.name!r} has an endless test or validation part: allowed are finite ones"
+        )
 
 
 def _already_finished(folder: Path, spec: RunSpec) -> bool:
     """Whether the folder holds this very run, finished; RunError where it holds something else."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if is_free(folder):
         return False
-    found = read_spec(folder)
-    if found.content_hash != spec.content_hash:
+    if read_spec(folder).content_hash != spec.content_hash:
         raise RunError(f"{str(folder)!r} holds a run of another spec: choose another folder, or remove it")
-    return read_status(folder)[0] == FINISHED
+    try:
+        return read_status(folder)[0] == FINISHED
+    except RunError:  # killed before its first status
+        return False
 
 
 class _Loop:
-    """State of a run between two updates."""
+    """State of a run between two updates, from the record before the first one on."""
 
     def __init__(self, spec: RunSpec, data: Dataset, progress: Progress | None) -> None:
         self.spec, self.data, self.progress = spec, data, progress
@@ -127,18 +151,20 @@ class _Loop:
         self.monitor, self.curves = StatisticsMonitor(data.test), ErrorCurves()
         self.step = 0
         self.started = time.time()
+        if not self._record():
+            raise DivergedError(
+                f"the network of {spec.network.initializer} is not finite before the first update: "
+                "nothing can be trained from there"
+            )
 
-    def run(self) -> str:
-        """Make every update and every record; return how it ended."""
+    @np.errstate(over="ignore", invalid="ignore")  # a network that diverges is a result, not a warning
+    def run(self, release: Callable[[], None]) -> str:
+        """Make every update and every record; return how it ended. ``release`` is called between two updates."""
         training = self.spec.training
         stride = max(1, training.updates // PROGRESS_CALLS)
         with single_threaded_blas():
-            if not self._record():
-                raise DivergedError(
-                    f"the cost of {self.spec.network.initializer} is not finite before the first update: "
-                    "nothing can be trained from there"
-                )
             while self.step < training.updates:
+                release()
                 x, y = self.batches.batch(self.step)
                 cost = self.network.train_step(x, y, training.learning_rate, momentum=training.momentum, l2=training.l2)
                 self.step += 1
@@ -151,6 +177,7 @@ class _Loop:
                     self.progress(self.step, training.updates)
         return FINISHED
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _record(self) -> bool:
         """Take what is due after this many updates; return False where the network is no longer finite."""
         training = self.spec.training
@@ -159,7 +186,9 @@ class _Loop:
         ):
             return False
         if on_schedule(self.step, training.validation_interval, training.updates):
-            errors = (classification_error(self.network, part) for part in (self.data.validation, self.data.test))
+            errors = [classification_error(self.network, part) for part in (self.data.validation, self.data.test)]
+            if not np.isfinite(errors).all():
+                return False
             self.curves.record(self.step, *errors)
         return True
 

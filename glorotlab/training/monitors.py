@@ -29,12 +29,20 @@ def on_schedule(step: int, interval: int, last: int) -> bool:
 
 
 def classification_error(network: Network, source: Source) -> float:
-    """Share of the examples of a finite source whose largest output is not the label."""
+    """Share of the examples of a finite source whose largest output is not the label; NaN of outputs not finite."""
     wrong, length = 0, int(source.length)
     for start in range(0, length, EVALUATION_BATCH):
         x, y = source.batch(start, min(EVALUATION_BATCH, length - start))
-        wrong += int((network.forward(x).preactivations[-1].argmax(axis=1) != y).sum())
+        outputs = network.forward(x).preactivations[-1]
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        wrong += int((outputs.argmax(axis=1) != y).sum())
     return wrong / length
+
+
+def _is_finite(row: estimators.Values) -> bool:
+    """Whether statistics are finite; those of the activations follow, and are NaN where the output is none."""
+    return all(np.isfinite(values).all() for name, values in row.items() if not name.startswith("activation"))
 
 
 class StatisticsMonitor:
@@ -50,10 +58,11 @@ class StatisticsMonitor:
     def record(self, step: int, network: Network) -> bool:
         """Take the statistics after ``step`` updates; return whether they are finite, and keep them only then."""
         passed = network.backpropagate(self.x, self.y)
-        if not np.isfinite(passed.cost).all():
+        row = estimators.layer_values(network, passed)
+        if not (np.isfinite(passed.cost).all() and _is_finite(row)):
             return False
         self.steps.append(step)
-        self.rows.append(estimators.layer_values(network, passed))
+        self.rows.append(row)
         if not self.histograms:
             self.histograms.append(self._histogram(network, passed))
         self._last = (network, passed)
@@ -96,16 +105,17 @@ class ErrorCurves:
 
     def __init__(self) -> None:
         self.points: list[tuple[float, float, float, float]] = []
-        self._costs: list[float] = []
+        self._cost, self._updates = 0.0, 0
 
     def add_cost(self, cost: float) -> None:
         """Add the batch-mean cost of one update."""
-        self._costs.append(cost)
+        self._cost += cost
+        self._updates += 1
 
     def record(self, step: int, validation_error: float, test_error: float) -> None:
         """Add a point; the training cost is the mean since the point before."""
-        cost = float(np.mean(self._costs)) if self._costs else float("nan")
-        self._costs.clear()
+        cost = self._cost / self._updates if self._updates else float("nan")
+        self._cost, self._updates = 0.0, 0
         self.points.append((step, cost, validation_error, test_error))
 
     def dataset(self) -> xr.Dataset:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab import __version__
-from glorotlab.errors import InvalidValueError, RunError
+from glorotlab.errors import RunError
 from glorotlab.kernels.threads import num_threads
 from glorotlab.network.mlp import Network
 from glorotlab.spec.run import RunSpec
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FINISHED, DIVERGED, INTERRUPTED, RUNNING = "finished", "diverged", "interrupted", "running"
+STATUSES = (FINISHED, DIVERGED, INTERRUPTED, RUNNING)
 
 
 @dataclass
@@ -73,7 +74,8 @@ class Run:
         return network
 
     def save(self, folder: Path) -> None:
-        """Write every file of the run; the status last."""
+        """Write every file of the run; the status is taken back first and given last."""
+        write_status(folder, RUNNING, 0)
         files.write_whole(folder / "spec.toml", self.spec.to_toml())
         files.write_dataset(folder / "statistics.nc", self.statistics)
         files.write_dataset(folder / "histograms.nc", self.histograms)
@@ -129,21 +131,19 @@ def read_spec(folder: Path) -> RunSpec:
     """Return the spec of a run folder; RunError where it is none."""
     path = folder / "spec.toml"
     try:
-        return RunSpec.from_toml(path.read_text(encoding="utf-8"), origin=str(path))
-    except (OSError, UnicodeDecodeError):
-        raise RunError(f"{str(folder)!r} is not a run folder: it holds no readable spec.toml") from None
-    except InvalidValueError as error:
-        raise RunError(str(error)) from None
+        return files.read_whole(path, lambda content: RunSpec.from_toml(content.decode(), origin="spec"))
+    except RunError as error:
+        raise RunError(f"{str(folder)!r} is not a run folder: {error}") from None
 
 
 def read_status(folder: Path) -> tuple[str, int]:
     """Return status and updates of a run folder; RunError where they cannot be read."""
-    path = folder / "status.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return str(found["status"]), int(found["updates"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise RunError(f"{str(path)!r} is missing or damaged: the run did not get as far as its first record") from None
+
+    def parse(content: bytes) -> tuple[str, int]:
+        found = json.loads(content)
+        return STATUSES[STATUSES.index(found["status"])], int(found["updates"])
+
+    return files.read_whole(folder / "status.json", parse)
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -154,18 +154,26 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     RunError
         Where it is not one, or a file of it is missing or damaged.
     """
-    path = Path(folder)
+    path = files.user_path(folder)
     spec = read_spec(path)
     status, updates = read_status(path)
     if status == RUNNING:
         raise RunError(f"the run in {str(path)!r} has saved nothing yet: it is running, or was killed")
-    try:
-        with np.load(path / "weights.npz", allow_pickle=False) as stored:
-            weights = {name: stored[name] for name in stored.files}
-        origin = json.loads((path / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, EOFError) as error:
-        raise RunError(f"cannot read the run in {str(path)!r}: {error}") from None
+    weights = files.read_arrays(path / "weights.npz")
+    if _shapes(weights) != _spec_shapes(spec):
+        raise RunError(f"{str(path / 'weights.npz')!r} does not hold the {spec.dtype} weights of {spec.network.layers}")
+    origin = files.read_whole(path / "provenance.json", json.loads)
     statistics, histograms, curves = (
         files.read_dataset(path / f"{name}.nc") for name in ("statistics", "histograms", "curves")
     )
     return Run(spec, statistics, histograms, curves, status, updates, weights, path, origin)
+
+
+def _shapes(weights: dict[str, npt.NDArray[Any]]) -> dict[str, tuple[tuple[int, ...], str]]:
+    return {name: (array.shape, str(array.dtype)) for name, array in weights.items()}
+
+
+def _spec_shapes(spec: RunSpec) -> dict[str, tuple[tuple[int, ...], str]]:
+    layers = list(enumerate(spec.network.fans, start=1))
+    weights = {f"weight_{layer}": (fans, spec.dtype) for layer, fans in layers}
+    return weights | {f"bias_{layer}": (fans[1:], spec.dtype) for layer, fans in layers}

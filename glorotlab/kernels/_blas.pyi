@@ -1,0 +1,1 @@
+"""Row-major matrix products over raw pointers: for Cython alone, nothing of it is visible from Python."""

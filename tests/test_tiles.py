@@ -1,0 +1,153 @@
+"""Small-batch tiles, every batch from 1 to 33: remainders of the blocks of 2 and 5 examples, of 2 and 8 rows of W and
+of the lanes of a 64-byte vector (16 float32, 8 float64), against NumPy in float64.
+"""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from references import FUNCTIONS, assert_within, guarded, matmul
+
+from glorotlab.kernels import dense, elementwise, threads
+from glorotlab.kernels.threads import single_threaded_blas
+from glorotlab.network.mlp import Network
+from glorotlab.spec.network import NetworkSpec
+
+SMALL_BATCH = 32
+BATCHES = range(1, SMALL_BATCH + 2)
+DTYPES = ("float32", "float64")
+LANES = 16
+FANS = [(fan_in, LANES + remainder) for remainder in range(LANES) for fan_in in (16 + remainder % 8, 17)]
+FANS += [(1, 1), (1, LANES - 1), (3, 128 + 5)]  # nothing but remainders; a second tile of 128 units
+LINEAR, TANH = elementwise.CODES["linear"], elementwise.CODES["tanh"]
+
+
+@pytest.fixture(autouse=True)
+def _restore(monkeypatch):
+    monkeypatch.setitem(threads._state, "threads", threads._state["threads"])
+
+
+def draw(dtype, *shapes):
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_forward(batch, dtype):
+    eps = np.finfo(dtype).eps
+    for fan_in, fan_out in FANS:
+        z, weight, bias = draw(dtype, (batch, fan_in), (fan_in, fan_out), fan_out)
+        s, untouched = guarded(np.full((batch, fan_out), np.nan), dtype)
+        with single_threaded_blas():
+            dense.forward(z, weight, bias, LINEAR, s, s, 1)
+        product, bound = matmul(z, weight, eps, bias)
+        assert_within(s, product + bias, bound)
+        assert untouched(), (fan_in, fan_out)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_backward(batch, dtype):
+    eps = np.finfo(dtype).eps
+    for fan_in, fan_out in FANS:
+        d, weight, s = draw(dtype, (batch, fan_out), (fan_in, fan_out), (batch, fan_in))
+        found, untouched = guarded(np.full((batch, fan_in), np.nan), dtype)
+        with single_threaded_blas():
+            dense.backward(d, weight, s, np.tanh(s), TANH, found, 1)
+        product, bound = matmul(d, weight.T, eps)
+        slope = FUNCTIONS["tanh"][1](s.astype(np.float64))
+        assert_within(found, product * slope, bound * (slope + 4 * eps) + 4 * eps * abs(product))
+        assert untouched(), (fan_in, fan_out)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("decay", "momentum"), [(0.0, None), (0.25, None), (0.0, 0.5), (0.25, 0.5)])
+@pytest.mark.parametrize("batch", BATCHES)
+def test_update(batch, decay, momentum, dtype):
+    """A decay of 1/4 and a momentum of 1/2: applied twice, or not at all, they would be far outside the bound."""
+    eps, rate = np.finfo(dtype).eps, 0.125
+    for fan_in, fan_out in FANS:
+        d, z, old, old_v = draw(dtype, (batch, fan_out), (batch, fan_in), (fan_in, fan_out), (fan_in, fan_out))
+        weight, untouched = guarded(old, dtype)
+        velocity, v_untouched = guarded(old_v, dtype)
+        bias = np.zeros(fan_out, dtype)
+        v, bv = (None, None) if momentum is None else (velocity, np.zeros(fan_out, dtype))
+        with single_threaded_blas():
+            dense.backward_update(d, weight, bias, None, z, TANH, None, v, bv, rate, decay, momentum or 0.0, 1)
+        extra = abs(old) + (0 if momentum is None else 2 * abs(old_v))
+        step, bound = matmul(rate * z.T.astype(np.float64), d, eps, extra)
+        old = old.astype(np.float64)
+        expected = (1 - decay) * old - step + (0 if momentum is None else momentum * old_v.astype(np.float64))
+        assert_within(weight, expected, bound + eps * abs(expected))
+        total, bound = matmul(np.full((1, batch), rate), d, eps)
+        assert_within(bias, -total[0], bound[0])
+        assert untouched(), (fan_in, fan_out)
+        assert v_untouched(), (fan_in, fan_out)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("fans", [(70, 45), (257, 300)], ids=str)
+def test_tiles_and_gemm_agree_on_the_same_examples(fans, dtype):
+    """32 examples go through our tiles, 33 through gemm; the first 32 are the same."""
+    fan_in, fan_out = fans
+    eps, many = np.finfo(dtype).eps, SMALL_BATCH + 1
+    z, weight, bias, d, s = draw(dtype, (many, fan_in), fans, fan_out, (many, fan_out), (many, fan_in))
+    d[-1] = 0  # the example that only gemm has changes no weight
+    found = []
+    for batch in (SMALL_BATCH, many):
+        out, d_below = np.empty((batch, fan_out), dtype), np.empty((batch, fan_in), dtype)
+        new, new_bias = weight.copy(), bias.copy()
+        with single_threaded_blas():
+            dense.forward(z[:batch], weight, bias, LINEAR, out, out, 2)
+            dense.backward_update(
+                d[:batch], new, new_bias, s[:batch], z[:batch], LINEAR, d_below, None, None, 0.1, 0.01, 0.0, 2
+            )
+        found.append((out[:SMALL_BATCH], d_below[:SMALL_BATCH], new, new_bias))
+    bounds = (
+        matmul(z[:SMALL_BATCH], weight, eps, bias)[1],
+        matmul(d[:SMALL_BATCH], weight.T, eps)[1],
+        matmul(0.1 * z.T, d, eps, weight)[1],
+        matmul(np.full((1, many), 0.1), d, eps, bias)[1][0],
+    )
+    for tile, gemm, bound in zip(*found, bounds, strict=True):
+        assert_within(tile, gemm.astype(np.float64), 2 * bound)
+
+
+@pytest.mark.parametrize("batch", [10, 33])
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.9, "l2": 0.01}], ids=str)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_a_step_allocates_next_to_nothing(batch, options, activation):
+    """A weight gradient of these layers would take 4 MB, one row of activations of the batch 40 kB; the peak of a step
+    beside its buffers, which the first step makes, is below 16 kB.
+    """
+    net = Network(NetworkSpec.parse("1000x3,10", activation=activation))
+    x, labels = np.zeros((batch, 1000), np.float32), np.arange(batch) % 10
+    net.train_step(x, labels, 0.1, **options)
+    tracemalloc.start()
+    try:
+        np.empty(4000, np.float32)
+        assert tracemalloc.get_traced_memory()[1] >= 16_000, "NumPy's arrays are not traced"
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        net.train_step(x, labels, 0.1, **options)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak - before < 16_000
+
+
+def test_an_unfused_step_allocates_activations_only(monkeypatch):
+    """An activation without a kernel goes through NumPy, row by row of the batch: never a matrix of weights."""
+    with monkeypatch.context() as patch:
+        patch.delitem(elementwise.CODES, "tanh")
+        net = Network(NetworkSpec.parse("1000x3,10", activation="tanh"))
+    x, labels = np.zeros((10, 1000), np.float32), np.arange(10)
+    net.train_step(x, labels, 0.1)
+    tracemalloc.start()
+    try:
+        net.train_step(x, labels, 0.1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 4 * x.size
