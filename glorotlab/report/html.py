@@ -180,7 +180,8 @@ def number_rows(numbers: dict[str, float]) -> list[tuple[str, str]]:
 
 
 def _settings(sections: list[Section], scale: Scale, seconds: float) -> str:
-    settings = {name.replace("_", " "): str(value) for name, value in dataclasses.asdict(scale).items()}
+    sizes = dataclasses.asdict(scale)
+    settings = {"scale": str(sizes.pop("name"))} | {name.replace("_", " "): str(value) for name, value in sizes.items()}
     settings |= {f"seconds for {_name(section.experiment.name)}": f"{section.seconds:.1f}" for section in sections}
     settings |= {
         "seconds in all": f"{seconds:.1f}",
