@@ -1,8 +1,6 @@
 from .data.catalogue import load_dataset as load_dataset
 from .data.dataset import Dataset as Dataset
 from .data.shapeset import shapeset as shapeset
-from .kernels.threads import num_threads as num_threads
-from .kernels.threads import set_num_threads as set_num_threads
 from .measurement.compare import Comparison as Comparison
 from .measurement.compare import compare as compare
 from .measurement.measure import measure as measure
@@ -14,6 +12,8 @@ from .spec.run import TrainingSpec as TrainingSpec
 from .theory.derivations import derive as derive
 from .theory.moments import moments as moments
 from .theory.predict import predict as predict
+from .threads import num_threads as num_threads
+from .threads import set_num_threads as set_num_threads
 from .training.loop import train as train
 from .training.run import Run as Run
 from .training.run import load_run as load_run

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import threadpoolctl
 
+from glorotlab import threads
 from glorotlab.benchmarking.numpy_step import NumpyNetwork
 from glorotlab.benchmarking.step import StepTiming, time_step
 from glorotlab.errors import GlorotlabError
-from glorotlab.kernels import threads
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 

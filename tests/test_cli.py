@@ -413,7 +413,15 @@ def experiments(monkeypatch):
 def test_reproduce_runs_every_target_and_prints_the_claims(run, experiments, tmp_path):
     text = run("reproduce", "--out", tmp_path)
     assert experiments == [(["figure6", "table1"], "quick", tmp_path)]
-    for part in ("figure6 holds", "pass", "table1 holds", "fail", "ratio 1.25", "1.5 s", str(tmp_path / "report.html")):
+    for part in (
+        "figure6 holds",
+        "pass",
+        "table1 holds",
+        "fail",
+        "ratio: 1.25",
+        "1.5 s",
+        str(tmp_path / "report.html"),
+    ):
         assert part in text
     assert "1 pass, 1 fail, 0 undecided" in text
 

@@ -27,11 +27,11 @@ from glorotlab.experiments import (
 from glorotlab.experiments import initialization as shared_initialization
 from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.scales import SCALES, get_scale
-from glorotlab.kernels.threads import num_threads, set_num_threads
 from glorotlab.report.reproduce import load, save
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory import distributions
 from glorotlab.theory.predict import predict
+from glorotlab.threads import num_threads, set_num_threads
 
 import xarray as xr  # isort: skip
 

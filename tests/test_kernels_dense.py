@@ -5,7 +5,7 @@ import pytest
 from references import FUNCTIONS, assert_within, guarded, matmul
 
 from glorotlab.kernels import dense, elementwise
-from glorotlab.kernels.threads import single_threaded_blas
+from glorotlab.threads import single_threaded_blas
 
 BATCHES = (0, 1, 3, 10, 33, 300)  # both sides of the small batch of 32, and three example tiles of 128
 FANS = ((1, 1), (1, 7), (7, 1), (64, 65), (65, 64), (257, 1000), (1000, 257))  # both sides of tiles of 64 and 256

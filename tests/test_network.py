@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from references import FUNCTIONS, assert_within, central_difference, forward, mean_cost
 
-from glorotlab import activations, costs
+from glorotlab import activations, costs, threads
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels import elementwise, threads
+from glorotlab.kernels import elementwise
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 

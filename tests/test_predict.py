@@ -9,10 +9,10 @@ from scipy import stats
 
 from glorotlab import schema
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.kernels.threads import num_threads, set_num_threads
 from glorotlab.measurement.measure import measure
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.predict import predict
+from glorotlab.threads import num_threads, set_num_threads
 
 WIDE, UNEVEN = "64,300x3,9", "40,200,300,250,5"
 CASES = [

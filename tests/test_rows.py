@@ -17,7 +17,7 @@ PACKAGE = "glorotlab"
 ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 
 TABLE = (
-    ("schema", "streams", "errors"),
+    ("schema", "streams", "errors", "threads"),
     ("activations", "initializers", "costs"),
     ("spec",),
     ("theory", "kernels"),

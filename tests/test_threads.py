@@ -12,8 +12,8 @@ import scipy.linalg.cython_blas  # noqa: F401  loads the BLAS the kernels call
 import threadpoolctl
 
 import glorotlab
+from glorotlab import threads
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels import threads
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def asked(value):
         environment["GLOROTLAB_NUM_THREADS"] = value
     code = (
         "from glorotlab.errors import InvalidValueError\n"
-        "from glorotlab.kernels.threads import num_threads\n"
+        "from glorotlab.threads import num_threads\n"
         "try: print(num_threads())\n"
         "except InvalidValueError as error: print(error)"
     )

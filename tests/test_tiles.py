@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from references import FUNCTIONS, assert_within, guarded, matmul
 
-from glorotlab.kernels import dense, elementwise, threads
-from glorotlab.kernels.threads import single_threaded_blas
+from glorotlab import threads
+from glorotlab.kernels import dense, elementwise
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.threads import single_threaded_blas
 
 SMALL_BATCH = 32
 BATCHES = range(1, SMALL_BATCH + 2)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from training_fixtures import CLASSES, FAN_IN, arrays, endless, finite, run_spec
 
+from glorotlab import threads
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.source import ArraySource
 from glorotlab.errors import DataError, DivergedError, InvalidValueError
-from glorotlab.kernels import threads
 from glorotlab.measurement.measure import measure
 from glorotlab.network.mlp import Network
 from glorotlab.training.batches import Batches

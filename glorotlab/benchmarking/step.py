@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from glorotlab.benchmarking.numpy_step import NumpyNetwork
 from glorotlab.errors import GlorotlabError
-from glorotlab.kernels.threads import num_threads, set_num_threads
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.threads import num_threads, set_num_threads
 
 LEARNING_RATE = 0.01
 

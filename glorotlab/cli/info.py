@@ -31,7 +31,7 @@ def collect() -> dict[str, Any]:
     from glorotlab import __version__
     from glorotlab.data.files import search_folders
     from glorotlab.kernels import build_info
-    from glorotlab.kernels.threads import num_threads
+    from glorotlab.threads import num_threads
 
     return {
         "glorotlab": __version__,

@@ -90,9 +90,9 @@ class NetworkOptions:
 
     def spec(self, layers: str) -> NetworkSpec:
         """Return the network's spec, and put ``--threads`` into effect."""
-        from glorotlab.kernels.threads import set_num_threads
         from glorotlab.spec.network import NetworkSpec
         from glorotlab.streams import check_seed
+        from glorotlab.threads import set_num_threads
 
         check_seed(self.seed)
         if self.threads is not None:

@@ -48,7 +48,7 @@ def train(
         _refuse_options(context, target)
         spec = _read(Path(target))
         if network.threads is not None:
-            from glorotlab.kernels.threads import set_num_threads
+            from glorotlab.threads import set_num_threads
 
             set_num_threads(network.threads)
     else:

@@ -17,13 +17,13 @@ from glorotlab.data.dataset import Dataset
 from glorotlab.data.shapeset import ShapesetSource
 from glorotlab.experiments.experiment import Results, shared
 from glorotlab.experiments.scales import Scale
-from glorotlab.kernels.threads import num_threads, set_num_threads
 from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
 from glorotlab.streams import Purpose
 from glorotlab.theory import distributions
 from glorotlab.theory.moments import moments
+from glorotlab.threads import num_threads, set_num_threads
 from glorotlab.training.loop import train
 from glorotlab.training.monitors import MONITORED_EXAMPLES
 from glorotlab.training.run import Run

@@ -1,7 +1,7 @@
 """The only place that calls BLAS.
 
 BLAS is column-major: the row-major C = A B is its C' = B' A', so the operands swap here once and nowhere else.
-Callers run BLAS single-threaded on tiles cut by shape alone (glorotlab.kernels.threads), because a
+Callers run BLAS single-threaded on tiles cut by shape alone (glorotlab.threads), because a
 multi-threaded BLAS sums in an order that depends on its thread count.
 """
 

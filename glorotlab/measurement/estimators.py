@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from glorotlab.activations import Activation
 from glorotlab.kernels import statistics
-from glorotlab.kernels.threads import num_threads, single_threaded_blas
 from glorotlab.network.mlp import BackwardPass, ForwardPass, Network
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
+from glorotlab.threads import num_threads, single_threaded_blas
 
 Values = dict[str, npt.NDArray[np.float64]]
 Array = npt.NDArray[np.floating[Any]]

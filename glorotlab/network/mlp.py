@@ -13,9 +13,9 @@ from glorotlab import activations, initializers
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import costs, dense, elementwise
 from glorotlab.kernels.buffers import padded_copy, padded_matrix
-from glorotlab.kernels.threads import num_threads, single_threaded_blas
 from glorotlab.spec.network import NetworkSpec, array
 from glorotlab.streams import Purpose, check_seed, generator
+from glorotlab.threads import num_threads, single_threaded_blas
 
 Array = npt.NDArray[np.floating[Any]]
 

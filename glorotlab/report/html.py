@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from glorotlab import __version__
 from glorotlab.experiments.experiment import Claim, Experiment, Table
 from glorotlab.experiments.scales import Scale
-from glorotlab.kernels.threads import num_threads
+from glorotlab.threads import num_threads
 
 PACKAGES = ("numpy", "scipy", "matplotlib", "xarray")
 

@@ -13,10 +13,10 @@ import numpy as np
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.dataset import Dataset
 from glorotlab.errors import DataError, DivergedError, InvalidValueError, RunError
-from glorotlab.kernels.threads import single_threaded_blas
 from glorotlab.network.mlp import Network
 from glorotlab.schema import Progress
 from glorotlab.spec.run import RunSpec
+from glorotlab.threads import single_threaded_blas
 from glorotlab.training.batches import Batches
 from glorotlab.training.files import is_free, make_folder, user_path, write_whole
 from glorotlab.training.interrupts import held_interrupts

@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from glorotlab import __version__
 from glorotlab.errors import RunError
-from glorotlab.kernels.threads import num_threads
 from glorotlab.network.mlp import Network
 from glorotlab.spec.run import RunSpec
+from glorotlab.threads import num_threads
 from glorotlab.training import files
 
 if TYPE_CHECKING:
