@@ -145,7 +145,7 @@ def benchmark(name):
     return module
 
 
-TINY = {"training_step": ("20,30x2,5", 4, 1), "shapeset_rate": (200, 50)}
+TINY = {"training_step": ("20,30x2,5", 4, 1), "shapeset_rate": (200, 50), "busy_machine": (1, "1024,20,9", 2)}
 
 
 def test_every_benchmark_is_tested():

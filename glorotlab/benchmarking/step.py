@@ -33,7 +33,7 @@ class StepTiming:
     ratio_low, ratio_high : float
         Quartiles of the same.
     gigaflops : float
-        Of glorotlab: six multiply-adds a weight and example, less the unused gradient of the inputs.
+        Of glorotlab: three multiply-adds a weight and example, less the first layer's unused one for its inputs.
     """
 
     threads: int

@@ -1,12 +1,16 @@
 """Cython kernels over typed memoryviews; each module's Python face is described by the .pyi beside it.
 
 GNU OpenMP's threads spin for milliseconds before they sleep. On a machine that does anything else at the same time the
-spinning takes the core from the thread it waits for: a step of the paper's network took 120 ms in place of 10. A short
-spin costs nothing measurable on an idle machine. The variable is read when the first kernel is loaded, hence here; a
-user's own setting stands.
+spinning takes the core from the very thread it waits for, and a step on two threads is slower than on one, by a
+factor of ten and more; ``benchmarks/busy_machine.py`` prints it. A short spin costs nothing measurable on an idle
+machine. GNU OpenMP reads the variable once, when the first kernel is loaded, hence here; it is taken back at once, so
+that no other program inherits it, and a user's own setting stands.
 """
 
 import os
+from importlib import import_module
 
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+if "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ:
+    os.environ["GOMP_SPINCOUNT"] = "1000"
+    import_module("glorotlab.kernels.dense")
+    del os.environ["GOMP_SPINCOUNT"]

@@ -3,6 +3,7 @@
 An activation without a kernel takes the unfused step: the same kernels with f = identity, then NumPy for f and f'.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,11 +115,6 @@ class Network:
     dtype : str
         ``float32`` or ``float64``.
 
-    Attributes
-    ----------
-    weights : list of (fan_in, fan_out) arrays
-    biases : list of (fan_out,) arrays
-
     Raises
     ------
     InvalidValueError
@@ -129,9 +125,8 @@ class Network:
         if dtype not in DTYPES:
             raise InvalidValueError(f"dtype {dtype!r}: allowed are {', '.join(DTYPES)}")
         self.spec, self.seed, self.dtype = spec, check_seed(seed), np.dtype(dtype)
-        self.weights: list[Array] = []
-        self.biases: list[Array] = []
-        self._initialize()
+        drawn = self._draw()
+        self._weights, self._biases = (tuple(arrays) for arrays in zip(*drawn, strict=True))
         self._weight_velocities: list[Array | None] = [None] * len(self.weights)
         self._bias_velocities: list[Array | None] = [None] * len(self.biases)
         self._workspaces: dict[int, _Workspace] = {}
@@ -140,14 +135,24 @@ class Network:
         self._fused = spec.activation in elementwise.CODES
         self._code = elementwise.CODES.get(spec.activation, elementwise.CODES["linear"])
 
-    def _initialize(self) -> None:
+    def _draw(self) -> Iterator[tuple[Array, Array]]:
+        """Yield weights and biases of every layer."""
         initializer, bias = initializers.get(self.spec.initializer), initializers.get_bias(self.spec.bias)
         with single_threaded_blas():  # orthogonal matrices come from a QR factorisation
             for layer, (fan_in, fan_out) in enumerate(self.spec.fans, start=1):
                 weights = initializer.sample(generator(self.seed, Purpose.WEIGHTS, layer), fan_in, fan_out)
                 biases = bias.sample(generator(self.seed, Purpose.BIASES, layer), fan_out)
-                self.weights.append(padded_copy(weights, self.dtype))
-                self.biases.append(np.ascontiguousarray(biases, dtype=self.dtype))
+                yield padded_copy(weights, self.dtype), np.ascontiguousarray(biases, dtype=self.dtype)
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """Matrices of shape (fan_in, fan_out); edit them in place, the kernels rely on their memory."""
+        return self._weights
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """Vectors of shape (fan_out,); edit them in place."""
+        return self._biases
 
     def forward(self, x: npt.ArrayLike) -> ForwardPass:
         """Run a batch forward.

@@ -57,7 +57,8 @@ def train(
     ----------
     spec : RunSpec
     out : path-like, optional
-        Run folder; without it nothing is written. A finished run of the same spec is loaded, not repeated.
+        Run folder; without it nothing is written. A run of the same spec that finished or diverged is loaded,
+        not repeated; an interrupted one is refused.
     dataset : Dataset, optional
         In place of the one ``spec.data`` names; the run's spec then names this one.
     progress : callable, optional
@@ -85,7 +86,7 @@ def train(
     spec = _identified(spec, data, own=dataset is not None)
     _check_fit(spec, data)
     folder = user_path(out) if out is not None else None
-    if folder is not None and _already_finished(folder, spec):
+    if folder is not None and _already_ended(folder, spec):
         return load_run(folder)
     loop = _Loop(spec, data, progress)
     with held_interrupts() as release:
@@ -129,16 +130,22 @@ def _check_fit(spec: RunSpec, data: Dataset) -> None:
         )
 
 
-def _already_finished(folder: Path, spec: RunSpec) -> bool:
-    """Whether the folder holds this very run, finished; RunError where it holds something else."""
+def _already_ended(folder: Path, spec: RunSpec) -> bool:
+    """Whether the folder holds this very run, ended; RunError where it holds something worth keeping instead."""
     if is_free(folder):
         return False
     if read_spec(folder).content_hash != spec.content_hash:
         raise RunError(f"{str(folder)!r} holds a run of another spec: choose another folder, or remove it")
     try:
-        return read_status(folder)[0] == FINISHED
+        status, updates = read_status(folder)
     except RunError:  # killed before its first status
         return False
+    if status == INTERRUPTED:
+        raise RunError(
+            f"{str(folder)!r} holds this run, interrupted after {updates} of {spec.training.updates} updates: "
+            "load it, choose another folder, or remove it to train again"
+        )
+    return status in (FINISHED, DIVERGED)
 
 
 class _Loop:
