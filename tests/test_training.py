@@ -234,9 +234,9 @@ def record(calls):
 # what does not fit
 
 
-@pytest.mark.parametrize("layers", ["7,12,3", "6,12,4"])
+@pytest.mark.parametrize("layers", ["7,12,3", "6,12,2"])
 def test_a_network_that_does_not_fit_the_data_is_refused(layers, tmp_path):
-    with pytest.raises(InvalidValueError, match="dataset 'clusters' has 6 inputs and 3 classes") as caught:
+    with pytest.raises(InvalidValueError, match="dataset 'clusters' needs 6 inputs and 3 outputs") as caught:
         train(run_spec(layers), tmp_path / "run", dataset=finite())
     assert layers in str(caught.value)
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from glorotlab.data.dataset import Dataset
     from glorotlab.spec.network import NetworkSpec
 
 NETWORK, DATA = "Network", "Data"
@@ -118,17 +117,9 @@ class ExampleOptions:
         from glorotlab.data.catalogue import load_dataset
 
         data = load_dataset(self.dataset, seed=seed)
-        check_fit(spec, data)
+        data.check_fits(spec)
         if not 1 <= self.examples <= data.test.length:
             raise InvalidValueError(
                 f"--examples {self.examples}: allowed are 1 to {data.test.length}, the test split of {data.name!r}"
             )
         return data.test.batch(0, self.examples)
-
-
-def check_fit(spec: NetworkSpec, data: Dataset) -> None:
-    """Raise InvalidValueError where a network cannot take the inputs or labels of a dataset."""
-    if spec.fan_in != data.fan_in or spec.classes < data.classes:
-        raise InvalidValueError(
-            f"layers {spec.layers}: dataset {data.name!r} needs {data.fan_in} inputs and {data.classes} outputs"
-        )

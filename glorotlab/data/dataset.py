@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from glorotlab.data.npz import read_npz
 from glorotlab.data.source import ArraySource, Source
 from glorotlab.errors import DataError, InvalidValueError
+from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
 
 Pair = tuple[ArrayLike, ArrayLike]
@@ -70,6 +71,13 @@ class Dataset:
                 return None
             digest.update(source.digest().encode())
         return digest.hexdigest()
+
+    def check_fits(self, network: NetworkSpec) -> None:
+        """Raise InvalidValueError where a network has other inputs, or fewer outputs than there are classes."""
+        if network.fan_in != self.fan_in or network.classes < self.classes:
+            raise InvalidValueError(
+                f"layers {network.layers}: dataset {self.name!r} needs {self.fan_in} inputs and {self.classes} outputs"
+            )
 
     @classmethod
     def from_arrays(

@@ -119,11 +119,7 @@ def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
 
 
 def _check_fit(spec: RunSpec, data: Dataset) -> None:
-    network = spec.network
-    if (network.fan_in, network.classes) != (data.fan_in, data.classes):
-        raise InvalidValueError(
-            f"layers {network.layers}: dataset {data.name!r} has {data.fan_in} inputs and {data.classes} classes"
-        )
+    data.check_fits(spec.network)
     if math.isinf(max(data.validation.length, data.test.length)):
         raise InvalidValueError(
             f"dataset {data.name!r} has an endless test or validation part: allowed are finite ones"
