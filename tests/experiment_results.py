@@ -12,7 +12,6 @@ TINY = Scale(
     examples=6,
     bins=8,
     jacobian_networks=2,
-    jacobian_examples=1,
     trained_width=6,
     trained_networks=2,
     updates=12,

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import threadpoolctl
 from scipy import stats
 
 from glorotlab import schema
@@ -238,3 +239,16 @@ def test_saturated_networks_are_predicted_without_a_warning():
     found = predict(spec, inputs=x, labels=y)
     assert 250 < found["preactivation_second_moment"].values[-1] < 301
     assert all(np.isfinite(found[name].values[:-1]).all() for name in VARIABLES)
+
+
+def test_the_number_of_blas_threads_changes_no_bit(monkeypatch):
+    """The products, the eigenvectors of the sampled cost and the quadrature sums, large enough to be split."""
+    monkeypatch.setattr("glorotlab.theory.output_gradient.SAMPLES", 2**19)
+    spec = NetworkSpec.parse("1024,100,9", cost="quadratic")
+    generator = np.random.default_rng(3)
+    x, y = generator.normal(size=(300, 1024)), generator.integers(0, 9, 300)
+    found = []
+    for threads in (1, 2):
+        with threadpoolctl.threadpool_limits(threads, user_api="blas"):
+            found.append(predict(spec, inputs=x, labels=y))
+    assert found[0].identical(found[1])

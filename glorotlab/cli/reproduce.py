@@ -10,6 +10,7 @@ import typer
 from glorotlab.cli.options import Json
 from glorotlab.cli.terminal import console, number, progress_bars, table
 from glorotlab.errors import UnknownNameError
+from glorotlab.experiments.scales import SCALES
 
 if TYPE_CHECKING:
     from glorotlab.report.reproduce import Reproduction
@@ -19,7 +20,7 @@ def reproduce(
     targets: Annotated[
         list[str] | None, typer.Argument(metavar="[TARGET ...]", help="All where none is given.")
     ] = None,
-    scale: Annotated[str, typer.Option(metavar="quick|medium|paper", help="How much is computed.")] = "quick",
+    scale: Annotated[str, typer.Option(metavar="SCALE", help=f"How much is computed: {', '.join(SCALES)}.")] = "quick",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the page and its results go.")] = Path("reproduction"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 where a claim failed.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the targets.")] = False,
@@ -30,7 +31,6 @@ def reproduce(
         _list(as_json)
         return
     from glorotlab.experiments.catalogue import CATALOGUE
-    from glorotlab.experiments.scales import SCALES
     from glorotlab.report.reproduce import reproduce as run
 
     chosen = list(dict.fromkeys(targets or CATALOGUE))

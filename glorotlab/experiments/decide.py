@@ -2,7 +2,8 @@
 
 A claim passes where every interval lies inside the range, fails where at least one lies wholly outside, and is
 undecided otherwise: the data then allow both. Intervals are Student's over independently drawn networks; one network
-alone has no interval and decides nothing.
+alone has no interval and decides nothing. The intervals of a claim of n parts are Bonferroni's: each has confidence
+1 - (1 - CONFIDENCE) / n, so that all of them together hold what they estimate with ``CONFIDENCE`` at least.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from scipy.stats import t as student
 from glorotlab.experiments.experiment import Claim, Verdict
 
 CONFIDENCE = 0.99
+"""Of all the intervals of one claim together."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,14 @@ class Estimate:
     margin: float
 
 
-def estimate(values: npt.ArrayLike) -> Estimate:
-    """Return the mean of one number a network, with Student's interval at ``CONFIDENCE``."""
+def estimate(values: npt.ArrayLike, parts: int = 1) -> Estimate:
+    """Return the mean of one number a network, with Student's interval for one of ``parts`` parts of a claim."""
     sample = np.asarray(values, dtype=np.float64)
     if not np.isfinite(sample).all() or not sample.size:
         return Estimate(math.nan, math.inf)
     if sample.size < 2:
         return Estimate(float(sample.mean()), math.inf)
-    quantile = float(student.ppf((1 + CONFIDENCE) / 2, sample.size - 1))
+    quantile = float(student.isf((1 - CONFIDENCE) / (2 * parts), sample.size - 1))
     return Estimate(float(sample.mean()), quantile * float(sample.std(ddof=1)) / math.sqrt(sample.size))
 
 
@@ -56,14 +58,27 @@ def numbers(found: Mapping[str, Estimate]) -> dict[str, float]:
 def judge(
     experiment: str,
     sentence: str,
-    found: Mapping[str, Estimate],
+    samples: Mapping[str, npt.ArrayLike],
     *,
     low: float = -math.inf,
     high: float = math.inf,
     rule: str,
 ) -> Claim:
-    """Return the claim, decided by ``verdict`` with its numbers; ``rule`` says what the range means."""
-    decided, explanation = verdict(found, low, high), f"{rule} ({CONFIDENCE:.0%} intervals over networks)"
+    """Return the claim, decided by ``verdict`` with its numbers.
+
+    Parameters
+    ----------
+    experiment, sentence : str
+    samples : mapping of str to (networks,)
+        The parts of the claim: one number a network for each.
+    low, high : float
+        The range that every part must lie in.
+    rule : str
+        What the range means.
+    """
+    found = {name: estimate(values, parts=len(samples)) for name, values in samples.items()}
+    decided, family = verdict(found, low, high), f" for all {len(found)} together" if len(found) > 1 else ""
+    explanation = f"{rule} ({CONFIDENCE:.0%} intervals over networks{family})"
     if decided == "undecided":
         explanation += "; some interval reaches across that limit"
     return Claim(experiment, sentence, decided, numbers(found), explanation)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glorotlab.experiments import trained
-from glorotlab.experiments.decide import Estimate, estimate, judge
+from glorotlab.experiments.decide import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.scales import Scale
 from glorotlab.experiments.table_1 import PAPER
@@ -42,26 +42,26 @@ def claims(results: Results) -> list[Claim]:
     error = {name: trained.final_errors(results, name) for name in trained.NETWORKS}
     gain = {name: error[name] - error[f"{name}_normalised"] for name in ("tanh", "softsign")}
     worse = {
-        f"sigmoid - {trained.NETWORKS[name].label}": estimate(error["sigmoid"] - error[name])
+        f"sigmoid - {trained.NETWORKS[name].label}": error["sigmoid"] - error[name]
         for name in ("tanh", "tanh_normalised", "softsign", "softsign_normalised")
     }
     return [
         _plateau(results, "sigmoid", "Sigmoid, five hidden layers: the error never leaves chance.", escapes=False),
         _plateau(results, "sigmoid_4", "Sigmoid, four hidden layers: the error leaves chance.", escapes=True),
         _positive("Sigmoid is the worst of the five.", worse),
-        _positive("Normalised initialisation makes tanh better.", {"tanh - tanh N": estimate(gain["tanh"])}),
+        _positive("Normalised initialisation makes tanh better.", {"tanh - tanh N": gain["tanh"]}),
         _positive(
             "With the standard initialisation softsign is better than tanh.",
-            {"tanh - softsign": estimate(error["tanh"] - error["softsign"])},
+            {"tanh - softsign": error["tanh"] - error["softsign"]},
         ),
         _positive(
             "Softsign needs normalised initialisation less than tanh does.",
-            {"gain of tanh - gain of softsign": estimate(gain["tanh"] - gain["softsign"])},
+            {"gain of tanh - gain of softsign": gain["tanh"] - gain["softsign"]},
         ),
     ]
 
 
-def _positive(sentence: str, found: dict[str, Estimate]) -> Claim:
+def _positive(sentence: str, found: dict[str, trained.Array]) -> Claim:
     rule = "every difference of final test errors (fractions) is above 0"
     return judge(NAME, sentence, found, low=0.0, rule=rule)
 
@@ -69,7 +69,7 @@ def _positive(sentence: str, found: dict[str, Estimate]) -> Claim:
 def _plateau(results: Results, name: str, sentence: str, *, escapes: bool) -> Claim:
     """Decide whether a network has left chance; that it never does takes the paper's number of updates."""
     updates = float(trained.steps(results, name, "curves")[-1])
-    found = {"final test error": estimate(trained.final_errors(results, name))}
+    found = {"final test error": trained.final_errors(results, name)}
     limit = trained.CHANCE - NEAR
     rule = f"the final test error is {'below' if escapes else 'above'} {limit:.3f}, chance being {trained.CHANCE:.3f}"
     low, high = (-np.inf, limit) if escapes else (limit, np.inf)

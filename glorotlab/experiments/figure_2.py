@@ -7,7 +7,7 @@ import dataclasses
 from matplotlib.figure import Figure
 
 from glorotlab.experiments import trained
-from glorotlab.experiments.decide import estimate, judge
+from glorotlab.experiments.decide import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import steps
@@ -42,7 +42,7 @@ def claims(results: Results) -> list[Claim]:
 def _saturates(results: Results) -> Claim:
     top, updates = trained.means(results, NETWORK)[..., -1], trained.steps(results, NETWORK)
     early = updates <= SOON
-    found = {"lowest mean": estimate(top[:, early].min(axis=1))}
+    found = {"lowest mean": top[:, early].min(axis=1)}
     rule = f"the mean activation falls below {SATURATED} within {SOON:,} updates"
     claim = judge(NAME, "The top hidden layer soon saturates at 0.", found, high=SATURATED, rule=rule)
     return _or_too_short(claim, "fail", updates, SOON)
@@ -51,7 +51,7 @@ def _saturates(results: Results) -> Claim:
 def _lower_layers(results: Results) -> Claim:
     lower = trained.means(results, NETWORK)[..., :-1]
     found = {
-        f"layer {layer + 1}, {extreme}": estimate(getattr(lower[..., layer], method)(axis=1))
+        f"layer {layer + 1}, {extreme}": getattr(lower[..., layer], method)(axis=1)
         for layer in range(lower.shape[-1])
         for extreme, method in (("lowest", "min"), ("highest", "max"))
     }
@@ -64,7 +64,7 @@ def _lower_layers(results: Results) -> Claim:
 def _escapes(results: Results) -> Claim:
     top, updates = trained.means(results, NETWORK)[..., -1], trained.steps(results, NETWORK)
     rise = top[:, -1] - top.min(axis=1)
-    found = {"rise": estimate(rise)}
+    found = {"rise": rise}
     rule = f"the mean activation has risen by {SATURATED} or more since its lowest"
     sentence = "The top hidden layer leaves saturation, after about 100 epochs of 20,000 updates."
     claim = judge(NAME, sentence, found, low=SATURATED, rule=rule)

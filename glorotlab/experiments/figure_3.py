@@ -32,11 +32,10 @@ def claims(results: Results) -> list[Claim]:
     tanh, softsign = (trained.percentiles(results, name)[:, -1] for name in NETWORKS)
     began = estimate(tanh[:, 0])
     order = {
-        f"layer {layer + 1} - {layer + 2}": estimate(tanh[:, layer] - tanh[:, layer + 1])
-        for layer in range(tanh.shape[1] - 1)
+        f"layer {layer + 1} - {layer + 2}": tanh[:, layer] - tanh[:, layer + 1] for layer in range(tanh.shape[1] - 1)
     }
-    less = {f"layer {layer + 1}": estimate(tanh[:, layer] - softsign[:, layer]) for layer in range(tanh.shape[1])}
-    together = {"spread over layers": estimate(np.ptp(tanh, axis=1) - np.ptp(softsign, axis=1))}
+    less = {f"layer {layer + 1}": tanh[:, layer] - softsign[:, layer] for layer in range(tanh.shape[1])}
+    together = {"spread over layers": np.ptp(tanh, axis=1) - np.ptp(softsign, axis=1)}
     sentences = (
         (
             "Tanh, standard initialisation: layer 1 saturates first, then layer 2, and so on.",
@@ -53,7 +52,7 @@ def claims(results: Results) -> list[Claim]:
     return [_once_saturated(sentence, found, what, began) for sentence, found, what in sentences]
 
 
-def _once_saturated(sentence: str, found: dict[str, Estimate], what: str, began: Estimate) -> Claim:
+def _once_saturated(sentence: str, found: dict[str, trained.Array], what: str, began: Estimate) -> Claim:
     """Decide that every difference of 98th percentiles is above 0, provided that tanh's first layer has saturated."""
     claim = judge(NAME, sentence, found, low=0.0, rule=f"{what} of final 98th percentiles is above 0")
     began_name = "tanh, layer 1"

@@ -22,11 +22,14 @@ def claims(results: Results) -> list[Claim]:
     normalised = "Normalised initialisation: weight gradients are distributed alike in every layer."
     example = "Mean-field theory predicts the second moment of one example's weight gradients in every layer."
     batch = "Mean-field theory predicts the second moment of the batch-mean weight gradients in every layer."
+    profile = "Mean-field theory predicts how that of the batch mean changes from layer to layer within a network."
+    within = initialization.BATCH_AGREEMENT
     return [
         initialization.alike(NAME, standard, results, "standard", TENSOR),
         initialization.alike(NAME, normalised, results, "normalised", TENSOR),
         initialization.agreement(NAME, example, results, EXAMPLE),
-        initialization.agreement(NAME, batch, results, TENSOR),
+        initialization.agreement(NAME, batch, results, TENSOR, within=within),
+        initialization.agreement(NAME, profile, results, TENSOR, within=within, profile=True),
     ]
 
 

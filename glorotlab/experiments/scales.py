@@ -20,8 +20,9 @@ class Scale:
         Test examples they are measured on.
     bins : int
         Histogram bins, an even number: 0 is then an edge.
-    jacobian_networks, jacobian_examples : int
-        Each costs one singular value decomposition a layer.
+    jacobian_networks : int
+        Networks whose Jacobians are taken, each for an image of its own: at most ``examples``. Each costs one singular
+        value decomposition a layer.
     trained_width : int
         Units of each hidden layer of the networks that are trained.
     trained_networks : int
@@ -40,7 +41,6 @@ class Scale:
     examples: int
     bins: int
     jacobian_networks: int
-    jacobian_examples: int
     trained_width: int
     trained_networks: int
     updates: int
@@ -52,11 +52,10 @@ SCALES = {
     "quick": Scale(
         name="quick",
         width=1000,
-        networks=8,
+        networks=24,
         examples=300,
         bins=120,
-        jacobian_networks=4,
-        jacobian_examples=1,
+        jacobian_networks=16,
         trained_width=100,
         trained_networks=4,
         updates=6_000,

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glorotlab.experiments import trained
-from glorotlab.experiments.decide import estimate, judge
+from glorotlab.experiments.decide import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results, Table
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, new_figure
@@ -36,13 +36,13 @@ def claims(results: Results) -> list[Claim]:
     ranking = sorted(PAPER, key=PAPER.__getitem__)
     label = {name: trained.NETWORKS[name].label for name in PAPER}
     order = {
-        f"{label[worse]} - {label[better]}": estimate(error[worse] - error[better])
+        f"{label[worse]} - {label[better]}": error[worse] - error[better]
         for better, worse in itertools.pairwise(ranking)
     }
     sentence = f"The networks rank as in the paper, best first: {', '.join(label[name] for name in ranking)}."
     rule = "every difference of neighbours in percentage points is above 0"
     ranked = judge(NAME, sentence, order, low=0.0, rule=rule)
-    away = {f"{label[name]}: measured - paper": estimate(error[name] - PAPER[name]) for name in PAPER}
+    away = {f"{label[name]}: measured - paper": error[name] - PAPER[name] for name in PAPER}
     sentence = "The errors are the paper's."
     rule = f"every error is within {CLOSE:g} percentage point of the paper's"
     reached = judge(NAME, sentence, away, low=-CLOSE, high=CLOSE, rule=rule)

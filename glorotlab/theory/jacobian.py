@@ -16,6 +16,7 @@ import numpy as np
 from glorotlab.activations import Activation
 from glorotlab.theory import quadrature
 from glorotlab.theory.quadrature import Array
+from glorotlab.threads import single_threaded_blas
 
 STEP = 0.5
 """Step of the trapezoid rule in ln t; the integrand falls like exp(-|ln t| / 2) on both sides."""
@@ -29,6 +30,7 @@ TOLERANCE = 1e-7
 """Relative error of the interpolation in ln q."""
 
 
+@single_threaded_blas()
 def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int, variance: float) -> Array:
     """Return the mean over the min(fan_in, fan_out) singular values of J, for each q.
 
@@ -49,6 +51,7 @@ def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int,
     return interpolate(roots) * max(1.0, fan_in / fan_out)
 
 
+@single_threaded_blas()
 def orthogonal_mean_singular_value(record: Activation, q: Array, gain: float) -> Array:
     """Return the mean singular value for W'W = gain^2 I: J J' = gain^2 diag(f'^2), so it is gain E|f'|."""
     (mean,) = quadrature.expectations([lambda s: np.abs(record.derivative(s))], q, record.kinks)

@@ -13,6 +13,7 @@ from glorotlab.activations import Activation
 from glorotlab.errors import InvalidValueError
 from glorotlab.theory import quadrature
 from glorotlab.theory.quadrature import Array
+from glorotlab.threads import single_threaded_blas
 
 Values = tuple[Array, Array, Array, Array]
 """E f, E f^2, E f'^2, E f^4."""
@@ -63,6 +64,7 @@ def _relu(q: Array) -> Values:
 _CLOSED: dict[str, Callable[[Array], Values]] = {"linear": _linear, "relu": _relu}
 
 
+@single_threaded_blas()
 def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
     """Return the Gaussian moments of an activation.
 
@@ -135,6 +137,7 @@ class PairMoments:
     error: float
 
 
+@single_threaded_blas()
 def pair_moments(record: Activation, kernel: Array) -> PairMoments:
     """Return the pair moments of (s_a, s_b) ~ N(0, kernel).
 

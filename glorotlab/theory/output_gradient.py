@@ -17,6 +17,7 @@ from glorotlab.streams import Purpose, generator
 from glorotlab.theory import quadrature
 from glorotlab.theory.moments import PAIR_TERMS, correlation, mehler_kernel, mehler_sum
 from glorotlab.theory.quadrature import Array
+from glorotlab.threads import single_threaded_blas
 
 Labels = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -62,6 +63,7 @@ class OutputGradient:
     error: float
 
 
+@single_threaded_blas()
 def output_gradient(output: str, cost: str, kernel: Array, labels: Labels, classes: int) -> OutputGradient:
     """Return the statistics of dC/ds for logits of covariance ``kernel`` (examples, examples) in each unit."""
     record = costs.get(output, cost)
@@ -77,6 +79,7 @@ def output_gradient(output: str, cost: str, kernel: Array, labels: Labels, class
     return OutputGradient(found, nothing[0], nothing, curvature, error)
 
 
+@single_threaded_blas()
 def softmax_moments(classes: int, q: Array) -> tuple[Array, Array, float]:
     """E p_1^2 and E p_1^3 of softmax probabilities over independent N(0, q) logits, and their relative error.
 

@@ -21,6 +21,7 @@ from glorotlab.theory import jacobian, mean_field
 from glorotlab.theory.mean_field import LayerKernels
 from glorotlab.theory.output_gradient import OutputGradient, output_gradient
 from glorotlab.theory.quadrature import Array
+from glorotlab.threads import single_threaded_blas
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,6 +36,7 @@ MAX_EXAMPLES = 4096
 """Pair kernels take examples^2 numbers a layer; beyond this they would not fit a small machine."""
 
 
+@single_threaded_blas()
 def predict(
     spec: NetworkSpec,
     *,
