@@ -334,7 +334,7 @@ def test_gradients_are_plain_data():
 
 
 def require_torch():
-    """Return torch. Where GLOROTLAB_REQUIRE_TORCH=1, as in .ci/run, a torch that is missing or broken fails the test."""
+    """Return torch. With GLOROTLAB_REQUIRE_TORCH=1, as in .ci/run, a torch that is missing or broken fails."""
     if os.environ.get("GLOROTLAB_REQUIRE_TORCH") == "1":
         return importlib.import_module("torch")
     return pytest.importorskip("torch", reason="the check against torch belongs to the ci extra")
