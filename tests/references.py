@@ -10,6 +10,8 @@ import math
 import numpy as np
 import scipy.special
 
+from glorotlab.kernels import build_info
+
 FUNCTIONS = {
     "linear": (lambda s: s, lambda s: np.ones_like(s)),
     "tanh": (np.tanh, lambda s: 1 / np.cosh(s) ** 2),
@@ -76,3 +78,13 @@ def mean_cost(x, labels, weights, biases, activation, output, cost):
 def central_difference(f, x, step):
     """Return f'(x) to 4th order from f at x +- step and x +- 2 step."""
     return (8 * (f(x + step) - f(x - step)) - (f(x + 2 * step) - f(x - 2 * step))) / (12 * step)
+
+
+def tiles(size, width):
+    """Return how many tiles of ``width`` cover ``size``."""
+    return -(-size // width)
+
+
+def workers(threads, count):
+    """Return how many threads must have had one of ``count`` tiles."""
+    return min(threads if build_info.openmp else 1, count)

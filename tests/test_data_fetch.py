@@ -2,6 +2,7 @@
 
 import gzip
 import http.server
+import os
 import re
 import socket
 import threading
@@ -83,6 +84,20 @@ def test_good_mirror(tmp_path):
     assert folder == tmp_path / "new" / "mnist"
     assert names(folder) == sorted(GOOD)
     assert load_mnist(folder, FILES, validation=4).train.length == 8
+
+
+def test_the_whole_file_is_synced(tmp_path, monkeypatch):
+    """Python's own buffer is empty by then: what fsync sees is as long as what was served."""
+    synced, fsync = [], os.fsync
+
+    def record(descriptor):
+        synced.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    with serving(Mirror(GOOD)) as address:
+        fetch_from(tmp_path, address)
+    assert sorted(synced) == sorted(map(len, GOOD.values()))
 
 
 def test_verified_files_are_not_fetched_again(tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from references import FUNCTIONS, assert_within, guarded, matmul
+from references import FUNCTIONS, assert_within, guarded, matmul, tiles, workers
 
 from glorotlab.kernels import dense, elementwise
 from glorotlab.threads import single_threaded_blas
@@ -11,6 +11,8 @@ BATCHES = (0, 1, 3, 10, 33, 300)  # both sides of the small batch of 32, and thr
 FANS = ((1, 1), (1, 7), (7, 1), (64, 65), (65, 64), (257, 1000), (1000, 257))  # both sides of tiles of 64 and 256
 THREADS = (1, 2, 4)
 DTYPES = ("float32", "float64")
+
+pytestmark = pytest.mark.usefixtures("small_products_on_threads")
 
 grid = [
     pytest.mark.parametrize("dtype", DTYPES),
@@ -30,13 +32,21 @@ def draw(dtype, *shapes):
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
-def on_every_thread_count(run, *initial):
-    """Run with copies of ``initial`` as outputs on 1, 2 and 4 threads; equal bits, nothing written outside."""
+def row_tiles(batch, fan_in):
+    """Tiles that the backward kernels cut W into."""
+    return tiles(fan_in, 16 if batch <= 32 else 256) if batch else 0
+
+
+def on_every_thread_count(run, count, *initial):
+    """Run with copies of ``initial`` as outputs on 1, 2 and 4 threads; equal bits, nothing written outside, and each
+    of the threads had one of the ``count`` tiles.
+    """
     results = []
     for threads in THREADS:
         outputs, untouched = zip(*(guarded(value, value.dtype) for value in initial), strict=True)
         with single_threaded_blas():
             run(*outputs, threads)
+        assert dense.workers() == workers(threads, count)
         assert all(check() for check in untouched), "written outside the array"
         results.append([output.tobytes() for output in outputs])
     assert results[0] == results[1] == results[2]
@@ -50,9 +60,13 @@ def test_forward(batch, fans, dtype):
     weight /= np.sqrt(np.asarray(fan_in, dtype))
     eps, nan = np.finfo(dtype).eps, np.full((batch, fan_out), np.nan, dtype)
     expected, bound = matmul(z, weight, eps, bias)
+    count = tiles(batch, 128) * tiles(fan_out, 128 if batch <= 32 else 256)
     for name, code in elementwise.CODES.items():
         s, out = on_every_thread_count(
-            lambda s, out, threads, code=code: dense.forward(z, weight, bias, code, s, out, threads), nan, nan
+            lambda s, out, threads, code=code: dense.forward(z, weight, bias, code, s, out, threads),
+            count,
+            nan,
+            nan,
         )
         assert_within(s, expected + bias, bound)
         f = FUNCTIONS[name][0](s.astype(np.float64))
@@ -91,6 +105,7 @@ def test_backward(batch, fans, dtype):
         s_below, z_below = below(name, batch, fans[0], dtype)
         (d_below,) = on_every_thread_count(
             lambda out, threads, s=s_below, z=z_below, code=code: dense.backward(d, weight, s, z, code, out, threads),
+            row_tiles(batch, fans[0]),
             np.full((batch, fans[0]), np.nan, dtype),
         )
         assert_within(d_below, *propagated(d, weight, s_below, name, eps))
@@ -121,7 +136,7 @@ def test_backward_update_without_momentum(batch, fans, dtype, first_layer, decay
         )
 
     nan = np.full((batch, fans[0]), np.nan, dtype)
-    new_weight, new_bias, d_below = on_every_thread_count(run, weight, bias, nan)
+    new_weight, new_bias, d_below = on_every_thread_count(run, row_tiles(batch, fans[0]), weight, bias, nan)
     if not batch:
         np.testing.assert_array_equal(new_weight, weight)
         np.testing.assert_array_equal(new_bias, bias)
@@ -166,7 +181,7 @@ def test_backward_update_with_momentum_and_decay(batch, fans, dtype):
         )
 
     nan = np.full((batch, fans[0]), np.nan, dtype)
-    found = on_every_thread_count(run, weight, bias, velocity, bias_velocity, nan)
+    found = on_every_thread_count(run, row_tiles(batch, fans[0]), weight, bias, velocity, bias_velocity, nan)
     if not batch:
         for new, old in zip(found, (weight, bias, velocity, bias_velocity), strict=False):
             np.testing.assert_array_equal(new, old)
@@ -188,7 +203,9 @@ def test_weight_gradient(batch, fans, dtype):
     z, d = draw(dtype, (batch, fans[0]), (batch, fans[1]))
     eps, scale = np.finfo(dtype).eps, 1 / max(batch, 1)
     (out,) = on_every_thread_count(
-        lambda out, threads: dense.weight_gradient(d, z, out, scale, threads), np.full(fans, np.nan, dtype)
+        lambda out, threads: dense.weight_gradient(d, z, out, scale, threads),
+        tiles(fans[0], 256) if batch else 0,
+        np.full(fans, np.nan, dtype),
     )
     assert_within(out, *matmul(scale * z.T.astype(np.float64), d, eps))
 

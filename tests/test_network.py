@@ -1,14 +1,16 @@
 """Network: gradients by differences of a NumPy restatement, steps, refusals, reproducibility."""
 
 import dataclasses
+import importlib
+import os
 
 import numpy as np
 import pytest
-from references import FUNCTIONS, assert_within, central_difference, forward, mean_cost
+from references import FUNCTIONS, assert_within, central_difference, forward, mean_cost, tiles, workers
 
 from glorotlab import activations, costs, threads
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels import elementwise
+from glorotlab.kernels import dense, elementwise
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 
@@ -195,16 +197,18 @@ def test_weights_do_not_depend_on_the_dtype_beyond_rounding(initializer):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch", [1, 10, 130])
+@pytest.mark.usefixtures("small_products_on_threads")
 def test_equal_bits_on_any_number_of_threads(batch, dtype):
-    """Twenty steps of layers, two of them large enough to be cut into tiles for several threads."""
+    """Twenty steps of layers that are cut into several tiles forward and back; the first one's are counted."""
     results = []
     for count in (1, 2, 4):
         threads.set_num_threads(count)
-        net = network("70,150,129,10", dtype=dtype)
+        net = network("270,150,129,10", dtype=dtype)
         trace = []
         for step in range(20):
             x, labels = examples(net, batch, seed=step % 3)
             trace.append(net.train_step(x, labels, 0.05, momentum=0.5 if step >= 10 else 0.0, l2=1e-3))
+            assert dense.workers() == workers(count, tiles(270, 16 if batch <= 32 else 256))
         gradients = net.gradients(x, labels)
         results.append((trace, state(net), [g.tobytes() for g in [*gradients.weights, *gradients.biases]]))
     assert results[0] == results[1] == results[2]
@@ -329,43 +333,69 @@ def test_gradients_are_plain_data():
     assert [field.name for field in dataclasses.fields(network().gradients(X, Y))] == ["weights", "biases", "cost"]
 
 
+def require_torch():
+    """Return torch. With GLOROTLAB_REQUIRE_TORCH=1, as in .ci/run, a torch that is missing or broken fails."""
+    if os.environ.get("GLOROTLAB_REQUIRE_TORCH") == "1":
+        return importlib.import_module("torch")
+    return pytest.importorskip("torch", reason="the check against torch belongs to the ci extra")
+
+
 def torch_model(torch, net):
+    functions = {
+        "linear": torch.nn.Identity,
+        "relu": torch.nn.ReLU,
+        "sigmoid": torch.nn.Sigmoid,
+        "softsign": torch.nn.Softsign,
+        "tanh": torch.nn.Tanh,
+    }
     model = torch.nn.Sequential()
     for layer, (weight, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
-        linear = torch.nn.Linear(*weight.shape, dtype=torch.float64)
+        linear = torch.nn.Linear(*weight.shape)
         linear.weight.data, linear.bias.data = torch.tensor(weight.T.copy()), torch.tensor(bias)
         model.append(linear)
         if layer < len(net.weights) - 1:
-            model.append(
-                {"tanh": torch.nn.Tanh, "softsign": torch.nn.Softsign, "relu": torch.nn.ReLU}[net.spec.activation]()
-            )
+            model.append(functions[net.spec.activation]())
     return model
 
 
-@pytest.mark.parametrize("activation", ["tanh", "softsign", "relu"])
+def torch_cost(torch, pair, s, labels):
+    """Batch-mean cost of the last pre-activation ``s``, by torch's own losses and output functions."""
+    functional, y = torch.nn.functional, torch.nn.functional.one_hot(labels, s.shape[1]).to(s.dtype)
+    if pair == ("softmax", "log_likelihood"):
+        return functional.cross_entropy(s, labels)
+    if pair == ("sigmoid", "cross_entropy"):
+        return functional.binary_cross_entropy_with_logits(s, y, reduction="sum") / len(s)
+    output = {"softmax": lambda s: s.softmax(dim=1), "sigmoid": torch.sigmoid, "linear": lambda s: s}[pair[0]]
+    return functional.mse_loss(output(s), y, reduction="sum") / (2 * len(s))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("options", STEPS, ids=str)
-def test_torch_takes_the_same_steps(activation, options):
+def test_torch_takes_the_same_steps(activation, pair, dtype, options):
     """torch's v <- momentum v + g, w <- w - rate v is ours for a constant rate; its weight_decay is l2 on weights."""
-    torch = pytest.importorskip("torch", reason="the check against torch belongs to the ci extra")
-    net = network("20,70,30,5", activation)
-    model, rate = torch_model(torch, net), 0.2
+    torch = require_torch()
+    net = network("20,70,30,5", activation, pair, dtype)
+    model, rate, eps = torch_model(torch, net), 0.05, float(np.finfo(dtype).eps)
     weights = [p for p in model.parameters() if p.ndim == 2]
     biases = [p for p in model.parameters() if p.ndim == 1]
     groups = [{"params": weights, "weight_decay": options.get("l2", 0.0)}, {"params": biases}]
     optimizer = torch.optim.SGD(groups, lr=rate, momentum=options.get("momentum", 0.0))
+
+    def assert_equal(ours, theirs):
+        for a, b in zip(ours, theirs, strict=True):
+            assert a.dtype == dtype
+            np.testing.assert_allclose(a, b.numpy().T, rtol=0, atol=50 * eps)
+
     for step in range(5):
         x, labels = examples(net, 10, seed=step)
+        x = x.astype(dtype)
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(torch.tensor(x)), torch.tensor(labels))
+        loss = torch_cost(torch, pair, model(torch.tensor(x)), torch.tensor(labels))
         loss.backward()
         found = net.gradients(x, labels)
-        for ours, theirs in zip(found.weights, weights, strict=True):
-            np.testing.assert_allclose(ours, theirs.grad.numpy().T, rtol=0, atol=1e-14)
-        for ours, theirs in zip(found.biases, biases, strict=True):
-            np.testing.assert_allclose(ours, theirs.grad.numpy(), rtol=0, atol=1e-14)
-        assert net.train_step(x, labels, rate, **options) == pytest.approx(loss.item(), rel=1e-13)
+        assert_equal([*found.weights, *found.biases], [p.grad for p in [*weights, *biases]])
+        assert net.train_step(x, labels, rate, **options) == pytest.approx(loss.item(), rel=50 * eps)
         optimizer.step()
-    for ours, theirs in zip(net.weights, weights, strict=True):
-        np.testing.assert_allclose(ours, theirs.detach().numpy().T, rtol=0, atol=1e-13)
-    for ours, theirs in zip(net.biases, biases, strict=True):
-        np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=0, atol=1e-13)
+    assert_equal(parameters(net), [p.detach() for p in [*weights, *biases]])

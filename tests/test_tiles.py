@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from references import FUNCTIONS, assert_within, guarded, matmul
+from references import FUNCTIONS, assert_within, guarded, matmul, tiles, workers
 
 from glorotlab import threads
 from glorotlab.kernels import dense, elementwise
@@ -17,7 +17,7 @@ from glorotlab.threads import single_threaded_blas
 SMALL_BATCH = 32
 BATCHES = range(1, SMALL_BATCH + 2)
 DTYPES = ("float32", "float64")
-LANES = 16
+LANES, THREADS = 16, 2
 FANS = [(fan_in, LANES + remainder) for remainder in range(LANES) for fan_in in (16 + remainder % 8, 17)]
 FANS += [(1, 1), (1, LANES - 1), (3, 128 + 5)]  # nothing but remainders; a second tile of 128 units
 LINEAR, TANH = elementwise.CODES["linear"], elementwise.CODES["tanh"]
@@ -26,6 +26,9 @@ LINEAR, TANH = elementwise.CODES["linear"], elementwise.CODES["tanh"]
 @pytest.fixture(autouse=True)
 def _restore(monkeypatch):
     monkeypatch.setitem(threads._state, "threads", threads._state["threads"])
+
+
+pytestmark = pytest.mark.usefixtures("small_products_on_threads")
 
 
 def draw(dtype, *shapes):
@@ -41,7 +44,8 @@ def test_forward(batch, dtype):
         z, weight, bias = draw(dtype, (batch, fan_in), (fan_in, fan_out), fan_out)
         s, untouched = guarded(np.full((batch, fan_out), np.nan), dtype)
         with single_threaded_blas():
-            dense.forward(z, weight, bias, LINEAR, s, s, 1)
+            dense.forward(z, weight, bias, LINEAR, s, s, THREADS)
+        assert dense.workers() == workers(THREADS, tiles(fan_out, 128 if batch <= SMALL_BATCH else 256))
         product, bound = matmul(z, weight, eps, bias)
         assert_within(s, product + bias, bound)
         assert untouched(), (fan_in, fan_out)
@@ -55,7 +59,8 @@ def test_backward(batch, dtype):
         d, weight, s = draw(dtype, (batch, fan_out), (fan_in, fan_out), (batch, fan_in))
         found, untouched = guarded(np.full((batch, fan_in), np.nan), dtype)
         with single_threaded_blas():
-            dense.backward(d, weight, s, np.tanh(s), TANH, found, 1)
+            dense.backward(d, weight, s, np.tanh(s), TANH, found, THREADS)
+        assert dense.workers() == workers(THREADS, tiles(fan_in, 16 if batch <= SMALL_BATCH else 256))
         product, bound = matmul(d, weight.T, eps)
         slope = FUNCTIONS["tanh"][1](s.astype(np.float64))
         assert_within(found, product * slope, bound * (slope + 4 * eps) + 4 * eps * abs(product))
@@ -75,7 +80,8 @@ def test_update(batch, decay, momentum, dtype):
         bias = np.zeros(fan_out, dtype)
         v, bv = (None, None) if momentum is None else (velocity, np.zeros(fan_out, dtype))
         with single_threaded_blas():
-            dense.backward_update(d, weight, bias, None, z, TANH, None, v, bv, rate, decay, momentum or 0.0, 1)
+            dense.backward_update(d, weight, bias, None, z, TANH, None, v, bv, rate, decay, momentum or 0.0, THREADS)
+        assert dense.workers() == workers(THREADS, tiles(fan_in, 16 if batch <= SMALL_BATCH else 256))
         extra = abs(old) + (0 if momentum is None else 2 * abs(old_v))
         step, bound = matmul(rate * z.T.astype(np.float64), d, eps, extra)
         old = old.astype(np.float64)

@@ -105,6 +105,7 @@ def _download(url: str, path: Path, bars: "Progress") -> None:
             downloader(url, output, None)
         except OSError as error:  # what requests raises is an OSError, and so is a full disk
             raise DataError(_reason(error)) from error
+        output.flush()
         os.fsync(output.fileno())
 
 

@@ -11,8 +11,6 @@ cdef extern from *:
     #define GLOROTLAB_COMPILER "gcc " __VERSION__
     #elif defined(__VERSION__)
     #define GLOROTLAB_COMPILER __VERSION__
-    #elif defined(_MSC_FULL_VER)
-    #define GLOROTLAB_COMPILER "MSVC"
     #else
     #define GLOROTLAB_COMPILER "unknown"
     #endif

@@ -72,3 +72,12 @@ def backward_update(
 
 def weight_gradient(d: Matrix, z_below: Matrix, out: Matrix, scale: float, threads: int) -> None:
     """Fill ``out`` (fan_in, fan_out) with scale z_below' d (Glorot & Bengio 2010, eq. 3)."""
+
+def set_parallel_work(multiply_adds: int) -> int:
+    """Set the number of multiply-adds up to which one thread computes a product alone; return what it was.
+
+    It changes no result. 0 lets the smallest product of two tiles run on two threads, as the tests do.
+    """
+
+def workers() -> int:
+    """Return how many threads had a tile of the last call of this module; beyond 64 some count as one."""

@@ -19,12 +19,44 @@ cdef enum:
     COLUMN_TILE = 128    # small batch, forward: 8 rows of 128 weights stay in the first-level cache
     ROW_TILE = 16        # small batch, backward: 16 x 1,000 float32 weights stay in the second-level cache
     WIDE_TILE = 256      # units of a gemm's tile
-    PARALLEL_WORK = 1 << 22  # multiply-adds below which waking a second thread gains little and risks a stall
+
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #include <omp.h>
+    #else
+    #define omp_get_thread_num() 0
+    #endif
+    """
+    int omp_get_thread_num() nogil
+
+ctypedef unsigned long long thread_set  # one bit a thread
+
+cdef Py_ssize_t parallel_work = 1 << 22  # below it, waking a second thread gains little and risks a stall
+cdef thread_set last_call = 0
+
+
+def set_parallel_work(Py_ssize_t multiply_adds):
+    """Set the work below which one thread does it all, and return what it was; see dense.pyi."""
+    global parallel_work
+    previous = parallel_work
+    parallel_work = multiply_adds
+    return previous
+
+
+def workers():
+    """Threads that had a tile of the last call; see dense.pyi."""
+    return int(last_call).bit_count()
 
 
 cdef inline int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil:
     """Threads worth waking for this many tiles and multiply-adds."""
-    return <int> min(<Py_ssize_t> threads, tiles) if work > PARALLEL_WORK else 1
+    return <int> min(<Py_ssize_t> threads, tiles) if work > parallel_work else 1
+
+
+cdef inline thread_set this_thread() noexcept nogil:
+    return <thread_set> 1 << (omp_get_thread_num() & 63)
 
 
 cdef inline int stride(const floating[::strided, ::contiguous] matrix) noexcept nogil:
@@ -56,16 +88,20 @@ def forward(
     floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] out, int threads,
 ):
     """s = z W + b and out = f(s); see dense.pyi."""
+    global last_call
+    cdef thread_set seen = 0
     cdef Py_ssize_t batch = z.shape[0], fan_in = weight.shape[0], fan_out = weight.shape[1]
     cdef int width = COLUMN_TILE if batch <= SMALL_BATCH else WIDE_TILE
     cdef Py_ssize_t columns = (fan_out + width - 1) // width
     cdef Py_ssize_t tiles = columns * ((batch + EXAMPLE_TILE - 1) // EXAMPLE_TILE), tile
     cdef int first, unit, workers = team(threads, tiles, batch * fan_in * fan_out)
     for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
+        seen |= this_thread()
         first = <int> (tile // columns) * EXAMPLE_TILE
         unit = <int> (tile % columns) * width
         forward_tile(z, weight, bias, activation, s, out, first, <int> min(EXAMPLE_TILE, batch - first),
                      unit, <int> min(width, fan_out - unit))
+    last_call = seen
 
 
 cdef void propagate_tile(
@@ -91,14 +127,18 @@ def backward(
     floating[::strided, ::contiguous] d_below, int threads,
 ):
     """d_below = (d W') f'(s_below); see dense.pyi."""
+    global last_call
+    cdef thread_set seen = 0
     cdef Py_ssize_t batch = d.shape[0], fan_in = weight.shape[0], tile, tiles
     cdef int width = ROW_TILE if batch <= SMALL_BATCH else WIDE_TILE, unit, workers
     tiles = (fan_in + width - 1) // width if batch else 0
     workers = team(threads, tiles, batch * fan_in * weight.shape[1])
     for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
+        seen |= this_thread()
         unit = <int> tile * width
         propagate_tile(d, weight, s_below, z_below, activation_below, d_below,
                        unit, <int> min(width, fan_in - unit))
+    last_call = seen
 
 
 cdef void update_tile(
@@ -159,20 +199,25 @@ def backward_update(
     double rate, double decay, double momentum, int threads,
 ):
     """Propagate d through W and update W and b, tile by tile; see dense.pyi."""
+    global last_call
+    cdef thread_set seen = 0
     cdef Py_ssize_t batch = d.shape[0], fan_in = weight.shape[0], tile, tiles
     cdef bint propagate = d_below is not None, has_velocity = weight_velocity is not None
     cdef int width = ROW_TILE if batch <= SMALL_BATCH else WIDE_TILE, unit, rows, workers
     if not batch:
+        last_call = 0
         return
     tiles = (fan_in + width - 1) // width
     workers = team(threads, tiles, batch * fan_in * weight.shape[1])
     for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
+        seen |= this_thread()
         unit = <int> tile * width
         rows = <int> min(width, fan_in - unit)
         if propagate:
             propagate_tile(d, weight, s_below, z_below, activation_below, d_below, unit, rows)
         update_tile(d, z_below, weight, weight_velocity, has_velocity,
                     <floating> rate, <floating> decay, <floating> momentum, unit, rows)
+    last_call = seen
     with nogil:
         update_bias(d, bias, bias_velocity, has_velocity, <floating> rate, <floating> momentum)
 
@@ -181,14 +226,19 @@ def weight_gradient(
     const floating[::strided, ::contiguous] d, const floating[::strided, ::contiguous] z_below, floating[::strided, ::contiguous] out, double scale, int threads,
 ):
     """out = scale z_below' d; see dense.pyi."""
+    global last_call
+    cdef thread_set seen = 0
     cdef Py_ssize_t batch = d.shape[0], tile, tiles
     cdef int fan_in = <int> out.shape[0], fan_out = <int> out.shape[1], width = WIDE_TILE, unit, workers
     if not batch:
         out[...] = 0
+        last_call = 0
         return
     tiles = (fan_in + width - 1) // width
     workers = team(threads, tiles, batch * out.shape[0] * out.shape[1])
     for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
+        seen |= this_thread()
         unit = <int> tile * width
         gemm[floating](True, False, <int> min(width, fan_in - unit), fan_out, <int> batch, <floating> scale,
                        &z_below[0, unit], stride(z_below), &d[0, 0], stride(d), 0, &out[unit, 0], stride(out))
+    last_call = seen

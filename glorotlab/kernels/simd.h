@@ -1,7 +1,9 @@
 /* What the kernels need of the compiler, with a plain C meaning where it is not GCC or clang.
 
    GLOROTLAB_CLONES compiles a function once per SIMD level; the loader picks the level of the machine (ifunc, glibc).
-   Wider vectors change no bits: the kernels fix the order of their sums, and the build forbids FMA contraction. */
+   Wider vectors change no bits of what is compiled here: the kernels fix the order of their sums, and the build forbids
+   FMA contraction. tests/test_simd.py compares the tiles level by level. BLAS, which takes over beyond 32 examples, has
+   kernels of its own for each CPU, and those do differ in the last digits. */
 #ifndef GLOROTLAB_SIMD_H
 #define GLOROTLAB_SIMD_H
 
