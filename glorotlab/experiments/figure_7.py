@@ -44,7 +44,8 @@ def _reverses(results: Results) -> Claim:
     sentence = (
         "Standard initialisation: back-propagated gradients shrink towards the input; training soon reverses that."
     )
-    rule = f"both ratios of variances are above 1, the second within {SOON:,} updates"
+    network = results[f"{TRAINED}_statistics"].attrs.get("network", "")
+    rule = f"both ratios of variances are above 1 in training {network}, the second within {SOON:,} updates"
     claim = judge(NAME, sentence, found, low=1.0, rule=rule)
     return trained.unless_too_short(claim, "fail", updates, SOON)
 
