@@ -67,15 +67,16 @@ def curves(errors, updates=5_000_000):
     return found
 
 
-def statistics(means=None, percentiles=None, updates=5_000_000):
+def statistics(means=None, percentiles=None, backprop=None, updates=5_000_000):
     """Statistics over steps, (step, layer) each, the output layer added as not a number."""
-    rows = np.asarray(means if means is not None else percentiles, dtype=float)
+    rows = np.asarray(next(values for values in (means, percentiles, backprop) if values is not None), dtype=float)
     padded = np.concatenate([rows, np.full((len(rows), 1), np.nan)], axis=1)
     steps = np.linspace(0, updates, len(rows))
     return xr.Dataset(
         {
             "activation_mean": (("seed", "step", "layer"), scatter(padded)),
             "activation_variance": (("seed", "step", "layer", "estimator"), scatter(padded)[..., None] ** 2 / 4),
+            "backprop_gradient_variance": (("seed", "step", "layer", "estimator"), scatter(padded)[..., None]),
             "activation_quantile": (("seed", "step", "layer", "quantile"), scatter(padded)[..., None]),
         },
         coords={"step": steps, "quantile": [0.98], "estimator": ["pooled"]},

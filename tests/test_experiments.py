@@ -108,13 +108,36 @@ def test_all_parts_of_a_claim_hold_as_often_as_it_says():
     ],
 )
 def test_figures_6_and_7(module, standard, normalised, said):
-    assert verdicts(module.claims(initialization(module.TENSOR, standard, normalised))) == said
+    results = initialization(module.TENSOR, standard, normalised) | backprop([[1, 2], [2, 1]], updates=6_000)
+    assert verdicts(module.claims(results))[:3] == said
+
+
+def backprop(variances, updates):
+    return {f"{figure_7.TRAINED}_statistics": statistics(backprop=variances, updates=updates)}
+
+
+@pytest.mark.parametrize(
+    ("variances", "updates", "said"),
+    [
+        ([[1, 2, 4], [3, 2, 2.5]], 6_000, "pass"),
+        ([[1, 2, 4], [1, 2, 2]], 6_000, "undecided"),
+        ([[1, 2, 4], [1, 2, 2]], 20_000, "fail"),
+        ([[1, 2, 4], [1, 2, 2], [4, 2, 1]], 60_000, "fail"),  # after 30,000 updates: not soon
+        ([[4, 2, 1], [4, 2, 1]], 20_000, "fail"),  # nothing to reverse
+    ],
+)
+def test_back_propagated_gradients_reverse_soon(variances, updates, said):
+    results = initialization(figure_7.TENSOR, GROWING, EVEN) | backprop(variances, updates)
+    claim = figure_7.claims(results)[3]
+    assert claim.verdict == said
+    assert claim.numbers["updates"] == updates
 
 
 @pytest.mark.parametrize("module", [figure_6, figure_7])
 def test_a_wrong_prediction_fails(module):
     wrong = [1.03 * spread for spread in EVEN]  # 6 % in the second moment
-    assert module.claims(initialization(module.TENSOR, EVEN, EVEN, predicted=wrong))[2].verdict == "fail"
+    results = initialization(module.TENSOR, EVEN, EVEN, predicted=wrong) | backprop([[1, 2], [2, 1]], updates=6_000)
+    assert module.claims(results)[2].verdict == "fail"
 
 
 @pytest.mark.parametrize(("spreads", "said"), [(EVEN, "pass"), (GROWING, "fail")])
@@ -286,7 +309,7 @@ def test_training_leaves_the_number_of_threads_alone():
     before = num_threads()
     try:
         set_num_threads(3)
-        trained.trained(dataclasses.replace(TINY, name="of its own"), None)
+        trained.trained(dataclasses.replace(TINY, name="of its own"), ("tanh",), "curves")
         assert num_threads() == 3
     finally:
         set_num_threads(before)

@@ -34,7 +34,7 @@ STYLES = {
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:
     """Train every network of the figure, but for the pre-trained one."""
-    return trained.select(trained.trained(scale, progress), tuple(trained.NETWORKS), ("curves",))
+    return trained.trained(scale, tuple(trained.NETWORKS), "curves", progress)
 
 
 def claims(results: Results) -> list[Claim]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from matplotlib.figure import Figure
 
 from glorotlab.experiments import trained
@@ -30,7 +28,7 @@ LINEAR = (0.4, 0.6)
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:
     """Train the network; predict what it starts from."""
-    found = trained.select(trained.trained(scale, progress), (NETWORK,), ("statistics",))
+    found = trained.trained(scale, (NETWORK,), "statistics", progress)
     return found | {"predicted": trained.predicted_start(scale, NETWORK)}
 
 
@@ -45,7 +43,7 @@ def _saturates(results: Results) -> Claim:
     found = {"lowest mean": top[:, early].min(axis=1)}
     rule = f"the mean activation falls below {SATURATED} within {SOON:,} updates"
     claim = judge(NAME, "The top hidden layer soon saturates at 0.", found, high=SATURATED, rule=rule)
-    return _or_too_short(claim, "fail", updates, SOON)
+    return trained.unless_too_short(claim, "fail", updates, SOON)
 
 
 def _lower_layers(results: Results) -> Claim:
@@ -58,7 +56,7 @@ def _lower_layers(results: Results) -> Claim:
     rule = f"every mean activation stays within {LINEAR[0]} and {LINEAR[1]} throughout"
     sentence = "The hidden layers below the top one stay near 0.5, where the sigmoid is nearly linear."
     claim = judge(NAME, sentence, found, low=LINEAR[0], high=LINEAR[1], rule=rule)
-    return _or_too_short(claim, "pass", trained.steps(results, NETWORK), ESCAPE)
+    return trained.unless_too_short(claim, "pass", trained.steps(results, NETWORK), ESCAPE)
 
 
 def _escapes(results: Results) -> Claim:
@@ -68,16 +66,7 @@ def _escapes(results: Results) -> Claim:
     rule = f"the mean activation has risen by {SATURATED} or more since its lowest"
     sentence = "The top hidden layer leaves saturation, after about 100 epochs of 20,000 updates."
     claim = judge(NAME, sentence, found, low=SATURATED, rule=rule)
-    return _or_too_short(claim, "fail", updates, 2 * ESCAPE)
-
-
-def _or_too_short(claim: Claim, doubted: str, updates: trained.Array, needed: int) -> Claim:
-    """Turn a verdict that needs a longer run into undecided."""
-    numbers = claim.numbers | {"updates": float(updates[-1])}
-    if claim.verdict == doubted and updates[-1] < needed:
-        explanation = f"{claim.explanation}; so far {doubted}, but to decide takes {needed:,} updates"
-        return dataclasses.replace(claim, verdict="undecided", numbers=numbers, explanation=explanation)
-    return dataclasses.replace(claim, numbers=numbers)
+    return trained.unless_too_short(claim, "fail", updates, 2 * ESCAPE)
 
 
 def draw(results: Results) -> Figure:

@@ -23,7 +23,7 @@ SATURATED = 0.95
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:
     """Train both networks; predict what they start from."""
-    found = trained.select(trained.trained(scale, progress), NETWORKS, ("statistics",))
+    found = trained.trained(scale, NETWORKS, "statistics", progress)
     return found | {f"{name}_predicted": trained.predicted_start(scale, name) for name in NETWORKS}
 
 

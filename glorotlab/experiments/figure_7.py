@@ -2,18 +2,23 @@
 
 from matplotlib.figure import Figure
 
-from glorotlab.experiments import initialization
+from glorotlab.experiments import initialization, trained
+from glorotlab.experiments.decide import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.scales import Scale
 from glorotlab.schema import Progress
 
-NAME, TENSOR = "figure_7", "backprop_gradient"
+NAME, TENSOR, TRAINED = "figure_7", "backprop_gradient", "tanh"
+
+SOON = trained.EPOCH
+"""The paper's first epoch: the resolution of its figures of training."""
 
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:
-    """Measure histograms of back-propagated gradients and predict their second moments."""
+    """Measure histograms of back-propagated gradients, predict their second moments; train a network."""
     found = initialization.select(initialization.initialization(scale, progress), TENSOR)
-    return {key: dataset for key, dataset in found.items() if not key.endswith("_density")}
+    found = {key: dataset for key, dataset in found.items() if not key.endswith("_density")}
+    return found | trained.trained(scale, (TRAINED,), "statistics", progress)
 
 
 def claims(results: Results) -> list[Claim]:
@@ -25,7 +30,24 @@ def claims(results: Results) -> list[Claim]:
         initialization.growing_peak(NAME, shrink, results, TENSOR, "input"),
         initialization.alike(NAME, same, results, "normalised", TENSOR),
         initialization.agreement(NAME, theory, results, TENSOR),
+        _reverses(results),
     ]
+
+
+def _reverses(results: Results) -> Claim:
+    variance, updates = trained.backprop_variances(results, TRAINED), trained.steps(results, TRAINED)
+    count, last = variance.shape[-1], int((updates <= SOON).sum()) - 1
+    found = {
+        f"before training: layer {count} / 1": variance[:, 0, -1] / variance[:, 0, 0],
+        f"after {updates[last]:,.0f} updates: layer 1 / {count}": variance[:, last, 0] / variance[:, last, -1],
+    }
+    sentence = (
+        "Standard initialisation: back-propagated gradients shrink towards the input; training soon reverses that."
+    )
+    network = results[f"{TRAINED}_statistics"].attrs.get("network", "")
+    rule = f"both ratios of variances are above 1 in training {network}, the second within {SOON:,} updates"
+    claim = judge(NAME, sentence, found, low=1.0, rule=rule)
+    return trained.unless_too_short(claim, "fail", updates, SOON)
 
 
 def draw(results: Results) -> Figure:
@@ -39,7 +61,8 @@ EXPERIMENT = Experiment(
     source="Glorot & Bengio (2010), figure 7",
     caption=(
         "Left: measured densities of dC/ds of one example's cost in each hidden layer, over units, test images and "
-        "networks. Right: their root mean square, measured (points) over predicted (line). "
+        "networks. No density is predicted: next to the output dC/ds mixes a few weights and is not Gaussian. "
+        "Right: their root mean square, measured (points) over predicted (line). "
         "The paper prints no numbers in this figure."
     ),
     run=run,

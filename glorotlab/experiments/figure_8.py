@@ -44,7 +44,8 @@ EXPERIMENT = Experiment(
     source="Glorot & Bengio (2010), figure 8",
     caption=(
         "Left: measured densities of dC/dW of the mean cost of the test images in each hidden layer, over weights and "
-        "networks. Right: their root mean square, measured (points) over predicted (line). "
+        "networks. No density is predicted: a sum of products over images that share a network is not Gaussian. "
+        "Right: their root mean square, measured (points) over predicted (line). "
         "The paper prints no numbers in this figure."
     ),
     run=run,

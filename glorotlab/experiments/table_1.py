@@ -27,7 +27,7 @@ CLOSE = 1.0
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:
     """Train the five networks."""
-    return trained.select(trained.trained(scale, progress), tuple(PAPER), ("curves",))
+    return trained.trained(scale, tuple(PAPER), "curves", progress)
 
 
 def claims(results: Results) -> list[Claim]:

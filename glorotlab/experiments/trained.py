@@ -6,6 +6,8 @@ after 5 million updates of 1,000-unit layers.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +17,7 @@ import xarray as xr
 from glorotlab import activations
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.shapeset import ShapesetSource
-from glorotlab.experiments.experiment import Results, shared
+from glorotlab.experiments.experiment import Claim, Results, shared
 from glorotlab.experiments.scales import Scale
 from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
@@ -66,34 +68,46 @@ NETWORKS = {
 }
 """Of five hidden layers unless said otherwise; N = normalised initialisation, as in the paper."""
 
-STATISTICS = ("activation_mean", "activation_variance", "activation_quantile")
+STATISTICS = ("activation_mean", "activation_variance", "activation_quantile", "backprop_gradient_variance")
 
 
-@shared
-def trained(scale: Scale, progress: Progress | None = None) -> Results:
-    """Train every network from ``scale.trained_networks`` weights; keys ``tanh_curves``, ``tanh_statistics``, ..."""
+def trained(scale: Scale, names: tuple[str, ...], kind: str, progress: Progress | None = None) -> Results:
+    """Train networks and return their ``curves`` or ``statistics``; keys ``tanh_curves`` and so on.
+
+    A network is trained once a process, from ``scale.trained_networks`` weights.
+    """
+    found: Results = {}
+    for place, name in enumerate(names):
+
+        def part(done: int, total: int, place: int = place) -> None:
+            if progress:
+                progress(place * total + done, len(names) * total)
+
+        found[f"{name}_{kind}"] = _TRAINERS[name](scale, part)[f"{name}_{kind}"]
+    return found
+
+
+def _train(name: str, scale: Scale, progress: Progress | None = None) -> Results:
+    """Train one network from several weights."""
     every = max(1, scale.updates // scale.records)
     training = TrainingSpec(updates=scale.updates, validation_every=every, monitor_every=every)
-    kinds, threads = list(NETWORKS), num_threads()
-    total = scale.updates * scale.trained_networks * len(kinds)
-    found: Results = {}
+    spec, runs, threads = NETWORKS[name].spec(scale), [], num_threads()
     set_num_threads(1)  # so small a network loses more to a second thread than it gains
     try:
-        for place, name in enumerate(kinds):
-            spec, runs = NETWORKS[name].spec(scale), []
-            for seed in range(scale.trained_networks):
-                before = (place * scale.trained_networks + seed) * scale.updates
+        for seed in range(scale.trained_networks):
 
-                def part(done: int, _: int, before: int = before) -> None:
-                    if progress:
-                        progress(before + done, total)
+            def part(done: int, total: int, seed: int = seed) -> None:
+                if progress:
+                    progress(seed * total + done, scale.trained_networks * total)
 
-                run = RunSpec(network=spec, training=training, seed=seed)
-                runs.append(train(run, dataset=_dataset(scale, seed), progress=part))
-            found |= _stack(name, runs)
+            run = RunSpec(network=spec, training=training, seed=seed)
+            runs.append(train(run, dataset=_dataset(scale, seed), progress=part))
     finally:
         set_num_threads(threads)
-    return found
+    return _stack(name, runs)
+
+
+_TRAINERS = {name: shared(functools.partial(_train, name)) for name in NETWORKS}
 
 
 def _dataset(scale: Scale, seed: int) -> Dataset:
@@ -140,11 +154,6 @@ def predicted_start(scale: Scale, name: str) -> xr.Dataset:
     return xr.Dataset(data, coords={"layer": np.arange(1, len(mean) + 1)})
 
 
-def select(results: Results, names: tuple[str, ...], kinds: tuple[str, ...]) -> Results:
-    """Keep the given kinds (``curves``, ``statistics``) of the given networks."""
-    return {f"{name}_{kind}": results[f"{name}_{kind}"] for name in names for kind in kinds}
-
-
 def steps(results: Results, name: str, kind: str = "statistics") -> Array:
     """Return the updates of the records, shape (step,)."""
     return np.asarray(results[f"{name}_{kind}"]["step"].values)
@@ -167,6 +176,21 @@ def percentiles(results: Results, name: str) -> Array:
     """Return 98th percentiles of activations of hidden layers, shape (seed, step, layer)."""
     quantile = results[f"{name}_statistics"]["activation_quantile"].sel(quantile=PERCENTILE)
     return np.asarray(quantile.transpose("seed", "step", "layer").values[..., :-1])
+
+
+def backprop_variances(results: Results, name: str) -> Array:
+    """Return variances of back-propagated gradients of hidden layers, shape (seed, step, layer)."""
+    variance = results[f"{name}_statistics"]["backprop_gradient_variance"].sel(estimator="pooled")
+    return np.asarray(variance.transpose("seed", "step", "layer").values[..., :-1])
+
+
+def unless_too_short(claim: Claim, doubted: str, updates: Array, needed: int) -> Claim:
+    """Turn a verdict that needs a longer run into undecided."""
+    numbers = claim.numbers | {"updates": float(updates[-1])}
+    if claim.verdict == doubted and updates[-1] < needed:
+        explanation = f"{claim.explanation}; so far {doubted}, but to decide takes {needed:,} updates"
+        return dataclasses.replace(claim, verdict="undecided", numbers=numbers, explanation=explanation)
+    return dataclasses.replace(claim, numbers=numbers)
 
 
 def final_errors(results: Results, name: str) -> Array:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 
 from glorotlab.plotting.layers import mean_and_error
+from glorotlab.plotting.steps import draw_with_bars
 
 Array = npt.NDArray[np.float64]
 
@@ -17,16 +18,4 @@ def draw_error_curve(
 ) -> None:
     """Draw errors (seed, step), fractions, in per cent: mean over networks, standard error as bars."""
     mean, error = mean_and_error(100 * errors)
-    ax.errorbar(
-        steps,
-        mean,
-        yerr=error,
-        color=color,
-        label=label,
-        linestyle=linestyle,
-        marker="o",
-        markersize=3,
-        linewidth=1.3,
-        elinewidth=0.9,
-        capsize=2,
-    )
+    draw_with_bars(ax, steps, mean, error, color=color, label=label, linestyle=linestyle, markersize=3, linewidth=1.3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -15,18 +17,12 @@ def draw_mean_and_std(
     ax: Axes, steps: Array, mean: Array, std: Array, *, color: ColorType, label: str | None = None
 ) -> None:
     """Draw means (step,) as points joined by a line, with bars of one standard deviation (figure 2 of the paper)."""
-    ax.errorbar(
-        steps,
-        mean,
-        yerr=std,
-        color=color,
-        label=label,
-        marker="o",
-        markersize=4,
-        linewidth=0.8,
-        elinewidth=0.9,
-        capsize=2,
-    )
+    draw_with_bars(ax, steps, mean, std, color=color, label=label, markersize=4, linewidth=0.8)
+
+
+def draw_with_bars(ax: Axes, steps: Array, values: Array, bars: Array | None, **style: Any) -> None:
+    """Draw values (step,) as points joined by a line, with bars where given."""
+    ax.errorbar(steps, values, yerr=bars, marker="o", elinewidth=0.9, capsize=2, **style)
 
 
 def draw_percentile_and_std(
