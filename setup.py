@@ -65,6 +65,7 @@ class BuildExt(build_ext):
     def finalize_options(self) -> None:
         super().finalize_options()
         self.force = self.force or FORCE
+        self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self) -> None:
         compile_args, link_args = self.openmp_flags()

@@ -1,6 +1,7 @@
 from .data.catalogue import load_dataset as load_dataset
 from .data.dataset import Dataset as Dataset
 from .data.shapeset import shapeset as shapeset
+from .errors import GlorotlabError as GlorotlabError
 from .measurement.compare import Comparison as Comparison
 from .measurement.compare import compare as compare
 from .measurement.measure import measure as measure

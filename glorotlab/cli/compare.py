@@ -47,7 +47,7 @@ def compare(
     variables = list(dict.fromkeys(entry.variable for entry in found.entries))
     shown = variables if everything else [name for name in variables if name in SECOND_MOMENTS]
     assumptions = json.loads(prediction.attrs["assumptions"])
-    origin = {"dataset": data.dataset, "examples": data.examples, "seed": network.seed, "seeds": seeds}
+    origin = {"dataset": data.dataset, "examples": len(x), "seed": network.seed, "seeds": seeds}
     if as_json:
         from glorotlab.cli.jsonout import print_layers
 

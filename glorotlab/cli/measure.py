@@ -31,7 +31,7 @@ def measure(
     spec = network.spec(layers)
     x, y = data.load(spec, network.seed)
     found = measured(spec, x, y, network, seeds)
-    origin = {"dataset": data.dataset, "examples": data.examples, "seed": network.seed, "seeds": seeds}
+    origin = {"dataset": data.dataset, "examples": len(x), "seed": network.seed, "seeds": seeds}
     if as_json:
         from glorotlab.cli.jsonout import layer_records, print_layers
 

@@ -100,6 +100,10 @@ class NetworkOptions:
         return NetworkSpec.parse(layers, **fields)
 
 
+DEFAULT_EXAMPLES = 300
+"""As many as the paper monitors."""
+
+
 @dataclass(frozen=True)
 class ExampleOptions:
     """Which examples the statistics are taken over: the first of a dataset's test split."""
@@ -109,8 +113,11 @@ class ExampleOptions:
         typer.Option(metavar="D", help="A name of 'glorotlab data list', or FILE.npz.", rich_help_panel=DATA),
     ]
     examples: Annotated[
-        int, typer.Option(metavar="N", help="How many, the first of the test split.", rich_help_panel=DATA)
-    ] = 300
+        int | None,
+        typer.Option(
+            metavar="N", help="How many, the first of the test split [default: at most 300].", rich_help_panel=DATA
+        ),
+    ] = None
 
     def load(self, spec: NetworkSpec, seed: int) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.int64]]:
         """Return inputs and labels; InvalidValueError where they do not fit the network."""
@@ -118,8 +125,9 @@ class ExampleOptions:
 
         data = load_dataset(self.dataset, seed=seed)
         data.check_fits(spec)
-        if not 1 <= self.examples <= data.test.length:
+        examples = int(min(DEFAULT_EXAMPLES, data.test.length)) if self.examples is None else self.examples
+        if not 1 <= examples <= data.test.length:
             raise InvalidValueError(
-                f"--examples {self.examples}: allowed are 1 to {data.test.length}, the test split of {data.name!r}"
+                f"--examples {examples}: allowed are 1 to {data.test.length}, the test split of {data.name!r}"
             )
-        return data.test.batch(0, self.examples)
+        return data.test.batch(0, examples)

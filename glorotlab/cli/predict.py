@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from glorotlab.spec.network import NetworkSpec
 
-DEFAULT_BATCH = 300
-
-
 @grouped
 def predict(
     layers: Layers,
@@ -38,8 +35,7 @@ def predict(
             "--batch",
             "--examples",
             metavar="B",
-            help="How many examples of the dataset.",
-            show_default=str(DEFAULT_BATCH),
+            help="How many examples of the dataset [default: at most 300].",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -75,9 +71,8 @@ def _predict(
     if dataset is None:
         moment = 1.0 if moment is None else moment
         return theory(spec, input_second_moment=moment), {"input_second_moment": moment}
-    options = ExampleOptions(dataset, DEFAULT_BATCH if batch is None else batch)
-    x, y = options.load(spec, seed)
-    return theory(spec, inputs=x, labels=y), {"dataset": dataset, "examples": options.examples, "seed": seed}
+    x, y = ExampleOptions(dataset, batch).load(spec, seed)
+    return theory(spec, inputs=x, labels=y), {"dataset": dataset, "examples": len(x), "seed": seed}
 
 
 def print_assumptions(assumptions: list[str]) -> None:

@@ -76,6 +76,7 @@ def _report(done: Reproduction, as_json: bool) -> None:
     counts = {name: sum(claim.verdict == name for claim in done.claims) for name in ("pass", "fail", "undecided")}
     out = console()
     out.print(made)
+    out.print("±: half-width of the interval that holds with 99 % for all numbers of a claim together")
     out.print(", ".join(f"{count} {name}" for name, count in counts.items()) + f"; {done.seconds:.1f} s")
     print(done.page)
 

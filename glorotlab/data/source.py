@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from glorotlab.errors import InvalidValueError
 
+MAX_CLASSES = 1_000_000
+"""Labels run from 0: a larger one is a mistake, and counting by class would fill the memory."""
+
 Inputs: TypeAlias = NDArray[np.float32 | np.float64]
 Labels: TypeAlias = NDArray[np.int64]
 
@@ -151,14 +154,11 @@ def _checked_labels(y: ArrayLike, length: int, classes: int | None, names: tuple
         )
     if classes is not None and (not isinstance(classes, (int, np.integer)) or classes < 1):
         raise InvalidValueError(f"classes {classes!r}: allowed are whole numbers from 1")
-    highest = np.iinfo(np.int64).max - 1 if classes is None else classes - 1
+    highest = (MAX_CLASSES if classes is None else min(classes, MAX_CLASSES)) - 1
     bad = (given < 0) | (given > highest)
     if bad.any():
         index = int(np.argmax(bad))
-        raise InvalidValueError(
-            f"{name}[{index}] is {given[index]}: allowed are labels from 0 to "
-            f"{'the number of classes - 1' if classes is None else highest}"
-        )
+        raise InvalidValueError(f"{name}[{index}] is {given[index]}: allowed are labels from 0 to {highest}")
     return np.array(given, dtype=np.int64)
 
 

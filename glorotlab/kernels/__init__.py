@@ -10,7 +10,22 @@ that no other program inherits it, and a user's own setting stands.
 import os
 from importlib import import_module
 
-if "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ:
-    os.environ["GOMP_SPINCOUNT"] = "1000"
-    import_module("glorotlab.kernels.dense")
-    del os.environ["GOMP_SPINCOUNT"]
+
+def _load() -> None:
+    """Load the first kernel, with GNU OpenMP told to spin briefly."""
+    quiet = "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ
+    if quiet:
+        os.environ["GOMP_SPINCOUNT"] = "1000"
+    try:
+        import_module("glorotlab.kernels.dense")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "the kernels of glorotlab are not compiled here: if this is its source folder, run Python elsewhere, "
+            "or install it with 'pip install -e .'"
+        ) from error
+    finally:
+        if quiet:
+            del os.environ["GOMP_SPINCOUNT"]
+
+
+_load()

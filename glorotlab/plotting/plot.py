@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -66,7 +67,7 @@ def _plot_statistics(ax: Axes, statistics: xr.Dataset) -> None:
     layer_ticks(ax, statistics.sizes["layer"])
     kind = str(statistics.attrs.get("kind", "statistics"))
     finish(ax, kind.capitalize(), "layer", "second moment (dimensionless)")
-    ax.legend(fontsize=8)
+    _legend(ax)
 
 
 _BAND = ("low", "high")
@@ -95,7 +96,7 @@ def _plot_comparison(ax: Axes, comparison: Comparison) -> None:
     layer_ticks(ax, max(entry.layer for entry in comparison.entries))
     finish(ax, "Measured second moments over predicted ones", "layer", "measured / predicted")
     handles = [*ax.get_legend_handles_labels()[0], handle("prediction", linewidth=1.2)]
-    ax.legend(handles=handles, fontsize=8)
+    _legend(ax, handles)
 
 
 def _plot_run(ax: Axes, run: Run) -> None:
@@ -107,4 +108,10 @@ def _plot_run(ax: Axes, run: Run) -> None:
     network = run.spec.network
     steps.update_ticks(ax)
     finish(ax, f"{network.layers} {network.activation}, {network.initializer}", "updates", "error (%)")
-    ax.legend(fontsize=8)
+    _legend(ax)
+
+
+def _legend(ax: Axes, handles: list[Artist] | None = None) -> None:
+    """Put the legend below the axes, where it hides nothing."""
+    handles = handles if handles is not None else list(ax.get_legend_handles_labels()[0])
+    ax.legend(handles=handles, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, ncols=2)
