@@ -7,12 +7,14 @@ Glorot & Bengio (2010) these are W^{l-1}, s^{l-1} and z^l. Version 1: names are 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from glorotlab import __version__
 
@@ -95,7 +97,7 @@ UNCERTAINTY = {
 
 COMPARED = tuple(
     [f"{name}_{statistic}" for name in TENSORS for statistic in ("mean", "second_moment", "variance")]
-    + ["activation_quantile", "activation_saturation", "learning_speed", "jacobian_singular_value_mean"]
+    + ["activation_saturation", "learning_speed", "jacobian_singular_value_mean"]
 )
 """Variables a prediction and a measurement can be compared in."""
 
@@ -107,6 +109,15 @@ def describe(name: str) -> Variable:
     base, _, suffix = name.rpartition("_")
     entry = VARIABLES[base]
     return Variable(name, f"{entry.long_name}: {UNCERTAINTY[suffix]}", entry.dims, entry.units, entry.equation)
+
+
+def digests(inputs: npt.ArrayLike, labels: npt.ArrayLike | None) -> dict[str, str]:
+    """Return the attributes that say which examples statistics are of: short SHA-256 of float64 inputs and labels."""
+    found = {"inputs_digest": inputs} | ({} if labels is None else {"labels_digest": labels})
+    return {
+        name: hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()[:16]
+        for name, values in found.items()
+    }
 
 
 def layer_statistics(
