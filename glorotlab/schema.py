@@ -60,21 +60,31 @@ TENSORS: dict[str, tuple[str, str]] = {
 
 def _variables() -> dict[str, Variable]:
     found = [
-        Variable("fan_in", "units of the layer below"),
-        Variable("fan_out", "units of this layer"),
+        Variable("fan_in", "units of the layer below", equation="rows of W"),
+        Variable("fan_out", "units of this layer", equation="columns of W"),
         Variable("weight_variance", "variance of the weights", equation="Var[W]"),
     ]
     for name, (what, source) in TENSORS.items():
         found += [
-            Variable(f"{name}_mean", f"mean of {what}", equation=source),
-            Variable(f"{name}_second_moment", f"second moment of {what}", equation=source),
-            Variable(f"{name}_variance", f"variance of {what}", ("layer", "estimator"), equation=source),
+            Variable(f"{name}_mean", f"mean of {what}", equation=f"E[T]; T: {source}"),
+            Variable(f"{name}_second_moment", f"second moment of {what}", equation=f"E[T^2]; T: {source}"),
+            Variable(
+                f"{name}_variance",
+                f"variance of {what}",
+                ("layer", "estimator"),
+                equation=f"E[T^2] - E[T]^2; T: {source}",
+            ),
             Variable(f"{name}_count", f"histogram counts of {what}", ("layer", "bin"), equation=source),
             Variable(f"{name}_edge", f"histogram edges of {what}", ("layer", "edge"), equation=source),
         ]
     found += [
-        Variable("activation_quantile", "signed quantile of activation z", ("layer", "quantile")),
-        Variable("activation_saturation", "share of saturated activations"),
+        Variable(
+            "activation_quantile",
+            "signed quantile of activation z",
+            ("layer", "quantile"),
+            equation="P(z <= quantile) = p",
+        ),
+        Variable("activation_saturation", "share of saturated activations", equation="P(|z| > threshold max |f|)"),
         Variable("learning_speed", "length of the bias gradient", equation="|dC/db|, batch mean; Nielsen, ch. 5"),
         Variable(
             "jacobian_singular_value_mean",
@@ -158,7 +168,7 @@ def layer_statistics(
         array = np.asarray(value)
         if array.dtype.kind in "iub":
             array = array.astype(np.float64)  # NetCDF 3 has no 64-bit integers
-        dims = leading[:1] if entry.dims == () else (*leading, *entry.dims)
+        dims = (*leading, *entry.dims)
         if array.ndim == len(dims) - 1 and entry.dims[-1] == "estimator":
             array = array[..., np.newaxis]
         if name in ("fan_in", "fan_out", "weight_variance") and array.ndim == 1:

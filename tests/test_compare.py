@@ -8,7 +8,7 @@ import pytest
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement.compare import SECOND_MOMENTS, compare
 from glorotlab.measurement.measure import measure
-from glorotlab.schema import layer_statistics
+from glorotlab.schema import VARIABLES, layer_statistics
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.predict import predict
 
@@ -133,3 +133,7 @@ def test_what_is_no_dataset_is_refused(wrong):
     for pair in ((wrong, right), (right, wrong)):
         with pytest.raises(InvalidValueError, match=r"cannot compare .*: allowed are LayerStatistics"):
             compare(*pair)
+
+
+def test_every_variable_of_the_schema_has_its_equation():
+    assert [name for name, variable in VARIABLES.items() if not variable.equation] == []
