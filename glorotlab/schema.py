@@ -7,12 +7,14 @@ Glorot & Bengio (2010) these are W^{l-1}, s^{l-1} and z^l. Version 1: names are 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from glorotlab import __version__
 
@@ -58,21 +60,31 @@ TENSORS: dict[str, tuple[str, str]] = {
 
 def _variables() -> dict[str, Variable]:
     found = [
-        Variable("fan_in", "units of the layer below"),
-        Variable("fan_out", "units of this layer"),
+        Variable("fan_in", "units of the layer below", equation="rows of W"),
+        Variable("fan_out", "units of this layer", equation="columns of W"),
         Variable("weight_variance", "variance of the weights", equation="Var[W]"),
     ]
     for name, (what, source) in TENSORS.items():
         found += [
-            Variable(f"{name}_mean", f"mean of {what}", equation=source),
-            Variable(f"{name}_second_moment", f"second moment of {what}", equation=source),
-            Variable(f"{name}_variance", f"variance of {what}", ("layer", "estimator"), equation=source),
+            Variable(f"{name}_mean", f"mean of {what}", equation=f"E[T]; T: {source}"),
+            Variable(f"{name}_second_moment", f"second moment of {what}", equation=f"E[T^2]; T: {source}"),
+            Variable(
+                f"{name}_variance",
+                f"variance of {what}",
+                ("layer", "estimator"),
+                equation=f"E[T^2] - E[T]^2; T: {source}",
+            ),
             Variable(f"{name}_count", f"histogram counts of {what}", ("layer", "bin"), equation=source),
             Variable(f"{name}_edge", f"histogram edges of {what}", ("layer", "edge"), equation=source),
         ]
     found += [
-        Variable("activation_quantile", "signed quantile of activation z", ("layer", "quantile")),
-        Variable("activation_saturation", "share of saturated activations"),
+        Variable(
+            "activation_quantile",
+            "signed quantile of activation z",
+            ("layer", "quantile"),
+            equation="P(z <= quantile) = p",
+        ),
+        Variable("activation_saturation", "share of saturated activations", equation="P(|z| > threshold max |f|)"),
         Variable("learning_speed", "length of the bias gradient", equation="|dC/db|, batch mean; Nielsen, ch. 5"),
         Variable(
             "jacobian_singular_value_mean",
@@ -95,7 +107,7 @@ UNCERTAINTY = {
 
 COMPARED = tuple(
     [f"{name}_{statistic}" for name in TENSORS for statistic in ("mean", "second_moment", "variance")]
-    + ["activation_quantile", "activation_saturation", "learning_speed", "jacobian_singular_value_mean"]
+    + ["activation_saturation", "learning_speed", "jacobian_singular_value_mean"]
 )
 """Variables a prediction and a measurement can be compared in."""
 
@@ -107,6 +119,15 @@ def describe(name: str) -> Variable:
     base, _, suffix = name.rpartition("_")
     entry = VARIABLES[base]
     return Variable(name, f"{entry.long_name}: {UNCERTAINTY[suffix]}", entry.dims, entry.units, entry.equation)
+
+
+def digests(inputs: npt.ArrayLike, labels: npt.ArrayLike | None) -> dict[str, str]:
+    """Return the attributes that say which examples statistics are of: short SHA-256 of float64 inputs and labels."""
+    found = {"inputs_digest": inputs} | ({} if labels is None else {"labels_digest": labels})
+    return {
+        name: hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()[:16]
+        for name, values in found.items()
+    }
 
 
 def layer_statistics(
@@ -147,7 +168,7 @@ def layer_statistics(
         array = np.asarray(value)
         if array.dtype.kind in "iub":
             array = array.astype(np.float64)  # NetCDF 3 has no 64-bit integers
-        dims = leading[:1] if entry.dims == () else (*leading, *entry.dims)
+        dims = (*leading, *entry.dims)
         if array.ndim == len(dims) - 1 and entry.dims[-1] == "estimator":
             array = array[..., np.newaxis]
         if name in ("fan_in", "fan_out", "weight_variance") and array.ndim == 1:

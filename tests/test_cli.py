@@ -518,3 +518,18 @@ def test_commands_describe_themselves():
         for parameter in command.params:
             assert parameter.help, (command.name, parameter.name)
     assert inspect.getdoc(main)
+
+
+@pytest.mark.parametrize("command", ["predict", "compare"])
+def test_errors_of_a_prediction_are_printed(run, command):
+    text = run(
+        command,
+        "1024,20,9",
+        "--dataset",
+        "shapeset",
+        "--examples",
+        3,
+        *(["--seeds", 2] if command == "compare" else []),
+    )
+    assert "Relative errors: numerical at most" in text
+    assert "finite width of order 0.2" in text

@@ -7,8 +7,10 @@ import pytest
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement.compare import SECOND_MOMENTS, compare
-from glorotlab.schema import layer_statistics
+from glorotlab.measurement.measure import measure
+from glorotlab.schema import VARIABLES, layer_statistics
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory.predict import predict
 
 SPEC = NetworkSpec.parse("4,3,2")
 
@@ -102,3 +104,36 @@ def test_markdown_has_a_line_for_each_layer_and_variable():
     assert {line.count("|") for line in lines} == {8}
     assert table._repr_markdown_() == table.to_markdown()
     assert len(table.to_markdown(["activation_second_moment"]).splitlines()) == 4
+
+
+def test_other_examples_are_refused():
+    spec = NetworkSpec.parse("4,20,2")
+    x, y = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32), np.array([0, 1, 1, 0, 1])
+    measured = measure(spec, x, y, 2)
+    assert compare(predict(spec, inputs=x.astype(np.float64), labels=y), measured).entries
+    assert compare(predict(spec, inputs=x), measured).entries
+    for change, message in (({"inputs": 2 * x}, "inputs_digest"), ({"labels": 1 - y}, "labels_digest")):
+        with pytest.raises(InvalidValueError, match=f"cannot compare: {message}"):
+            compare(predict(spec, **{"inputs": x, "labels": y} | change), measured)
+    with pytest.raises(InvalidValueError, match="cannot compare: inputs_digest None predicted"):
+        compare(predict(spec, input_second_moment=1.0), measure(spec, x[:1], y[:1], 2))
+
+
+def test_other_layers_are_refused():
+    predicted, measured = prediction(activation_mean=[1.0, 1.0]), measurement(activation_mean=[[1.0, 1.0]])
+    with pytest.raises(InvalidValueError, match=r"cannot compare: layers \[1, 2\] predicted, \[1\] measured"):
+        compare(predicted, measured.isel(layer=[0]))
+    with pytest.raises(InvalidValueError, match=r"cannot compare: layers \[1, 2\] predicted, \[2, 1\] measured"):
+        compare(predicted, measured.isel(layer=[1, 0]))
+
+
+@pytest.mark.parametrize("wrong", [1, "a", None, {}])
+def test_what_is_no_dataset_is_refused(wrong):
+    right = prediction(activation_mean=[1.0, 1.0])
+    for pair in ((wrong, right), (right, wrong)):
+        with pytest.raises(InvalidValueError, match=r"cannot compare .*: allowed are LayerStatistics"):
+            compare(*pair)
+
+
+def test_every_variable_of_the_schema_has_its_equation():
+    assert [name for name, variable in VARIABLES.items() if not variable.equation] == []

@@ -169,6 +169,7 @@ NAN_INPUT[0, 5] = np.inf
         ((np.ones((2, 5)), [0, 1]), r"shape \(2, 5\)"),
         ((np.ones((2, 6)), [0, 4]), "label 4: allowed are 0 to 3"),
         ((np.ones((2, 6)), [0, 1], 0), "seeds 0: allowed are 1 to"),
+        ((np.ones((2, 6)), [0, 1], 2.5), "seeds 2.5: allowed are a whole number"),
         ((np.ones((2, 6)), [0, 1], []), "no seeds"),
         ((np.ones((2, 6)), [0, 1], [0, -1]), "seed -1"),
         ((np.ones((2, 6)), [0, 1], [0, 1.5]), "seed 1.5"),
@@ -181,7 +182,7 @@ def test_bad_arguments_are_refused(arguments, message):
 
 def test_bad_bins_and_dtype_are_refused():
     spec = NetworkSpec.parse("6,9,4")
-    with pytest.raises(InvalidValueError, match="bins -1: allowed are 0 to"):
+    with pytest.raises(InvalidValueError, match="bins -1: allowed are whole numbers from 0 to"):
         measure(spec, *data(spec), 1, bins=-1)
     with pytest.raises(InvalidValueError, match="float16"):
         measure(spec, *data(spec), 1, dtype="float16")

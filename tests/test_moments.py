@@ -63,7 +63,7 @@ def test_an_array_of_q_is_as_good_as_each_alone(qs, name):
 
 @pytest.mark.parametrize("q", [0.0, -1.0, np.nan, np.inf, [1.0, 0.0]])
 def test_bad_q_is_refused(q):
-    with pytest.raises(InvalidValueError, match=r"second moment q = .*positive finite"):
+    with pytest.raises(InvalidValueError, match=r"second moment q = .*positive numbers"):
         moments("tanh", q)
 
 
@@ -146,3 +146,23 @@ def test_one_example_needs_no_pairs():
 def test_correlation_is_clipped():
     rho = correlation(np.array([[1.0, 1.0 + 1e-12], [1.0 + 1e-12, 1.0]]))
     assert rho.max() == 1.0
+
+
+@pytest.mark.parametrize("rho", [0.97, 1.0, -0.97])
+@pytest.mark.parametrize("name", ["tanh", "sigmoid"])
+def test_pairs_of_alike_examples_with_large_weights(name, rho):
+    q = 100.0
+    found = pair_moments(activations.get(name), q * np.array([[1, rho], [rho, 1]]))
+    assert found.error <= 1e-4
+    for which, got in enumerate((found.second_moment, found.derivative)):
+        g = reference.FUNCTIONS[name][which]
+        square = reference.single(lambda s, g=g: g(s) ** 2, q)
+        exact = square if rho == 1 else reference.pair((g, g), (q, q), rho)
+        assert abs(got[0, 1] - exact) <= 1e-4 * square
+
+
+@pytest.mark.parametrize("q", ["a", [1.0, "b"], [[1.0], [1.0, 2.0]], None, 1e-101, 1e31])
+def test_what_is_no_second_moment_is_refused_in_one_line(q):
+    with pytest.raises(InvalidValueError, match="second moment q = ") as caught:
+        moments("tanh", q)
+    assert "\n" not in str(caught.value)

@@ -222,3 +222,16 @@ def test_curvature_is_the_mean_second_derivative_of_the_cost():
 
     exact = [reference.single(second(y), 2 * each) for y, each in zip((1, 0), q, strict=True)]
     np.testing.assert_allclose(found.curvature, exact, atol=5 * 0.2 / math.sqrt(2**22))  # sampled: 5 standard errors
+
+
+@pytest.mark.parametrize("rho", [0.3, 0.95])
+def test_large_logits_of_two_classes_choose_one_by_its_sign(rho):
+    """p becomes a step: both examples of one label err together with probability 1/4 + asin(rho) / 2 pi (Sheppard).
+
+    False-failure rate 1e-6; q = 1e8 leaves 1e-4 of difference from the step.
+    """
+    found = output_gradient("softmax", "log_likelihood", kernel(1e8, 1e8, rho), np.array([1, 1]), 2)
+    both = 1 / 4 + np.arcsin(rho) / (2 * np.pi)
+    np.testing.assert_allclose(np.diagonal(found.kernel), 1 / 2, rtol=1e-3)
+    assert 0 < found.error < 0.01
+    assert abs(found.kernel[0, 1] - both) <= SIGMA_LEVEL * found.error * 0.5 + 1e-4

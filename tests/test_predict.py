@@ -8,7 +8,7 @@ import pytest
 import threadpoolctl
 from scipy import stats
 
-from glorotlab import schema
+from glorotlab import activations, schema
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.measurement.measure import measure
 from glorotlab.spec.network import NetworkSpec
@@ -108,7 +108,7 @@ def test_cases_hold_every_activation_initializer_kind_and_cost():
 @pytest.mark.parametrize("bias", ["zeros", "normal(std=0.5)"])
 def test_linear_networks_follow_the_exact_second_moment_recursion(bias):
     """Forward at any width; backward at the output: E(s - y)^2 = q + 1/K."""
-    spec = NetworkSpec.parse("6,3,4,2", activation="linear", initializer="he_uniform", output="linear", bias=bias)
+    spec = NetworkSpec.parse("6,30,40,2", activation="linear", initializer="he_uniform", output="linear", bias=bias)
     x, y = correlated_data(spec, 5)
     found = predict(spec, inputs=x, labels=y)
     gram, bias_variance = x @ x.T / 6, 0.0 if bias == "zeros" else 0.25
@@ -208,6 +208,8 @@ NAN_INPUT[1, 3] = np.nan
         (bad(input_second_moment=1.0), "either inputs or input_second_moment"),
         ({"input_second_moment": 0.0}, r"input second moment 0.0: allowed are positive"),
         ({"input_second_moment": math.nan}, r"input second moment nan: allowed are positive"),
+        ({"input_second_moment": 1e300}, r"input second moment 1e\+300: allowed .* to 1e\+30"),
+        ({"input_second_moment": "x"}, r"input second moment x: allowed are positive"),
         (bad(inputs=NAN_INPUT), r"input nan of example 1, column 3"),
         (bad(inputs=np.ones((2, 19))), r"shape \(2, 19\): allowed is \(examples, 20\)"),
         (bad(inputs=np.ones((0, 20))), r"shape \(0, 20\)"),
@@ -252,3 +254,57 @@ def test_the_number_of_blas_threads_changes_no_bit(monkeypatch):
         with threadpoolctl.threadpool_limits(threads, user_api="blas"):
             found.append(predict(spec, inputs=x, labels=y))
     assert found[0].identical(found[1])
+
+
+@pytest.mark.parametrize(
+    ("layers", "choices", "message"),
+    [
+        ("10,10x800,10", {"initializer": "standard"}, r"the signal vanishes in layer \d+: second moment .*e-101"),
+        ("10,1000x130,10", {"activation": "relu", "initializer": "nielsen_large"}, r"the signal explodes in layer \d+"),
+        ("10,1000x40,10", {"initializer": "nielsen_large"}, r"the gradient explodes in layer \d+"),
+        ("10,1000x100,10", {"activation": "sigmoid", "initializer": "standard"}, r"the gradient vanishes in layer \d+"),
+    ],
+)
+def test_what_leaves_the_range_of_numbers_is_refused_by_name_of_its_layer(layers, choices, message):
+    spec = NetworkSpec.parse(layers, **choices)
+    with pytest.raises(AssumptionError, match=message) as caught:
+        predict(spec, input_second_moment=1.0)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("moment", [1e-100, 5e29])
+@pytest.mark.parametrize("activation", activations.RECORDS)
+def test_the_ends_of_the_range_are_finite(activation, moment):
+    spec = NetworkSpec.parse("20,30,5", activation=activation, bias="zeros", initializer="normal(std=0.223)")
+    if moment < 1:
+        spec = spec.model_copy(update={"initializer": "normal(std=0.3)"})
+    found = predict(spec, input_second_moment=moment)
+    assert all(np.isfinite(found[name].values[:-1]).all() for name in VARIABLES)
+    assert np.isfinite(found["jacobian_singular_value_mean"].values[0])
+
+
+def test_narrow_layers_are_refused():
+    found = predict(NetworkSpec.parse("784,30x4,10"), input_second_moment=0.1)
+    assert found.attrs["finite_width_error"] == pytest.approx(4 * 5 / 30)
+    assert predict(NetworkSpec.parse("20,2"), input_second_moment=0.1).attrs["finite_width_error"] == 0
+    with pytest.raises(AssumptionError, match=r"layers 20,9x2,2 are too narrow: .* of order 1\.1, allowed is 1"):
+        predict(NetworkSpec.parse("20,9x2,2"), input_second_moment=0.1)
+
+
+def test_pair_moments_that_cannot_be_trusted_are_refused():
+    """Nearly equal examples and step-like units: neither copies nor far enough apart for the series."""
+    spec = NetworkSpec.parse("300,300,9", initializer="normal(std=100)")
+    x = np.random.default_rng(0).normal(size=(1, 300)) + 1e-3 * np.random.default_rng(1).normal(size=(2, 300))
+    with pytest.raises(AssumptionError, match=r"pair moments of the examples cannot be trusted: relative error up to"):
+        predict(spec, inputs=x, labels=[0, 1])
+    predict(spec, inputs=x[:1], labels=[0])
+    predict(spec, inputs=x[[0, 0]], labels=[0, 1])
+
+
+def test_large_weights_on_alike_images_are_predicted():
+    """Correlations of .98 and sigmoids that are steps, as of images with Nielsen's large initialiser."""
+    spec = NetworkSpec.parse("300,300x2,9", activation="sigmoid", initializer="nielsen_large")
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=300) + 0.15 * generator.normal(size=(20, 300))
+    found = predict(spec, inputs=x, labels=generator.integers(0, 9, 20))
+    assert found.attrs["numerical_error"] < 0.01

@@ -59,7 +59,7 @@ def compare(
         out.print(name, style="bold")
         out.print(_table(found.select(name)))
     out.print(RULE)
-    print_assumptions(assumptions)
+    print_assumptions(prediction)
 
 
 def verdict(entry: Entry) -> str:

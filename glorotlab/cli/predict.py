@@ -59,7 +59,7 @@ def predict(
     said = "inputs of second moment " + f"{data['input_second_moment']:g}" if dataset is None else described(data)
     console().print(f"Predicted: {spec_line(spec)}; {said}")
     print_layers_tables(found)
-    print_assumptions(assumptions)
+    print_assumptions(found)
 
 
 def _predict(
@@ -75,12 +75,14 @@ def _predict(
     return theory(spec, inputs=x, labels=y), {"dataset": dataset, "examples": len(x), "seed": seed}
 
 
-def print_assumptions(assumptions: list[str]) -> None:
-    """Print what a prediction rests on."""
+def print_assumptions(prediction: xr.Dataset) -> None:
+    """Print what a prediction rests on, and its errors."""
     out = console()
     out.print("Assumptions of the prediction")
-    for assumption in assumptions:
+    for assumption in json.loads(prediction.attrs["assumptions"]):
         out.print(f"  - {assumption}")
+    numerical, width = (prediction.attrs[f"{name}_error"] for name in ("numerical", "finite_width"))
+    out.print(f"Relative errors: numerical at most {numerical:.1g}; finite width of order {width:.1g}")
 
 
 def spec_line(spec: NetworkSpec) -> str:

@@ -117,15 +117,26 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
     Raises
     ------
     InvalidValueError
-        Where the two are not of the same network and number of examples.
+        Where the two are not LayerStatistics of the same network, layers and examples.
     """
-    for attribute in ("spec", "examples"):
+    import xarray as xr
+
+    for given in (prediction, measurement):
+        if not (isinstance(given, xr.Dataset) and "layer" in given.coords):
+            raise InvalidValueError(f"cannot compare {type(given).__name__}: allowed are LayerStatistics datasets")
+    attributes = ["spec", "examples", "inputs_digest"]
+    if any("gradient" in str(name) for name in prediction):  # what goes forward does not depend on labels
+        attributes.append("labels_digest")
+    for attribute in attributes:
         left, right = (dataset.attrs.get(attribute) for dataset in (prediction, measurement))
         if left != right:
             raise InvalidValueError(f"cannot compare: {attribute} {_short(left)} predicted, {_short(right)} measured")
+    left, right = (dataset["layer"].values.tolist() for dataset in (prediction, measurement))
+    if left != right:
+        raise InvalidValueError(f"cannot compare: layers {left} predicted, {right} measured")
     entries: list[Entry] = []
     for name in COMPARED:
-        if name in prediction and name in measurement and "quantile" not in prediction[name].dims:
+        if name in prediction and name in measurement:
             entries += _entries(name, prediction, measurement)
     return Comparison(tuple(entries))
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement import estimators
 from glorotlab.network.mlp import Network
-from glorotlab.schema import SATURATION_THRESHOLD, Progress, layer_statistics
+from glorotlab.schema import SATURATION_THRESHOLD, Progress, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import check_seed
 
@@ -62,8 +62,8 @@ def measure(
     x = spec.check_inputs(inputs)
     y = spec.check_labels(labels, len(x))
     numbers = _seeds(seeds)
-    if not 0 <= bins <= 100_000:
-        raise InvalidValueError(f"bins {bins}: allowed are 0 to 100000")
+    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or not 0 <= bins <= 100_000:
+        raise InvalidValueError(f"bins {bins}: allowed are whole numbers from 0 to 100000")
     rows: list[estimators.Values] = []
     edges: estimators.Values = {}
     for done, seed in enumerate(numbers):
@@ -95,7 +95,8 @@ def measure(
             "examples": len(x),
             "dtype": dtype,
             "saturation_threshold": SATURATION_THRESHOLD,
-        },
+        }
+        | digests(x, y),
     )
 
 
@@ -104,6 +105,8 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
         if not 1 <= seeds <= 10**6:
             raise InvalidValueError(f"seeds {seeds}: allowed are 1 to 1000000 networks, or a sequence of seeds")
         return list(range(int(seeds)))
+    if not isinstance(seeds, (Sequence, np.ndarray)):
+        raise InvalidValueError(f"seeds {seeds}: allowed are a whole number of networks, or a sequence of seeds")
     if not len(seeds):
         raise InvalidValueError("no seeds: allowed is at least one")
     return [check_seed(seed) for seed in seeds]

@@ -92,8 +92,8 @@ def _mean_root(tau: Array, weights: Array, ratio: float) -> Array:
 
 
 def _stieltjes(t: Array, tau: Array, weights: Array, ratio: float) -> Array:
-    """Solve t m + ratio E[tau m / (1 + tau m)] = 1 for m in (0, 1/t): the left side grows with m."""
-    low, high = np.full_like(t, -200.0), -np.log(t)
+    """Solve t m + ratio E[tau m / (1 + tau m)] = 1 for m in [1/(t + ratio E tau), 1/t]: the left side grows with m."""
+    low, high = -np.log(t + ratio * (weights @ tau)), -np.log(t)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         m = np.exp(middle)

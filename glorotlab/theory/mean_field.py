@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from glorotlab import activations, initializers
+from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.moments import moments, pair_moments, response
+from glorotlab.theory.moments import LARGEST, SMALLEST, moments, pair_moments, response
 from glorotlab.theory.output_gradient import OutputGradient
 from glorotlab.theory.quadrature import Array
 
@@ -63,6 +64,11 @@ def forward(spec: NetworkSpec, inputs: Array, inputs_mean: Array) -> tuple[list[
     Returns
     -------
     list of LayerKernels, and the largest relative error of a pair moment
+
+    Raises
+    ------
+    AssumptionError
+        Where a pre-activation's second moment leaves [SMALLEST, LARGEST], naming the layer.
     """
     initializer = initializers.get(spec.initializer)
     bias_variance = initializers.get_bias(spec.bias).variance
@@ -70,7 +76,9 @@ def forward(spec: NetworkSpec, inputs: Array, inputs_mean: Array) -> tuple[list[
     layers: list[LayerKernels] = []
     for index, (fan_in, fan_out) in enumerate(spec.fans):
         variance = initializer.variance(fan_in, fan_out)
-        q = fan_in * variance * below + bias_variance
+        with np.errstate(over="ignore"):  # refused in the next line
+            q = fan_in * variance * below + bias_variance
+        _check_range("signal", "pre-activation", np.diagonal(q), index)
         record = spec.layer_activation(index)
         if record is None:
             nothing = np.full_like(q, np.nan)
@@ -84,13 +92,31 @@ def forward(spec: NetworkSpec, inputs: Array, inputs_mean: Array) -> tuple[list[
 
 
 def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> None:
-    """Fill ``backprop`` and ``backprop_mean`` of every layer from the output layer's down."""
+    """Fill ``backprop`` and ``backprop_mean`` of every layer from the output layer's down.
+
+    Raises
+    ------
+    AssumptionError
+        Where a gradient's second moment leaves [SMALLEST, LARGEST], naming the layer.
+    """
     layers[-1].backprop, layers[-1].backprop_mean = top.kernel, top.means
     curvature = top.curvature
-    for layer, above, (_, fan_out_above) in zip(layers[-2::-1], layers[:0:-1], spec.fans[:0:-1], strict=True):
+    indices = range(len(layers) - 1)[::-1]
+    for index, above, (_, fan_out_above) in zip(indices, layers[:0:-1], spec.fans[:0:-1], strict=True):
+        layer = layers[index]
         record, q = activations.get(spec.activation), np.diagonal(layer.preactivation)
         slope, growth = response(record, q)
         gain = fan_out_above * above.variance
         layer.backprop = gain * above.backprop * layer.derivative
+        _check_range("gradient", "back-propagated gradient", np.diagonal(layer.backprop), index)
         layer.backprop_mean = gain * curvature * slope
         curvature = gain * curvature * growth
+
+
+def _check_range(what: str, tensor: str, second_moment: Array, index: int) -> None:
+    for wrong, happens in ((second_moment < SMALLEST, "vanishes"), (~(second_moment <= LARGEST), "explodes")):
+        if wrong.any():
+            raise AssumptionError(
+                f"the {what} {happens} in layer {index + 1}: second moment {second_moment[wrong][0]:.3g} of the "
+                f"{tensor}, allowed are {SMALLEST:g} to {LARGEST:g}: use fewer layers or another initialiser"
+            )

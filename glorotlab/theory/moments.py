@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,20 @@ from glorotlab.threads import single_threaded_blas
 Values = tuple[Array, Array, Array, Array]
 """E f, E f^2, E f'^2, E f^4."""
 
+SMALLEST, LARGEST = 1e-100, 1e30
+"""Second moments that are followed; beyond, products leave the range of float64, or features of f at s ~ 1 are lost."""
+
 ROUNDING = 8 * float(np.finfo(float).eps)
 """What rounding leaves of a sum whose terms are of one sign."""
 
-PAIR_TERMS = 96
-"""Terms of the Hermite series of a pair moment; what is left out is bounded and reported."""
+PAIR_TERMS, MAX_PAIR_TERMS = 96, 768
+"""Terms of the Hermite series of a pair moment: the first number, doubled up to the second while the bound on what
+is left out exceeds ``PAIR_TOLERANCE``; that bound is reported."""
+
+PAIR_TOLERANCE = 1e-4
+
+ALIKE = 1e-12
+"""Examples whose correlation differs from 1 by no more are copies of each other: their pair moment is E g^2."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +81,22 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
     ----------
     activation : str or Activation
     q : array_like
-        Second moments of the pre-activation, positive and finite, of any shape.
+        Second moments of the pre-activation, from 1e-100 to 1e30, of any shape.
 
     Raises
     ------
     InvalidValueError
-        Where a q is not positive and finite.
+        Where a q is not a number in that range.
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
-    given = np.asarray(q, dtype=np.float64)
-    if not (np.isfinite(given).all() and (given > 0).all()):
-        wrong = given[~(np.isfinite(given) & (given > 0))].flat[0]
-        raise InvalidValueError(f"second moment q = {wrong}: allowed are positive finite numbers")
+    try:
+        given = np.asarray(q, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidValueError(f"second moment q = {q!s:.60}: allowed are positive numbers") from None
+    inside = (given >= SMALLEST) & (given <= LARGEST)
+    if not inside.all():
+        wrong = given[~inside].flat[0]
+        raise InvalidValueError(f"second moment q = {wrong}: allowed are positive numbers, {SMALLEST:g} to {LARGEST:g}")
     if record.name in _CLOSED:
         return Moments(given, *_CLOSED[record.name](given), "closed form", ROUNDING)
     flat = np.atleast_1d(given).ravel()
@@ -158,10 +171,22 @@ def pair_moments(record: Activation, kernel: Array) -> PairMoments:
         return PairMoments(
             exact.second_moment[:, np.newaxis], exact.derivative_second_moment[:, np.newaxis], exact.error
         )
-    f, slope = quadrature.hermite_coefficients((record.function, record.derivative), q, PAIR_TERMS, record.kinks)
-    second, error = mehler_kernel(f, rho, exact.second_moment)
-    derivative, derivative_error = mehler_kernel(slope, rho, exact.derivative_second_moment)
-    return PairMoments(second, derivative, max(error, derivative_error))
+    for terms in pair_terms():
+        f, slope = quadrature.hermite_coefficients((record.function, record.derivative), q, terms, record.kinks)
+        second, error = mehler_kernel(f, rho, exact.second_moment)
+        derivative, derivative_error = mehler_kernel(slope, rho, exact.derivative_second_moment)
+        error = max(error, derivative_error, exact.error)
+        if error <= PAIR_TOLERANCE:
+            break
+    return PairMoments(second, derivative, error)
+
+
+def pair_terms() -> Iterator[int]:
+    """Yield the numbers of terms to try in turn."""
+    terms = PAIR_TERMS
+    while terms <= MAX_PAIR_TERMS:
+        yield terms
+        terms *= 2
 
 
 def correlation(kernel: Array) -> Array:
@@ -170,7 +195,7 @@ def correlation(kernel: Array) -> Array:
     return np.asarray(np.clip(kernel / (scale[:, np.newaxis] * scale), -1, 1))
 
 
-def mehler_sum(left: Array, right: Array, rho: Array, left_square: Array, right_square: Array) -> tuple[Array, float]:
+def mehler_sum(left: Array, right: Array, rho: Array, left_square: Array, right_square: Array) -> tuple[Array, Array]:
     """Sum a Hermite series of pair moments.
 
     Parameters
@@ -183,23 +208,26 @@ def mehler_sum(left: Array, right: Array, rho: Array, left_square: Array, right_
 
     Returns
     -------
-    Array of shape (examples, examples), and the largest off-diagonal bound relative to sqrt(E g1^2 E g2^2).
+    Two arrays of shape (examples, examples): the pair moments, and bounds relative to sqrt(E g1^2 E g2^2).
     """
     total = np.zeros_like(rho)
     for a, b in zip(left[::-1], right[::-1], strict=True):  # Horner's scheme in rho
         total = total * rho + a[:, np.newaxis] * b
     lost_left = np.sqrt(np.clip(1 - (left**2).sum(axis=0) / left_square, 0, 1))
     lost_right = np.sqrt(np.clip(1 - (right**2).sum(axis=0) / right_square, 0, 1))
-    bound = np.abs(rho) ** len(left) * lost_left[:, np.newaxis] * lost_right
-    np.fill_diagonal(bound, 0)
-    return total, float(bound.max(initial=ROUNDING))
+    return total, np.abs(rho) ** len(left) * lost_left[:, np.newaxis] * lost_right
 
 
 def mehler_kernel(series: Array, rho: Array, square: Array) -> tuple[Array, float]:
-    """Sum the series of E[g(s_a) g(s_b)] of one function g, with E g^2 itself on the diagonal; see ``mehler_sum``."""
-    total, error = mehler_sum(series, series, rho, square, square)
-    np.fill_diagonal(total, square)
-    return total, error
+    """Sum the series of E[g(s_a) g(s_b)] of one function g, and return the largest bound; see ``mehler_sum``.
+
+    On the diagonal, and wherever an example is a copy of another, it is E g^2 itself.
+    """
+    total, bound = mehler_sum(series, series, rho, square, square)
+    alike = (rho > 1 - ALIKE) & np.isclose(square[:, np.newaxis], square, rtol=ALIKE, atol=0)
+    np.fill_diagonal(alike, True)
+    total[alike], bound[alike] = np.broadcast_to(square, total.shape)[alike], 0
+    return total, float(bound.max(initial=ROUNDING))
 
 
 def _relu_pairs(q: Array, rho: Array) -> PairMoments:

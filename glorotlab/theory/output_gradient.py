@@ -15,7 +15,7 @@ import numpy.typing as npt
 from glorotlab import costs
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory import quadrature
-from glorotlab.theory.moments import PAIR_TERMS, correlation, mehler_kernel, mehler_sum
+from glorotlab.theory.moments import PAIR_TOLERANCE, correlation, mehler_kernel, mehler_sum, pair_terms
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
@@ -32,7 +32,14 @@ RESOLUTION = 1e-12
 """Relative error of E p_1^m by these rules, m <= 3; 6e-14 is the largest seen against exact integrals."""
 
 SAMPLES = 2**23
-"""Gaussian logits drawn in all where no integral is known (softmax with quadratic cost)."""
+"""Gaussian logits drawn in all where no integral is known (softmax with quadratic cost, or large logits)."""
+
+MIN_DRAWS = 2**14
+"""Least number of joint draws over all examples: the standard error of a batch's mean is then below 1 %."""
+
+SERIES_ERROR, SERIES_RANGE = 1e-2, 1e3
+"""The series for softmax with log-likelihood serves while its error and the logits' second moment are below these;
+beyond, the logits are drawn."""
 
 BLOCK = 2**18
 """Logits drawn at a time."""
@@ -71,7 +78,7 @@ def output_gradient(output: str, cost: str, kernel: Array, labels: Labels, class
     if record.elementwise:
         return _elementwise(record, kernel, same, classes)
     found, curvature, error = (
-        _softmax_log_likelihood(kernel, same, classes)
+        _softmax_log_likelihood(record, kernel, labels, classes)
         if cost == "log_likelihood"
         else _sampled(record, kernel, labels, classes)
     )
@@ -125,7 +132,9 @@ def _smoothed_wide(tau: Array, root: float) -> list[Array]:
     return [ndtr(t) @ h[0], *(density @ each for each in h)]
 
 
-def _softmax_log_likelihood(kernel: Array, same: Mask, classes: int) -> tuple[Array, Array, float]:
+def _softmax_log_likelihood(
+    record: costs.Cost, kernel: Array, labels: Labels, classes: int
+) -> tuple[Array, Array, float]:
     """dC/ds = p - y: E[p_a . p_b] - 2/K + [y_a = y_b], over K.
 
     E[p_a . p_b] is a Hermite series in the correlation rho of the logits, whose coefficients are expected derivatives
@@ -133,9 +142,10 @@ def _softmax_log_likelihood(kernel: Array, same: Mask, classes: int) -> tuple[Ar
     1/K + Q_ab alpha_a alpha_b K^2 / (K - 1) + Q_ab^2 beta_a beta_b K^3 / (2 (K - 1) (K - 2)) + ..., beta = 0 for K = 2.
     The rest, known exactly at rho = 1, is put at order 3; Cauchy-Schwarz bounds it, and the error reported is that
     bound. The true error is smaller: at K = 9, rho = .9 it is .03 % of the diagonal for q = 1 and 1 % for q = 10.
+    Where it is too large, pairs are sampled; the diagonal needs no series.
     """
     q, rho = np.diagonal(kernel), correlation(kernel)
-    square, cube, error = softmax_moments(classes, q)
+    square, cube, diagonal_error = softmax_moments(classes, q)
     alpha, beta = 1 / classes - square, 1 / classes - 3 * square + 2 * cube
     first = classes**2 / (classes - 1) * np.outer(alpha, alpha)
     second = np.zeros_like(kernel)
@@ -145,10 +155,15 @@ def _softmax_log_likelihood(kernel: Array, same: Mask, classes: int) -> tuple[Ar
     rest = np.sqrt(np.clip(rest, 0, None))
     bound = np.abs(rho) ** 3 * np.outer(rest, rest)
     products = 1 / classes + kernel * first + kernel**2 * second + np.sign(rho) * bound
-    found = (products - 2 / classes + same) / classes
+    found = (products - 2 / classes + (labels[:, np.newaxis] == labels)) / classes
+    diagonal = (classes * square - 2 / classes + 1) / classes
     np.fill_diagonal(bound, 0)
-    scale = np.sqrt(classes * np.diagonal(found))
-    return found, alpha, max(error, float((bound / np.outer(scale, scale)).max()))
+    scale = np.sqrt(classes * diagonal)
+    error = float((bound / np.outer(scale, scale)).max())
+    if len(q) > 1 and (error > SERIES_ERROR or q.max() > SERIES_RANGE):
+        found, _, error = _sampled(record, kernel, labels, classes)
+    np.fill_diagonal(found, diagonal)
+    return found, alpha, max(error, diagonal_error)
 
 
 def _elementwise(record: costs.Cost, kernel: Array, same: Mask, classes: int) -> OutputGradient:
@@ -168,10 +183,14 @@ def _elementwise(record: costs.Cost, kernel: Array, same: Mask, classes: int) ->
     q, rho = np.diagonal(kernel), correlation(kernel)
     functions = [target(0.0), target(1.0)]
     mean0, mean1, square0, square1 = quadrature.expectations([*functions, *map(squared, functions)], q)
-    zero, one = quadrature.hermite_coefficients(functions, q, PAIR_TERMS)
-    zeros, zeros_error = mehler_kernel(zero, rho, square0)
-    ones, ones_error = mehler_kernel(one, rho, square1)
-    mixed, mixed_error = mehler_sum(zero, one, rho, square0, square1)
+    for terms in pair_terms():
+        zero, one = quadrature.hermite_coefficients(functions, q, terms)
+        zeros, zeros_error = mehler_kernel(zero, rho, square0)
+        ones, ones_error = mehler_kernel(one, rho, square1)
+        mixed, bound = mehler_sum(zero, one, rho, square0, square1)
+        error = max(zeros_error, ones_error, float(bound.max()))
+        if error <= PAIR_TOLERANCE:
+            break
     products = count(zeros, ones, mixed)
     sums = (classes - 1) * mean0 + mean1
     own = count(np.outer(mean0, mean0), np.outer(mean1, mean1), np.outer(mean0, mean1))
@@ -180,7 +199,7 @@ def _elementwise(record: costs.Cost, kernel: Array, same: Mask, classes: int) ->
         sums / classes,
         (products + np.outer(sums, sums) - own) / classes**2,  # units are independent given their labels
         ((classes - 1) * zero[1] + one[1]) / (classes * np.sqrt(q)),  # E h' is the first Hermite coefficient
-        max(zeros_error, ones_error, mixed_error),
+        error,
     )
 
 
@@ -193,7 +212,7 @@ def _sampled(record: costs.Cost, kernel: Array, labels: Labels, classes: int) ->
     values, vectors = np.linalg.eigh(kernel)
     root = vectors * np.sqrt(np.clip(values, 0, None))
     block = max(1, BLOCK // (examples * classes))
-    draws = block * max(1, SAMPLES // (block * examples * classes))
+    draws = block * -(-max(MIN_DRAWS, SAMPLES // (examples * classes)) // block)
     random = generator(0, Purpose.QUADRATURE)
     y = np.eye(classes)[labels]
     total, curvature, pooled = np.zeros((examples, examples)), np.zeros(examples), []

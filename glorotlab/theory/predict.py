@@ -8,6 +8,7 @@ zero when units are few or examples alike.
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,11 @@ import numpy.typing as npt
 
 from glorotlab import initializers
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.schema import layer_statistics
+from glorotlab.schema import digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory import jacobian, mean_field
 from glorotlab.theory.mean_field import LayerKernels
+from glorotlab.theory.moments import LARGEST, SMALLEST
 from glorotlab.theory.output_gradient import OutputGradient, output_gradient
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
@@ -31,6 +33,12 @@ ASSUMPTIONS = (
     "layers are wide: corrections of relative size 1/width are left out",
     "gradient independence: weights met backward are taken as independent of the forward pass",
 )
+
+MAX_NUMERICAL_ERROR = 0.01
+"""Largest relative numerical error of a prediction that is given."""
+
+WIDTH_FACTOR, MAX_FINITE_WIDTH_ERROR = 5.0, 1.0
+"""Relative variance a layer of n units adds to a second moment, times n, and the largest sum over layers allowed."""
 
 MAX_EXAMPLES = 4096
 """Pair kernels take examples^2 numbers a layer; beyond this they would not fit a small machine."""
@@ -54,19 +62,26 @@ def predict(
     labels : (examples,) int, optional
         With inputs; without labels the gradients are not predicted.
     input_second_moment : float, optional
-        E[x^2] of one example whose inputs have mean zero; gradients are then those of a batch of one.
+        E[x^2] of one example whose inputs have mean zero, from 1e-100 to 1e30; gradients are then those of a batch
+        of one.
 
     Returns
     -------
     xarray.Dataset
-        LayerStatistics with dimension ``layer``; attribute ``assumptions`` lists what it rests on.
+        LayerStatistics with dimension ``layer``. Attribute ``assumptions`` lists what it rests on;
+        ``numerical_error`` bounds (for sampled logits: is one standard error of) the relative error of the numerics,
+        ``finite_width_error`` is the order of magnitude of what the limit of wide layers leaves out, see
+        ``finite_width_error``.
 
     Raises
     ------
     InvalidValueError
         Where an argument has the wrong shape, is not finite, or both or neither of the sources are given.
     AssumptionError
-        Where the theory has nothing to say: all inputs zero with zero biases.
+        Where the theory has nothing to say: all inputs zero with zero biases; a signal or gradient that vanishes or
+        explodes beyond the range of float64; layers so narrow that ``finite_width_error`` exceeds 1; a numerical
+        error above 1 %. The last comes from pairs of examples, but is raised for all statistics: those that need no
+        pairs, second moments of one example, are predicted from ``input_second_moment``.
     """
     kernel, mean = _input_kernel(spec, inputs, input_second_moment)
     y = _labels(spec, labels, len(kernel), scalar=inputs is None)
@@ -75,11 +90,19 @@ def predict(
             "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
         )
     layers, error = mean_field.forward(spec, kernel, mean)
+    _check_error(error)
+    width_error = finite_width_error(spec)
+    if width_error > MAX_FINITE_WIDTH_ERROR:
+        raise AssumptionError(
+            f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width_error:.2g}, "
+            f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
+        )
     values = [_forward_values(spec, index, layer) for index, layer in enumerate(layers)]
     if y is not None:
         top = output_gradient(spec.output, spec.cost, layers[-1].preactivation, y, spec.classes)
         mean_field.backward(spec, layers, top)
         error = max(error, top.error)
+        _check_error(error)
         for index, layer in enumerate(layers):
             values[index] |= _backward_values(spec, index, layer, top if index == len(layers) - 1 else None)
     columns = {name: np.array([value[name] for value in values]) for name in values[0]}
@@ -91,8 +114,29 @@ def predict(
             "assumptions": _assumptions(spec, scalar=inputs is None),
             "examples": len(kernel),
             "numerical_error": error,
-        },
+            "finite_width_error": width_error,
+        }
+        | ({} if inputs is None else digests(inputs, y)),
     )
+
+
+def finite_width_error(spec: NetworkSpec) -> float:
+    """Return the order of magnitude of the relative corrections that the limit of wide layers leaves out.
+
+    It is the relative variance between networks of a second moment, to which shifts of its mean are proportional:
+    each hidden layer of n units adds (E f^4 / (E f^2)^2 - 1) / n to it (Yaida 2020; Roberts, Yaida & Hanin 2022),
+    5 / n for ReLU, 2 / n for linear units and less where units saturate. The 5 is taken for all. Outputs do not
+    count: moments over few of them are integrated.
+    """
+    return sum(WIDTH_FACTOR / fan_out for _, fan_out in spec.fans[:-1])
+
+
+def _check_error(error: float) -> None:
+    if not error <= MAX_NUMERICAL_ERROR:
+        raise AssumptionError(
+            f"pair moments of the examples cannot be trusted: relative error up to {error:.2g}, allowed is "
+            f"{MAX_NUMERICAL_ERROR:g}: measure instead, or predict one example from its input second moment"
+        )
 
 
 def _assumptions(spec: NetworkSpec, scalar: bool) -> list[str]:
@@ -109,14 +153,16 @@ def _input_kernel(spec: NetworkSpec, inputs: npt.ArrayLike | None, second_moment
     if (inputs is None) == (second_moment is None):
         raise InvalidValueError("give either inputs or input_second_moment to predict from")
     if inputs is None:
-        q = np.float64(second_moment)
-        if not (np.isfinite(q) and q > 0):
-            raise InvalidValueError(f"input second moment {second_moment}: allowed are positive finite numbers")
-        return np.full((1, 1), q), np.zeros(1)
+        if not (isinstance(second_moment, Real) and SMALLEST <= second_moment <= LARGEST):
+            raise InvalidValueError(
+                f"input second moment {second_moment}: allowed are positive numbers from {SMALLEST:g} to {LARGEST:g}"
+            )
+        return np.full((1, 1), float(second_moment)), np.zeros(1)
     x = spec.check_inputs(inputs).astype(np.float64)
     if len(x) > MAX_EXAMPLES:
         raise InvalidValueError(f"{len(x)} examples: allowed are 1 to {MAX_EXAMPLES}")
-    return x @ x.T / spec.fan_in, x.mean(axis=1)
+    with np.errstate(over="ignore"):  # refused where the pre-activations are
+        return x @ x.T / spec.fan_in, x.mean(axis=1)
 
 
 def _labels(

@@ -6,6 +6,7 @@ both the density's scale sqrt(q) and the activation's scale 1 are resolved whate
 values of f, are shared by all q of a call.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -75,7 +76,9 @@ def hermite_coefficients(functions: Sequence[Function], q: Array, terms: int, ki
     -------
     Array of shape (functions, terms, q)
     """
-    s, weights = rule(float(q.min()), float(q.max()), kinks, max(ORDER, terms // 3))
+    # h_k has sqrt(k) radians a standard deviation, and a panel is at most a third of RANGE wide: half of their
+    # product resolves it, ORDER the function.
+    s, weights = rule(float(q.min()), float(q.max()), kinks, ORDER + math.ceil(RANGE / 6 * math.sqrt(terms)))
     measure = weights * density(s, q)
     values = np.stack([function(s) for function in functions], axis=1)
     t = s / np.sqrt(q)[:, np.newaxis]
