@@ -7,12 +7,12 @@ from glorotlab.experiments.scales import Scale
 
 TINY = Scale(
     name="tiny",
-    width=12,
+    width=30,
     networks=3,
     examples=6,
     bins=8,
     jacobian_networks=2,
-    trained_width=6,
+    trained_width=30,
     trained_networks=2,
     updates=12,
     test_examples=20,

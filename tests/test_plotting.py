@@ -12,7 +12,7 @@ from glorotlab.errors import InvalidValueError
 from glorotlab.plotting import curves, histograms, layers, steps, style
 from glorotlab.plotting.plot import plot
 
-SPEC = gl.NetworkSpec.parse("4,5x2,3")
+SPEC = gl.NetworkSpec.parse("4,12x2,3")
 X, Y = np.random.default_rng(0).normal(size=(6, 4)), np.array([0, 1, 2, 0, 1, 2])
 
 
@@ -132,7 +132,7 @@ def test_colors_tell_layers_apart():
 
 def test_plotting_needs_no_display_and_no_pyplot():
     program = (
-        "import sys, glorotlab as gl; f = gl.plot(gl.predict(gl.NetworkSpec.parse('3,4,2'), input_second_moment=1.0));"
+        "import sys, glorotlab as gl; f = gl.plot(gl.predict(gl.NetworkSpec.parse('3,9,2'), input_second_moment=1.0));"
         "f.canvas.draw(); print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603

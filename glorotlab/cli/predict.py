@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from glorotlab.spec.network import NetworkSpec
 
+
 @grouped
 def predict(
     layers: Layers,
