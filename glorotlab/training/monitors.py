@@ -9,7 +9,7 @@ import numpy as np
 from glorotlab.data.source import Source
 from glorotlab.measurement import estimators
 from glorotlab.network.mlp import Network
-from glorotlab.schema import SATURATION_THRESHOLD, layer_statistics
+from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
 from glorotlab.spec.run import RunSpec
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ class StatisticsMonitor:
                 "examples": len(self.x),
                 "dtype": spec.dtype,
                 "saturation_threshold": SATURATION_THRESHOLD,
-            },
+            }
+            | digests(self.x, self.y),
         )
 
 
