@@ -171,8 +171,8 @@ def layer_statistics(
         dims = (*leading, *entry.dims)
         if array.ndim == len(dims) - 1 and entry.dims[-1] == "estimator":
             array = array[..., np.newaxis]
-        if name in ("fan_in", "fan_out", "weight_variance") and array.ndim == 1:
-            dims = ("layer",)
+        elif array.ndim == len(entry.dims):  # the same along every leading dimension, such as the fans
+            dims = entry.dims
         attrs = {"long_name": entry.long_name, "units": entry.units, "equation": entry.equation}
         data[name] = xr.Variable(dims, array, attrs)
     sizes = {dim: size for variable in data.values() for dim, size in variable.sizes.items()}

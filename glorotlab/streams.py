@@ -23,7 +23,6 @@ class Purpose(IntEnum):
     SHAPESET_VALIDATION = 5
     SHAPESET_TEST = 6
     QUADRATURE = 7
-    EXAMPLES = 8
     SPLIT = 9
 
 

@@ -68,7 +68,7 @@ def time_step(
     GlorotlabError
         Where the two do not compute the same step.
     """
-    generator = np.random.Generator(np.random.Philox(key=np.array([0, 0], dtype=np.uint64)))
+    generator = np.random.default_rng(0)
     x = generator.uniform(-1, 1, (batch, spec.fan_in)).astype(dtype)
     y = generator.integers(0, spec.classes, batch)
     network = Network(spec, dtype=dtype)
