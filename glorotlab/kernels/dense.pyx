@@ -80,7 +80,7 @@ cdef void forward_tile(
         gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], stride(z),
                        &weight[0, unit], stride(weight), 1, &s[first, unit], stride(s))
     for a in range(first, first + rows):
-        activate(activation, &s[a, unit], &out[a, unit], width)
+        activate(activation, 0, &s[a, unit], &out[a, unit], width)
 
 
 def forward(
@@ -118,7 +118,7 @@ cdef void propagate_tile(
         gemm[floating](False, True, batch, width, fan_out, 1, &d[0, 0], stride(d),
                        &weight[unit, 0], stride(weight), 0, &d_below[0, unit], stride(d_below))
     for a in range(batch):
-        multiply_derivative(activation_below, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
+        multiply_derivative(activation_below, 0, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
 
 
 def backward(

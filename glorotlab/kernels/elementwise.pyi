@@ -1,15 +1,23 @@
 """Element-wise kernels: activations and their derivatives.
 
 All arrays of one call are C-contiguous and share one shape and dtype, float32 or float64; nothing is checked here.
+``z`` may be ``s``, for an activation in place.
+
+f is within 1 unit in the last place of the exact value in float32, 4 in float64, over the whole line; f' within 1 and
+8, except that f' of tanh and sigmoid, computed from z, and of gelu, silu and mish next to the zero of f' are within
+2.5 eps absolutely.
 """
 
 from glorotlab.kernels._types import Matrix
 
 CODES: dict[str, int]
-"""Name of each activation that has a kernel, and the code the dense kernels take for it."""
+"""Name of each activation that has a kernel, without its parameter, and the code the dense kernels take for it."""
 
-def apply(code: int, s: Matrix, z: Matrix) -> None:
-    """Fill ``z`` with f(s), both of shape (batch, units)."""
+def apply(code: int, s: Matrix, z: Matrix, parameter: float = 0) -> None:
+    """Fill ``z`` with f(s), both of shape (batch, units).
 
-def apply_derivative(code: int, s: Matrix, z: Matrix, d: Matrix) -> None:
+    ``parameter`` is the one in brackets, as in ``leaky_relu(slope=0.01)``; the others ignore it.
+    """
+
+def apply_derivative(code: int, s: Matrix, z: Matrix, d: Matrix, parameter: float = 0) -> None:
     """Multiply ``d`` = dC/dz by f'(s) in place, which makes it dC/ds (Glorot & Bengio 2010, eq. 2)."""
