@@ -34,7 +34,7 @@ DIRECTIVES = {
 }
 
 # -O3 is stated because Python's own flags may say -O2, where GCC leaves loops scalar. FMA contraction is
-# off so that the last digit does not depend on whether the target has the instruction.
+# off so that plain loops have one result on every target; the tiles (kernels/tiles.h) ask for FMA themselves.
 COMPILE_ARGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 # Cython and setuptools compare times of files alone, so they would keep what other settings built.

@@ -85,6 +85,12 @@ def tiles(size, width):
     return -(-size // width)
 
 
+def forward_tiles(batch, fan_out, threads):
+    """Return how many tiles the forward kernel cuts a product into: up to 32 examples a share of the columns each."""
+    width = 256 if batch > 32 else 64 * tiles(fan_out, 64 * threads)
+    return tiles(batch, 128) * tiles(fan_out, width)
+
+
 def workers(threads, count):
     """Return how many threads must have had one of ``count`` tiles."""
     return min(threads if build_info.openmp else 1, count)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from references import FUNCTIONS, assert_within, guarded, matmul, tiles, workers
+from references import FUNCTIONS, assert_within, forward_tiles, guarded, matmul, tiles, workers
 
 from glorotlab.kernels import dense, elementwise
 from glorotlab.threads import single_threaded_blas
@@ -39,14 +39,14 @@ def row_tiles(batch, fan_in):
 
 def on_every_thread_count(run, count, *initial):
     """Run with copies of ``initial`` as outputs on 1, 2 and 4 threads; equal bits, nothing written outside, and each
-    of the threads had one of the ``count`` tiles.
+    of the threads had one of the tiles: ``count``, or a function from the number of threads to it.
     """
     results = []
     for threads in THREADS:
         outputs, untouched = zip(*(guarded(value, value.dtype) for value in initial), strict=True)
         with single_threaded_blas():
             run(*outputs, threads)
-        assert dense.workers() == workers(threads, count)
+        assert dense.workers() == workers(threads, count(threads) if callable(count) else count)
         assert all(check() for check in untouched), "written outside the array"
         results.append([output.tobytes() for output in outputs])
     assert results[0] == results[1] == results[2]
@@ -60,11 +60,10 @@ def test_forward(batch, fans, dtype):
     weight /= np.sqrt(np.asarray(fan_in, dtype))
     eps, nan = np.finfo(dtype).eps, np.full((batch, fan_out), np.nan, dtype)
     expected, bound = matmul(z, weight, eps, bias)
-    count = tiles(batch, 128) * tiles(fan_out, 128 if batch <= 32 else 256)
     for name, code in elementwise.CODES.items():
         s, out = on_every_thread_count(
             lambda s, out, threads, code=code: dense.forward(z, weight, bias, code, s, out, threads),
-            count,
+            lambda threads: forward_tiles(batch, fan_out, threads),
             nan,
             nan,
         )

@@ -1,83 +1,75 @@
-"""The small-batch tiles compiled for one SIMD level at a time give the bits of the built kernels, whichever level
-those run at: a wider vector changes nothing.
+"""The SIMD level: the machine's best unless it is named, and equal bits on any number of threads at each of them.
+
+That every level computes what it should is tests/test_tiles.py's business.
 """
 
-import ctypes
+import os
 import platform
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import glorotlab
-from glorotlab.kernels import dense, elementwise
-from glorotlab.threads import single_threaded_blas
+import glorotlab as gl
+from glorotlab.errors import InvalidValueError
+from glorotlab.kernels import dense, simd
+from glorotlab.threads import num_threads, set_num_threads
 
-KERNELS = Path(glorotlab.__file__).parent / "kernels"
-FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]  # as in setup.py
-LEVELS = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512f": ["-mavx512f"]}
-SOURCE = """
-#include "simd.h"
-#undef GLOROTLAB_CLONES
-#define GLOROTLAB_CLONES
-#include "tiles.h"
-void *const float32[] = {forward_tile_float, backward_tile_float, update_tile_float};
-void *const float64[] = {forward_tile_double, backward_tile_double, update_tile_double};
-"""
-SHAPES = [(1, 1, 1), (3, 17, 15), (10, 40, 133), (11, 37, 64), (32, 70, 45)]  # batch, fan_in, fan_out
-LINEAR = elementwise.CODES["linear"]
+FLAGS = {"avx2": {"avx2", "fma"}, "avx512": {"avx512f"}}
+pytestmark = pytest.mark.usefixtures("small_products_on_threads")
 
 
-@pytest.fixture(scope="module", params=LEVELS)
-def library(request, tmp_path_factory):
-    """The tiles, compiled for one level of this machine."""
-    cpu = Path("/proc/cpuinfo")
-    if platform.machine() != "x86_64" or not cpu.exists() or shutil.which("gcc") is None:
-        pytest.skip("the tiles have several SIMD levels only with gcc on Linux, x86-64")
-    if missing := {option[2:] for option in LEVELS[request.param]} - set(cpu.read_text().split()):
-        pytest.skip(f"this CPU has no {', '.join(sorted(missing))}")
-    folder = tmp_path_factory.mktemp("simd")
-    (folder / "tiles.c").write_text(SOURCE)
-    command = ["gcc", *FLAGS, *LEVELS[request.param], "-shared", "-fPIC", f"-I{KERNELS}", "tiles.c", "-o", "tiles.so"]
-    subprocess.run(command, cwd=folder, check=True)  # noqa: S603
-    return ctypes.CDLL(str(folder / "tiles.so"))
-
-
-def call(library, index, out, *arguments):
-    """Call tile ``index`` of the dtype of ``out``: matrices with their leading dimensions, integers, reals."""
-    real = {"float32": ctypes.c_float, "float64": ctypes.c_double}[out.dtype.name]
-    kinds, values = [], []
-    for value in arguments:
-        if isinstance(value, np.ndarray):
-            kinds += [ctypes.c_void_p, ctypes.c_ssize_t]
-            values += [value.ctypes.data, value.shape[1]]
-        else:
-            kinds.append(ctypes.c_int if isinstance(value, int) else real)
-            values.append(value)
-    address = (ctypes.c_void_p * 3).in_dll(library, out.dtype.name)[index]
-    ctypes.CFUNCTYPE(None, *kinds)(address)(*values)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_equal_bits_on_every_simd_level(library, shape, dtype):
-    batch, fan_in, fan_out = shape
-    rng = np.random.default_rng(0)
-    z, weight, d = (
-        rng.normal(size=size).astype(dtype) for size in ((batch, fan_in), (fan_in, fan_out), (batch, fan_out))
+def run(level):
+    code = "from glorotlab.kernels import simd; print(simd.get_level())"
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], env=os.environ | {"GLOROTLAB_SIMD": level}, capture_output=True, text=True
     )
-    zero, rate, decay = np.zeros(fan_out, dtype), 0.3, 0.01
-    s, d_below, new = np.empty_like(d), np.empty_like(z), weight.copy()
-    with single_threaded_blas():
-        dense.forward(z, weight, zero, LINEAR, s, s, 1)
-        dense.backward(d, weight, z, z, LINEAR, d_below, 1)
-        dense.backward_update(d, new, zero.copy(), None, z, LINEAR, None, None, None, rate, decay, 0.0, 1)
-    ours = [np.zeros_like(d), np.empty_like(z), weight.copy()]
-    keep = float(1 - np.asarray(decay, dtype))
-    call(library, 0, s, z, weight, ours[0], batch, fan_in, fan_out)
-    call(library, 1, s, d, weight, ours[1], batch, fan_in, fan_out)
-    call(library, 2, s, z, d, ours[2], batch, fan_in, fan_out, keep, rate)
-    for found, expected in zip(ours, (s, d_below, new), strict=True):
-        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_levels_are_those_of_the_cpu():
+    cpu = Path("/proc/cpuinfo")
+    if platform.machine() != "x86_64" or not cpu.exists():
+        pytest.skip("what a CPU can do is read from /proc/cpuinfo of x86-64")
+    flags = set(cpu.read_text().split())
+    levels = ["sse2", *(name for name, needed in FLAGS.items() if needed <= flags)]
+    assert list(simd.LEVELS) == levels
+
+
+@pytest.mark.parametrize("level", simd.LEVELS)
+def test_the_environment_names_a_level(level):
+    assert run(level).stdout.strip() == level
+
+
+def test_an_unknown_level_is_refused():
+    refused = run("avx9")
+    assert refused.returncode != 0
+    assert "SIMD level 'avx9': allowed on this machine are " + ", ".join(simd.LEVELS) in refused.stderr
+    before = simd.get_level()
+    with pytest.raises(InvalidValueError, match="SIMD level ''"):
+        simd.set_level("")
+    assert simd.get_level() == before
+
+
+@pytest.mark.parametrize("level", simd.LEVELS)
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.5, "l2": 0.01}], ids=str)
+@pytest.mark.parametrize("batch", [1, 10, 17])
+def test_equal_bits_on_any_number_of_threads(level, options, batch):
+    spec = gl.NetworkSpec.parse("70,133x2,9", activation="tanh")
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(batch, 70)).astype(np.float32), rng.integers(0, 9, batch)
+    ends, before, threads = [], simd.get_level(), num_threads()
+    simd.set_level(level)
+    try:
+        for count in (1, 2, 4):
+            set_num_threads(count)
+            net = gl.Network(spec)
+            for _ in range(3):
+                net.train_step(x, labels, 0.1, **options)
+            assert dense.workers() >= 1
+            ends.append([array.tobytes() for array in (*net.weights, *net.biases)])
+    finally:
+        simd.set_level(before)
+        set_num_threads(threads)
+    assert ends[0] == ends[1] == ends[2]

@@ -1,15 +1,16 @@
-"""Small-batch tiles, every batch from 1 to 33: remainders of the blocks of 2 and 5 examples, of 2 and 8 rows of W and
-of the lanes of a 64-byte vector (16 float32, 8 float64), against NumPy in float64.
+"""Small-batch tiles on every SIMD level of the machine, every batch from 1 to 33: remainders of the blocks of 10, 5 and
+2 examples, of 2 and 8 rows of W and of one and two vectors of up to 64 bytes (16 float32, 8 float64), against NumPy in
+float64.
 """
 
 import tracemalloc
 
 import numpy as np
 import pytest
-from references import FUNCTIONS, assert_within, guarded, matmul, tiles, workers
+from references import FUNCTIONS, assert_within, forward_tiles, guarded, matmul, tiles, workers
 
 from glorotlab import threads
-from glorotlab.kernels import dense, elementwise
+from glorotlab.kernels import dense, elementwise, simd
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.threads import single_threaded_blas
@@ -19,13 +20,22 @@ BATCHES = range(1, SMALL_BATCH + 2)
 DTYPES = ("float32", "float64")
 LANES, THREADS = 16, 2
 FANS = [(fan_in, LANES + remainder) for remainder in range(LANES) for fan_in in (16 + remainder % 8, 17)]
-FANS += [(1, 1), (1, LANES - 1), (3, 128 + 5)]  # nothing but remainders; a second tile of 128 units
+FANS += [(1, 1), (1, LANES - 1), (3, 128 + 5), (19, 64 + 5)]  # nothing but remainders; more than one thread's share
 LINEAR, TANH = elementwise.CODES["linear"], elementwise.CODES["tanh"]
 
 
 @pytest.fixture(autouse=True)
 def _restore(monkeypatch):
     monkeypatch.setitem(threads._state, "threads", threads._state["threads"])
+
+
+@pytest.fixture(autouse=True, params=simd.LEVELS)
+def level(request):
+    """Run on this SIMD level."""
+    before = simd.get_level()
+    simd.set_level(request.param)
+    yield request.param
+    simd.set_level(before)
 
 
 pytestmark = pytest.mark.usefixtures("small_products_on_threads")
@@ -45,7 +55,7 @@ def test_forward(batch, dtype):
         s, untouched = guarded(np.full((batch, fan_out), np.nan), dtype)
         with single_threaded_blas():
             dense.forward(z, weight, bias, LINEAR, s, s, THREADS)
-        assert dense.workers() == workers(THREADS, tiles(fan_out, 128 if batch <= SMALL_BATCH else 256))
+        assert dense.workers() == workers(THREADS, forward_tiles(batch, fan_out, THREADS))
         product, bound = matmul(z, weight, eps, bias)
         assert_within(s, product + bias, bound)
         assert untouched(), (fan_in, fan_out)
@@ -91,6 +101,27 @@ def test_update(batch, decay, momentum, dtype):
         assert_within(bias, -total[0], bound[0])
         assert untouched(), (fan_in, fan_out)
         assert v_untouched(), (fan_in, fan_out)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_propagation_and_update_in_one_call(batch, dtype):
+    """What goes back goes through the weights before their update, in every order of the passes over W."""
+    eps, rate, decay = np.finfo(dtype).eps, 0.125, 0.25
+    for fan_in, fan_out in FANS:
+        d, z, old = draw(dtype, (batch, fan_out), (batch, fan_in), (fan_in, fan_out))
+        weight, untouched = guarded(old, dtype)
+        d_below, d_untouched = guarded(np.full((batch, fan_in), np.nan), dtype)
+        bias = np.zeros(fan_out, dtype)
+        with single_threaded_blas():
+            dense.backward_update(d, weight, bias, z, z, LINEAR, d_below, None, None, rate, decay, 0.0, THREADS)
+        product, bound = matmul(d, old.T, eps)
+        assert_within(d_below, product, bound)
+        step, bound = matmul(rate * z.T.astype(np.float64), d, eps, abs(old))
+        expected = (1 - decay) * old.astype(np.float64) - step
+        assert_within(weight, expected, bound + eps * abs(expected))
+        assert untouched(), (fan_in, fan_out)
+        assert d_untouched(), (fan_in, fan_out)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

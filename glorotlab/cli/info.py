@@ -30,7 +30,7 @@ def collect() -> dict[str, Any]:
 
     from glorotlab import __version__
     from glorotlab.data.files import search_folders
-    from glorotlab.kernels import build_info
+    from glorotlab.kernels import build_info, simd
     from glorotlab.threads import num_threads
 
     return {
@@ -41,6 +41,7 @@ def collect() -> dict[str, Any]:
         "cython": build_info.cython_version,
         "compiler": build_info.compiler,
         "openmp": build_info.openmp,
+        "simd": f"{simd.get_level()} of {', '.join(simd.LEVELS)}",
         "platform": platform.platform(),
         "processor": _processor(),
         "cpus": os.cpu_count(),

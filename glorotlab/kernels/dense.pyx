@@ -1,9 +1,9 @@
-"""Dense layers s = z W + b, forward and backward, on tiles cut by shape alone.
+"""Dense layers s = z W + b, forward and backward.
 
 W has shape (fan_in, fan_out), row-major; z, s and the gradients have one row per example. Rows are contiguous; from
 one to the next it may be further than their length (glorotlab.kernels.buffers). Every tile does
-a whole summation, by our own tiles up to SMALL_BATCH examples and by one single-threaded gemm beyond, so that a
-result does not depend on the number of threads.
+whole sums, by our own tiles up to SMALL_BATCH examples and by one single-threaded gemm on tiles cut by shape beyond,
+so that a result does not depend on the number of threads.
 """
 
 from cython.parallel cimport prange
@@ -11,13 +11,13 @@ from cython.view cimport contiguous, strided
 
 from glorotlab.kernels._activations cimport LINEAR, activate, multiply_derivative
 from glorotlab.kernels._blas cimport floating, gemm
-from glorotlab.kernels._tiles cimport multiply, multiply_transposed, rank_update
+from glorotlab.kernels._tiles cimport multiply, multiply_back
 
 cdef enum:
     SMALL_BATCH = 32     # examples up to which our tiles beat a packing gemm
     EXAMPLE_TILE = 128   # rows of z a tile holds
-    COLUMN_TILE = 128    # small batch, forward: 8 rows of 128 weights stay in the first-level cache
-    ROW_TILE = 16        # small batch, backward: 16 x 1,000 float32 weights stay in the second-level cache
+    COLUMN_STEP = 64     # small batch, forward: a thread's share of the columns is a multiple
+    ROW_TILE = 16        # small batch, backward: rows of W to a tile
     WIDE_TILE = 256      # units of a gemm's tile
 
 
@@ -53,6 +53,11 @@ def workers():
 cdef inline int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil:
     """Threads worth waking for this many tiles and multiply-adds."""
     return <int> min(<Py_ssize_t> threads, tiles) if work > parallel_work else 1
+
+
+cdef inline int share(Py_ssize_t units, int workers) noexcept nogil:
+    """Columns to a thread: W is read along its rows, the longer the piece the faster. No sum depends on the cut."""
+    return <int> ((units + workers * COLUMN_STEP - 1) // (workers * COLUMN_STEP)) * COLUMN_STEP
 
 
 cdef inline thread_set this_thread() noexcept nogil:
@@ -91,7 +96,7 @@ def forward(
     global last_call
     cdef thread_set seen = 0
     cdef Py_ssize_t batch = z.shape[0], fan_in = weight.shape[0], fan_out = weight.shape[1]
-    cdef int width = COLUMN_TILE if batch <= SMALL_BATCH else WIDE_TILE
+    cdef int width = WIDE_TILE if batch > SMALL_BATCH else share(fan_out, team(threads, fan_out, batch * fan_in * fan_out))
     cdef Py_ssize_t columns = (fan_out + width - 1) // width
     cdef Py_ssize_t tiles = columns * ((batch + EXAMPLE_TILE - 1) // EXAMPLE_TILE), tile
     cdef int first, unit, workers = team(threads, tiles, batch * fan_in * fan_out)
@@ -112,8 +117,8 @@ cdef void propagate_tile(
     """dC/ds of units unit..unit+width below: d W' times f' (Glorot & Bengio 2010, eq. 2)."""
     cdef int batch = <int> d.shape[0], fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1], a
     if batch <= SMALL_BATCH:
-        multiply_transposed[floating](&d[0, 0], stride(d), &weight[unit, 0], stride(weight),
-                                      &d_below[0, unit], stride(d_below), batch, width, fan_out)
+        multiply_back[floating](&d[0, 0], stride(d), <floating*> &weight[unit, 0], stride(weight),
+                                &d_below[0, unit], stride(d_below), NULL, 0, batch, width, fan_out, 1, 0)
     else:
         gemm[floating](False, True, batch, width, fan_out, 1, &d[0, 0], stride(d),
                        &weight[unit, 0], stride(weight), 0, &d_below[0, unit], stride(d_below))
@@ -167,8 +172,8 @@ cdef void subtract_product(
     """Rows unit..unit+width of out: out <- keep out - rate z' d."""
     cdef int batch = <int> d.shape[0], fan_in = <int> out.shape[0], fan_out = <int> out.shape[1]
     if batch <= SMALL_BATCH:
-        rank_update[floating](&z_below[0, unit], stride(z_below), &d[0, 0], stride(d), &out[unit, 0], stride(out),
-                              batch, width, fan_out, keep, rate)
+        multiply_back[floating](&d[0, 0], stride(d), &out[unit, 0], stride(out), NULL, 0,
+                                &z_below[0, unit], stride(z_below), batch, width, fan_out, keep, rate)
     else:
         gemm[floating](True, False, width, fan_out, batch, -rate, &z_below[0, unit], stride(z_below),
                        &d[0, 0], stride(d), keep, &out[unit, 0], stride(out))
@@ -192,6 +197,19 @@ cdef void update_bias(
             bias[k] -= rate * total
 
 
+cdef void propagate_and_update_tile(
+    const floating[::strided, ::contiguous] d, floating[::strided, ::contiguous] weight,
+    const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
+    floating[::strided, ::contiguous] d_below, floating rate, floating decay, int unit, int width,
+) noexcept nogil:
+    """propagate_tile and update_tile of a small batch without a velocity in one pass over W."""
+    cdef int batch = <int> d.shape[0], a
+    multiply_back[floating](&d[0, 0], stride(d), &weight[unit, 0], stride(weight), &d_below[0, unit], stride(d_below),
+                            &z_below[0, unit], stride(z_below), batch, width, <int> weight.shape[1], 1 - decay, rate)
+    for a in range(batch):
+        multiply_derivative(activation_below, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
+
+
 def backward_update(
     const floating[::strided, ::contiguous] d, floating[::strided, ::contiguous] weight, floating[::1] bias,
     const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
@@ -203,6 +221,7 @@ def backward_update(
     cdef thread_set seen = 0
     cdef Py_ssize_t batch = d.shape[0], fan_in = weight.shape[0], tile, tiles
     cdef bint propagate = d_below is not None, has_velocity = weight_velocity is not None
+    cdef bint one_pass = batch <= SMALL_BATCH and not has_velocity
     cdef int width = ROW_TILE if batch <= SMALL_BATCH else WIDE_TILE, unit, rows, workers
     if not batch:
         last_call = 0
@@ -213,6 +232,10 @@ def backward_update(
         seen |= this_thread()
         unit = <int> tile * width
         rows = <int> min(width, fan_in - unit)
+        if propagate and one_pass:
+            propagate_and_update_tile(d, weight, s_below, z_below, activation_below, d_below,
+                                      <floating> rate, <floating> decay, unit, rows)
+            continue
         if propagate:
             propagate_tile(d, weight, s_below, z_below, activation_below, d_below, unit, rows)
         update_tile(d, z_below, weight, weight_velocity, has_velocity,

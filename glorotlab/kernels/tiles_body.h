@@ -1,160 +1,152 @@
-/* The tiles for one type REAL, named by NAME; included by tiles.h once for each.
+/* The tiles for one SIMD level and one REAL, in the words of vectors.h.
 
    The *_block functions take their counts as constants: the compiler unrolls them and keeps the arrays in registers. */
 
-typedef GLOROTLAB_VECTOR(REAL) NAME(vector);
-#define VECTOR NAME(vector)
-#define LANES ((int)(sizeof(VECTOR) / sizeof(REAL)))
-
-/* s (examples, width) += z (examples, rows) w (rows, width) */
-GLOROTLAB_INLINE void NAME(forward_block)(const int examples, const int rows, const REAL *z, ptrdiff_t ldz,
-                                          const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int width)
+/* s (examples, some columns) += z (examples, rows) w (rows, some columns): `vectors` whole vectors, or one of `some` */
+INLINE void NAME(forward_strip)(const int examples, const int rows, const int vectors, const int some, const int ahead,
+                                const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds)
 {
-    REAL x[2][8];
-    int j = 0;
+    VECTOR sum[MOST_EXAMPLES][VECTORS];
     for (int a = 0; a < examples; a++)
-        for (int i = 0; i < rows; i++)
-            x[a][i] = z[a * ldz + i];
-    for (; j + LANES <= width; j += LANES) {
-        VECTOR weight[8];
-        for (int i = 0; i < rows; i++)
-            weight[i] = *(const VECTOR *)(w + i * ldw + j);
-        for (int a = 0; a < examples; a++) {
-            VECTOR sum = *(const VECTOR *)(s + a * lds + j);
-            for (int i = 0; i < rows; i++)
-                sum += x[a][i] * weight[i];
-            *(VECTOR *)(s + a * lds + j) = sum;
+        for (int v = 0; v < vectors; v++)
+            sum[a][v] = some ? LOAD_SOME(s + a * lds, some) : LOAD(s + a * lds + v * LANES);
+    UNROLL for (int i = 0; i < rows; i++) {
+        VECTOR weight[VECTORS];
+        for (int v = 0; v < vectors; v++) {
+            weight[v] = some ? LOAD_SOME(w + i * ldw, some) : LOAD(w + i * ldw + v * LANES);
+            if (ahead)
+                PREFETCH(w + (i + rows) * ldw + v * LANES);
+        }
+        UNROLL for (int a = 0; a < examples; a++) {
+            const VECTOR x = BROADCAST(z[a * ldz + i]);
+            for (int v = 0; v < vectors; v++)
+                sum[a][v] = FMA(x, weight[v], sum[a][v]);
         }
     }
-    for (; j < width; j++)
-        for (int a = 0; a < examples; a++) {
-            REAL sum = s[a * lds + j];
-            for (int i = 0; i < rows; i++)
-                sum += x[a][i] * w[i * ldw + j];
-            s[a * lds + j] = sum;
-        }
+    for (int a = 0; a < examples; a++)
+        for (int v = 0; v < vectors; v++)
+            if (some)
+                STORE_SOME(s + a * lds, sum[a][v], some);
+            else
+                STORE(s + a * lds + v * LANES, sum[a][v]);
+}
+
+INLINE void NAME(forward_block)(const int examples, const int rows, const int ahead, const REAL *z, ptrdiff_t ldz,
+                                const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int width)
+{
+    int j = 0;
+    for (; j + VECTORS * LANES <= width; j += VECTORS * LANES)
+        NAME(forward_strip)(examples, rows, VECTORS, 0, ahead, z, ldz, w + j, ldw, s + j, lds);
+    for (; j + LANES <= width; j += LANES)
+        NAME(forward_strip)(examples, rows, 1, 0, ahead, z, ldz, w + j, ldw, s + j, lds);
+    if (j < width)
+        NAME(forward_strip)(examples, rows, 1, width - j, 0, z, ldz, w + j, ldw, s + j, lds);
 }
 
 /* s (batch, width) += z (batch, fan_in) w (fan_in, width) */
-GLOROTLAB_CLONES static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s,
-                                                ptrdiff_t lds, int batch, int fan_in, int width)
+TARGET static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s,
+                                      ptrdiff_t lds, int batch, int fan_in, int width)
 {
+#define EIGHT_ROWS(n) \
+    NAME(forward_block)(n, 8, a == 0, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
+#define ONE_ROW(n) NAME(forward_block)(n, 1, 0, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
     int i = 0;
-    for (; i + 8 <= fan_in; i += 8) {
-        int a = 0;
-        for (int row = 8; row < 16; row++) /* the next eight: a short piece of each row escapes the hardware's prefetch */
-            for (int j = 0; j < width; j += LANES)
-                GLOROTLAB_PREFETCH(w + (i + row) * ldw + j);
-        for (; a + 2 <= batch; a += 2)
-            NAME(forward_block)(2, 8, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width);
-        for (; a < batch; a++)
-            NAME(forward_block)(1, 8, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width);
-    }
+    for (; i + 8 <= fan_in; i += 8)
+        FOR_EXAMPLES(batch, EIGHT_ROWS)
     for (; i < fan_in; i++)
-        for (int a = 0; a < batch; a++)
-            NAME(forward_block)(1, 1, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width);
+        FOR_EXAMPLES(batch, ONE_ROW)
+#undef EIGHT_ROWS
+#undef ONE_ROW
 }
 
-/* Sum of the lanes, in a tree. */
-GLOROTLAB_INLINE REAL NAME(lane_sum)(VECTOR sum)
+/* One vector, or `some` of its lanes, of each row and example in backward_block. */
+INLINE void NAME(backward_step)(const int examples, const int rows, const int back, const int update, const int some,
+                                const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, VECTOR keep,
+                                VECTOR step[ROWS][MOST_EXAMPLES], VECTOR sum[ROWS][MOST_EXAMPLES])
 {
-    REAL lane[LANES];
-    *(VECTOR *)lane = sum;
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++)
-            lane[i] += lane[i + half];
-    return lane[0];
-}
-
-/* out (examples, rows) = d (examples, fan_out) w' for w (rows, fan_out); fetches the next rows ahead if asked */
-GLOROTLAB_INLINE void NAME(backward_block)(const int examples, const int rows, const int ahead, const REAL *d,
-                                           ptrdiff_t ldd, const REAL *w, ptrdiff_t ldw, REAL *out, ptrdiff_t ldo,
-                                           int fan_out)
-{
-    VECTOR sum[2][5] = {{{0}}};
-    int k = 0;
-    for (; k + LANES <= fan_out; k += LANES)
+    VECTOR old[ROWS], changed[ROWS];
+    for (int i = 0; i < rows; i++) {
+        old[i] = some ? LOAD_SOME(w + i * ldw, some) : LOAD(w + i * ldw);
+        changed[i] = keep * old[i];
+        PREFETCH(w + (i + rows) * ldw);
+    }
+    UNROLL for (int a = 0; a < examples; a++) {
+        VECTOR gradient = some ? LOAD_SOME(d + a * ldd, some) : LOAD(d + a * ldd);
+        KEEP(gradient);
         for (int i = 0; i < rows; i++) {
-            if (ahead)
-                GLOROTLAB_PREFETCH(w + (rows + i) * ldw + k);
-            for (int a = 0; a < examples; a++)
-                sum[i][a] += *(const VECTOR *)(d + a * ldd + k) * *(const VECTOR *)(w + i * ldw + k);
+            if (back)
+                sum[i][a] = FMA(gradient, old[i], sum[i][a]);
+            if (update)
+                changed[i] = FMA(step[i][a], gradient, changed[i]);
         }
+    }
+    for (int i = 0; i < rows && update; i++)
+        if (some)
+            STORE_SOME(w + i * ldw, changed[i], some);
+        else
+            STORE(w + i * ldw, changed[i]);
+}
+
+/* One pass over w (rows, fan_out):
+   `back`:   out (examples, rows) = d (examples, fan_out) w'
+   `update`: w = keep w - rate z' d for z (examples, rows)
+   Both at once: the weights that carry back are those before the update. */
+INLINE void NAME(backward_block)(const int examples, const int rows, const int back, const int update, const REAL *d,
+                                 ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *out, ptrdiff_t ldo, const REAL *z,
+                                 ptrdiff_t ldz, int fan_out, REAL keep, REAL rate)
+{
+    VECTOR sum[ROWS][MOST_EXAMPLES], step[ROWS][MOST_EXAMPLES];
+    int k = 0;
     for (int i = 0; i < rows; i++)
         for (int a = 0; a < examples; a++) {
-            REAL total = NAME(lane_sum)(sum[i][a]);
-            for (int rest = k; rest < fan_out; rest++)
-                total += d[a * ldd + rest] * w[i * ldw + rest];
-            out[a * ldo + i] = total;
+            sum[i][a] = BROADCAST(0);
+            step[i][a] = update ? BROADCAST(-rate * z[a * ldz + i]) : sum[i][a];
         }
-}
-
-/* out (batch, rows) = d (batch, fan_out) w' for w (rows, fan_out) */
-GLOROTLAB_CLONES static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL *w, ptrdiff_t ldw, REAL *out,
-                                                 ptrdiff_t ldo, int batch, int rows, int fan_out)
-{
-    int a = 0;
-    for (; a + 5 <= batch; a += 5) {
-        int i = 0;
-        for (; i + 2 <= rows; i += 2)
-            if (a == 0)
-                NAME(backward_block)(5, 2, 1, d, ldd, w + i * ldw, ldw, out + i, ldo, fan_out);
-            else
-                NAME(backward_block)(5, 2, 0, d + a * ldd, ldd, w + i * ldw, ldw, out + a * ldo + i, ldo, fan_out);
-        for (; i < rows; i++)
-            NAME(backward_block)(5, 1, 0, d + a * ldd, ldd, w + i * ldw, ldw, out + a * ldo + i, ldo, fan_out);
-    }
-    for (; a < batch; a++)
-        for (int i = 0; i < rows; i++)
-            NAME(backward_block)(1, 1, 0, d + a * ldd, ldd, w + i * ldw, ldw, out + a * ldo + i, ldo, fan_out);
-}
-
-/* w (rows, fan_out) = keep w - rate z' d for z (examples, rows), d (examples, fan_out) */
-GLOROTLAB_INLINE void NAME(update_block)(const int examples, const int rows, const REAL *z, ptrdiff_t ldz,
-                                         const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, int fan_out, REAL keep,
-                                         REAL rate)
-{
-    REAL x[2][5];
-    int k = 0;
-    for (int i = 0; i < rows; i++)
-        for (int a = 0; a < examples; a++)
-            x[i][a] = rate * z[a * ldz + i];
     for (; k + LANES <= fan_out; k += LANES)
-        for (int i = 0; i < rows; i++) {
-            VECTOR weight = keep * *(const VECTOR *)(w + i * ldw + k);
-            for (int a = 0; a < examples; a++)
-                weight -= x[i][a] * *(const VECTOR *)(d + a * ldd + k);
-            *(VECTOR *)(w + i * ldw + k) = weight;
-        }
-    for (; k < fan_out; k++)
-        for (int i = 0; i < rows; i++) {
-            REAL weight = keep * w[i * ldw + k];
-            for (int a = 0; a < examples; a++)
-                weight -= x[i][a] * d[a * ldd + k];
-            w[i * ldw + k] = weight;
-        }
+        NAME(backward_step)(examples, rows, back, update, 0, d + k, ldd, w + k, ldw, BROADCAST(keep), step, sum);
+    if (k < fan_out)
+        NAME(backward_step)(examples, rows, back, update, fan_out - k, d + k, ldd, w + k, ldw, BROADCAST(keep), step, sum);
+    for (int i = 0; i < rows && back; i++)
+        for (int a = 0; a < examples; a++)
+            out[a * ldo + i] = SUM(sum[i][a]);
 }
 
-/* w (rows, fan_out) = keep w - rate z' d for z (batch, rows), d (batch, fan_out) */
-GLOROTLAB_CLONES static void NAME(update_tile)(const REAL *z, ptrdiff_t ldz, const REAL *d, ptrdiff_t ldd, REAL *w,
-                                               ptrdiff_t ldw, int batch, int rows, int fan_out, REAL keep, REAL rate)
+/* The row or rows of w that one call of backward_tile's loop takes, for the whole batch. */
+INLINE void NAME(backward_rows)(const int rows, const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *out,
+                                ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, int fan_out, REAL keep,
+                                REAL rate)
 {
-    int i = 0;
-    for (; i < rows; i += 2) {
-        int a = 0;
-        REAL scale = keep; /* once: the first block applies it */
-        for (; a + 5 <= batch; a += 5, scale = 1)
-            if (i + 2 <= rows)
-                NAME(update_block)(5, 2, z + a * ldz + i, ldz, d + a * ldd, ldd, w + i * ldw, ldw, fan_out, scale, rate);
-            else
-                NAME(update_block)(5, 1, z + a * ldz + i, ldz, d + a * ldd, ldd, w + i * ldw, ldw, fan_out, scale, rate);
-        for (; a < batch; a++, scale = 1)
-            if (i + 2 <= rows)
-                NAME(update_block)(1, 2, z + a * ldz + i, ldz, d + a * ldd, ldd, w + i * ldw, ldw, fan_out, scale, rate);
-            else
-                NAME(update_block)(1, 1, z + a * ldz + i, ldz, d + a * ldd, ldd, w + i * ldw, ldw, fan_out, scale, rate);
+#define BLOCK(n, back, update, kept) \
+    NAME(backward_block)(n, rows, back, update, d + a * ldd, ldd, w, ldw, out + a * ldo, ldo, z + a * ldz, ldz, fan_out, \
+                         kept, rate)
+#define BOTH(n) BLOCK(n, 1, 1, keep)
+#define BACK(n) BLOCK(n, 1, 0, 1)
+#define UPDATE(n) BLOCK(n, 0, 1, a ? 1 : keep)
+    if (out && z && batch == glorotlab_block(batch)) {
+        FOR_EXAMPLES(batch, BOTH)
+        return;
     }
+    if (out)
+        FOR_EXAMPLES(batch, BACK)
+    if (z)
+        FOR_EXAMPLES(batch, UPDATE)
+#undef BLOCK
+#undef BOTH
+#undef BACK
+#undef UPDATE
 }
 
-#undef VECTOR
-#undef LANES
+/* out (batch, rows) = d (batch, fan_out) w' unless out is null, then
+   w (rows, fan_out) = keep w - rate z' d for z (batch, rows) unless z is null */
+TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *out, ptrdiff_t ldo,
+                                       const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out, REAL keep,
+                                       REAL rate)
+{
+#define AT(pointer, i) ((pointer) ? (pointer) + (i) : (pointer))
+    int i = 0;
+    for (; i + ROWS <= rows; i += ROWS)
+        NAME(backward_rows)(ROWS, d, ldd, w + i * ldw, ldw, AT(out, i), ldo, AT(z, i), ldz, batch, fan_out, keep, rate);
+    for (; i < rows; i++)
+        NAME(backward_rows)(1, d, ldd, w + i * ldw, ldw, AT(out, i), ldo, AT(z, i), ldz, batch, fan_out, keep, rate);
+#undef AT
+}
