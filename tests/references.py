@@ -18,8 +18,31 @@ FUNCTIONS = {
     "sigmoid": (scipy.special.expit, lambda s: 0.25 / np.cosh(s / 2) ** 2),
     "softsign": (lambda s: s / (1 + abs(s)), lambda s: 1 / (1 + abs(s)) ** 2),
     "relu": (lambda s: np.where(s > 0, s, 0.0), lambda s: np.where(s > 0, 1.0, 0.0)),
+    "leaky_relu": (lambda s: np.where(s > 0, s, 0.01 * s), lambda s: np.where(s > 0, 1.0, 0.01)),
+    "hard_tanh": (lambda s: np.clip(s, -1, 1), lambda s: np.where(abs(s) < 1, 1.0, 0.0)),
+    "erf": (scipy.special.erf, lambda s: 2 / np.sqrt(np.pi) * np.exp(-(s**2))),
+    "sin": (np.sin, np.cos),
+    "arctan": (np.arctan, lambda s: 1 / (1 + s**2)),
+    "gelu": (
+        lambda s: s * scipy.special.ndtr(s),
+        lambda s: scipy.special.ndtr(s) + s * np.exp(-(s**2) / 2) / np.sqrt(2 * np.pi),
+    ),
+    "silu": (
+        lambda s: s * scipy.special.expit(s),
+        lambda s: scipy.special.expit(s) * (1 + s * scipy.special.expit(-s)),
+    ),
+    "mish": (
+        lambda s: s * np.tanh(np.logaddexp(0, s)),
+        lambda s: np.tanh(np.logaddexp(0, s)) + s * scipy.special.expit(s) / np.cosh(np.logaddexp(0, s)) ** 2,
+    ),
+    "softplus": (lambda s: np.logaddexp(0, s), scipy.special.expit),
+    "elu": (lambda s: np.where(s > 0, s, np.expm1(s)), lambda s: np.where(s > 0, 1.0, np.exp(s))),
+    "selu": (
+        lambda s: 1.0507009873554805 * np.where(s > 0, s, 1.6732632423543772 * np.expm1(s)),
+        lambda s: 1.0507009873554805 * np.where(s > 0, 1.0, 1.6732632423543772 * np.exp(s)),
+    ),
 }
-"""f and f' of each activation."""
+"""f and f' of each activation, with its own parameters where it has any."""
 
 
 def guarded(values, dtype, edge=64):

@@ -7,7 +7,16 @@ Fans are 1 or more; a batch may be empty, and an empty one updates nothing.
 
 from glorotlab.kernels._types import Matrix, Vector
 
-def forward(z: Matrix, weight: Matrix, bias: Vector, activation: int, s: Matrix, out: Matrix, threads: int) -> None:
+def forward(
+    z: Matrix,
+    weight: Matrix,
+    bias: Vector,
+    activation: int,
+    s: Matrix,
+    out: Matrix,
+    threads: int,
+    parameter: float = 0,
+) -> None:
     """Fill ``s`` = z W + b and ``out`` = f(s).
 
     Parameters
@@ -20,6 +29,8 @@ def forward(z: Matrix, weight: Matrix, bias: Vector, activation: int, s: Matrix,
     s, out : (batch, fan_out)
         Filled; they may be the same array where the pre-activation is not needed.
     threads : int
+    parameter : float
+        Of the activation, as the slope of ``leaky_relu``.
     """
 
 def backward(
@@ -30,6 +41,7 @@ def backward(
     activation_below: int,
     d_below: Matrix,
     threads: int,
+    parameter: float = 0,
 ) -> None:
     """Fill ``d_below`` = (d W') f'(s_below): dC/ds of the layer below (Glorot & Bengio 2010, eq. 2).
 
@@ -61,6 +73,7 @@ def backward_update(
     decay: float,
     momentum: float,
     threads: int,
+    parameter: float = 0,
 ) -> None:
     """Propagate ``d`` through W as ``backward`` does and update W and b while each tile of W is in cache.
 

@@ -70,7 +70,8 @@ cdef inline int stride(const floating[::strided, ::contiguous] matrix) noexcept 
 
 
 cdef void forward_tile(
-    const floating[::strided, ::contiguous] z, const floating[::strided, ::contiguous] weight, const floating[::1] bias, int activation,
+    const floating[::strided, ::contiguous] z, const floating[::strided, ::contiguous] weight, const floating[::1] bias,
+    int activation, double parameter,
     floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] out, int first, int rows, int unit, int width,
 ) noexcept nogil:
     """Examples first..first+rows of units unit..unit+width: s = z W + b, then z = f(s) while s is in cache."""
@@ -85,12 +86,13 @@ cdef void forward_tile(
         gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], stride(z),
                        &weight[0, unit], stride(weight), 1, &s[first, unit], stride(s))
     for a in range(first, first + rows):
-        activate(activation, 0, &s[a, unit], &out[a, unit], width)
+        activate(activation, parameter, &s[a, unit], &out[a, unit], width)
 
 
 def forward(
     const floating[::strided, ::contiguous] z, const floating[::strided, ::contiguous] weight, const floating[::1] bias, int activation,
     floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] out, int threads,
+    double parameter=0,
 ):
     """s = z W + b and out = f(s); see dense.pyi."""
     global last_call
@@ -104,14 +106,14 @@ def forward(
         seen |= this_thread()
         first = <int> (tile // columns) * EXAMPLE_TILE
         unit = <int> (tile % columns) * width
-        forward_tile(z, weight, bias, activation, s, out, first, <int> min(EXAMPLE_TILE, batch - first),
+        forward_tile(z, weight, bias, activation, parameter, s, out, first, <int> min(EXAMPLE_TILE, batch - first),
                      unit, <int> min(width, fan_out - unit))
     last_call = seen
 
 
 cdef void propagate_tile(
     const floating[::strided, ::contiguous] d, const floating[::strided, ::contiguous] weight,
-    const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
+    const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below, double parameter,
     floating[::strided, ::contiguous] d_below, int unit, int width,
 ) noexcept nogil:
     """dC/ds of units unit..unit+width below: d W' times f' (Glorot & Bengio 2010, eq. 2)."""
@@ -123,13 +125,13 @@ cdef void propagate_tile(
         gemm[floating](False, True, batch, width, fan_out, 1, &d[0, 0], stride(d),
                        &weight[unit, 0], stride(weight), 0, &d_below[0, unit], stride(d_below))
     for a in range(batch):
-        multiply_derivative(activation_below, 0, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
+        multiply_derivative(activation_below, parameter, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
 
 
 def backward(
     const floating[::strided, ::contiguous] d, const floating[::strided, ::contiguous] weight,
     const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
-    floating[::strided, ::contiguous] d_below, int threads,
+    floating[::strided, ::contiguous] d_below, int threads, double parameter=0,
 ):
     """d_below = (d W') f'(s_below); see dense.pyi."""
     global last_call
@@ -141,7 +143,7 @@ def backward(
     for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
         seen |= this_thread()
         unit = <int> tile * width
-        propagate_tile(d, weight, s_below, z_below, activation_below, d_below,
+        propagate_tile(d, weight, s_below, z_below, activation_below, parameter, d_below,
                        unit, <int> min(width, fan_in - unit))
     last_call = seen
 
@@ -199,7 +201,7 @@ cdef void update_bias(
 
 cdef void propagate_and_update_tile(
     const floating[::strided, ::contiguous] d, floating[::strided, ::contiguous] weight,
-    const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
+    const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below, double parameter,
     floating[::strided, ::contiguous] d_below, floating rate, floating decay, int unit, int width,
 ) noexcept nogil:
     """propagate_tile and update_tile of a small batch without a velocity in one pass over W."""
@@ -207,14 +209,14 @@ cdef void propagate_and_update_tile(
     multiply_back[floating](&d[0, 0], stride(d), &weight[unit, 0], stride(weight), &d_below[0, unit], stride(d_below),
                             &z_below[0, unit], stride(z_below), batch, width, <int> weight.shape[1], 1 - decay, rate)
     for a in range(batch):
-        multiply_derivative(activation_below, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
+        multiply_derivative(activation_below, parameter, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
 
 
 def backward_update(
     const floating[::strided, ::contiguous] d, floating[::strided, ::contiguous] weight, floating[::1] bias,
     const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
     floating[::strided, ::contiguous] d_below, floating[::strided, ::contiguous] weight_velocity, floating[::1] bias_velocity,
-    double rate, double decay, double momentum, int threads,
+    double rate, double decay, double momentum, int threads, double parameter=0,
 ):
     """Propagate d through W and update W and b, tile by tile; see dense.pyi."""
     global last_call
@@ -233,11 +235,11 @@ def backward_update(
         unit = <int> tile * width
         rows = <int> min(width, fan_in - unit)
         if propagate and one_pass:
-            propagate_and_update_tile(d, weight, s_below, z_below, activation_below, d_below,
+            propagate_and_update_tile(d, weight, s_below, z_below, activation_below, parameter, d_below,
                                       <floating> rate, <floating> decay, unit, rows)
             continue
         if propagate:
-            propagate_tile(d, weight, s_below, z_below, activation_below, d_below, unit, rows)
+            propagate_tile(d, weight, s_below, z_below, activation_below, parameter, d_below, unit, rows)
         update_tile(d, z_below, weight, weight_velocity, has_velocity,
                     <floating> rate, <floating> decay, <floating> momentum, unit, rows)
     last_call = seen

@@ -21,6 +21,7 @@ from glorotlab.threads import num_threads, single_threaded_blas
 Array = npt.NDArray[np.floating[Any]]
 
 DTYPES = ("float32", "float64")
+LINEAR = elementwise.CODES["linear"]
 
 
 @dataclass
@@ -132,8 +133,9 @@ class Network:
         self._workspaces: dict[int, _Workspace] = {}
         self._cost_code = costs.CODES[spec.output, spec.cost]
         self._activation = activations.get(spec.activation)
-        self._fused = spec.activation in elementwise.CODES
-        self._code = elementwise.CODES.get(spec.activation, elementwise.CODES["linear"])
+        self._fused = self._activation.family in elementwise.CODES
+        self._code = elementwise.CODES.get(self._activation.family, LINEAR)
+        self._parameter = sum(self._activation.parameters)  # of one, or of none
 
     def _draw(self) -> Iterator[tuple[Array, Array]]:
         """Yield weights and biases of every layer."""
@@ -198,7 +200,9 @@ class Network:
                     passed.activations[layer - 1],
                     backprop[layer - 1],
                 )
-                dense.backward(backprop[layer], self.weights[layer], s, z, self._code, d, num_threads())
+                dense.backward(
+                    backprop[layer], self.weights[layer], s, z, self._code, d, num_threads(), self._parameter
+                )
                 self._unfused_derivative(s, d)
         return BackwardPass(passed.inputs, passed.preactivations, passed.activations, cost, backprop)
 
@@ -264,6 +268,7 @@ class Network:
                     decay,
                     momentum,
                     threads,
+                    self._parameter,
                 )
                 if s is not None and d is not None:
                     self._unfused_derivative(s, d)
@@ -273,8 +278,8 @@ class Network:
         below, threads, last = inputs, num_threads(), len(self.weights) - 1
         with single_threaded_blas():
             for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-                code, out = (self._code, z[layer]) if layer < last else (elementwise.CODES["linear"], s[layer])
-                dense.forward(below, weight, bias, code, s[layer], out, threads)
+                code, out = (self._code, z[layer]) if layer < last else (LINEAR, s[layer])
+                dense.forward(below, weight, bias, code, s[layer], out, threads, self._parameter)
                 if layer < last and not self._fused:
                     z[layer][...] = self._activation.function(s[layer])
                 below = z[layer]
