@@ -328,3 +328,13 @@ def test_an_expression_trains(dtype):
     costs = [[net.train_step(x, y, 0.3) for _ in range(20)] for net in nets]
     np.testing.assert_allclose(costs[0], costs[1], rtol=1e-3 if dtype == "float32" else 1e-11)
     assert costs[1][-1] < 0.7 * costs[1][0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_infinities_that_cancel_are_taken_to_the_limit(dtype):
+    """f' = exp(-x^2) - 2 x^2 exp(-x^2) is 0 - inf 0 at large x."""
+    largest = np.finfo(dtype).max
+    s = np.array([-np.inf, -largest, largest, np.inf], dtype)
+    record = activations.get("x*exp(-x**2)")
+    assert not record.function(s).any()
+    assert not record.derivative(s).any()
