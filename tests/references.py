@@ -12,10 +12,19 @@ import scipy.special
 
 from glorotlab.kernels import build_info
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+expit, ndtr = scipy.special.expit, scipy.special.ndtr
+
+
+def mish_derivative(s):
+    t = np.tanh(np.logaddexp(0, s))
+    return t + s * (1 - t) * (1 + t) * expit(s)
+
+
 FUNCTIONS = {
     "linear": (lambda s: s, lambda s: np.ones_like(s)),
     "tanh": (np.tanh, lambda s: 1 / np.cosh(s) ** 2),
-    "sigmoid": (scipy.special.expit, lambda s: 0.25 / np.cosh(s / 2) ** 2),
+    "sigmoid": (expit, lambda s: 0.25 / np.cosh(s / 2) ** 2),
     "softsign": (lambda s: s / (1 + abs(s)), lambda s: 1 / (1 + abs(s)) ** 2),
     "relu": (lambda s: np.where(s > 0, s, 0.0), lambda s: np.where(s > 0, 1.0, 0.0)),
     "leaky_relu": (lambda s: np.where(s > 0, s, 0.01 * s), lambda s: np.where(s > 0, 1.0, 0.01)),
@@ -23,26 +32,25 @@ FUNCTIONS = {
     "erf": (scipy.special.erf, lambda s: 2 / np.sqrt(np.pi) * np.exp(-(s**2))),
     "sin": (np.sin, np.cos),
     "arctan": (np.arctan, lambda s: 1 / (1 + s**2)),
-    "gelu": (
-        lambda s: s * scipy.special.ndtr(s),
-        lambda s: scipy.special.ndtr(s) + s * np.exp(-(s**2) / 2) / np.sqrt(2 * np.pi),
-    ),
-    "silu": (
-        lambda s: s * scipy.special.expit(s),
-        lambda s: scipy.special.expit(s) * (1 + s * scipy.special.expit(-s)),
-    ),
-    "mish": (
-        lambda s: s * np.tanh(np.logaddexp(0, s)),
-        lambda s: np.tanh(np.logaddexp(0, s)) + s * scipy.special.expit(s) / np.cosh(np.logaddexp(0, s)) ** 2,
-    ),
-    "softplus": (lambda s: np.logaddexp(0, s), scipy.special.expit),
-    "elu": (lambda s: np.where(s > 0, s, np.expm1(s)), lambda s: np.where(s > 0, 1.0, np.exp(s))),
+    "silu": (lambda s: s * expit(s), lambda s: expit(s) * (1 + s * expit(-s))),
+    "mish": (lambda s: s * np.tanh(np.logaddexp(0, s)), mish_derivative),
+    "gelu": (lambda s: s * ndtr(s), lambda s: ndtr(s) + s * np.exp(-(s**2) / 2) / np.sqrt(2 * np.pi)),
+    "softplus": (lambda s: np.logaddexp(0, s), expit),
+    "elu": (lambda s: np.where(s > 0, s, np.expm1(s)), lambda s: np.where(s > 0, 1, np.exp(s))),
     "selu": (
-        lambda s: 1.0507009873554805 * np.where(s > 0, s, 1.6732632423543772 * np.expm1(s)),
-        lambda s: 1.0507009873554805 * np.where(s > 0, 1.0, 1.6732632423543772 * np.exp(s)),
+        lambda s: SELU_SCALE * np.where(s > 0, s, SELU_ALPHA * np.expm1(s)),
+        lambda s: SELU_SCALE * np.where(s > 0, 1, SELU_ALPHA * np.exp(s)),
     ),
 }
-"""f and f' of each activation, with its own parameters where it has any."""
+"""f and f' of each activation by its name without parameters."""
+
+PARAMETERS = {"leaky_relu": 0.01}
+"""The parameter of those that take one; 0 for all others."""
+
+
+def functions(activation):
+    """Return f and f'."""
+    return FUNCTIONS[activation.partition("(")[0]]
 
 
 def guarded(values, dtype, edge=64):
@@ -73,7 +81,7 @@ def forward(x, weights, biases, activation, output):
     below, s = np.asarray(x, np.float64), []
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         s.append(below @ weight.astype(np.float64) + bias)
-        below = FUNCTIONS[activation][0](s[-1]) if layer < len(weights) - 1 else outputs(s[-1], output)
+        below = functions(activation)[0](s[-1]) if layer < len(weights) - 1 else outputs(s[-1], output)
     return s, below
 
 

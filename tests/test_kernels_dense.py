@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from references import FUNCTIONS, assert_within, forward_tiles, guarded, matmul, tiles, workers
+from references import FUNCTIONS, PARAMETERS, assert_within, forward_tiles, guarded, matmul, tiles, workers
 
 from glorotlab.kernels import dense, elementwise
 from glorotlab.threads import single_threaded_blas
@@ -61,8 +61,9 @@ def test_forward(batch, fans, dtype):
     eps, nan = np.finfo(dtype).eps, np.full((batch, fan_out), np.nan, dtype)
     expected, bound = matmul(z, weight, eps, bias)
     for name, code in elementwise.CODES.items():
+        last = (PARAMETERS.get(name, 0.0),)
         s, out = on_every_thread_count(
-            lambda s, out, threads, code=code: dense.forward(z, weight, bias, code, s, out, threads),
+            lambda s, out, threads, code=code, last=last: dense.forward(z, weight, bias, code, s, out, threads, *last),
             lambda threads: forward_tiles(batch, fan_out, threads),
             nan,
             nan,
@@ -93,7 +94,7 @@ def propagated(d, weight, s_below, name, eps):
     """(d W') f'(s) and its bound; f' from z = f(s) cancels near saturation, which costs a few eps absolutely."""
     product, bound = matmul(d, weight.T, eps)
     derivative = FUNCTIONS[name][1](s_below.astype(np.float64))
-    return product * derivative, bound * (derivative + 4 * eps) + 4 * eps * abs(product)
+    return product * derivative, bound * (abs(derivative) + 4 * eps) + 4 * eps * abs(product)
 
 
 @over_grid
@@ -102,8 +103,10 @@ def test_backward(batch, fans, dtype):
     eps = np.finfo(dtype).eps
     for name, code in elementwise.CODES.items():
         s_below, z_below = below(name, batch, fans[0], dtype)
+        given = d, weight, s_below, z_below, code
+        last = (PARAMETERS.get(name, 0.0),)
         (d_below,) = on_every_thread_count(
-            lambda out, threads, s=s_below, z=z_below, code=code: dense.backward(d, weight, s, z, code, out, threads),
+            lambda out, threads, given=given, last=last: dense.backward(*given, out, threads, *last),
             row_tiles(batch, fans[0]),
             np.full((batch, fans[0]), np.nan, dtype),
         )
