@@ -207,7 +207,7 @@ cdef void propagate_and_update_tile(
     multiply_back[floating](&d[0, 0], stride(d), &weight[unit, 0], stride(weight), &d_below[0, unit], stride(d_below),
                             &z_below[0, unit], stride(z_below), batch, width, <int> weight.shape[1], 1 - decay, rate)
     for a in range(batch):
-        multiply_derivative(activation_below, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
+        multiply_derivative(activation_below, 0, &s_below[a, unit], &z_below[a, unit], &d_below[a, unit], width)
 
 
 def backward_update(
