@@ -30,17 +30,17 @@ FUNCTIONS = {
         lambda s: s * scipy.special.expit(s),
         lambda s: (1 + np.tanh(s / 2)) / 2 + s / (4 * np.cosh(s / 2) ** 2),
     ),
-    "elu": (lambda s: np.where(s > 0, s, np.exp(s) - 1), lambda s: np.where(s > 0, 1.0, np.exp(s))),
+    "elu": (lambda s: np.where(s > 0, s, np.expm1(s)), lambda s: np.where(s > 0, 1.0, np.exp(s))),
     "selu": (
-        lambda s: 1.0507009873554805 * np.where(s > 0, s, 1.6732632423543772 * (np.exp(s) - 1)),
+        lambda s: 1.0507009873554805 * np.where(s > 0, s, 1.6732632423543772 * np.expm1(s)),
         lambda s: 1.0507009873554805 * np.where(s > 0, 1.0, 1.6732632423543772 * np.exp(s)),
     ),
-    "softplus": (lambda s: np.log(1 + np.exp(s)), scipy.special.expit),
+    "softplus": (lambda s: np.log1p(np.exp(s)), scipy.special.expit),
     "hard_tanh": (lambda s: np.maximum(-1, np.minimum(s, 1)), lambda s: 1.0 * (abs(s) < 1)),
     "arctan": (np.arctan, lambda s: 1 / (1 + s**2)),
     "mish": (
-        lambda s: s * np.tanh(np.log(1 + np.exp(s))),
-        lambda s: np.tanh(np.log(1 + np.exp(s))) + s * scipy.special.expit(s) / np.cosh(np.log(1 + np.exp(s))) ** 2,
+        lambda s: s * np.tanh(np.log1p(np.exp(s))),
+        lambda s: np.tanh(np.log1p(np.exp(s))) + s * scipy.special.expit(s) / np.cosh(np.log1p(np.exp(s))) ** 2,
     ),
 }
 """f and f' of each activation by its name without parameters."""

@@ -143,7 +143,8 @@ GLOROTLAB_INLINE double log1p_unit(double x, int single) {
 
 /* Mills' ratio, up to a constant: M(t) = e^(t^2 / 2) P(N(0, 1) > t) for 0 <= t <= 39 (single: 15).
    Single: a rational fit, error 2^-33. Double: a polynomial in u = (t - 5) / (t + 5) for (t + 1.25) M(t), so flat that
-   the rounding of u costs little, its constant in two parts; error 2^-56.6 (such a mapping: Shepherd and Laframboise 1981, e^(x^2) erfc(x)). */
+   the rounding of u costs little, its constant in two parts; error 2^-56.6 (such a mapping: Shepherd and Laframboise
+   1981, for e^(x^2) erfc(x)). */
 GLOROTLAB_INLINE double mills_ratio(double t, int single) {
     double u, p;
     if (single) {
