@@ -1,8 +1,8 @@
 /* Hidden activations f(s) and their derivatives f'(s), one pair of inline functions each, and the loops over them.
 
-   To add one: a pair here and its name in GLOROTLAB_ACTIVATIONS. The pair computes in double; `single` says that float
-   is enough (functions.h) and `parameter` is the one in brackets, as in leaky_relu(slope=0.01). A derivative gets z = f(s)
-   too and uses whichever is cheaper. Branch-free: a loop over a pair is vectorised, a call into libm is not. */
+   To add one: a pair here and its name in GLOROTLAB_ACTIVATIONS. A pair computes in double; `single` says that float is
+   enough (functions.h), `parameter` is the one in brackets, as in leaky_relu(slope=0.01), and a derivative also gets
+   z = f(s) and uses whichever is cheaper. Branch-free: a loop over a pair is vectorised, a call into libm is not. */
 #ifndef GLOROTLAB_ACTIVATIONS_H
 #define GLOROTLAB_ACTIVATIONS_H
 
