@@ -13,15 +13,12 @@ from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory import closed_forms, quadrature
+from glorotlab.theory.closed_forms import ROUNDING
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
 SMALLEST, LARGEST = 1e-100, 1e30
 """Second moments that are followed; beyond, products leave the range of float64, or features of f at s ~ 1 are lost."""
-
-ROUNDING = 32 * float(np.finfo(float).eps)
-"""What rounding leaves of a sum of terms of one sign whose factors are functions good to a few units in the last
-place, to the fourth power."""
 
 NAMES = (
     "mean",

@@ -72,7 +72,13 @@ def rule(smallest_q: float, largest_q: float, kinks: Sequence[float] = (), order
     return nodes(panels(min(math.sqrt(smallest_q) / 2, 0.5), RANGE * math.sqrt(largest_q), kinks), order)
 
 
-def refine(functions: Callable[[Array], Array], bounds: Array, order: int = ORDER) -> Array:
+def refine(
+    functions: Callable[[Array], Array],
+    bounds: Array,
+    order: int = ORDER,
+    tolerance: float = RESOLVED,
+    least: Array | float = 0.0,
+) -> Array:
     """Halve panels until every one resolves the functions.
 
     Parameters
@@ -80,6 +86,12 @@ def refine(functions: Callable[[Array], Array], bounds: Array, order: int = ORDE
     functions : callable
         s of shape (nodes,) to values of shape (functions, nodes).
     bounds : (panels + 1,)
+    order : int
+        Nodes per panel.
+    tolerance : float
+        See ``RESOLVED``.
+    least : float or array of shape (functions, 1)
+        Size of each function below which it counts as 0.
 
     Returns
     -------
@@ -105,7 +117,7 @@ def refine(functions: Callable[[Array], Array], bounds: Array, order: int = ORDE
         outward = np.argsort(np.abs(bounds[1:] + bounds[:-1]), kind="stable")
         scale = np.empty_like(largest)
         scale[:, outward] = np.maximum.accumulate(largest[:, outward], axis=1)
-        rough = (np.abs(values @ last).max(axis=-1) > RESOLVED * scale).any(axis=0)
+        rough = (np.abs(values @ last).max(axis=-1) > tolerance * np.maximum(scale, least)).any(axis=0)
         if not rough.any():
             return bounds
         if len(bounds) + rough.sum() > MAX_PANELS:
