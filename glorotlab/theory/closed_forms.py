@@ -58,7 +58,7 @@ def _piecewise_linear(record: Activation, q: Array) -> Found:
 
 
 def _erf(record: Activation, q: Array) -> Found:
-    """The derivative is a Gaussian: it turns N(0, q) into N(0, q / (1 + 2 k q)) and a factor."""
+    """Use that the derivative is a Gaussian: it turns N(0, q) into N(0, q / (1 + 2 k q)) and a factor."""
 
     def square(q: Array) -> Array:
         return np.asarray(2 / PI * np.arctan2(2 * q, np.sqrt(1 + 4 * q)))
@@ -99,7 +99,7 @@ def _sigmoid(record: Activation, q: Array) -> Found:
 
 
 def _elu(record: Activation, q: Array) -> Found:
-    """Sums of h_k = E[e^(k s); s < 0]; the error of a sum is that of its terms, which are of order 1."""
+    """Sum h_k = E[e^(k s); s < 0]; the error of a sum is that of its terms, which are of order 1."""
     from scipy.special import erfcx
 
     from glorotlab.activations.functions import SELU_ALPHA, SELU_SCALE

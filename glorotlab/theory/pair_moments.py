@@ -94,7 +94,9 @@ def pair_moments(
         first, second, rho = np.broadcast_arrays(*given)
     except ValueError:
         shapes = ", ".join(str(each.shape) for each in given)
-        raise InvalidValueError(f"shapes {shapes} of q1, q2 and correlation: allowed are shapes that broadcast") from None
+        raise InvalidValueError(
+            f"shapes {shapes} of q1, q2 and correlation: allowed are shapes that broadcast"
+        ) from None
     closed = closed_forms.pairs(record, first.ravel(), second.ravel(), rho.ravel())
     if closed is not None:
         values, slopes, errors = (each.reshape(rho.shape) for each in closed)
@@ -120,7 +122,8 @@ def _one_by_one(record: Activation, q1: Array, q2: Array, rho: Array, rule: pair
         pair_rule.matrices(record, np.array([a, b]), r, 1 - abs(r), rule)
         for a, b, r in zip(q1.flat, q2.flat, rho.ravel().tolist(), strict=True)
     ]
-    return np.array([[f[0, 1], slope[0, 1]] for f, slope in matrices]).reshape(*rho.shape, 2).transpose(-1, *range(rho.ndim))
+    found = np.array([[f[0, 1], slope[0, 1]] for f, slope in matrices]).reshape(*rho.shape, 2)
+    return np.moveaxis(found, -1, 0)
 
 
 def _correlations(correlation: npt.ArrayLike) -> Array:

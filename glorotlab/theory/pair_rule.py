@@ -71,14 +71,15 @@ def matrices(record: Activation, q: Array, rho: float, unlike: float, rule: Rule
         mean = np.sqrt(q * alike)[:, np.newaxis] * w
         if unlike == 0:
             return np.concatenate([record.function(mean), record.derivative(mean)])
-        values = _smoothed(record, mean.ravel(), np.broadcast_to(deviation[:, np.newaxis], mean.shape).ravel(), rule)
+        values = _smoothed(record, features, mean.ravel(), np.repeat(deviation, len(w)), rule)
         return np.concatenate([each.reshape(mean.shape) for each in values])
 
+    features = _features(record, q, rule.reach)
     bounds = _outer_panels(record, q, alike, unlike, rule)
-    if _is_rough(record, float(np.sqrt(q.max()) * rule.reach)):
+    if _is_rough(features):
         single = moments(record, q)
-        roots = np.sqrt(np.concatenate([single.second_moment, single.derivative_second_moment]))[:, np.newaxis]
-        bounds = quadrature.refine(smoothed, bounds, rule.outer, least=roots)
+        roots = np.sqrt(np.concatenate([single.second_moment, single.derivative_second_moment]))
+        bounds = quadrature.refine(smoothed, bounds, np.ones(1), rule.outer, least=roots)
         bounds = np.unique(np.concatenate([bounds, -bounds]))
     w, weights = quadrature.nodes(bounds, rule.outer)
     weights *= quadrature.density(w, np.ones(1))[0]
@@ -92,7 +93,7 @@ def matrices(record: Activation, q: Array, rho: float, unlike: float, rule: Rule
 
 
 def _fixed(rule: Rule) -> Array:
-    return np.linspace(-rule.reach, rule.reach, 2 * math.ceil(rule.reach / rule.width) + 1)
+    return np.asarray(np.linspace(-rule.reach, rule.reach, 2 * math.ceil(rule.reach / rule.width) + 1))
 
 
 def _outer_panels(record: Activation, q: Array, alike: float, unlike: float, rule: Rule) -> Array:
@@ -111,16 +112,15 @@ def _outer_panels(record: Activation, q: Array, alike: float, unlike: float, rul
                 edges.append(graded[np.abs(graded) < rule.reach])
     bounds = np.concatenate(edges)
     bounds = np.unique(np.concatenate([bounds, -bounds]))
-    return bounds[np.concatenate([[True], np.diff(bounds) > 1e-13])]
+    return np.asarray(bounds[np.concatenate([[True], np.diff(bounds) > 1e-13])])
 
 
-def _smoothed(record: Activation, mean: Array, deviation: Array, rule: Rule) -> tuple[Array, Array]:
+def _smoothed(record: Activation, features: Array, mean: Array, deviation: Array, rule: Rule) -> tuple[Array, Array]:
     """E f(s) and E f'(s) for s ~ N(mean, deviation^2), each of the shape of ``mean`` (points,)."""
-    features = _features(record, float(np.max(np.abs(mean) + rule.reach * deviation)))
     size = BLOCK // (len(features) * rule.inner) + 1
     if len(mean) > size:
         parts = [
-            _smoothed(record, mean[start : start + size], deviation[start : start + size], rule)
+            _smoothed(record, features, mean[start : start + size], deviation[start : start + size], rule)
             for start in range(0, len(mean), size)
         ]
         return np.concatenate([f for f, _ in parts]), np.concatenate([slope for _, slope in parts])
@@ -138,26 +138,26 @@ def _smoothed(record: Activation, mean: Array, deviation: Array, rule: Rule) -> 
     found = []
     for function in (record.function, record.derivative):
         panels = np.einsum("ij,ij->i", measure, function(s))
-        found.append(np.bincount(owner, panels, minlength=len(mean)))
+        found.append(np.asarray(np.bincount(owner, panels, minlength=len(mean)), dtype=np.float64))
     return found[0], found[1]
 
 
-def _features(record: Activation, reach: float) -> Array:
-    """Edges of panels of [-reach, reach], and beyond, that resolve f and f'."""
-    return _resolving(record, math.ceil(math.log2(max(reach, 1.0))))
+def _features(record: Activation, q: Array, reach: float) -> Array:
+    """Edges of panels that resolve f and f' under every N(0, q)."""
+    return _resolving(record, *quadrature.powers_of_4(q), math.ceil(2 * reach))
 
 
 @lru_cache(maxsize=256)
-def _resolving(record: Activation, power: int) -> Array:
+def _resolving(record: Activation, low: int, high: int, reach: int) -> Array:
     return quadrature.refine(
         lambda s: np.stack([record.function(s), record.derivative(s)]),
-        quadrature.panels(1.0, 2.0**power, record.kinks, 2.0),
+        quadrature.panels(1.0, max(reach * 2.0**high, 1.0), record.kinks, 2.0),
+        4.0 ** np.arange(low, high + 1),
         ACCURATE.inner,
         RESOLVED,
     )
 
 
-def _is_rough(record: Activation, reach: float) -> bool:
+def _is_rough(features: Array) -> bool:
     """Whether f has features other than kinks and those of scale 1 at 0, for which the outer panels are graded."""
-    features = _features(record, reach)
     return bool((np.diff(features) < 0.1 * np.maximum(1, np.abs(features[1:] + features[:-1]) / 2)).any())
