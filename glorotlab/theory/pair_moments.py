@@ -27,7 +27,7 @@ from glorotlab.threads import single_threaded_blas
 TOLERANCE = 1e-9
 """Relative error that each step of a kernel aims at: nodes in q, terms of the series, nodes in the angle."""
 
-TERMS = (24, 96, 384)
+TERMS = (24, 48, 96, 192, 384)
 """Terms of the Hermite series of a kernel: the first of these numbers that suffices, or the last."""
 
 NODE_TOLERANCE = 1e-11
@@ -221,9 +221,15 @@ def _coefficients(record: Activation, q: Array, terms: int) -> Array:
     # h_k has sqrt(k) radians a standard deviation, and a panel is at most 4 of them wide
     order = quadrature.ORDER + math.ceil(2 * math.sqrt(terms))
     s, weights, values = moments.sampled(record, q, order)
-    measure = values[[1, 3]] @ (weights * quadrature.density(s, q)).T
-    found = quadrature.hermite_sums(s, weights, values[[0, 2]].T, q, terms)
-    return found / np.sqrt(measure)[:, np.newaxis]
+    squares = values[[1, 3]] @ (weights * quadrature.density(s, q)).T
+    functions = values[[0, 2]]
+    if record.odd:
+        half = s > 0
+        s, weights, functions = s[half], 2 * weights[half], functions[:, half]
+    found = quadrature.hermite_sums(s, weights, functions.T, q, terms)
+    if record.odd:
+        found[0, ::2] = found[1, 1::2] = 0
+    return np.asarray(found / np.sqrt(squares)[:, np.newaxis])
 
 
 def log_nodes(q: Array, factor: int = 1) -> tuple[Array, Callable[[Array], Array]]:

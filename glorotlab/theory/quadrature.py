@@ -173,9 +173,14 @@ def hermite_sums(s: Array, weights: Array, values: Array, q: Array, terms: int) 
     """Hermite coefficients from the nodes and weights of a rule and values (nodes, functions) there."""
     current = weights * density(s, q)
     t = s / np.sqrt(q)[:, np.newaxis]
-    below = np.zeros_like(t)
+    below, above = np.zeros_like(t), np.empty_like(t)
     found = np.empty((values.shape[1], terms, len(q)))
     for k in range(terms):
         found[:, k] = (current @ values).T
-        below, current = current, (t * current - np.sqrt(k) * below) / np.sqrt(k + 1)
+        # (t current - sqrt(k) below) / sqrt(k + 1), in place
+        np.multiply(t, current, out=above)
+        below *= math.sqrt(k)
+        above -= below
+        above /= math.sqrt(k + 1)
+        below, current, above = current, above, below
     return found
