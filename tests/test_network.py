@@ -342,19 +342,35 @@ def require_torch():
 
 def torch_model(torch, net):
     functions = {
-        "linear": torch.nn.Identity,
-        "relu": torch.nn.ReLU,
-        "sigmoid": torch.nn.Sigmoid,
-        "softsign": torch.nn.Softsign,
-        "tanh": torch.nn.Tanh,
+        "linear": torch.nn.Identity(),
+        "relu": torch.relu,
+        "leaky_relu(slope=0.01)": torch.nn.LeakyReLU(0.01),
+        "erf": torch.erf,
+        "sin": torch.sin,
+        "gelu": torch.nn.GELU(),
+        "silu": torch.nn.SiLU(),
+        "elu": torch.nn.ELU(),
+        "selu": torch.nn.SELU(),
+        "softplus": torch.nn.Softplus(),
+        "hard_tanh": torch.nn.Hardtanh(),
+        "sigmoid": torch.sigmoid,
+        "softsign": torch.nn.Softsign(),
+        "tanh": torch.tanh,
+        "arctan": torch.atan,
+        "mish": torch.nn.Mish(),
     }
+
+    class Elementwise(torch.nn.Module):
+        def forward(self, s):
+            return functions[net.spec.activation](s)
+
     model = torch.nn.Sequential()
     for layer, (weight, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
         linear = torch.nn.Linear(*weight.shape)
         linear.weight.data, linear.bias.data = torch.tensor(weight.T.copy()), torch.tensor(bias)
         model.append(linear)
         if layer < len(net.weights) - 1:
-            model.append(functions[net.spec.activation]())
+            model.append(Elementwise())
     return model
 
 
