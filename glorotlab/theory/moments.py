@@ -124,7 +124,7 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
         errors = np.where(exact, errors, differences)
     if record.odd:
         values[0] = 0.0
-    rows = values.reshape(-1, *given.shape)
+    rows = values.reshape(len(NAMES), *given.shape)
     return Moments(
         given,
         *(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]),

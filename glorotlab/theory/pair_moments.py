@@ -107,7 +107,10 @@ def pair_moments(
         np.sqrt(squares[0].derivative_second_moment * squares[1].derivative_second_moment),
     ]
     found, check = (_one_by_one(record, first, second, rho, rule) for rule in (pair_rule.ACCURATE, pair_rule.CHECK))
-    errors = np.max(np.abs(found - check) / np.stack(np.broadcast_arrays(*scale)), axis=0) + ROUNDING
+    errors = (
+        np.max(np.abs(found - check) / np.stack([np.broadcast_to(each, rho.shape) for each in scale]), axis=0)
+        + ROUNDING
+    )
     if errors.max(initial=0) > MAX_ERROR:
         raise AssumptionError(
             f"pair moments of {record.name:.60}: relative error {errors.max():.2g}, allowed is {MAX_ERROR:g}: "
@@ -190,7 +193,7 @@ def _series(
             found[row] = symmetric_sum(used, rho)
         root = np.sqrt(squares[row])
         found[row] *= root[:, np.newaxis] * root
-        tail = np.sqrt(np.clip(1 - (used**2).sum(axis=0), 0, 1))
+        tail = np.sqrt(np.clip(1 - (used**2).sum(axis=0), 0, 1) + error)
         np.maximum(errors, size**terms * (tail[:, np.newaxis] * tail), out=errors)
     return found, errors, error
 
@@ -204,7 +207,7 @@ def _interpolated_coefficients(record: Activation, q: Array, largest: float) -> 
             at, interpolate = log_nodes(q, FACTORS[factor])
             every = _coefficients(record, np.concatenate([at, some]), terms)
             nodes, check = every[:, :, : len(at)], every[:, :, len(at) :]
-            error = float(np.abs(nodes @ interpolate(some).T - check).max()) * 2
+            error = 2 * float(np.linalg.norm(nodes @ interpolate(some).T - check, axis=1).max())
             if error <= TOLERANCE or factor + 1 == len(FACTORS):
                 break
             factor += 1
@@ -326,5 +329,6 @@ def _interpolated(
         above, current = np.zeros_like(x), np.zeros_like(x)  # Clenshaw's recurrence
         for coefficient in series[:0:-1, row]:
             above, current = current, 2 * x * current - above + weights @ coefficient @ weights.T
-        found[row] = x * current - above + weights @ series[0, row] @ weights.T
+        total = x * current - above + weights @ series[0, row] @ weights.T
+        found[row] = (total + total.T) / 2
     return found, error
