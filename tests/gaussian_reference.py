@@ -1,4 +1,4 @@
-"""Gaussian expectations by rules independent of the package: Gauss-Legendre panels split at -1, 0 and 1, and a table."""
+"""Gaussian expectations by rules independent of the package: Gauss-Legendre panels split at kinks, and a table."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -173,5 +173,5 @@ def test_fast_growth_is_followed_into_the_tails():
     ids=["exp(x^2)", "1/x", "sqrt|x|", "sin(1e5 x)"],
 )
 def test_moments_that_do_not_exist_or_cannot_be_found_are_refused(function, derivative, growth):
-    with np.errstate(all="ignore"), pytest.raises(AssumptionError, match="moments of .* measure instead"):
+    with np.errstate(all="ignore"), pytest.raises(AssumptionError, match=r"moments of .* measure instead"):
         moments(expression(function, derivative, growth), 1.0)

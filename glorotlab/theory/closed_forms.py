@@ -149,6 +149,11 @@ _MOMENTS: dict[str, Callable[[Activation, Array], Found]] = {
 }
 
 
+def growth(record: Activation, q: Array) -> Array | None:
+    """Return dE[f^2]/dq of an odd f where quadrature cannot follow it to large q; else None."""
+    return np.exp(-2 * q) if record.family == "sin" else None
+
+
 def pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array, Array] | None:
     """Return E f(s1) f(s2), E f'(s1) f'(s2) and relative errors where there is a closed form; else None.
 

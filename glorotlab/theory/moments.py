@@ -150,6 +150,9 @@ def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
 
 def response(record: Activation, q: Array) -> tuple[Array, Array]:
     """Return E[f f'] (exactly 0 for odd f) and dE[f^2]/dq = E[s f f'] / q, each of the shape of q."""
+    closed = closed_forms.growth(record, q)
+    if closed is not None:
+        return np.zeros_like(q), closed
     flat = q.ravel()
     slope, growth = _by_quadrature(record, flat)[0][len(NAMES) :].reshape(2, *q.shape)
     return (np.zeros_like(q) if record.odd else slope), growth / q
@@ -167,7 +170,7 @@ def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
     """Return expectations of ``_powers`` and relative errors of ``NAMES``."""
     if not q.size:
         return np.empty((len(NAMES) + 2, 0)), np.empty((len(NAMES), 0))
-    reach = _reach(record, q)
+    reach = half_width(record, q)
     best, check = (
         _expectations(record, q, order, reach) for order in (quadrature.ORDER, quadrature.ORDER - CHECK_FEWER)
     )
@@ -184,8 +187,8 @@ def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
     return best, errors
 
 
-def _reach(record: Activation, q: Array) -> float:
-    """Half-width of the integrals in standard deviations: wider where f grows so that the tails count."""
+def half_width(record: Activation, q: Array) -> float:
+    """Return the half-width of the integrals in standard deviations: wider where f grows so that the tails count."""
     if record.growth <= POLYNOMIAL:
         return quadrature.RANGE
     for reach in REACHES:
@@ -221,4 +224,4 @@ def _sampled(record: Activation, low: int, high: int, order: int, reach: float) 
 def _panels(record: Activation, low: int, high: int, reach: float) -> Array:
     inner, outer = min(2.0**low / 2, 0.5), reach * 2.0**high
     bounds = quadrature.panels(inner, outer, record.kinks)
-    return quadrature.refine(lambda s: _powers(record, s), bounds, 4.0 ** np.arange(low, high + 1))
+    return quadrature.refine(lambda s: _powers(record, s), bounds, quadrature.enclosed(low, high))

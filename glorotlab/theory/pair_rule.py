@@ -16,7 +16,7 @@ import numpy as np
 
 from glorotlab.activations import Activation
 from glorotlab.theory import quadrature
-from glorotlab.theory.moments import moments
+from glorotlab.theory.moments import half_width, moments
 from glorotlab.theory.quadrature import Array
 
 
@@ -64,6 +64,7 @@ def matrices(record: Activation, q: Array, rho: float, unlike: float, rule: Rule
         1 - abs(rho), given apart because a difference loses its digits near 1.
     rule : Rule
     """
+    rule = rule._replace(reach=rule.reach * half_width(record, q) / quadrature.RANGE)
     alike, deviation = abs(rho), np.sqrt(q * unlike)
 
     def smoothed(w: Array) -> Array:
@@ -76,7 +77,7 @@ def matrices(record: Activation, q: Array, rho: float, unlike: float, rule: Rule
 
     features = _features(record, q, rule.reach)
     bounds = _outer_panels(record, q, alike, unlike, rule)
-    if _is_rough(features):
+    if _rough(features):
         single = moments(record, q)
         roots = np.sqrt(np.concatenate([single.second_moment, single.derivative_second_moment]))
         bounds = quadrature.refine(smoothed, bounds, np.ones(1), rule.outer, least=roots)
@@ -152,12 +153,16 @@ def _resolving(record: Activation, low: int, high: int, reach: int) -> Array:
     return quadrature.refine(
         lambda s: np.stack([record.function(s), record.derivative(s)]),
         quadrature.panels(1.0, max(reach * 2.0**high, 1.0), record.kinks, 2.0),
-        4.0 ** np.arange(low, high + 1),
+        quadrature.enclosed(low, high),
         ACCURATE.inner,
         RESOLVED,
     )
 
 
-def _is_rough(features: Array) -> bool:
-    """Whether f has features other than kinks and those of scale 1 at 0, for which the outer panels are graded."""
+def is_rough(record: Activation, q: Array) -> bool:
+    """Return whether f has features other than kinks and those of scale 1 at 0; then a pair takes long."""
+    return _rough(_features(record, q, ACCURATE.reach))
+
+
+def _rough(features: Array) -> bool:
     return bool((np.diff(features) < 0.1 * np.maximum(1, np.abs(features[1:] + features[:-1]) / 2)).any())

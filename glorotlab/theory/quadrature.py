@@ -138,6 +138,11 @@ def powers_of_4(q: Array) -> tuple[int, int]:
     return math.floor(math.log(q.min(), 4)), math.ceil(math.log(q.max(), 4))
 
 
+def enclosed(low: int, high: int) -> Array:
+    """Return the powers of 4 from ``low`` to ``high``: the q a rule for all between is refined for."""
+    return np.asarray(4.0 ** np.arange(low, high + 1), dtype=np.float64)
+
+
 def density(s: Array, q: Array) -> Array:
     """Density of N(0, q) at s, shape (q, s)."""
     scaled = s / np.sqrt(q)[:, np.newaxis]
