@@ -273,7 +273,7 @@ def test_what_leaves_the_range_of_numbers_is_refused_by_name_of_its_layer(layers
 
 
 @pytest.mark.parametrize("moment", [1e-100, 5e29])
-@pytest.mark.parametrize("activation", activations.RECORDS)
+@pytest.mark.parametrize("activation", sorted({*activations.RECORDS} - {"sin"}))  # which no rule follows to s = 1e15
 def test_the_ends_of_the_range_are_finite(activation, moment):
     spec = NetworkSpec.parse("20,30,5", activation=activation, bias="zeros", initializer="normal(std=0.223)")
     if moment < 1:

@@ -32,7 +32,7 @@ def get(text: str) -> Activation:
     record = named.read(text)
     if record is not None:
         return record
-    if text.strip() != "x" and re.fullmatch(r"\s*[^\W\d]\w*\s*", text[:MAX_LENGTH]):
+    if text.strip() != "x" and re.fullmatch(r"\s*[^\W\d]\w*\s*", text[:MAX_LENGTH], re.ASCII):
         raise UnknownNameError("activation", text.strip()[:60], (*RECORDS, "an expression in x like x*exp(-x**2)"))
     parse(text)  # refuses without SymPy, which takes half a second to import
 

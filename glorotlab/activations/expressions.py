@@ -9,18 +9,24 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import sympy
 from mpmath import mp
+from sympy import Expr
 
 from glorotlab.activations import functions, ranges, symbols, syntax
 from glorotlab.activations.record import Activation, Array
-from glorotlab.activations.symbols import Expr, X
+from glorotlab.activations.symbols import X
 
 MAX_KINKS = 16
 SMOOTHEST = 3
 """Derivatives of this order and above are not compared at a kink."""
+
+X0 = sympy.Rational(1, 3)
+"""Where an expression without kinks is looked at."""
 
 _NUMPY = [{"sigmoid": functions.sigmoid, "softplus": functions.softplus}, "scipy", "numpy"]
 
@@ -44,22 +50,22 @@ def read(text: str) -> Activation:
         Where it is not one of the whitelist, or where it has no finite value, derivative or fourth moment.
     """
     tree, name = syntax.parse(text), syntax.canonical(text)
-    expr = symbols.stable(symbols.build(tree))
-    if not expr.has(X):
-        raise syntax.refusal(text, "does not depend on x")
     try:
+        expr = symbols.check(symbols.stable(symbols.tree(tree)))
+        if not expr.has(X):
+            raise symbols.Undefined("does not depend on x")
         pieces = _pieces(expr)
         degree = max(map(_growth, pieces))
-        orders = [_jump(left, right) for left, right in zip(pieces, pieces[1:], strict=False)]
+        orders = [_jump(left, right) for left, right in pairwise(pieces)]
         if -1 in orders:
             where = pieces[orders.index(-1)].high
-            raise ranges.Undefined(f"jumps at x = {where:.6g}, where E f'^2 does not exist")
+            raise symbols.Undefined(f"jumps at x = {where:.6g}, where E f'^2 does not exist")
         bound = _bound(pieces) if degree == 0 else None
     except symbols.NotFound as error:
         raise syntax.refusal(text, f"cannot find {error} exactly") from None
     except OverflowError:
         raise syntax.refusal(text, "numbers too large to be followed") from None
-    except ranges.Undefined as error:
+    except symbols.Undefined as error:
         raise syntax.refusal(text, str(error)) from None
     function, derivative = _numpy(pieces, lambda f: f), _numpy(pieces, symbols.slope)
     _scan(text, degree, function, derivative)
@@ -79,13 +85,13 @@ def read(text: str) -> Activation:
 def _pieces(expr: Expr) -> list[_Piece]:
     points = symbols.switching_points(expr)
     if len(points) > MAX_KINKS:
-        raise ranges.Undefined(f"{len(points)} kinks: allowed are at most {MAX_KINKS}")
-    if not points:
-        return [_Piece(symbols.piece(expr, sympy.Integer(1)), -math.inf, math.inf)]
-    middles = [points[0] - 1, *((a + b) / 2 for a, b in zip(points, points[1:], strict=False)), points[-1] + 1]
+        raise symbols.Undefined(f"{len(points)} kinks: allowed are at most {MAX_KINKS}")
+    middles = [*((a + b) / 2 for a, b in pairwise([points[0] - 2, *points, points[-1] + 2]))] if points else [X0]
     ends = [-math.inf, *map(float, points), math.inf]
     found: list[_Piece] = []
-    for middle, low, high in zip(middles, ends, ends[1:], strict=False):
+    for middle, (low, high) in zip(middles, pairwise(ends), strict=True):
+        for argument in symbols.switch_arguments(expr):  # undefined even where the switch takes another branch
+            ranges.value_range(symbols.piece(argument, middle), low, high)
         smooth = symbols.piece(expr, middle)
         if found and found[-1].expr == smooth:
             low = found.pop().low
@@ -97,20 +103,11 @@ def _jump(left: _Piece, right: _Piece) -> float:
     """Return how many derivatives are continuous where two pieces meet; inf where none is seen to jump."""
     a, b, point = left.expr, right.expr, sympy.Rational(left.high)
     for order in range(SMOOTHEST + 1):
-        values = [_value(each, point) for each in (a, b)]
-        if not all(map(mp.isfinite, values)) or abs(values[0] - values[1]) > 1e-12 * (1 + abs(values[0])):
+        values = [symbols.value(each, point) for each in (a, b)]
+        if any(map(mp.isnan, values)) or abs(values[0] - values[1]) > 1e-12 * (1 + abs(values[0])):
             return order - 1
         a, b = symbols.slope(a), symbols.slope(b)
     return SMOOTHEST
-
-
-def _value(expr: Expr, point: sympy.Rational) -> mp.mpf:
-    try:
-        with mp.workdps(30):
-            value = sympy.lambdify(X, expr, [symbols.MPMATH, "mpmath"])(mp.mpf(point.p) / point.q)
-            return mp.nan if isinstance(value, mp.mpc) else mp.mpf(value)
-    except (ZeroDivisionError, ValueError, OverflowError):
-        return mp.nan
 
 
 def _growth(each: _Piece) -> float:
@@ -137,9 +134,7 @@ def _reaches(function: Callable[[Array], Array], bound: float) -> bool:
     return math.isfinite(bound) and bool(np.abs(function(_grid())).max() >= bound * (1 - 1e-5))
 
 
-def _scan(
-    text: str, degree: float, function: Callable[[Array], Array], derivative: Callable[[Array], Array]
-) -> None:
+def _scan(text: str, degree: float, function: Callable[[Array], Array], derivative: Callable[[Array], Array]) -> None:
     """Refuse what is not finite where it should be, whatever the analysis has found."""
     s = _grid()
     s = s[np.abs(s) <= (1e4 if degree < math.inf else 30)]
@@ -160,7 +155,7 @@ def _odd(expr: Expr) -> bool:
 
 def _numpy(pieces: list[_Piece], transform: Callable[[Expr], Expr]) -> Callable[[Array], Array]:
     """Return a NumPy function of f or f', dtype kept; at a kink it is that of the piece to the left."""
-    parts = [sympy.lambdify(X, transform(each.expr), _NUMPY, cse=True) for each in pieces]
+    parts = [sympy.lambdify(X, symbols.for_numpy(transform(each.expr)), _NUMPY, cse=True) for each in pieces]
     ends = [each.high for each in pieces[:-1]]
 
     def plain(s: Array) -> Array:
@@ -184,7 +179,7 @@ def _numpy(pieces: list[_Piece], transform: Callable[[Expr], Expr]) -> Callable[
     return function
 
 
-def _reach(function: Callable[[Array], Array], dtype: np.dtype[np.floating]) -> float:  # type: ignore[type-arg]
+def _reach(function: Callable[[Array], Array], dtype: np.dtype[Any]) -> float:
     """Return the largest power of 2 up to which the function is a number."""
     powers = np.ldexp(np.ones(1, dtype), np.arange(np.finfo(dtype).maxexp)).astype(dtype)
     lost = np.isnan(function(powers)) | np.isnan(function(-powers))

@@ -21,7 +21,7 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 def _finite(s: Array) -> Array:
     """Replace infinities by the largest number, where they would give inf - inf, inf / inf or 0 inf."""
     largest = np.finfo(s.dtype).max
-    return np.clip(s, -largest, largest)
+    return np.asarray(np.clip(s, -largest, largest))
 
 
 def _gaussian(s: Array) -> Array:
@@ -29,19 +29,19 @@ def _gaussian(s: Array) -> Array:
 
     With c the multiple of 1/16 next to s, c^2 is exact and s^2 = c^2 + (s - c)(s + c).
     """
-    s = np.asarray(np.clip(s, -100, 100))  # exp(-10^4) is 0
-    c = np.rint(16 * s) / 16
-    return np.asarray(np.exp(-c * c) * np.exp(-(s - c) * (s + c)))
+    s = np.clip(s, -100, 100)  # exp(-10^4) is 0
+    c: Array = np.rint(16 * s) / 16
+    return np.asarray(np.exp(-c * c) * np.exp((c - s) * (s + c)))
 
 
 def sigmoid(s: Array) -> Array:
     """1 / (1 + exp(-s))."""
     e = np.exp(-np.abs(s))
-    return np.where(s >= 0, 1, e) / (1 + e)
+    return np.asarray(np.where(s >= 0, 1, e) / (1 + e))
 
 
 def sigmoid_derivative(s: Array) -> Array:
-    """f (1 - f)."""
+    """F (1 - f)."""
     e = np.exp(-np.abs(s))
     return np.asarray(e / (1 + e) ** 2)
 
@@ -68,7 +68,7 @@ def relu(s: Array) -> Array:
 
 
 def step(s: Array) -> Array:
-    """Derivative of ReLU: 1 above 0, else 0."""
+    """Return the derivative of ReLU: 1 above 0, else 0."""
     return np.where(np.isnan(s), s, s > 0).astype(s.dtype, copy=False)
 
 
@@ -154,7 +154,7 @@ def selu(s: Array) -> Array:
 
 
 def selu_derivative(s: Array) -> Array:
-    """The scale above 0, scale alpha exp(s) below."""
+    """Return the scale above 0, scale alpha exp(s) below."""
     return np.where(s > 0, s.dtype.type(SELU_SCALE), SELU_SCALE * SELU_ALPHA * np.exp(np.minimum(s, 0)))
 
 

@@ -5,8 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import sympy
+from sympy import Expr
 
-from glorotlab.activations.symbols import MAX_DEGREE, Expr, NotFound, X, polynomial_zeros, sigmoid, softplus, zeros
+from glorotlab.activations.symbols import (
+    MAX_DEGREE,
+    NotFound,
+    Undefined,
+    X,
+    check,
+    polynomial_zeros,
+    sigmoid,
+    softplus,
+    zeros,
+)
 
 Range = tuple[float, float]
 Growth = tuple[float, float]
@@ -15,10 +26,6 @@ Growth = tuple[float, float]
 CONSTANT: Growth = (0.0, 0.0)
 LARGEST_ORDER = 2.0
 """E f^4 of exp(c |x|^order) exists for every q below this order only."""
-
-
-class Undefined(Exception):  # noqa: N818
-    """An expression, or its moment, that does not exist; the message says why."""
 
 
 def _exp(value: float) -> float:
@@ -69,7 +76,7 @@ def value_range(expr: Expr, low: float, high: float) -> Range:
     Undefined
         Where it has a pole or leaves the real numbers there, or this cannot be excluded.
     """
-    found = _value_range(expr, low, high)
+    found = _value_range(check(expr), low, high)
     if not found[0] <= found[1]:  # a NaN included
         raise Undefined(f"the values of {expr} cannot be bounded")
     return found
@@ -77,7 +84,8 @@ def value_range(expr: Expr, low: float, high: float) -> Range:
 
 def _value_range(expr: Expr, low: float, high: float) -> Range:
     if expr.is_number:
-        return float(expr), float(expr)
+        number = float(check(expr))
+        return number, number
     if expr == X:
         return low, high
     if expr.is_polynomial(X):

@@ -11,49 +11,104 @@ from typing import Any
 
 import sympy
 from mpmath import mp
+from sympy import Expr
 
 from glorotlab.activations import syntax
 
 X = sympy.Symbol("x", real=True)
 MAX_DEGREE = 32
 MAX_VARIANTS = 64
-Expr = sympy.Expr
 
 
-class NotFound(Exception):  # noqa: N818
+class NotFound(Exception):
     """The zeros of an expression cannot be found exactly."""
 
 
-class sigmoid(sympy.Function):  # type: ignore[misc]  # noqa: N801  SymPy prints the name of the class
+class Undefined(Exception):
+    """An expression, or its moment, does not exist; the message says why."""
+
+
+MPMATH = {
+    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "softplus": lambda x: mp.log1p(mp.exp(x)),
+}
+"""What ``lambdify`` needs beside mpmath's own functions."""
+
+
+def value(expr: Expr, point: sympy.Rational) -> Any:
+    """Return the value at a point as an mpf of 30 digits; NaN where it is infinite or not real."""
+    try:
+        with mp.workdps(30):
+            found = sympy.lambdify(X, expr, [MPMATH, "mpmath"])(mp.mpf(point.p) / point.q)
+            return mp.mpf(found) if mp.isfinite(found) else mp.nan
+    except (ArithmeticError, TypeError, ValueError):
+        return mp.nan
+
+
+def check(expr: Expr) -> Expr:
+    """Return the expression; Undefined where SymPy has found it to be infinite or complex."""
+    if expr.has(sympy.I, sympy.zoo, sympy.nan, sympy.oo):
+        raise Undefined("not a real number everywhere")
+    return expr
+
+
+def _folded(function: Any, argument: Expr) -> Expr | None:
+    if not argument.is_number:
+        return None
+    with mp.workdps(30):
+        return _rational(function(_mpf(check(argument))))
+
+
+def _mpf(number: Expr) -> Any:
+    """Return a real number of SymPy as an mpf of 30 digits."""
+    found = value(number, sympy.Integer(0))
+    if mp.isnan(found):
+        raise Undefined("not a real number everywhere")
+    return found
+
+
+class sigmoid(sympy.Function):  # type: ignore[misc]  # its name is what SymPy prints
     """1 / (1 + exp(-x)), kept whole: its own NumPy function neither overflows nor cancels."""
 
     is_real = True
+
+    @classmethod
+    def eval(cls, argument: Expr) -> Expr | None:
+        """Fold a constant."""
+        return _folded(MPMATH["sigmoid"], argument)
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return f(x) f(-x)."""
         return sigmoid(self.args[0]) * sigmoid(-self.args[0])
 
 
-class softplus(sympy.Function):  # type: ignore[misc]  # noqa: N801
+class softplus(sympy.Function):  # type: ignore[misc]
     """log(1 + exp(x)), kept whole."""
 
     is_real = True
+
+    @classmethod
+    def eval(cls, argument: Expr) -> Expr | None:
+        """Fold a constant."""
+        return _folded(MPMATH["softplus"], argument)
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return sigmoid(x)."""
         return sigmoid(self.args[0])
 
 
-_FUNCTIONS: dict[str, Any] = {
-    "abs": sympy.Abs,
-    "max": lambda *arguments: sympy.Max(*arguments, evaluate=False),
-    "min": lambda *arguments: sympy.Min(*arguments, evaluate=False),
-    "relu": lambda argument: sympy.Max(0, argument, evaluate=False),
-    "sigmoid": sigmoid,
-    "softplus": softplus,
-} | {
-    name: getattr(sympy, name) for name in ("asinh", "atan", "cos", "cosh", "erf", "exp", "log", "sign", "sin")
-} | {name: getattr(sympy, name) for name in ("sinh", "sqrt", "tanh")}
+_FUNCTIONS: dict[str, Any] = (
+    {
+        "abs": sympy.Abs,
+        "max": lambda *arguments: sympy.Max(*arguments, evaluate=False),
+        "min": lambda *arguments: sympy.Min(*arguments, evaluate=False),
+        "relu": lambda argument: sympy.Max(0, argument, evaluate=False),
+        "sigmoid": sigmoid,
+        "softplus": softplus,
+    }
+    | {name: getattr(sympy, name) for name in ("asinh", "atan", "cos", "cosh", "erf", "exp", "log", "sign", "sin")}
+    | {name: getattr(sympy, name) for name in ("sinh", "sqrt", "tanh")}
+)
 
 SWITCHES = (sympy.Abs, sympy.sign, sympy.Max, sympy.Min)
 
@@ -70,25 +125,19 @@ INVERSES: dict[Any, tuple[Any, float, float]] = {
 }
 """Increasing functions: inverse, infimum and supremum."""
 
-MPMATH = {
-    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
-    "softplus": lambda x: mp.log1p(mp.exp(x)),
-}
-"""What ``lambdify`` needs beside mpmath's own functions."""
 
-
-def build(node: ast.expr) -> Expr:
+def tree(node: ast.expr) -> Expr:
     """Return the SymPy expression of a tree of ``syntax.parse``."""
-    value = syntax.constant(node)
-    if value is not None:
-        return sympy.Rational(value.numerator, value.denominator)
+    number = syntax.constant(node)
+    if number is not None:
+        return sympy.Rational(number.numerator, number.denominator)
     match node:
         case ast.Name():
             return X
         case ast.UnaryOp(operand=operand):
-            return -build(operand)
+            return -tree(operand)
         case ast.BinOp(left=left, op=op, right=right):
-            a, b = build(left), build(right)
+            a, b = tree(left), tree(right)
             match op:
                 case ast.Add():
                     return a + b
@@ -100,7 +149,7 @@ def build(node: ast.expr) -> Expr:
                     return a / b
             return a**b
         case ast.Call(func=ast.Name(id=name), args=args):
-            return _FUNCTIONS[name](*map(build, args))
+            return _FUNCTIONS[name](*map(tree, args))
     raise AssertionError(ast.dump(node))
 
 
@@ -135,6 +184,13 @@ def slope(expr: Expr) -> Expr:
     return total.xreplace({symbol: each.base for each, symbol in symbols.items()})
 
 
+def for_numpy(expr: Expr) -> Expr:
+    """Return the expression with its irrational and long constants as floating-point numbers."""
+    constants = [each for each in expr.atoms(sympy.Pow, sympy.Function) if each.is_number]
+    long = [each for each in expr.atoms(sympy.Rational) if max(abs(each.p), each.q) >= 2**53]
+    return expr.xreplace({each: each.evalf(20) for each in [*constants, *long]})
+
+
 def variants(expr: Expr) -> list[Expr]:
     """Return the expression with every choice of branches of its switches."""
     if not expr.has(*SWITCHES):
@@ -165,12 +221,19 @@ def piece(expr: Expr, point: sympy.Rational) -> Expr:
     if not isinstance(expr, SWITCHES):
         found = expr.func(*args)
         return piece(found, point) if isinstance(found, SWITCHES) else found
-    values = [sympy.re(arg.evalf(30, subs={X: point})) for arg in args]
+    values = [value(arg, point) for arg in args]
+    if any(map(mp.isnan, values)):
+        raise Undefined(f"not a real number at x = {float(point):.6g}")
     if isinstance(expr, sympy.Max | sympy.Min):
         pick = max if isinstance(expr, sympy.Max) else min
         return args[values.index(pick(values))]
-    sign = sympy.sign(values[0])
+    sign = sympy.Integer(int(mp.sign(values[0])))
     return sign if isinstance(expr, sympy.sign) else sign * args[0]
+
+
+def switch_arguments(expr: Expr) -> set[Expr]:
+    """Return every argument of a switch."""
+    return {arg for node in sympy.preorder_traversal(expr) if isinstance(node, SWITCHES) for arg in node.args}
 
 
 def switching_points(expr: Expr) -> list[sympy.Rational]:
@@ -204,25 +267,25 @@ def zeros(expr: Expr) -> list[sympy.Rational]:
     rest, constant = _separate(expr)
     scale, inner = rest.as_independent(X, as_Add=False)
     target = -constant / scale
-    target = target if target.is_Rational else _rational(mp.mpf(str(target.evalf(30))))
+    target = target if target.is_Rational else _rational(_mpf(target))
     if type(inner) in INVERSES:
         inverse, low, high = INVERSES[type(inner)]
-        value = mp.mpf(target.p) / target.q
-        return zeros(inner.args[0] - _rational(inverse(value))) if low < value < high else []
+        reached = _mpf(target)
+        return zeros(inner.args[0] - _rational(inverse(reached))) if low < reached < high else []
     if isinstance(inner, sympy.cosh) and target < 1:
         return []
     if isinstance(inner, sympy.sin | sympy.cos) and abs(target) > 1:
         return []
     if isinstance(inner, sympy.Pow) and inner.exp.is_Integer and inner.exp % 2 == 1 and inner.exp > 0:
         root = sympy.sign(target) * sympy.Abs(target) ** (1 / inner.exp)
-        return zeros(inner.base - _rational(mp.mpf(str(root.evalf(30)))))
+        return zeros(inner.base - _rational(_mpf(root)))
     raise NotFound(f"the zeros of {expr}")
 
 
 def _separate(expr: Expr) -> tuple[Expr, sympy.Rational]:
     """Split an expression into what depends on x and a number."""
     constant, rest = expr.as_independent(X, as_Add=True)
-    return rest, constant if constant.is_Rational else _rational(mp.mpf(str(constant.evalf(30))))
+    return rest, constant if constant.is_Rational else _rational(_mpf(constant))
 
 
 def _rational(value: Any) -> sympy.Rational:
@@ -237,6 +300,6 @@ def polynomial_zeros(expr: Expr) -> list[sympy.Rational]:
     if polynomial.degree() < 1:
         return []
     if not all(coefficient.is_Rational for coefficient in polynomial.coeffs()):
-        polynomial = sympy.Poly([_rational(mp.mpf(str(c.evalf(30)))) for c in polynomial.all_coeffs()], X)
+        polynomial = sympy.Poly([_rational(_mpf(c)) for c in polynomial.all_coeffs()], X)
     intervals = polynomial.sqf_part().intervals(eps=sympy.Rational(1, 10**20), sqf=True)
     return [sympy.Rational(low + high) / 2 for low, high in intervals]

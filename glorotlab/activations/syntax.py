@@ -71,7 +71,7 @@ def parse(text: str) -> ast.expr:
 
 
 def canonical(text: str) -> str:
-    """Return the text in one normal form: no blanks, no needless brackets, aliases replaced; errors as for ``parse``."""
+    """Return the text in one normal form, without blanks, needless brackets or aliases; errors as for ``parse``."""
     tree = _checked(text)
     _Checker(text).visit(tree)
     return ast.unparse(_Renamer().visit(tree)).replace(" ", "")
@@ -101,7 +101,7 @@ def _checked(text: str) -> ast.expr:
 
 def _check_literals(text: str) -> None:
     """Refuse what starts like a number and is none: Python would warn of some, and read others as hexadecimal."""
-    for found in re.finditer(r"(?<![\w.])[\d.](?:[eE][+-]|[\w.])*", text):
+    for found in re.finditer(r"(?<![\w.])\.?\d(?:[eE][+-]|[\w.])*", text):
         if not re.fullmatch(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", found[0]):
             raise refusal(text, f"{found[0]!r} is not a number")
 
@@ -109,10 +109,10 @@ def _check_literals(text: str) -> None:
 class _Renamer(ast.NodeTransformer):
     """Replaces aliases, and drops unary plus."""
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         return ast.Name(ALIASES.get(node.id, node.id))
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         operand: ast.expr = self.visit(node.operand)
         return operand if isinstance(node.op, ast.UAdd) else ast.UnaryOp(node.op, operand)
 
@@ -147,12 +147,12 @@ class _Checker:
 
     def _exact(self, value: float) -> Fraction:
         if isinstance(value, float) and not math.isfinite(value):
-            raise refusal(self.text, f"number {value}: allowed are 0 and numbers up to {LARGEST:,}")
+            raise refusal(self.text, f"number {value}: allowed are 0 and sizes from 1e-06 to 1e+06")
         return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
 
     def _constant(self, value: Fraction) -> ast.Constant:
         if value and not Fraction(1, LARGEST) <= abs(value) <= LARGEST:
-            raise refusal(self.text, f"number {float(value):.3g}: allowed are 0 and 1/{LARGEST} to {LARGEST}")
+            raise refusal(self.text, f"number {float(value):.3g}: allowed are 0 and sizes from 1e-06 to 1e+06")
         short = value if value.denominator < 10**17 else Fraction(float(value))
         return ast.Constant(short)  # type: ignore[arg-type]  # a Fraction in place of a literal
 
@@ -193,9 +193,7 @@ class _Checker:
             base = constant(self.visit(left, power, depth))
             if base is None or base <= 0:
                 raise refusal(self.text, "a power of x with x in its exponent: allowed are x**number and number**x")
-            return ast.Call(
-                ast.Name("exp"), [ast.BinOp(self._fold("log", [base]), ast.Mult(), exponent)], []
-            )
+            return ast.Call(ast.Name("exp"), [ast.BinOp(self._fold("log", [base]), ast.Mult(), exponent)], [])
         together = power * max(1.0, abs(float(value)))
         if together > MAX_POWER:
             raise refusal(self.text, f"power {together:g}: allowed are at most {MAX_POWER}, nested ones multiplied")
@@ -226,10 +224,11 @@ class _Checker:
 
     def _fold(self, name: str, values: list[Fraction]) -> ast.Constant:
         try:
-            return self._constant(Fraction(FUNCTIONS[name](*map(float, values))))
+            value = Fraction(FUNCTIONS[name](*map(float, values)))
         except (ValueError, OverflowError):
             shown = ", ".join(f"{float(value):g}" for value in values)
             raise refusal(self.text, f"{name}({shown}) is not a finite number") from None
+        return self._constant(value)
 
 
 def constant(node: ast.expr) -> Fraction | None:
