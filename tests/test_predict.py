@@ -292,13 +292,21 @@ def test_narrow_layers_are_refused():
 
 
 def test_pair_moments_that_cannot_be_trusted_are_refused():
-    """Nearly equal examples and step-like units: neither copies nor far enough apart for the series."""
-    spec = NetworkSpec.parse("300,300,9", initializer="normal(std=100)")
-    x = np.random.default_rng(0).normal(size=(1, 300)) + 1e-3 * np.random.default_rng(1).normal(size=(2, 300))
+    """Many nearly equal examples and fast waves: neither copies nor far enough apart for the series."""
+    spec = NetworkSpec.parse("300,300,9", activation="sin(100*x)", initializer="he_normal")
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(1, 300)) / 2 + 1e-4 * generator.normal(size=(8, 300))
     with pytest.raises(AssumptionError, match=r"pair moments of the examples cannot be trusted: relative error up to"):
-        predict(spec, inputs=x, labels=[0, 1])
+        predict(spec, inputs=x, labels=np.arange(8))
     predict(spec, inputs=x[:1], labels=[0])
     predict(spec, inputs=x[[0, 0]], labels=[0, 1])
+
+
+def test_step_like_units_on_nearly_equal_examples_are_predicted():
+    """Neither copies nor far enough apart for the series: the pair is integrated."""
+    spec = NetworkSpec.parse("300,300,9", initializer="normal(std=100)")
+    x = np.random.default_rng(0).normal(size=(1, 300)) + 1e-3 * np.random.default_rng(1).normal(size=(2, 300))
+    assert predict(spec, inputs=x).attrs["numerical_error"] < 1e-8
 
 
 def test_large_weights_on_alike_images_are_predicted():
