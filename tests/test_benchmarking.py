@@ -1,6 +1,7 @@
 """The NumPy peer takes the step the network takes; nothing is timed where they disagree; the benchmarks run."""
 
 import importlib.util
+import json
 import math
 import sys
 from pathlib import Path
@@ -149,7 +150,7 @@ TINY = {"training_step": ("20,30x2,5", 4, 1), "shapeset_rate": (200, 50), "busy_
 
 
 def test_every_benchmark_is_tested():
-    assert {path.stem for path in BENCHMARKS.glob("*.py")} == set(TINY)
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*TINY, "prediction_error", "infinite_width"}
     assert "glorotlab" in sys.modules
 
 
@@ -159,3 +160,30 @@ def test_benchmarks_run(name, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) >= 5
     assert "nan" not in " ".join(lines)
+
+
+def test_prediction_error_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys):
+    module = benchmark("prediction_error")
+    monkeypatch.delenv("GLOROTLAB_DATA", raising=False)
+    tiny = {"ACTIVATIONS": ("tanh",), "NETWORKS": {"shapeset": "1024,200,9"}, "EXAMPLES": 10, "CHUNK": 2}
+    for name, value in tiny.items():
+        monkeypatch.setattr(module, name, value)
+    kept = tmp_path / "kept.jsonl"
+    for initializers in (("standard",), ("standard", "he_normal")):
+        monkeypatch.setattr(module, "INITIALIZERS", initializers)
+        module.main("--seeds", "3", "--out", str(kept))
+    cells = [json.loads(line)["cell"] for line in kept.read_text().splitlines()]
+    assert cells == ["shapeset tanh standard", "shapeset tanh he_normal"]
+    assert "shapeset tanh standard" in capsys.readouterr().out
+    assert module.holm(np.array([0.001, 0.004, 0.02, 0.9])) == 1  # .001 <= .01/4, .004 > .01/3
+    assert module.beyond(("v", 1, 1.05, 0.01, 5.0)) == pytest.approx(0.03)
+
+
+def test_kernels_of_a_linear_network_of_infinite_width():
+    """Each of six layers multiplies x.x'/n by the gain, and each matrix adds the same to the tangent kernel."""
+    module = benchmark("infinite_width")
+    x = np.random.default_rng(0).normal(size=(5, 7))
+    nngp, ntk = module.ours("linear", x)
+    layers = module.HIDDEN + 1
+    np.testing.assert_allclose(nngp, module.GAIN**layers * x @ x.T / 7)
+    np.testing.assert_allclose(ntk, layers * nngp)
