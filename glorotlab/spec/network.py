@@ -136,7 +136,7 @@ class NetworkSpec(Spec):
         A sigmoid or linear output is an activation like any other; softmax mixes units.
         """
         name = self.activation if index < len(self.layer_sizes) - 2 else self.output
-        return activations.RECORDS.get(name)
+        return activations.get(name) if name != "softmax" else None
 
     def check_inputs(self, x: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
         """Return inputs as a floating array of shape (examples, fan_in), at least one example, all finite.

@@ -1,37 +1,44 @@
-"""Gaussian moments of an activation: E f, E f^2, E f'^2, E f^4 for s ~ N(0, q), and pair moments."""
+"""Gaussian moments of an activation: E f, E f^2, E f'^2 and the like for s ~ N(0, q)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from glorotlab import activations
 from glorotlab.activations import Activation
-from glorotlab.errors import InvalidValueError
-from glorotlab.theory import quadrature
+from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.theory import closed_forms, quadrature
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
-
-Values = tuple[Array, Array, Array, Array]
-"""E f, E f^2, E f'^2, E f^4."""
 
 SMALLEST, LARGEST = 1e-100, 1e30
 """Second moments that are followed; beyond, products leave the range of float64, or features of f at s ~ 1 are lost."""
 
-ROUNDING = 8 * float(np.finfo(float).eps)
-"""What rounding leaves of a sum whose terms are of one sign."""
+ROUNDING = 32 * float(np.finfo(float).eps)
+"""What rounding leaves of a sum of terms of one sign whose factors are functions good to a few units in the last
+place, to the fourth power."""
 
-PAIR_TERMS, MAX_PAIR_TERMS = 96, 768
-"""Terms of the Hermite series of a pair moment: the first number, doubled up to the second while the bound on what
-is left out exceeds ``PAIR_TOLERANCE``; that bound is reported."""
+NAMES = (
+    "mean",
+    "second_moment",
+    "derivative_mean",
+    "derivative_second_moment",
+    "fourth_moment",
+    "derivative_fourth_moment",
+    "product_second_moment",
+)
+"""The moments, in the order of the rows of ``_powers``."""
 
-PAIR_TOLERANCE = 1e-4
+SCALES = (1, 1, 3, 3, 4, 5, 6)
+"""For each of ``NAMES``, which of them it is relative to: itself, but a mean to the root of the second moment."""
 
-ALIKE = 1e-12
-"""Examples whose correlation differs from 1 by no more are copies of each other: their pair moment is E g^2."""
+MAX_ERROR = 1e-6
+"""Largest relative error that is given; what is worse is refused."""
 
 
 @dataclass(frozen=True)
@@ -43,34 +50,45 @@ class Moments:
     q : second moment of s
     mean : E f
     second_moment : E f^2
+    derivative_mean : E f'
     derivative_second_moment : E f'^2
     fourth_moment : E f^4
-    method : str
-        ``closed form`` or ``quadrature``.
-    error : float
-        Bound on the largest relative error (of the mean: relative to sqrt(E f^2)): the difference from a rule of
-        lower order, which is far larger than the error of the one used, and never less than ``ROUNDING``.
+    derivative_fourth_moment : E f'^4
+    product_second_moment : E f^2 f'^2
+    closed_form : dict of moment to bool array
+        Where the value comes from a closed form; elsewhere from quadrature.
+    errors : dict of moment to array
+        Estimates of the relative errors (of the means E f and E f': relative to sqrt(E f^2) and sqrt(E f'^2)). Of
+        quadrature it is the difference from a rule of lower order, which is larger than the error of the one used;
+        never less than ``ROUNDING``.
     """
 
     q: Array
     mean: Array
     second_moment: Array
+    derivative_mean: Array
     derivative_second_moment: Array
     fourth_moment: Array
-    method: str
-    error: float
+    derivative_fourth_moment: Array
+    product_second_moment: Array
+    closed_form: dict[str, npt.NDArray[np.bool_]] = field(repr=False)
+    errors: dict[str, Array] = field(repr=False)
 
+    @property
+    def method(self) -> str:
+        """``closed form``, ``quadrature``, or which moments come from which; see ``closed_form`` for each value."""
+        exact = [name for name in NAMES if self.closed_form[name].all()]
+        if len(exact) == len(NAMES):
+            return "closed form"
+        if not any(where.any() for where in self.closed_form.values()):
+            return "quadrature"
+        rest = [name for name in NAMES if name not in exact]
+        return f"closed form: {', '.join(exact) or 'some q'}; quadrature: {', '.join(rest)}"
 
-def _linear(q: Array) -> Values:
-    return np.zeros_like(q), q, np.ones_like(q), 3 * q**2
-
-
-def _relu(q: Array) -> Values:
-    """Half of the Gaussian moments; He et al. (2015)."""
-    return np.sqrt(q / (2 * np.pi)), q / 2, np.full_like(q, 0.5), 1.5 * q**2
-
-
-_CLOSED: dict[str, Callable[[Array], Values]] = {"linear": _linear, "relu": _relu}
+    @property
+    def error(self) -> float:
+        """The largest of ``errors``."""
+        return max(float(np.max(error, initial=ROUNDING)) for error in self.errors.values())
 
 
 @single_threaded_blas()
@@ -87,155 +105,101 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
     ------
     InvalidValueError
         Where a q is not a number in that range.
+    AssumptionError
+        Where a moment does not exist, or the rule cannot give it to ``MAX_ERROR``.
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
+    given = second_moments(q)
+    flat = np.atleast_1d(given).ravel()
+    values, errors = np.full((2, len(NAMES), flat.size), ROUNDING)
+    exact = np.zeros(values.shape, dtype=bool)
+    for name, (value, where) in closed_forms.moments(record, flat).items():
+        row = NAMES.index(name)
+        values[row], exact[row] = value, where
+    if not exact.all():
+        found, differences = _by_quadrature(record, flat)
+        values = np.where(exact, values, found[: len(NAMES)])
+        errors = np.where(exact, errors, differences)
+    if record.odd:
+        values[0] = 0.0
+    shape = given.shape
+    return Moments(
+        given,
+        *values.reshape(-1, *shape),
+        closed_form={name: row.reshape(shape) for name, row in zip(NAMES, exact, strict=True)},
+        errors={name: row.reshape(shape) for name, row in zip(NAMES, errors, strict=True)},
+    )
+
+
+def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
+    """Return second moments as an array; InvalidValueError where one is not a number of the allowed range."""
     try:
         given = np.asarray(q, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InvalidValueError(f"second moment q = {q!s:.60}: allowed are positive numbers") from None
+        raise InvalidValueError(f"second moment {name} = {q!s:.60}: allowed are positive numbers") from None
     inside = (given >= SMALLEST) & (given <= LARGEST)
     if not inside.all():
         wrong = given[~inside].flat[0]
-        raise InvalidValueError(f"second moment q = {wrong}: allowed are positive numbers, {SMALLEST:g} to {LARGEST:g}")
-    if record.name in _CLOSED:
-        return Moments(given, *_CLOSED[record.name](given), "closed form", ROUNDING)
-    flat = np.atleast_1d(given).ravel()
-    best, coarse = (_by_quadrature(record, flat, order) for order in (quadrature.ORDER, quadrature.ORDER - 4))
-    scale = np.stack([np.sqrt(best[1]), best[1], best[2], best[3]])
-    error = float(np.max(np.abs(best - coarse) / scale, initial=ROUNDING))
-    if record.odd:
-        best[0] = 0.0
-    mean, second, derivative, fourth = best.reshape(4, *given.shape)
-    return Moments(given, mean, second, derivative, fourth, "quadrature", error)
-
-
-def _by_quadrature(record: Activation, q: Array, order: int) -> Array:
-    functions: tuple[quadrature.Function, ...] = (
-        record.function,
-        lambda s: record.function(s) ** 2,
-        lambda s: record.derivative(s) ** 2,
-        lambda s: record.function(s) ** 4,
-    )
-    return quadrature.expectations(functions, q, record.kinks, order)
+        raise InvalidValueError(
+            f"second moment {name} = {wrong}: allowed are positive numbers, {SMALLEST:g} to {LARGEST:g}"
+        )
+    return given
 
 
 def response(record: Activation, q: Array) -> tuple[Array, Array]:
     """Return E[f f'] (exactly 0 for odd f) and dE[f^2]/dq = E[s f f'] / q, each of the shape of q."""
-    slope, response = quadrature.expectations(
-        (
-            lambda s: record.function(s) * record.derivative(s),
-            lambda s: s * record.function(s) * record.derivative(s),
-        ),
-        q,
-        record.kinks,
-    )
-    return (np.zeros_like(q) if record.odd else slope), response / q
+    flat = q.ravel()
+    slope, growth = _by_quadrature(record, flat)[0][len(NAMES) :].reshape(2, *q.shape)
+    return (np.zeros_like(q) if record.odd else slope), growth / q
 
 
-@dataclass(frozen=True)
-class PairMoments:
-    """Pair moments over a batch of examples, each of shape (examples, examples).
-
-    Parameters
-    ----------
-    second_moment : E[f(s_a) f(s_b)]
-    derivative : E[f'(s_a) f'(s_b)]
-    error : float
-        Bound on the largest error, relative to sqrt(E g_a^2 E g_b^2): what the series leaves out, and never less
-        than ``ROUNDING``.
-    """
-
-    second_moment: Array
-    derivative: Array
-    error: float
-
-
-@single_threaded_blas()
-def pair_moments(record: Activation, kernel: Array) -> PairMoments:
-    """Return the pair moments of (s_a, s_b) ~ N(0, kernel).
-
-    Parameters
-    ----------
-    record : Activation
-    kernel : Array of shape (examples, examples)
-        Covariance of the pre-activations of one unit over the examples.
-    """
-    q = np.diagonal(kernel)
-    rho = correlation(kernel)
-    if record.name == "linear":
-        return PairMoments(kernel.copy(), np.ones_like(kernel), ROUNDING)
-    if record.name == "relu":
-        return _relu_pairs(q, rho)
-    exact = moments(record, q)
-    if len(q) == 1:
-        return PairMoments(
-            exact.second_moment[:, np.newaxis], exact.derivative_second_moment[:, np.newaxis], exact.error
+def _powers(record: Activation, s: Array) -> Array:
+    """Values whose expectations are ``NAMES``, then f f' and s f f', shape (functions, s)."""
+    with np.errstate(over="ignore", invalid="ignore"):  # refused where they are not finite
+        f, slope = np.asarray(record.function(s), dtype=np.float64), np.asarray(record.derivative(s), dtype=np.float64)
+        square, slope_square, product = f**2, slope**2, f * slope
+        return np.stack(
+            [f, square, slope, slope_square, square**2, slope_square**2, product**2, product, s * product]
         )
-    for terms in pair_terms():
-        f, slope = quadrature.hermite_coefficients((record.function, record.derivative), q, terms, record.kinks)
-        second, error = mehler_kernel(f, rho, exact.second_moment)
-        derivative, derivative_error = mehler_kernel(slope, rho, exact.derivative_second_moment)
-        error = max(error, derivative_error, exact.error)
-        if error <= PAIR_TOLERANCE:
-            break
-    return PairMoments(second, derivative, error)
 
 
-def pair_terms() -> Iterator[int]:
-    """Yield the numbers of terms to try in turn."""
-    terms = PAIR_TERMS
-    while terms <= MAX_PAIR_TERMS:
-        yield terms
-        terms *= 2
+def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
+    """Expectations of ``_powers`` and relative errors of ``NAMES``."""
+    if not q.size:
+        return np.empty((len(NAMES) + 2, 0)), np.empty((len(NAMES), 0))
+    best, check = (_expectations(record, order, q) for order in (quadrature.ORDER, quadrature.ORDER - 4))
+    scale = best[list(SCALES)]
+    scale[[0, 2]] **= 0.5
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.abs(best - check)[: len(NAMES)] / scale
+    errors = np.where(scale > 0, np.maximum(errors, ROUNDING), 0)  # E f'^2 = 0 of a constant is exact
+    if errors.max() > MAX_ERROR:
+        raise AssumptionError(
+            f"moments of {record.name:.60} at q = {q[errors.max(axis=0).argmax()]:.3g}: relative error "
+            f"{errors.max():.2g}, allowed is {MAX_ERROR:g}: measure instead"
+        )
+    return best, errors
 
 
-def correlation(kernel: Array) -> Array:
-    """Correlations of a covariance matrix, clipped to [-1, 1]."""
-    scale = np.sqrt(np.diagonal(kernel))
-    return np.asarray(np.clip(kernel / (scale[:, np.newaxis] * scale), -1, 1))
+def _expectations(record: Activation, order: int, q: Array) -> Array:
+    s, weights, values = sampled(record, q, order)
+    return np.asarray(values @ (weights * quadrature.density(s, q)).T)
 
 
-def mehler_sum(left: Array, right: Array, rho: Array, left_square: Array, right_square: Array) -> tuple[Array, Array]:
-    """Sum a Hermite series of pair moments.
-
-    Parameters
-    ----------
-    left, right : (terms, examples)
-        Coefficients of g1 and g2.
-    rho : (examples, examples)
-    left_square, right_square : (examples,)
-        Exact E g1^2 and E g2^2: what the coefficients miss of them bounds the remainder by Cauchy-Schwarz.
-
-    Returns
-    -------
-    Two arrays of shape (examples, examples): the pair moments, and bounds relative to sqrt(E g1^2 E g2^2).
-    """
-    total = np.zeros_like(rho)
-    for a, b in zip(left[::-1], right[::-1], strict=True):  # Horner's scheme in rho
-        total = total * rho + a[:, np.newaxis] * b
-    lost_left = np.sqrt(np.clip(1 - (left**2).sum(axis=0) / left_square, 0, 1))
-    lost_right = np.sqrt(np.clip(1 - (right**2).sum(axis=0) / right_square, 0, 1))
-    return total, np.abs(rho) ** len(left) * lost_left[:, np.newaxis] * lost_right
+def sampled(record: Activation, q: Array, order: int) -> tuple[Array, Array, Array]:
+    """Return nodes, weights and the values of ``_powers`` there, (functions, nodes), of a rule that serves ``q``."""
+    # powers of 4, so that nearby calls share their nodes and values
+    return _sampled(record, math.floor(math.log(q.min(), 4)), math.ceil(math.log(q.max(), 4)), order)
 
 
-def mehler_kernel(series: Array, rho: Array, square: Array) -> tuple[Array, float]:
-    """Sum the series of E[g(s_a) g(s_b)] of one function g, and return the largest bound; see ``mehler_sum``.
-
-    On the diagonal, and wherever an example is a copy of another, it is E g^2 itself.
-    """
-    total, bound = mehler_sum(series, series, rho, square, square)
-    alike = (rho > 1 - ALIKE) & np.isclose(square[:, np.newaxis], square, rtol=ALIKE, atol=0)
-    np.fill_diagonal(alike, True)
-    total[alike], bound[alike] = np.broadcast_to(square, total.shape)[alike], 0
-    return total, float(bound.max(initial=ROUNDING))
+@lru_cache(maxsize=64)
+def _sampled(record: Activation, low: int, high: int, order: int) -> tuple[Array, Array, Array]:
+    """Nodes, weights and ``_powers`` of a rule for every q of [4^low, 4^high]."""
+    s, weights = quadrature.nodes(_panels(record, low, high), order)
+    return s, weights, _powers(record, s)
 
 
-def _relu_pairs(q: Array, rho: Array) -> PairMoments:
-    """Arc-cosine kernels of degree 1 and 0; Cho & Saul (2009)."""
-    angle = np.arccos(rho)
-    scale = np.sqrt(q[:, np.newaxis] * q)
-    second = scale * (np.sin(angle) + (np.pi - angle) * rho) / (2 * np.pi)
-    derivative = (np.pi - angle) / (2 * np.pi)
-    np.fill_diagonal(second, q / 2)
-    np.fill_diagonal(derivative, 0.5)
-    return PairMoments(second, derivative, ROUNDING)
+@lru_cache(maxsize=64)
+def _panels(record: Activation, low: int, high: int) -> Array:
+    inner, outer = min(2.0**low / 2, 0.5), quadrature.RANGE * 2.0**high
+    return quadrature.refine(lambda s: _powers(record, s), quadrature.panels(inner, outer, record.kinks))
