@@ -18,8 +18,9 @@ import numpy as np
 from glorotlab import activations, initializers
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.moments import LARGEST, SMALLEST, moments, pair_moments, response
+from glorotlab.theory.moments import LARGEST, SMALLEST, moments, response
 from glorotlab.theory.output_gradient import OutputGradient
+from glorotlab.theory.pair_moments import kernel_moments
 from glorotlab.theory.quadrature import Array
 
 
@@ -84,9 +85,10 @@ def forward(spec: NetworkSpec, inputs: Array, inputs_mean: Array) -> tuple[list[
             nothing = np.full_like(q, np.nan)
             layers.append(LayerKernels(q, nothing, nothing[0], nothing, below, below_mean, variance))
             break
-        pairs = pair_moments(record, q)
+        pairs = kernel_moments(record, q)
         mean = moments(record, np.diagonal(q)).mean
-        layers.append(LayerKernels(q, pairs.second_moment, mean, pairs.derivative, below, below_mean, variance))
+        slopes = pairs.derivative_second_moment
+        layers.append(LayerKernels(q, pairs.second_moment, mean, slopes, below, below_mean, variance))
         below, below_mean, error = pairs.second_moment, mean, max(error, pairs.error)
     return layers, error
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from glorotlab import costs
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory import quadrature
-from glorotlab.theory.moments import PAIR_TOLERANCE, correlation, mehler_kernel, mehler_sum, pair_terms
+from glorotlab.theory.pair_series import PAIR_TOLERANCE, correlation, mehler_kernel, mehler_sum, pair_terms
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
