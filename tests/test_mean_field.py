@@ -29,7 +29,7 @@ MEANS = np.array([0.1, -0.2, 0.4])
 
 
 @pytest.mark.parametrize("initializer", ["glorot_uniform", "nielsen_default", "sparse(k=15)"])
-@pytest.mark.parametrize("name", activations.RECORDS)
+@pytest.mark.parametrize("name", reference.FUNCTIONS)
 def test_forward_and_backward_are_the_recursion(name, initializer):
     spec = NetworkSpec.parse("30,50,20,7,4", activation=name, initializer=initializer)
     function, derivative = reference.FUNCTIONS[name]
@@ -78,7 +78,7 @@ def test_an_elementwise_output_has_activations(output):
     np.testing.assert_allclose(layers[-1].activation, pair_matrix(reference.FUNCTIONS[output][0], q), atol=1e-10)
 
 
-@pytest.mark.parametrize("name", activations.RECORDS)
+@pytest.mark.parametrize("name", reference.FUNCTIONS)
 def test_response_is_the_slope_of_the_second_moment(name):
     """And E[f f'] by integration, exactly 0 where f is odd."""
     q, (f, slope) = np.array([0.2, 3.0]), reference.FUNCTIONS[name]
