@@ -12,6 +12,7 @@ from .spec.run import RunSpec as RunSpec
 from .spec.run import TrainingSpec as TrainingSpec
 from .theory.derivations import derive as derive
 from .theory.moments import moments as moments
+from .theory.pair_moments import pair_moments as pair_moments
 from .theory.predict import predict as predict
 from .threads import num_threads as num_threads
 from .threads import set_num_threads as set_num_threads

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 import scipy.special
+from scipy.stats import norm
 
 from glorotlab.kernels import build_info
 
@@ -18,8 +19,36 @@ FUNCTIONS = {
     "sigmoid": (scipy.special.expit, lambda s: 0.25 / np.cosh(s / 2) ** 2),
     "softsign": (lambda s: s / (1 + abs(s)), lambda s: 1 / (1 + abs(s)) ** 2),
     "relu": (lambda s: np.where(s > 0, s, 0.0), lambda s: np.where(s > 0, 1.0, 0.0)),
+    "leaky_relu": (lambda s: np.where(s > 0, s, 0.01 * s), lambda s: np.where(s > 0, 1.0, 0.01)),
+    "erf": (scipy.special.erf, lambda s: 2 / np.sqrt(np.pi) * np.exp(-(s**2))),
+    "sin": (np.sin, np.cos),
+    "gelu": (
+        lambda s: s * norm.cdf(s),
+        lambda s: norm.cdf(s) + s * norm.pdf(s),
+    ),
+    "silu": (
+        lambda s: s * scipy.special.expit(s),
+        lambda s: (1 + np.tanh(s / 2)) / 2 + s / (4 * np.cosh(s / 2) ** 2),
+    ),
+    "elu": (lambda s: np.where(s > 0, s, np.exp(s) - 1), lambda s: np.where(s > 0, 1.0, np.exp(s))),
+    "selu": (
+        lambda s: 1.0507009873554805 * np.where(s > 0, s, 1.6732632423543772 * (np.exp(s) - 1)),
+        lambda s: 1.0507009873554805 * np.where(s > 0, 1.0, 1.6732632423543772 * np.exp(s)),
+    ),
+    "softplus": (lambda s: np.log(1 + np.exp(s)), scipy.special.expit),
+    "hard_tanh": (lambda s: np.maximum(-1, np.minimum(s, 1)), lambda s: 1.0 * (abs(s) < 1)),
+    "arctan": (np.arctan, lambda s: 1 / (1 + s**2)),
+    "mish": (
+        lambda s: s * np.tanh(np.log(1 + np.exp(s))),
+        lambda s: np.tanh(np.log(1 + np.exp(s))) + s * scipy.special.expit(s) / np.cosh(np.log(1 + np.exp(s))) ** 2,
+    ),
 }
-"""f and f' of each activation."""
+"""f and f' of each activation by its name without parameters."""
+
+
+def functions(activation):
+    """Return f and f'."""
+    return FUNCTIONS[activation.partition("(")[0]]
 
 
 def guarded(values, dtype, edge=64):
@@ -50,7 +79,7 @@ def forward(x, weights, biases, activation, output):
     below, s = np.asarray(x, np.float64), []
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         s.append(below @ weight.astype(np.float64) + bias)
-        below = FUNCTIONS[activation][0](s[-1]) if layer < len(weights) - 1 else outputs(s[-1], output)
+        below = functions(activation)[0](s[-1]) if layer < len(weights) - 1 else outputs(s[-1], output)
     return s, below
 
 

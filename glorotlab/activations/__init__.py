@@ -4,9 +4,12 @@ The compiled counterpart of a record, where there is one, carries the name of it
 ``glorotlab.kernels.elementwise.CODES``; a record without one trains through NumPy.
 """
 
+import re
+
 from glorotlab.activations import named
 from glorotlab.activations.named import RECORDS
 from glorotlab.activations.record import Activation
+from glorotlab.activations.syntax import MAX_LENGTH, parse
 from glorotlab.errors import UnknownNameError
 
 __all__ = ["RECORDS", "Activation", "get"]
@@ -18,14 +21,21 @@ def get(text: str) -> Activation:
     Parameters
     ----------
     text : str
-        A name of ``RECORDS``, with its parameter in brackets where it takes one: ``leaky_relu(slope=0.2)``.
+        A name of ``RECORDS``, with its parameter in brackets where it takes one: ``leaky_relu(slope=0.2)``; or an
+        expression in x, for example ``x*exp(-x**2)``, of the functions of ``syntax.FUNCTIONS``.
 
     Raises
     ------
     UnknownNameError, InvalidValueError
-        Where the name, the parameter or its value is not allowed.
+        Where the name, the parameter or its value is not allowed, or the expression is refused; it is never run.
     """
     record = named.read(text)
-    if record is None:
-        raise UnknownNameError("activation", text[:60], RECORDS)
-    return record
+    if record is not None:
+        return record
+    if text.strip() != "x" and re.fullmatch(r"\s*[^\W\d]\w*\s*", text[:MAX_LENGTH], re.ASCII):
+        raise UnknownNameError("activation", text.strip()[:60], (*RECORDS, "an expression in x like x*exp(-x**2)"))
+    parse(text)  # refuses without SymPy, which takes half a second to import
+
+    from glorotlab.activations import expressions
+
+    return expressions.read(text.strip())

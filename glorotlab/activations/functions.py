@@ -5,6 +5,7 @@ limit, and raises no overflow: exponentials are taken of -|s| only, 1 - f^2 and 
 cancellation.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,11 @@ SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
 """Fixed point of mean 0 and variance 1; Klambauer et al. (2017), eq. 14."""
 
-_HALF_PI_ROOT = np.sqrt(np.pi / 2).item()
-
 
 def _finite(s: Array) -> Array:
     """Replace infinities by the largest number, where they would give inf - inf, inf / inf or 0 inf."""
     largest = np.finfo(s.dtype).max
-    return np.clip(s, -largest, largest)
+    return np.asarray(np.clip(s, -largest, largest))
 
 
 def _gaussian(s: Array) -> Array:
@@ -31,18 +30,18 @@ def _gaussian(s: Array) -> Array:
     With c the multiple of 1/16 next to s, c^2 is exact and s^2 = c^2 + (s - c)(s + c).
     """
     s = np.clip(s, -100, 100)  # exp(-10^4) is 0
-    c = np.rint(16 * s) / 16
-    return np.asarray(np.exp(-c * c) * np.exp(-(s - c) * (s + c)))
+    c: Array = np.rint(16 * s) / 16
+    return np.asarray(np.exp(-c * c) * np.exp((c - s) * (s + c)))
 
 
 def sigmoid(s: Array) -> Array:
     """1 / (1 + exp(-s))."""
     e = np.exp(-np.abs(s))
-    return np.where(s >= 0, 1, e) / (1 + e)
+    return np.asarray(np.where(s >= 0, 1, e) / (1 + e))
 
 
 def sigmoid_derivative(s: Array) -> Array:
-    """f (1 - f)."""
+    """F (1 - f)."""
     e = np.exp(-np.abs(s))
     return np.asarray(e / (1 + e) ** 2)
 
@@ -53,7 +52,7 @@ def tanh_derivative(s: Array) -> Array:
 
 
 def softsign(s: Array) -> Array:
-    """s / (1 + |s|)."""
+    """Return s / (1 + |s|)."""
     s = _finite(s)
     return np.asarray(s / (1 + np.abs(s)))
 
@@ -64,12 +63,12 @@ def softsign_derivative(s: Array) -> Array:
 
 
 def relu(s: Array) -> Array:
-    """max(0, s); Nair & Hinton (2010)."""
+    """Return max(0, s); Nair & Hinton (2010)."""
     return np.maximum(s, 0)
 
 
 def step(s: Array) -> Array:
-    """Derivative of ReLU: 1 above 0, else 0."""
+    """Return the derivative of ReLU: 1 above 0, else 0."""
     return np.where(np.isnan(s), s, s > 0).astype(s.dtype, copy=False)
 
 
@@ -99,22 +98,21 @@ def erf(s: Array) -> Array:
 
 def erf_derivative(s: Array) -> Array:
     """2 exp(-s^2) / sqrt(pi)."""
-    return np.asarray(_gaussian(s) * (2 / np.sqrt(np.pi).item()))
+    return np.asarray(_gaussian(s) * (2 / math.sqrt(math.pi)))
 
 
 def _normal_tail(s: Array) -> tuple[Array, Array]:
     """Return the density phi(s) and Mills' ratio Phi(-|s|) / phi(s) of the standard normal distribution."""
     from scipy.special import erfcx
 
-    half = s * np.sqrt(0.5).item()
-    c = np.rint(16 * np.clip(s, -100, 100)) / 16  # as in _gaussian
-    rest = np.clip(s, -100, 100) - c
-    density = np.exp(-c * c / 2) * np.exp(-rest * (c + rest / 2)) / np.sqrt(2 * np.pi).item()
-    return density, _HALF_PI_ROOT * erfcx(np.abs(half))
+    s = np.clip(s, -100, 100)
+    c = np.rint(16 * s) / 16  # as in _gaussian
+    density = np.exp(-c * c / 2) * np.exp(-(s - c) * (s + c) / 2) / math.sqrt(2 * math.pi)
+    return density, math.sqrt(math.pi / 2) * erfcx(np.abs(s) * math.sqrt(0.5))
 
 
 def gelu(s: Array) -> Array:
-    """s Phi(s), Phi the standard normal distribution function; Hendrycks & Gimpel (2016)."""
+    """Return s Phi(s), Phi the standard normal distribution function; Hendrycks & Gimpel (2016)."""
     density, mills = _normal_tail(s)
     tail = _finite(s) * mills * density  # s Phi(-|s|)
     return np.where(s > 0, s - tail, tail)
@@ -128,18 +126,18 @@ def gelu_derivative(s: Array) -> Array:
 
 
 def silu(s: Array) -> Array:
-    """s sigmoid(s), also called swish; Elfwing et al. (2018)."""
+    """Return s sigmoid(s), also called swish; Elfwing et al. (2018)."""
     return np.asarray(np.maximum(s, -np.finfo(s.dtype).max) * sigmoid(s))
 
 
 def silu_derivative(s: Array) -> Array:
-    """sigmoid(s) (1 + s sigmoid(-s))."""
+    """Return sigmoid(s) (1 + s sigmoid(-s))."""
     s = _finite(s)
     return np.asarray(sigmoid(s) * (1 + s * sigmoid(-s)))
 
 
 def elu(s: Array) -> Array:
-    """s above 0, exp(s) - 1 below; Clevert et al. (2016), alpha = 1."""
+    """Return s above 0, exp(s) - 1 below; Clevert et al. (2016), alpha = 1."""
     return np.where(s > 0, s, np.expm1(np.minimum(s, 0)))
 
 
@@ -156,17 +154,17 @@ def selu(s: Array) -> Array:
 
 
 def selu_derivative(s: Array) -> Array:
-    """The scale above 0, scale alpha exp(s) below."""
+    """Return the scale above 0, scale alpha exp(s) below."""
     return np.where(s > 0, s.dtype.type(SELU_SCALE), SELU_SCALE * SELU_ALPHA * np.exp(np.minimum(s, 0)))
 
 
 def softplus(s: Array) -> Array:
-    """log(1 + exp(s))."""
+    """Return log(1 + exp(s))."""
     return np.maximum(s, 0) + np.log1p(np.exp(-np.abs(s)))
 
 
 def hard_tanh(s: Array) -> Array:
-    """s clipped to [-1, 1]."""
+    """Clip s to [-1, 1]."""
     return np.clip(s, -1, 1)
 
 
@@ -186,7 +184,7 @@ def _tanh_softplus(s: Array) -> tuple[Array, Array]:
 
 
 def mish(s: Array) -> Array:
-    """s tanh(log(1 + exp(s))); Misra (2020)."""
+    """Return s tanh(log(1 + exp(s))); Misra (2020)."""
     return np.asarray(np.maximum(s, -np.finfo(s.dtype).max) * _tanh_softplus(s)[0])
 
 
@@ -198,12 +196,13 @@ def mish_derivative(s: Array) -> Array:
 
 
 class LeakyReLU:
-    """s above 0, slope s below; Maas et al. (2013)."""
+    """The function s above 0, slope s below; Maas et al. (2013)."""
 
     def __init__(self, slope: float) -> None:
         self.slope = slope
 
     def __call__(self, s: Array) -> Array:
+        """Return f(s)."""
         return np.where(s > 0, s, self.slope * s)
 
     def derivative(self, s: Array) -> npt.NDArray[Any]:

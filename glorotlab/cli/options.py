@@ -63,7 +63,10 @@ class NetworkOptions:
     """The network beyond its layer sizes, and how it is computed."""
 
     activation: Annotated[
-        str, typer.Option("--activation", "-a", help="Of the hidden layers.", rich_help_panel=NETWORK)
+        str,
+        typer.Option(
+            "--activation", "-a", help="Of the hidden layers: a name, or an expression in x.", rich_help_panel=NETWORK
+        ),
     ] = "tanh"
     initializer: Annotated[
         str, typer.Option("--initializer", "-i", help="Of the weights.", rich_help_panel=NETWORK)

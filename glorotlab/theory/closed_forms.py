@@ -22,6 +22,11 @@ Values = dict[str, tuple[Array, Where]]
 
 PI = float(np.pi)
 
+ROUNDING = 32 * float(np.finfo(float).eps)
+"""What rounding leaves of a value: a few units in the last place, after up to four products of such factors."""
+
+MAX_HARD_TANH_ERROR = 1e-9
+
 
 def moments(record: Activation, q: Array) -> Values:
     """Return those moments of ``theory.moments.NAMES`` that have a closed form, by name."""
@@ -53,7 +58,7 @@ def _piecewise_linear(record: Activation, q: Array) -> Found:
 
 
 def _erf(record: Activation, q: Array) -> Found:
-    """The derivative is a Gaussian: it turns N(0, q) into N(0, q / (1 + 2 k q)) and a factor."""
+    """Use that the derivative is a Gaussian: it turns N(0, q) into N(0, q / (1 + 2 k q)) and a factor."""
 
     def square(q: Array) -> Array:
         return np.asarray(2 / PI * np.arctan2(2 * q, np.sqrt(1 + 4 * q)))
@@ -94,7 +99,7 @@ def _sigmoid(record: Activation, q: Array) -> Found:
 
 
 def _elu(record: Activation, q: Array) -> Found:
-    """Sums of h_k = E[e^(k s); s < 0]; the error of a sum is that of its terms, which are of order 1."""
+    """Sum h_k = E[e^(k s); s < 0]; the error of a sum is that of its terms, which are of order 1."""
     from scipy.special import erfcx
 
     from glorotlab.activations.functions import SELU_ALPHA, SELU_SCALE
@@ -144,8 +149,13 @@ _MOMENTS: dict[str, Callable[[Activation, Array], Found]] = {
 }
 
 
-def pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array] | None:
-    """Return E f(s1) f(s2) and E f'(s1) f'(s2) where there is a closed form, broadcast; else None.
+def growth(record: Activation, q: Array) -> Array | None:
+    """Return dE[f^2]/dq of an odd f where quadrature cannot follow it to large q; else None."""
+    return np.exp(-2 * q) if record.family == "sin" else None
+
+
+def pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array, Array] | None:
+    """Return E f(s1) f(s2), E f'(s1) f'(s2) and relative errors where there is a closed form; else None.
 
     Parameters
     ----------
@@ -154,7 +164,14 @@ def pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, 
         Second moments of s1 and s2, and their correlation.
     """
     family = _PAIRS.get(record.family)
-    return None if family is None else family(record, q1, q2, rho)
+    if family is None:
+        return None
+    errors = np.full(np.broadcast_shapes(np.shape(q1), np.shape(q2), np.shape(rho)), ROUNDING)
+    if record.family == "hard_tanh":  # its second differences lose digits where the density is flat
+        errors *= 2 + np.sqrt(q1) * np.sqrt(q2) / 8
+        if errors.max(initial=0) > MAX_HARD_TANH_ERROR:
+            return None
+    return *family(record, q1, q2, rho), errors
 
 
 def _piecewise_linear_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array]:
@@ -203,6 +220,55 @@ def _gelu_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[A
     return second, derivative
 
 
+def _hard_tanh_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array]:
+    """f(s) = (s + 1)_+ - (s - 1)_+ - 1: second differences of E (s1 - a)_+ (s2 - b)_+ and of P(s1 > a, s2 > b).
+
+    With h = a / sqrt(q1), k = b / sqrt(q2), r^2 = 1 - rho^2, L = P(x > h, y > k) of the standard pair (Owen 1956):
+    E (x - h)_+ (y - k)_+ = (rho + h k) L - h phi(k) Phi(-(h - rho k) / r) - k phi(h) Phi(-(k - rho h) / r)
+    + r^2 phi_2(h, k). Below ``LINEAR`` f is s but for a probability below 1e-18, and E s1 f(s2) = c P(|s2| < 1).
+    """
+    from scipy.special import erf
+
+    q1, q2, rho = np.broadcast_arrays(q1, q2, rho)
+    scale = np.sqrt(q1) * np.sqrt(q2)
+    inside = [erf(1 / np.sqrt(2 * q)) for q in (q1, q2)]
+    second, derivative = scale * rho * inside[0] * inside[1], inside[0] * inside[1]
+    both = (q1 >= LINEAR) & (q2 >= LINEAR)
+    root1, root2, rho = np.sqrt(q1[both]), np.sqrt(q2[both]), rho[both]
+    h, k = 1 / root1, 1 / root2
+    corners = [(sign1, sign2, *_corner(sign1 * h, sign2 * k, rho)) for sign1 in (-1.0, 1.0) for sign2 in (-1.0, 1.0)]
+    total = sum(sign1 * sign2 * ramps for sign1, sign2, ramps, _ in corners)
+    # E of each ramp alone makes up for the -1: E f1 f2 = E (f1 + 1) (f2 + 1) - 1, as E f = 0
+    second[both] = root1 * root2 * total - 1
+    derivative[both] = sum(sign1 * sign2 * tail for sign1, sign2, _, tail in corners)
+    return second, derivative
+
+
+LINEAR = 0.0125
+"""Where E f is that of a hard tanh without its ends, to 1e-18."""
+
+
+def _difference(y: Array, x: Array, rho: Array) -> Array:
+    """Return y - rho x without its cancellation where rho is near 1 and y near x, or both near their negatives."""
+    return np.where(rho > 0, (y - x) + x * (1 - rho), (y + x) - x * (1 + rho))
+
+
+def _corner(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
+    """E (x - h)_+ (y - k)_+ and P(x > h, y > k) of a standard pair, h and k not 0."""
+    from scipy.special import ndtr, owens_t
+
+    square = (1 - rho) * (1 + rho)
+    r = np.sqrt(square)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # at rho = +-1 infinite, or 0 / 0 where both bounds are the same point
+        a, b = (np.nan_to_num(_difference(y, x, rho) / r, posinf=np.inf, neginf=-np.inf) for x, y in ((h, k), (k, h)))
+    # P(x < -h, y < -k) by Owen's function T
+    tail = (ndtr(-h) + ndtr(-k)) / 2 - owens_t(-h, a / h) - owens_t(-k, b / k) - (h * k < 0) / 2
+    density_h, density_k = (np.exp(-(x**2) / 2) / np.sqrt(2 * PI) for x in (h, k))
+    ramps = (rho + h * k) * tail - h * density_k * ndtr(-b) - k * density_h * ndtr(-a)
+    return ramps + r * density_h * np.exp(-(a**2) / 2) / np.sqrt(2 * PI), tail
+
+
 _PAIRS: dict[str, Callable[[Activation, Array, Array, Array], tuple[Array, Array]]] = {
     "linear": _piecewise_linear_pairs,
     "relu": _piecewise_linear_pairs,
@@ -210,4 +276,5 @@ _PAIRS: dict[str, Callable[[Activation, Array, Array, Array], tuple[Array, Array
     "erf": _erf_pairs,
     "sin": _sin_pairs,
     "gelu": _gelu_pairs,
+    "hard_tanh": _hard_tanh_pairs,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -13,15 +12,12 @@ from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory import closed_forms, quadrature
+from glorotlab.theory.closed_forms import ROUNDING
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
 SMALLEST, LARGEST = 1e-100, 1e30
 """Second moments that are followed; beyond, products leave the range of float64, or features of f at s ~ 1 are lost."""
-
-ROUNDING = 32 * float(np.finfo(float).eps)
-"""What rounding leaves of a sum of terms of one sign whose factors are functions good to a few units in the last
-place, to the fourth power."""
 
 NAMES = (
     "mean",
@@ -36,6 +32,12 @@ NAMES = (
 
 SCALES = (1, 1, 3, 3, 4, 5, 6)
 """For each of ``NAMES``, which of them it is relative to: itself, but a mean to the root of the second moment."""
+
+CHECK_FEWER = 4
+"""Nodes per panel that the rule of the error estimate lacks."""
+
+POLYNOMIAL, REACHES = 3.0, (12.0, 24.0, 37.0)
+"""A growth up to which the tails beyond 12 standard deviations never count; half-widths to try where it is more."""
 
 MAX_ERROR = 1e-6
 """Largest relative error that is given; what is worse is refused."""
@@ -122,12 +124,12 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
         errors = np.where(exact, errors, differences)
     if record.odd:
         values[0] = 0.0
-    shape = given.shape
+    rows = values.reshape(len(NAMES), *given.shape)
     return Moments(
         given,
-        *values.reshape(-1, *shape),
-        closed_form={name: row.reshape(shape) for name, row in zip(NAMES, exact, strict=True)},
-        errors={name: row.reshape(shape) for name, row in zip(NAMES, errors, strict=True)},
+        *(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]),
+        closed_form={name: row.reshape(given.shape) for name, row in zip(NAMES, exact, strict=True)},
+        errors={name: row.reshape(given.shape) for name, row in zip(NAMES, errors, strict=True)},
     )
 
 
@@ -148,6 +150,9 @@ def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
 
 def response(record: Activation, q: Array) -> tuple[Array, Array]:
     """Return E[f f'] (exactly 0 for odd f) and dE[f^2]/dq = E[s f f'] / q, each of the shape of q."""
+    closed = closed_forms.growth(record, q)
+    if closed is not None:
+        return np.zeros_like(q), closed
     flat = q.ravel()
     slope, growth = _by_quadrature(record, flat)[0][len(NAMES) :].reshape(2, *q.shape)
     return (np.zeros_like(q) if record.odd else slope), growth / q
@@ -158,16 +163,17 @@ def _powers(record: Activation, s: Array) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):  # refused where they are not finite
         f, slope = np.asarray(record.function(s), dtype=np.float64), np.asarray(record.derivative(s), dtype=np.float64)
         square, slope_square, product = f**2, slope**2, f * slope
-        return np.stack(
-            [f, square, slope, slope_square, square**2, slope_square**2, product**2, product, s * product]
-        )
+        return np.stack([f, square, slope, slope_square, square**2, slope_square**2, product**2, product, s * product])
 
 
 def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
-    """Expectations of ``_powers`` and relative errors of ``NAMES``."""
+    """Return expectations of ``_powers`` and relative errors of ``NAMES``."""
     if not q.size:
         return np.empty((len(NAMES) + 2, 0)), np.empty((len(NAMES), 0))
-    best, check = (_expectations(record, order, q) for order in (quadrature.ORDER, quadrature.ORDER - 4))
+    reach = half_width(record, q)
+    best, check = (
+        _expectations(record, q, order, reach) for order in (quadrature.ORDER, quadrature.ORDER - CHECK_FEWER)
+    )
     scale = best[list(SCALES)]
     scale[[0, 2]] **= 0.5
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -181,25 +187,41 @@ def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
     return best, errors
 
 
-def _expectations(record: Activation, order: int, q: Array) -> Array:
-    s, weights, values = sampled(record, q, order)
+def half_width(record: Activation, q: Array) -> float:
+    """Return the half-width of the integrals in standard deviations: wider where f grows so that the tails count."""
+    if record.growth <= POLYNOMIAL:
+        return quadrature.RANGE
+    for reach in REACHES:
+        s, weights, values = sampled(record, q, quadrature.ORDER, reach)
+        parts = np.abs(values) * weights * quadrature.density(s, q)[:, np.newaxis]  # (q, functions, nodes)
+        ends = parts[..., : quadrature.ORDER].sum(axis=-1) + parts[..., -quadrature.ORDER :].sum(axis=-1)
+        if (ends <= quadrature.RESOLVED**2 * parts.sum(axis=-1)).all():
+            return reach
+    raise AssumptionError(
+        f"moments of {record.name:.60} at q = {q.max():.3g} do not exist, or come from beyond {reach:g} standard "
+        "deviations: measure instead"
+    )
+
+
+def _expectations(record: Activation, q: Array, order: int, reach: float) -> Array:
+    s, weights, values = sampled(record, q, order, reach)
     return np.asarray(values @ (weights * quadrature.density(s, q)).T)
 
 
-def sampled(record: Activation, q: Array, order: int) -> tuple[Array, Array, Array]:
+def sampled(record: Activation, q: Array, order: int, reach: float = quadrature.RANGE) -> tuple[Array, Array, Array]:
     """Return nodes, weights and the values of ``_powers`` there, (functions, nodes), of a rule that serves ``q``."""
-    # powers of 4, so that nearby calls share their nodes and values
-    return _sampled(record, math.floor(math.log(q.min(), 4)), math.ceil(math.log(q.max(), 4)), order)
+    return _sampled(record, *quadrature.powers_of_4(q), order, reach)
 
 
 @lru_cache(maxsize=64)
-def _sampled(record: Activation, low: int, high: int, order: int) -> tuple[Array, Array, Array]:
+def _sampled(record: Activation, low: int, high: int, order: int, reach: float) -> tuple[Array, Array, Array]:
     """Nodes, weights and ``_powers`` of a rule for every q of [4^low, 4^high]."""
-    s, weights = quadrature.nodes(_panels(record, low, high), order)
+    s, weights = quadrature.nodes(_panels(record, low, high, reach), order)
     return s, weights, _powers(record, s)
 
 
 @lru_cache(maxsize=64)
-def _panels(record: Activation, low: int, high: int) -> Array:
-    inner, outer = min(2.0**low / 2, 0.5), quadrature.RANGE * 2.0**high
-    return quadrature.refine(lambda s: _powers(record, s), quadrature.panels(inner, outer, record.kinks))
+def _panels(record: Activation, low: int, high: int, reach: float) -> Array:
+    inner, outer = min(2.0**low / 2, 0.5), reach * 2.0**high
+    bounds = quadrature.panels(inner, outer, record.kinks)
+    return quadrature.refine(lambda s: _powers(record, s), bounds, quadrature.enclosed(low, high))

@@ -8,6 +8,7 @@ coefficients fall slowly) are interpolated in (ln q_1, ln q_2, arccos rho), wher
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory import closed_forms, moments, pair_rule, quadrature
-from glorotlab.theory.moments import MAX_ERROR, ROUNDING
+from glorotlab.theory.closed_forms import ROUNDING
+from glorotlab.theory.moments import MAX_ERROR
 from glorotlab.theory.pair_series import copies, correlation, symmetric_sum
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
@@ -25,8 +27,14 @@ from glorotlab.threads import single_threaded_blas
 TOLERANCE = 1e-9
 """Relative error that each step of a kernel aims at: nodes in q, terms of the series, nodes in the angle."""
 
-TERMS = (24, 96, 384)
+TERMS = (24, 48, 96, 192, 384)
 """Terms of the Hermite series of a kernel: the first of these numbers that suffices, or the last."""
+
+NODE_TOLERANCE = 1e-11
+"""Size of the last term of an interpolant in ln q."""
+
+FACTORS = (1, 2, 4, 8)
+"""By how much the number of nodes in ln q grows while interpolation is measured to err by more than ``TOLERANCE``."""
 
 FEW = 8
 """Pairs beyond the series that are integrated one by one."""
@@ -86,17 +94,23 @@ def pair_moments(
         first, second, rho = np.broadcast_arrays(*given)
     except ValueError:
         shapes = ", ".join(str(each.shape) for each in given)
-        raise InvalidValueError(f"shapes {shapes} of q1, q2 and correlation: allowed are shapes that broadcast") from None
-    closed = closed_forms.pairs(record, first, second, rho)
+        raise InvalidValueError(
+            f"shapes {shapes} of q1, q2 and correlation: allowed are shapes that broadcast"
+        ) from None
+    closed = closed_forms.pairs(record, first.ravel(), second.ravel(), rho.ravel())
     if closed is not None:
-        return PairMoments(*map(np.asarray, closed), "closed form", np.full(rho.shape, ROUNDING))
+        values, slopes, errors = (each.reshape(rho.shape) for each in closed)
+        return PairMoments(values, slopes, "closed form", errors)
     squares = [moments.moments(record, each) for each in given[:2]]
     scale = [
         np.sqrt(squares[0].second_moment * squares[1].second_moment),
         np.sqrt(squares[0].derivative_second_moment * squares[1].derivative_second_moment),
     ]
     found, check = (_one_by_one(record, first, second, rho, rule) for rule in (pair_rule.ACCURATE, pair_rule.CHECK))
-    errors = np.max(np.abs(found - check) / np.stack(np.broadcast_arrays(*scale)), axis=0) + ROUNDING
+    errors = (
+        np.max(np.abs(found - check) / np.stack([np.broadcast_to(each, rho.shape) for each in scale]), axis=0)
+        + ROUNDING
+    )
     if errors.max(initial=0) > MAX_ERROR:
         raise AssumptionError(
             f"pair moments of {record.name:.60}: relative error {errors.max():.2g}, allowed is {MAX_ERROR:g}: "
@@ -111,7 +125,8 @@ def _one_by_one(record: Activation, q1: Array, q2: Array, rho: Array, rule: pair
         pair_rule.matrices(record, np.array([a, b]), r, 1 - abs(r), rule)
         for a, b, r in zip(q1.flat, q2.flat, rho.ravel().tolist(), strict=True)
     ]
-    return np.array([[f[0, 1], slope[0, 1]] for f, slope in matrices]).reshape(*rho.shape, 2).transpose(-1, *range(rho.ndim))
+    found = np.array([[f[0, 1], slope[0, 1]] for f, slope in matrices]).reshape(*rho.shape, 2)
+    return np.moveaxis(found, -1, 0)
 
 
 def _correlations(correlation: npt.ArrayLike) -> Array:
@@ -139,14 +154,17 @@ def kernel_moments(record: Activation, kernel: Array) -> PairMoments:
     exact = moments.moments(record, q)
     squares = np.stack([exact.second_moment, exact.derivative_second_moment])
     alike = [copies(rho, square) for square in squares]
-    closed = closed_forms.pairs(record, q[:, np.newaxis], q, rho)
+    rows, columns = np.triu_indices(len(q))
+    closed = closed_forms.pairs(record, q[rows], q[columns], rho[rows, columns])
     if closed is not None:
-        found, errors, method = np.stack(closed), np.full(rho.shape, ROUNDING), "closed form"
+        method, everything = "closed form", np.empty((3, *rho.shape))
+        everything[:, rows, columns] = everything[:, columns, rows] = closed
+        found, errors = everything[:2], everything[2]
     else:
-        found, errors = _series(record, q, rho, squares, alike[0] & alike[1])
+        found, errors, error = _series(record, q, rho, squares, alike[0] & alike[1])
         method = "series"
-        # a correlation within rounding of 1 is a copy in all but E g^2
-        bad = (errors > 2 * TOLERANCE) & ~(alike[0] & alike[1])
+        bad = (errors > TOLERANCE) & ~(alike[0] & alike[1])
+        errors += error
         if bad.any():
             method = "series and interpolation"
             _replace(record, q, rho, squares, bad, found, errors)
@@ -158,31 +176,14 @@ def kernel_moments(record: Activation, kernel: Array) -> PairMoments:
 
 def _series(
     record: Activation, q: Array, rho: Array, squares: Array, alike: npt.NDArray[np.bool_]
-) -> tuple[Array, Array]:
-    """Hermite series of both pair moments, (2, examples, examples), and relative error bounds."""
+) -> tuple[Array, Array, float]:
+    """Hermite series of both pair moments, (2, examples, examples), bounds of what it omits, and the error in ln q."""
     size = np.abs(rho)
     largest = float(np.max(size, where=~alike, initial=0.0))
-    at, interpolate = log_nodes(q)
-    checked = len(at) < len(q)
-    if checked:  # a few of the examples measure the error of interpolation
-        some = q[np.argsort(q)[np.linspace(0, len(q) - 1, 3).astype(int)]]
-        at = np.concatenate([at, some])
-    for terms in TERMS:
-        coefficients = _coefficients(record, at, terms)  # (2, terms, q), orthonormal: their squares sum to 1
-        lost = np.clip(1 - np.cumsum(coefficients**2, axis=1), 0, 1).max(axis=2)
-        remainders = largest ** np.arange(1, terms + 1) * lost
-        if (remainders[:, -1] <= TOLERANCE).all():
-            break
+    coefficients, enough, error = _interpolated_coefficients(record, q, largest)
     found, errors = np.empty((2, *rho.shape)), np.full(rho.shape, ROUNDING)
-    for row, series in enumerate(coefficients):
-        enough = int(np.argmax(remainders[row] <= TOLERANCE)) + 1 if remainders[row, -1] <= TOLERANCE else terms
-        used = series[:enough]
-        error = np.zeros(1)
-        if checked:
-            weights = interpolate(some)
-            error = np.abs(used[:, : -len(some)] @ weights.T - used[:, -len(some) :]).sum(axis=0)
-            used = used[:, : -len(some)]
-        used = used @ interpolate(q).T
+    for row, (series, terms) in enumerate(zip(coefficients, enough, strict=True)):
+        used = series[:terms]
         if record.odd:  # f has odd terms alone, f' even ones
             odd = 1 - row
             found[row] = symmetric_sum(used[odd::2], rho**2)
@@ -192,9 +193,30 @@ def _series(
             found[row] = symmetric_sum(used, rho)
         root = np.sqrt(squares[row])
         found[row] *= root[:, np.newaxis] * root
-        tail = np.sqrt(np.clip(1 - (used**2).sum(axis=0), 0, 1))
-        np.maximum(errors, size**enough * (tail[:, np.newaxis] * tail) + 2 * error.max(), out=errors)
-    return found, errors
+        tail = np.sqrt(np.clip(1 - (used**2).sum(axis=0), 0, 1) + error)
+        np.maximum(errors, size**terms * (tail[:, np.newaxis] * tail), out=errors)
+    return found, errors, error
+
+
+def _interpolated_coefficients(record: Activation, q: Array, largest: float) -> tuple[Array, list[int], float]:
+    """Coefficients of f and f' for every q, how many are needed at correlation ``largest``, and the error in ln q."""
+    some = np.quantile(q, [0.0, 0.3, 0.7, 1.0], method="nearest")
+    factor = 0
+    for terms in TERMS:
+        while True:
+            at, interpolate = log_nodes(q, FACTORS[factor])
+            every = _coefficients(record, np.concatenate([at, some]), terms)
+            nodes, check = every[:, :, : len(at)], every[:, :, len(at) :]
+            error = 2 * float(np.linalg.norm(nodes @ interpolate(some).T - check, axis=1).max())
+            if error <= TOLERANCE or factor + 1 == len(FACTORS):
+                break
+            factor += 1
+        lost = np.clip(1 - np.cumsum(nodes**2, axis=1), 0, 1).max(axis=2)
+        small = largest ** np.arange(1, terms + 1) * lost <= TOLERANCE
+        if small[:, -1].all():
+            break
+    enough = [int(row.argmax()) + 1 if row[-1] else terms for row in small]
+    return nodes @ interpolate(q).T, enough, error
 
 
 def _coefficients(record: Activation, q: Array, terms: int) -> Array:
@@ -202,22 +224,28 @@ def _coefficients(record: Activation, q: Array, terms: int) -> Array:
     # h_k has sqrt(k) radians a standard deviation, and a panel is at most 4 of them wide
     order = quadrature.ORDER + math.ceil(2 * math.sqrt(terms))
     s, weights, values = moments.sampled(record, q, order)
-    measure = values[[1, 3]] @ (weights * quadrature.density(s, q)).T
-    found = quadrature.hermite_sums(s, weights, values[[0, 2]].T, q, terms)
-    return found / np.sqrt(measure)[:, np.newaxis]
+    squares = values[[1, 3]] @ (weights * quadrature.density(s, q)).T
+    functions = values[[0, 2]]
+    if record.odd:
+        half = s > 0
+        s, weights, functions = s[half], 2 * weights[half], functions[:, half]
+    found = quadrature.hermite_sums(s, weights, functions.T, q, terms)
+    if record.odd:
+        found[0, ::2] = found[1, 1::2] = 0
+    return np.asarray(found / np.sqrt(squares)[:, np.newaxis])
 
 
-def log_nodes(q: Array, tolerance: float = TOLERANCE) -> tuple[Array, object]:
+def log_nodes(q: Array, factor: int = 1) -> tuple[Array, Callable[[Array], Array]]:
     """Return few q that stand for all, and a function from q to the matrix that interpolates in ln q.
 
     A Gaussian mean is analytic in ln q within pi of the real axis where f is analytic in the right half-plane and
-    mirrored, and within pi / 2 in general: its interpolant through n Chebyshev points of a half-range h converges
-    like r^-n, r = exp(asinh(pi / (2 h))) (Trefethen, Approximation Theory and Approximation Practice, theorem 8.2).
+    mirrored: its interpolant through n Chebyshev points of a half-range h converges like r^-n, r = exp(asinh(pi / h))
+    (Trefethen, Approximation Theory and Approximation Practice, theorem 8.2). For other f it takes ``factor``.
     """
     distinct = np.unique(q)
     low, high = np.log(distinct[[0, -1]])
     half = max((high - low) / 2, 1e-12)
-    count = math.ceil(-math.log(tolerance) / math.asinh(math.pi / half))
+    count = factor * math.ceil(-math.log(NODE_TOLERANCE) / math.asinh(math.pi / half))
     if len(distinct) <= count:
         return distinct, lambda at: np.equal(at[:, np.newaxis], distinct).astype(float)
     points = np.polynomial.chebyshev.chebpts1(count)
@@ -240,7 +268,7 @@ def _replace(
     found: Array,
     errors: Array,
 ) -> None:
-    """Put accurate values and errors in place of ``bad`` pairs."""
+    """Put accurate values and errors in place of ``bad`` pairs; of many pairs of a rough f it would take minutes."""
     if bad.sum() <= 2 * FEW:
         for a, b in np.argwhere(bad):
             if a < b:
@@ -248,22 +276,34 @@ def _replace(
                 found[:, a, b] = found[:, b, a] = pair.second_moment, pair.derivative_second_moment
                 errors[a, b] = errors[b, a] = pair.error
         return
+    if pair_rule.is_rough(record, q):
+        return  # the bounds of the series stand
+    root = np.sqrt(squares)
+    scale = root[:, :, np.newaxis] * root[:, np.newaxis]
+    angle = np.arccos(np.abs(rho))
     for sign in (1, -1):
         where = bad & (np.sign(rho) == sign)
-        if where.any():
-            angle = np.arccos(np.abs(rho))
-            values, error = _interpolated(record, q, sign, angle, where)
-            root = np.sqrt(squares)
-            values *= root[:, :, np.newaxis] * root[:, np.newaxis]
-            found[:, where], errors[where] = values[:, where], error
+        if not where.any():
+            continue
+        pairs = np.argwhere(where)[np.linspace(0, where.sum() - 1, FEW // 2).astype(int)]
+        rows, columns = pairs.T
+        exact = _one_by_one(record, q[rows], q[columns], rho[rows, columns], pair_rule.ACCURATE)
+        for factor in FACTORS[:2]:
+            values, error = _interpolated(record, q, sign, angle, where, factor)
+            values *= scale
+            difference = np.abs(values[:, rows, columns] - exact) / scale[:, rows, columns]
+            error += 4 * float(difference.max())
+            if error <= 8 * TOLERANCE:
+                break
+        found[:, where], errors[where] = values[:, where], error
 
 
 def _interpolated(
-    record: Activation, q: Array, sign: int, angle: Array, where: npt.NDArray[np.bool_]
+    record: Activation, q: Array, sign: int, angle: Array, where: npt.NDArray[np.bool_], factor: int
 ) -> tuple[Array, float]:
     """Relative pair moments (2, examples, examples), good ``where``, by interpolation in ln q and the angle."""
     low, high = float(angle[where].min()), float(angle[where].max())
-    at, interpolate = log_nodes(q)
+    at, interpolate = log_nodes(q, factor)
     single = moments.moments(record, at)
     roots = np.sqrt(np.stack([single.second_moment, single.derivative_second_moment]))
     scale = roots[:, :, np.newaxis] * roots[:, np.newaxis]
@@ -291,5 +331,6 @@ def _interpolated(
         above, current = np.zeros_like(x), np.zeros_like(x)  # Clenshaw's recurrence
         for coefficient in series[:0:-1, row]:
             above, current = current, 2 * x * current - above + weights @ coefficient @ weights.T
-        found[row] = x * current - above + weights @ series[0, row] @ weights.T
+        total = x * current - above + weights @ series[0, row] @ weights.T
+        found[row] = (total + total.T) / 2
     return found, error

@@ -36,9 +36,9 @@ MAX_PANELS = 4096
 """Panels of one rule at most; a function that needs more is refused."""
 
 RESOLVED = 1e-9
-"""A panel resolves g where the last Legendre coefficients of its interpolant are below this, relative to the largest
-|g| from 0 to that panel. The error of the integral is about the square of it: Gauss-Legendre rules have twice the
-degree of the interpolant."""
+"""A panel resolves g where the last Legendre coefficients of its interpolant, times the density, weigh less than
+this share of E|g|. The error of the integral is about the square of it: Gauss-Legendre rules have twice the degree of
+the interpolant."""
 
 
 @lru_cache(maxsize=32)
@@ -72,14 +72,28 @@ def rule(smallest_q: float, largest_q: float, kinks: Sequence[float] = (), order
     return nodes(panels(min(math.sqrt(smallest_q) / 2, 0.5), RANGE * math.sqrt(largest_q), kinks), order)
 
 
-def refine(functions: Callable[[Array], Array], bounds: Array, order: int = ORDER) -> Array:
-    """Halve panels until every one resolves the functions.
+def refine(
+    functions: Callable[[Array], Array],
+    bounds: Array,
+    q: Array,
+    order: int = ORDER,
+    tolerance: float = RESOLVED,
+    least: Array | float = 0.0,
+) -> Array:
+    """Halve panels until every one resolves the functions under every density N(0, q).
 
     Parameters
     ----------
     functions : callable
         s of shape (nodes,) to values of shape (functions, nodes).
     bounds : (panels + 1,)
+    q : (q,)
+    order : int
+        Nodes per panel.
+    tolerance : float
+        See ``RESOLVED``.
+    least : float or array of shape (functions,)
+        E|g| below which g counts as 0.
 
     Returns
     -------
@@ -95,25 +109,38 @@ def refine(functions: Callable[[Array], Array], bounds: Array, order: int = ORDE
     while True:
         s, _ = nodes(bounds, order)
         values = functions(s)
-        if not np.isfinite(values).all():
+        finite = np.isfinite(values).all(axis=0)
+        if not finite.all():
             raise AssumptionError(
-                f"moments of this activation do not exist in float64: no finite value at s = "
-                f"{s[~np.isfinite(values).all(axis=0)][0]:.3g}: measure instead"
+                f"moments of this activation do not exist in float64: no finite value at s = {s[~finite][0]:.3g}: "
+                "measure instead"
             )
         values = values.reshape(len(values), -1, order)
-        largest = np.abs(values).max(axis=-1)
-        outward = np.argsort(np.abs(bounds[1:] + bounds[:-1]), kind="stable")
-        scale = np.empty_like(largest)
-        scale[:, outward] = np.maximum.accumulate(largest[:, outward], axis=1)
-        rough = (np.abs(values @ last).max(axis=-1) > RESOLVED * scale).any(axis=0)
+        low, high = bounds[:-1], bounds[1:]
+        nearest = np.where(low * high < 0, 0, np.minimum(np.abs(low), np.abs(high)))
+        share = (density(nearest, q) * (high - low))[:, np.newaxis]  # (q, 1, panels)
+        middle = (density((low + high) / 2, q) * (high - low))[:, np.newaxis]
+        total = (middle * np.abs(values).mean(axis=-1)).sum(axis=-1, keepdims=True)  # (q, functions, 1)
+        total = np.maximum(total, np.reshape(least, (-1, 1)))
+        rough = (np.abs(values @ last).max(axis=-1) * share > tolerance * total).any(axis=(0, 1))
         if not rough.any():
             return bounds
         if len(bounds) + rough.sum() > MAX_PANELS:
             raise AssumptionError(
-                f"moments of this activation need more than {MAX_PANELS} panels of [{bounds[0]:.3g}, {bounds[-1]:.3g}]: "
-                "it varies too fast for so large a second moment; measure instead"
+                f"moments of this activation need more than {MAX_PANELS} panels of [{bounds[0]:.3g}, "
+                f"{bounds[-1]:.3g}]: it varies too fast for so large a second moment; measure instead"
             )
-        bounds = np.sort(np.concatenate([bounds, (bounds[1:] + bounds[:-1])[rough] / 2]))
+        bounds = np.sort(np.concatenate([bounds, (low + high)[rough] / 2]))
+
+
+def powers_of_4(q: Array) -> tuple[int, int]:
+    """Exponents of the powers of 4 that enclose all q: nearby calls share nodes and values by them."""
+    return math.floor(math.log(q.min(), 4)), math.ceil(math.log(q.max(), 4))
+
+
+def enclosed(low: int, high: int) -> Array:
+    """Return the powers of 4 from ``low`` to ``high``: the q a rule for all between is refined for."""
+    return np.asarray(4.0 ** np.arange(low, high + 1), dtype=np.float64)
 
 
 def density(s: Array, q: Array) -> Array:
@@ -143,7 +170,7 @@ def hermite_coefficients(functions: Sequence[Function], q: Array, terms: int, ki
     # h_k has sqrt(k) radians a standard deviation, and a panel is at most a third of RANGE wide: half of their
     # product resolves it, ORDER the function.
     s, weights = rule(float(q.min()), float(q.max()), kinks, ORDER + math.ceil(RANGE / 6 * math.sqrt(terms)))
-    values = np.stack([function(s) for function in functions], axis=1)
+    values = np.stack([np.asarray(function(s), dtype=np.float64) for function in functions], axis=1)
     return hermite_sums(s, weights, values, q, terms)
 
 
@@ -151,9 +178,14 @@ def hermite_sums(s: Array, weights: Array, values: Array, q: Array, terms: int) 
     """Hermite coefficients from the nodes and weights of a rule and values (nodes, functions) there."""
     current = weights * density(s, q)
     t = s / np.sqrt(q)[:, np.newaxis]
-    below = np.zeros_like(t)
+    below, above = np.zeros_like(t), np.empty_like(t)
     found = np.empty((values.shape[1], terms, len(q)))
     for k in range(terms):
         found[:, k] = (current @ values).T
-        below, current = current, (t * current - np.sqrt(k) * below) / np.sqrt(k + 1)
+        # (t current - sqrt(k) below) / sqrt(k + 1), in place
+        np.multiply(t, current, out=above)
+        below *= math.sqrt(k)
+        above -= below
+        above /= math.sqrt(k + 1)
+        below, current, above = current, above, below
     return found
