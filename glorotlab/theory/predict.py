@@ -8,6 +8,7 @@ quantiles are those of all networks together.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -86,52 +87,87 @@ def predict(
         error above 1 %. The last comes from pairs of examples, but is raised for all statistics: those that need no
         pairs, second moments of one example, are predicted from ``input_second_moment``.
     """
-    kernel, mean = _input_kernel(spec, inputs, input_second_moment)
-    y = _labels(spec, labels, len(kernel), scalar=inputs is None)
-    if not (np.diagonal(kernel) + initializers.get_bias(spec.bias).variance > 0).all():
-        raise AssumptionError(
-            "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
-        )
-    single = len(kernel) == 1
-    layers, error = (
-        mean_field.chain(spec, float(kernel[0, 0]), float(mean[0]))
-        if single
-        else mean_field.forward(spec, kernel, mean)
-    )
-    _check_error(error)
-    width_error = finite_width_error(spec)
-    if width_error > MAX_FINITE_WIDTH_ERROR:
-        raise AssumptionError(
-            f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width_error:.2g}, "
-            f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
-        )
-    values = [_forward_values(spec, layer) for layer in layers]
-    errors = {}
-    if y is not None:
-        output_kernel = layers[-1].preactivation[0] if single else layers[-1].preactivation
-        top = output_gradient(spec.output, spec.cost, output_kernel, y, spec.classes)
-        (mean_field.backward_chain if single else mean_field.backward)(spec, layers, top)
-        error = max(error, top.error)
-        _check_error(error)
-        for index, layer in enumerate(layers):
-            values[index] |= _backward_values(layer, top if layer is layers[-1] else None, first=index == 0)
+    found = propagate(spec, inputs=inputs, labels=labels, input_second_moment=input_second_moment)
+    values = [_forward_values(spec, layer) for layer in found.layers]
+    if found.labels is not None:
+        for index, layer in enumerate(found.layers):
+            values[index] |= _backward_values(layer, found.top if layer is found.layers[-1] else None, first=not index)
     columns = {name: np.concatenate([_rows(value[name], name) for value in values]) for name in values[0]}
-    if y is not None:
-        columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, layers, y)
+    errors = {"numerical_error": found.error, "finite_width_error": finite_width_error(spec)}
+    if found.labels is not None:
+        columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, found.layers, found.labels)
     return layer_statistics(
         columns,
         attributes={
             "kind": "prediction",
             "spec": spec.model_dump(mode="json"),
             "assumptions": _assumptions(spec, scalar=inputs is None),
-            "examples": len(kernel),
-            "numerical_error": error,
-            "finite_width_error": width_error,
+            "examples": found.examples,
             "saturation_threshold": SATURATION_THRESHOLD,
         }
         | errors
-        | ({} if inputs is None else digests(inputs, y)),
+        | ({} if inputs is None else digests(inputs, found.labels)),
     )
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """Kernels of every layer (or, of one example, of the stack of hidden layers and of the output layer).
+
+    Parameters
+    ----------
+    layers : list of LayerKernels
+    top : OutputGradient or None
+        None without labels.
+    labels : (examples,) or None
+    examples : int
+    error : float
+        The largest relative numerical error.
+    """
+
+    layers: list[LayerKernels]
+    top: OutputGradient | None
+    labels: npt.NDArray[np.int64] | None
+    examples: int
+    error: float
+
+
+@single_threaded_blas()
+def propagate(
+    spec: NetworkSpec,
+    *,
+    inputs: npt.ArrayLike | None = None,
+    labels: npt.ArrayLike | None = None,
+    input_second_moment: float | None = None,
+    pairs: bool = False,
+) -> Propagation:
+    """Carry kernels forward and backward; arguments and errors as of ``predict``, ``pairs``: also of one example."""
+    kernel, mean = _input_kernel(spec, inputs, input_second_moment)
+    y = _labels(spec, labels, len(kernel), scalar=inputs is None)
+    if not (np.diagonal(kernel) + initializers.get_bias(spec.bias).variance > 0).all():
+        raise AssumptionError(
+            "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
+        )
+    width_error = finite_width_error(spec)
+    if width_error > MAX_FINITE_WIDTH_ERROR:
+        raise AssumptionError(
+            f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width_error:.2g}, "
+            f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
+        )
+    chained = len(kernel) == 1 and not pairs
+    if chained:
+        layers, error = mean_field.chain(spec, float(kernel[0, 0]), float(mean[0]))
+    else:
+        layers, error = mean_field.forward(spec, kernel, mean)
+    _check_error(error)
+    if y is None:
+        return Propagation(layers, None, None, len(kernel), error)
+    output_kernel = layers[-1].preactivation[0] if chained else layers[-1].preactivation
+    top = output_gradient(spec.output, spec.cost, output_kernel, y, spec.classes)
+    (mean_field.backward_chain if chained else mean_field.backward)(spec, layers, top)
+    error = max(error, top.error)
+    _check_error(error)
+    return Propagation(layers, top, y, len(kernel), error)
 
 
 def finite_width_error(spec: NetworkSpec) -> float:
