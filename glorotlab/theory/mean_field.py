@@ -160,8 +160,15 @@ def _variances(spec: NetworkSpec) -> tuple[Array, float]:
     return np.array([known[fans] for fans in spec.fans]), initializers.get_bias(spec.bias).variance
 
 
-def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> None:
+def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> float:
     """Fill ``backprop`` and ``backprop_mean`` of every layer from the output layer's down.
+
+    Returns
+    -------
+    float
+        The largest share of E (dC/ds)^2 that gradient independence leaves out: dC/ds = f'(s) W dC/ds' holds
+        n v H' z of the layer's own z, by Stein's identity, beside independent terms of variance n v D'; their ratio is
+        n v H'^2 E f^2 / D', of order outputs / width.
 
     Raises
     ------
@@ -169,22 +176,25 @@ def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient)
         Where a gradient's second moment leaves [SMALLEST, LARGEST], naming the layer.
     """
     layers[-1].backprop, layers[-1].backprop_mean = top.kernel, top.means
-    curvature = top.curvature
+    curvature, dependence = top.curvature, 0.0
     for index in range(len(layers) - 2, -1, -1):
         layer, above = layers[index], layers[index + 1]
         slope, growth = response(activations.get(spec.activation), np.diagonal(layer.preactivation))
         gain = above.fan_out * above.variance
+        own = gain * curvature**2 * np.diagonal(layer.activation) / np.diagonal(above.backprop)
+        dependence = max(dependence, float(own.max()))
         layer.backprop = gain * above.backprop * layer.derivative
         _check_range("gradient", "back-propagated gradient", np.diagonal(layer.backprop), index)
         layer.backprop_mean = gain * curvature * slope
         curvature = gain * curvature * growth
+    return dependence
 
 
-def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> None:
-    """Fill ``backprop`` and ``backprop_mean`` of a chain; errors as of ``backward``."""
+def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> float:
+    """Fill ``backprop`` and ``backprop_mean`` of a chain; returns and raises what ``backward`` does."""
     layers[-1].backprop, layers[-1].backprop_mean = top.kernel[np.newaxis], top.means[np.newaxis]
     if len(layers) == 1:
-        return
+        return 0.0
     hidden, output = layers
     slope, growth = response(activations.get(spec.activation), hidden.preactivation[:, 0, 0])
     gains = np.append(hidden.fan_out * hidden.variance, output.fan_out * output.variance)[1:]
@@ -201,6 +211,8 @@ def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGra
         _check_range("gradient", "back-propagated gradient", d[wrong[-1:]], int(wrong[-1]))
     hidden.backprop = d[:, np.newaxis, np.newaxis]
     hidden.backprop_mean = (gains * curvature * slope)[:, np.newaxis]
+    above = np.append(d[1:], top.kernel[0, 0])
+    return float((gains * curvature**2 * hidden.activation[:, 0, 0] / above).max())
 
 
 def _check_range(what: str, tensor: str, second_moment: Array, index: int) -> None:

@@ -44,6 +44,9 @@ MAX_NUMERICAL_ERROR = 0.01
 WIDTH_FACTOR, MAX_FINITE_WIDTH_ERROR = 5.0, 1.0
 """Relative variance a layer of n units adds to a second moment, times n, and the largest sum over layers allowed."""
 
+MAX_DEPENDENCE = 0.5
+"""Largest share of a gradient's second moment that gradient independence may leave out; see ``mean_field.backward``."""
+
 MAX_EXAMPLES = 4096
 """Pair kernels take examples^2 numbers a layer; beyond this they would not fit a small machine."""
 
@@ -75,7 +78,7 @@ def predict(
         LayerStatistics with dimension ``layer``. Attribute ``assumptions`` lists what it rests on;
         ``numerical_error`` bounds (for sampled logits: is one standard error of) the relative error of the numerics,
         ``finite_width_error`` is the order of magnitude of what the limit of wide layers leaves out, see
-        ``finite_width_error``.
+        ``finite_width_error``; ``dependence_error`` that of gradient independence.
 
     Raises
     ------
@@ -83,9 +86,10 @@ def predict(
         Where an argument has the wrong shape, is not finite, or both or neither of the sources are given.
     AssumptionError
         Where the theory has nothing to say: all inputs zero with zero biases; a signal or gradient that vanishes or
-        explodes beyond the range of float64; layers so narrow that ``finite_width_error`` exceeds 1; a numerical
-        error above 1 %. The last comes from pairs of examples, but is raised for all statistics: those that need no
-        pairs, second moments of one example, are predicted from ``input_second_moment``.
+        explodes beyond the range of float64; layers so narrow that ``finite_width_error`` exceeds 1; so many outputs
+        that ``dependence_error`` exceeds .5; a numerical error above 1 %. The last comes from pairs of examples, but is
+        raised for all statistics: those that need no pairs, second moments of one example, are predicted from
+        ``input_second_moment``.
     """
     found = propagate(spec, inputs=inputs, labels=labels, input_second_moment=input_second_moment)
     values = [_forward_values(spec, layer) for layer in found.layers]
@@ -95,6 +99,7 @@ def predict(
     columns = {name: np.concatenate([_rows(value[name], name) for value in values]) for name in values[0]}
     errors = {"numerical_error": found.error, "finite_width_error": finite_width_error(spec)}
     if found.labels is not None:
+        errors["dependence_error"] = found.dependence
         columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, found.layers, found.labels)
     return layer_statistics(
         columns,
@@ -123,6 +128,8 @@ class Propagation:
     examples : int
     error : float
         The largest relative numerical error.
+    dependence : float
+        What gradient independence leaves out; see ``mean_field.backward``.
     """
 
     layers: list[LayerKernels]
@@ -130,6 +137,7 @@ class Propagation:
     labels: npt.NDArray[np.int64] | None
     examples: int
     error: float
+    dependence: float
 
 
 @single_threaded_blas()
@@ -148,26 +156,32 @@ def propagate(
         raise AssumptionError(
             "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
         )
-    width_error = finite_width_error(spec)
-    if width_error > MAX_FINITE_WIDTH_ERROR:
-        raise AssumptionError(
-            f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width_error:.2g}, "
-            f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
-        )
     chained = len(kernel) == 1 and not pairs
     if chained:
         layers, error = mean_field.chain(spec, float(kernel[0, 0]), float(mean[0]))
     else:
         layers, error = mean_field.forward(spec, kernel, mean)
     _check_error(error)
+    width_error = finite_width_error(spec)
+    if width_error > MAX_FINITE_WIDTH_ERROR:
+        raise AssumptionError(
+            f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width_error:.2g}, "
+            f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
+        )
     if y is None:
-        return Propagation(layers, None, None, len(kernel), error)
+        return Propagation(layers, None, None, len(kernel), error, 0.0)
     output_kernel = layers[-1].preactivation[0] if chained else layers[-1].preactivation
     top = output_gradient(spec.output, spec.cost, output_kernel, y, spec.classes)
-    (mean_field.backward_chain if chained else mean_field.backward)(spec, layers, top)
+    dependence = (mean_field.backward_chain if chained else mean_field.backward)(spec, layers, top)
+    if dependence > MAX_DEPENDENCE:
+        raise AssumptionError(
+            f"{spec.classes} outputs over layers {spec.layers}: gradients that depend on their weights add about "
+            f"{dependence:.2g} of their second moment, allowed is {MAX_DEPENDENCE:g}: use wider layers or "
+            "fewer outputs, or measure instead"
+        )
     error = max(error, top.error)
     _check_error(error)
-    return Propagation(layers, top, y, len(kernel), error)
+    return Propagation(layers, top, y, len(kernel), error, dependence)
 
 
 def finite_width_error(spec: NetworkSpec) -> float:
