@@ -14,6 +14,7 @@ from .theory.derivations import derive as derive
 from .theory.moments import moments as moments
 from .theory.pair_moments import pair_moments as pair_moments
 from .theory.predict import predict as predict
+from .theory.predict_distributions import predict_distributions as predict_distributions
 from .threads import num_threads as num_threads
 from .threads import set_num_threads as set_num_threads
 from .training.loop import train as train

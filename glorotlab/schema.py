@@ -26,6 +26,11 @@ SCHEMA_VERSION = 1
 Progress = Callable[[int, int], None]
 """What long work calls as it goes on, with the steps done and the steps in all."""
 
+ESTIMATORS = ("pooled", "within_unit", "within_example")
+"""Of ``T_variance``: over units and examples together; over the examples within a unit, averaged over units; over the
+units within an example, averaged over examples. Of a weight gradient each weight is a unit. The gradients of the
+batch mean have no examples: of the last two they have none (NaN)."""
+
 QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
 """Probabilities of ``activation_quantile``; .98, signed, is the marker of the paper's figures 3 and 10."""
 
@@ -143,7 +148,7 @@ def layer_statistics(
     ----------
     values : mapping of str to array_like
         Variables of the schema; each has the leading dimensions and then its own. ``T_variance`` may come without
-        its ``estimator`` axis: it is then the pooled one.
+        its ``estimator`` axis in all of them: they are then the pooled ones.
     leading : tuple of str
         Dimensions in front, such as ``("seed",)`` or ``("step",)``.
     coords : mapping, optional
@@ -178,7 +183,7 @@ def layer_statistics(
     sizes = {dim: size for variable in data.values() for dim, size in variable.sizes.items()}
     found: dict[str, Any] = {"layer": np.arange(1, sizes["layer"] + 1)}
     if "estimator" in sizes:
-        found["estimator"] = ["pooled"]
+        found["estimator"] = list(ESTIMATORS[: sizes["estimator"]])
     if "quantile" in sizes:
         found["quantile"] = list(QUANTILES)
     stamp: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "glorotlab_version": __version__}

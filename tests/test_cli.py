@@ -183,8 +183,10 @@ def check_layers(records, dataset):
     assert [record["layer"] for record in records] == dataset["layer"].values.tolist()
     for name, values in dataset.data_vars.items():
         column = values.sel(estimator="pooled") if "estimator" in values.dims else values
-        for record, value in zip(records, column.values, strict=True):
-            assert record[name] == (pytest.approx(value, rel=1e-12) if math.isfinite(value) else None)
+        for record, row in zip(records, column.values, strict=True):
+            shown = list(record[name].values()) if "quantile" in column.dims else [record[name]]
+            for value, each in zip(np.atleast_1d(row), shown, strict=True):
+                assert each == (pytest.approx(value, rel=1e-12) if math.isfinite(value) else None)
 
 
 def test_predict_prints_theory_as_json(run):

@@ -6,10 +6,7 @@ import math
 import numpy as np
 import pytest
 from experiment_results import SEEDS, TINY, curves, initialization, scatter, statistics
-from scipy import integrate
-from scipy.stats import norm
 
-from glorotlab import activations
 from glorotlab.errors import InvalidValueError
 from glorotlab.experiments import (
     decide,
@@ -316,40 +313,6 @@ def test_training_leaves_the_number_of_threads_alone():
 
 
 # --- theory behind the curves ---
-
-
-@pytest.mark.parametrize("name", ["tanh", "sigmoid", "softsign"])
-def test_the_density_integrates_to_one_and_has_the_moments(name):
-    record, q = activations.get(name), np.array([0.05, 0.4, 1.3])
-    s = np.linspace(-9, 9, 20_001)
-    z, density = distributions.activation_density(record, q, s)
-    assert integrate.trapezoid(density, z) == pytest.approx(1, abs=1e-6)
-    second = np.mean(
-        [
-            integrate.quad(lambda x, v=v: record.function(np.array(x)) ** 2 * norm.pdf(x, scale=v**0.5), -9, 9)[0]
-            for v in q
-        ]
-    )
-    assert integrate.trapezoid(density * z**2, z) == pytest.approx(second, abs=1e-6)
-
-
-@pytest.mark.parametrize("name", ["tanh", "sigmoid", "softsign"])
-@pytest.mark.parametrize("probability", [0.02, 0.5, 0.98])
-def test_quantiles(name, probability):
-    record = activations.get(name)
-    one = float(record.function(np.array(math.sqrt(0.7) * norm.ppf(probability))))
-    assert distributions.activation_quantile(record, np.array([0.7]), probability) == pytest.approx(one, abs=1e-9)
-    q = np.array([0.01, 0.5, 2.0])
-    z = distributions.activation_quantile(record, q, probability)
-    s = np.linspace(-12, 12, 200_001)
-    below = np.mean([norm.cdf(s[record.function(s) <= z][-1], scale=math.sqrt(v)) for v in q])
-    assert below == pytest.approx(probability, abs=1e-3)
-
-
-@pytest.mark.parametrize("probability", [0, 1, -0.1, math.nan])
-def test_a_probability_outside_its_range(probability):
-    with pytest.raises(InvalidValueError, match="probability"):
-        distributions.activation_quantile(activations.get("tanh"), np.array([1.0]), probability)
 
 
 def test_the_variances_are_those_of_the_full_kernels():

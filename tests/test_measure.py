@@ -83,10 +83,13 @@ def test_every_variable_is_its_numpy_restatement(activation, output, cost, bias)
 
             check("weight_variance", layer["weight"].var())
             for tensor in TENSORS:
-                values = layer[tensor] if not (softmax and tensor == "activation") else np.array(np.nan)
+                values = layer[tensor] if not (softmax and tensor == "activation") else np.full((7, 4), np.nan)
                 check(f"{tensor}_mean", values.mean())
                 check(f"{tensor}_second_moment", (values**2).mean())
-                check(f"{tensor}_variance", (values**2).mean() - values.mean() ** 2)
+                within = [np.nan, np.nan]
+                if not tensor.startswith("batch"):
+                    within = [values.var(axis=0).mean(), values.reshape(len(values), -1).var(axis=1).mean()]
+                check(f"{tensor}_variance", [(values**2).mean() - values.mean() ** 2, *within])
             name = spec.activation if index < 2 else output
             z = layer["activation"]
             check("activation_quantile", np.full(5, np.nan) if softmax else np.quantile(z, QUANTILES))

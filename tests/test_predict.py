@@ -25,7 +25,7 @@ CASES = [
     (UNEVEN, "tanh", "sparse(k=60)", "softmax", "log_likelihood"),
     (UNEVEN, "sigmoid", "glorot_uniform", "softmax", "log_likelihood"),
 ]
-"""Every activation, initialiser (one with biases) and cost at least once."""
+"""Every kind of activation (odd or not, smooth or not, bounded or not) and initialiser, and every cost."""
 
 NETWORKS = 150
 FAMILY_RATE = 1e-6
@@ -49,6 +49,12 @@ def correlated_data(spec: NetworkSpec, examples: int = 24) -> tuple[np.ndarray, 
     return generator.normal(size=(examples, spec.fan_in)) + common, generator.integers(0, spec.classes, examples)
 
 
+def is_finite(found) -> bool:
+    """Whether all but the output layer's statistics are, of variances the pooled ones."""
+    values = [found[name].values[:-1] for name in VARIABLES]
+    return all(np.isfinite(each[:, 0] if each.ndim > 1 else each).all() for each in values)
+
+
 def skew_corrected_z(values: np.ndarray, mean: float) -> float:
     """Johnson's (1978) t statistic: means of skewed values scatter more to one side."""
     n, s, off = len(values), values.std(ddof=1), values.mean() - mean
@@ -69,15 +75,22 @@ def test_real_networks_have_the_predicted_statistics(case):
     spec = NetworkSpec.parse(layers, activation=activation, initializer=initializer, output=output, cost=cost)
     x, y = correlated_data(spec)
     predicted, measured = predict(spec, inputs=x, labels=y), measure(spec, x, y, NETWORKS, dtype="float64")
-    critical = stats.t.isf(FAMILY_RATE / (2 * len(CASES) * 4 * len(VARIABLES)), NETWORKS - 1)
+    critical = stats.t.isf(
+        FAMILY_RATE / (2 * len(CASES) * 4 * (len(VARIABLES) + 2 * len(schema.TENSORS))), NETWORKS - 1
+    )
     shift = SHIFT / min(spec.layer_sizes[1:-1])
-    for variable in VARIABLES:
+    for variable in [*VARIABLES, "learning_speed"]:
         tensor = variable.removesuffix("_mean").removesuffix("_second_moment").removesuffix("_variance")
-        second = predicted[f"{tensor}_second_moment"].values
+        second = predicted.get(f"{tensor}_second_moment", predicted["learning_speed"]).values
         scale = np.sqrt(second) if variable.endswith("_mean") else second
         expected, found = predicted[variable].values.reshape(-1), measured[variable].values.reshape(NETWORKS, -1)
-        for layer, unit in enumerate(scale):
-            if output == "softmax" and tensor == "activation" and layer == len(scale) - 1:
+        estimators = len(expected) // len(scale)
+        for layer, unit in enumerate(np.repeat(scale, estimators)):
+            if variable.startswith("batch") and layer % estimators:
+                assert np.isnan(expected[layer])
+                assert np.isnan(found[:, layer]).all()
+                continue
+            if output == "softmax" and tensor == "activation" and layer // estimators == len(scale) - 1:
                 assert np.isnan(expected[layer])
                 continue
             values, error = found[:, layer], found[:, layer].std(ddof=1) / math.sqrt(NETWORKS)
@@ -96,13 +109,31 @@ def test_real_networks_have_the_predicted_statistics(case):
                 assert detectable < 0.07
 
 
-def test_cases_hold_every_activation_initializer_kind_and_cost():
-    from glorotlab import activations, costs, initializers
+def test_cases_hold_every_initializer_kind_and_cost():
+    from glorotlab import costs, initializers
 
     assert {case[1] for case in CASES} <= set(activations.RECORDS)
     assert {case[3:] for case in CASES} == set(costs.RECORDS)
     kinds = {initializers.get(case[2]).distribution for case in CASES}
     assert kinds == {"uniform", "normal", "orthogonal", "sparse"}
+
+
+@pytest.mark.parametrize(("classes", "naive"), [(2, 0.12), (9, 0.005), (100, 0.0)])
+def test_the_learning_speed_is_the_mean_length_not_the_root_of_the_mean_square(classes, naive):
+    """400 networks. Chance: 1e-6 for all layers and cases; a finite-width shift of 1/width, .5 %, is allowed.
+
+    ``naive``: how far the root of the mean square is off at least; of two classes more than the test lets pass (13 %).
+    """
+    spec = NetworkSpec.parse(f"64,200x2,{classes}", initializer="glorot_uniform")
+    x, y = correlated_data(spec)
+    found = measure(spec, x, y, 400)["learning_speed"].values
+    prediction = predict(spec, inputs=x, labels=y)
+    predicted = prediction["learning_speed"].values
+    critical = stats.t.isf(1e-6 / (2 * 3 * 3), 399) * found.std(axis=0, ddof=1) / math.sqrt(400)
+    assert (np.abs(found.mean(axis=0) - predicted) <= critical + predicted / 200).all()
+    rough = np.sqrt(prediction["fan_out"] * prediction["batch_bias_gradient_second_moment"]).values
+    assert (rough / predicted - 1 >= naive).all()
+    assert prediction.attrs["learning_speed_error"] < 0.006
 
 
 @pytest.mark.parametrize("bias", ["zeros", "normal(std=0.5)"])
@@ -231,7 +262,7 @@ def test_an_example_of_zeros_needs_biases():
     with pytest.raises(AssumptionError, match="all 0"):
         predict(NetworkSpec.parse("20,30,5"), inputs=x)
     found = predict(NetworkSpec.parse("20,30,5", bias="normal(std=1)"), inputs=x, labels=[0, 1])
-    assert all(np.isfinite(found[name].values[:-1]).all() for name in VARIABLES)
+    assert is_finite(found)
 
 
 def test_saturated_networks_are_predicted_without_a_warning():
@@ -240,7 +271,7 @@ def test_saturated_networks_are_predicted_without_a_warning():
     x, y = correlated_data(spec, 3)
     found = predict(spec, inputs=x, labels=y)
     assert 250 < found["preactivation_second_moment"].values[-1] < 301
-    assert all(np.isfinite(found[name].values[:-1]).all() for name in VARIABLES)
+    assert is_finite(found)
 
 
 def test_the_number_of_blas_threads_changes_no_bit(monkeypatch):
@@ -279,8 +310,21 @@ def test_the_ends_of_the_range_are_finite(activation, moment):
     if moment < 1:
         spec = spec.model_copy(update={"initializer": "normal(std=0.3)"})
     found = predict(spec, input_second_moment=moment)
-    assert all(np.isfinite(found[name].values[:-1]).all() for name in VARIABLES)
+    assert is_finite(found)
     assert np.isfinite(found["jacobian_singular_value_mean"].values[0])
+
+
+def test_so_many_outputs_that_gradients_meet_their_own_weights_are_refused():
+    """Of 1,000 linear outputs over 200 units dC/ds = W (W'z - y) is 3.7 to 4.3 times what independence says."""
+    x, y = correlated_data(NetworkSpec.parse("64,400,200,1000"), 3)
+    spec = NetworkSpec.parse("64,400,200,1000", output="linear")
+    for given in ({"inputs": x, "labels": y}, {"inputs": x[:1], "labels": y[:1]}):
+        with pytest.raises(AssumptionError, match=r"1000 outputs over layers .* measure instead"):
+            predict(spec, **given)
+    predict(spec, inputs=x)
+    few = predict(NetworkSpec.parse("64,400,200,10", output="linear"), inputs=x, labels=y % 10)
+    assert 0.03 < few.attrs["dependence_error"] < 0.1
+    assert predict(NetworkSpec.parse("64,400,200,1000"), inputs=x, labels=y).attrs["dependence_error"] < 0.001
 
 
 def test_narrow_layers_are_refused():

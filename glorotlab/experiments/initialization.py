@@ -19,6 +19,7 @@ from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.decide import judge
 from glorotlab.experiments.experiment import Claim, Results, shared
 from glorotlab.experiments.scales import Scale
+from glorotlab.measurement.estimators import HISTOGRAM_TENSORS
 from glorotlab.measurement.measure import measure
 from glorotlab.plotting import histograms, layers
 from glorotlab.plotting.style import (
@@ -33,8 +34,8 @@ from glorotlab.plotting.style import (
 )
 from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory import distributions
 from glorotlab.theory.predict import predict
+from glorotlab.theory.predict_distributions import predict_distributions
 
 Array = npt.NDArray[np.float64]
 
@@ -52,10 +53,6 @@ of 1,000 units can tell apart. The linear recurrence of the paper (its eq. 5) is
 
 BATCH_AGREEMENT = 0.10
 """The same for gradients of the mean cost: examples that share a network share its output, so few numbers average."""
-
-DENSITY_POINTS = 401
-DENSITY_REACH = 4.5
-"""Predicted densities are drawn this many standard deviations to each side."""
 
 ROOM = 1.25
 """Factor of empty space above and below the root mean squares."""
@@ -76,11 +73,9 @@ def initialization(scale: Scale, progress: Progress | None = None) -> Results:
     x, y = load_dataset("shapeset").test.batch(0, scale.examples)
 
     def one(spec: NetworkSpec, part: Progress) -> Results:
-        return {
-            "predicted": predict(spec, inputs=x, labels=y),
-            "measured": measure(spec, x, y, seeds=scale.networks, bins=scale.bins, progress=part),
-            "density": _density(spec, x),
-        }
+        measured = measure(spec, x, y, seeds=scale.networks, bins=scale.bins, progress=part)
+        predicted = predict(spec, inputs=x, labels=y)
+        return {"predicted": predicted, "measured": measured, "masses": _masses(spec, x, y, measured)}
 
     return both_initializers(scale, one, progress)
 
@@ -100,30 +95,22 @@ def both_initializers(
     return found
 
 
-def _density(spec: NetworkSpec, x: npt.ArrayLike) -> xr.Dataset:
-    """Predicted density of the activations of every hidden layer."""
-    rows = []
-    for index, q in enumerate(distributions.preactivation_second_moments(spec, x)[:-1]):
-        record = spec.layer_activation(index)
-        assert record is not None  # noqa: S101  hidden layers have one
-        reach = DENSITY_REACH * float(np.sqrt(q.max()))
-        rows.append(distributions.activation_density(record, q, np.linspace(-reach, reach, DENSITY_POINTS)))
-    values, density = (np.array(part) for part in zip(*rows, strict=True))
-    dims = ("layer", "point")
-    return xr.Dataset(
-        {"activation": (dims, values), "density": (dims, density)},
-        coords={"layer": np.arange(1, len(values) + 1)},
-        attrs={"long_name": "predicted density of activations"},
-    )
+def _masses(spec: NetworkSpec, x: npt.ArrayLike, y: npt.ArrayLike, measured: xr.Dataset) -> xr.Dataset:
+    """Predict the share of every bin of the measured histograms, ``{tensor}_mass`` with dimensions layer and bin."""
+    predicted = predict_distributions(spec, x, y)
+    found = {}
+    for tensor in HISTOGRAM_TENSORS:
+        edges = measured[f"{tensor}_edge"].isel(seed=0).values
+        rows = [getattr(predicted, tensor)(layer).mass(edges[layer - 1]) for layer in range(1, HIDDEN + 1)]
+        found[f"{tensor}_mass"] = (("layer", "bin"), np.array(rows))
+    return xr.Dataset(found, coords={"layer": np.arange(1, HIDDEN + 1)}, attrs={"long_name": "predicted histograms"})
 
 
 def select(results: Results, tensor: str, extra: tuple[str, ...] = ()) -> Results:
     """Keep what a figure of one tensor needs."""
-    names = {f"{name}_second_moment" for name in (tensor, *extra)} | {f"{tensor}_count", f"{tensor}_edge"}
-    return {
-        key: dataset if key.endswith("_density") else dataset[[name for name in dataset if name in names]]
-        for key, dataset in results.items()
-    }
+    names = {f"{name}_second_moment" for name in (tensor, *extra)}
+    names |= {f"{tensor}_count", f"{tensor}_edge", f"{tensor}_mass"}
+    return {key: dataset[[name for name in dataset if name in names]] for key, dataset in results.items()}
 
 
 def root_mean_square(results: Results, name: str, tensor: str) -> Array:
@@ -192,17 +179,19 @@ def draw_histograms(results: Results, tensor: str, quantity: str, *, common: boo
     colors = layer_colors(count)
     for row, name in enumerate(INITIALIZERS):
         left, right = figure.axes[2 * row : 2 * row + 2]
-        measured, density = results[f"{name}_measured"].isel(layer=slice(count)), results.get(f"{name}_density")
+        measured, masses = results[f"{name}_measured"].isel(layer=slice(count)), results.get(f"{name}_masses")
         for layer, color in enumerate(colors):
             here = measured.isel(layer=layer)
             counts = here[f"{tensor}_count"].transpose("seed", "bin").values
             edges = here[f"{tensor}_edge"].isel(seed=0).values
+            mass = None if masses is None else masses[f"{tensor}_mass"].isel(layer=layer).values
             if tensor != "activation":  # the outermost bins of an unbounded tensor also hold what lies beyond
                 counts, edges = counts[:, 1:-1], edges[1:-1]
+                mass = None if mass is None else mass[1:-1]
             histograms.draw_histogram(left, counts, edges, color=color)
-            if density is not None and tensor == "activation":
-                points = density.isel(layer=layer)
-                histograms.draw_density(left, points["activation"].values, points["density"].values, color=color)
+            if mass is not None:
+                middle = (edges[:-1] + edges[1:]) / 2
+                histograms.draw_density(left, middle, histograms.densities(mass, edges), color=color)
         _crop(left)
         title = f"{name} initialisation ({INITIALIZERS[name]})"
         finish(left, title[0].upper() + title[1:], quantity, "probability density")

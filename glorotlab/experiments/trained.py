@@ -25,6 +25,7 @@ from glorotlab.spec.run import RunSpec, TrainingSpec
 from glorotlab.streams import Purpose
 from glorotlab.theory import distributions
 from glorotlab.theory.moments import moments
+from glorotlab.theory.pushforward import Pushforward
 from glorotlab.threads import num_threads, set_num_threads
 from glorotlab.training.loop import train
 from glorotlab.training.monitors import MONITORED_EXAMPLES
@@ -148,7 +149,7 @@ def predicted_start(scale: Scale, name: str) -> xr.Dataset:
         x, _ = _dataset(scale, seed).test.batch(0, min(MONITORED_EXAMPLES, scale.test_examples))
         q = distributions.preactivation_second_moments(spec, x)[:-1]
         mean = moments(record, q).mean.mean(axis=1)
-        rows.append((mean, [distributions.activation_quantile(record, row, PERCENTILE) for row in q]))
+        rows.append((mean, [float(Pushforward.of(record, row).quantile(PERCENTILE)) for row in q]))
     mean, percentile = np.mean(rows, axis=0)
     data = {"activation_mean": ("layer", mean), "activation_percentile": ("layer", percentile)}
     return xr.Dataset(data, coords={"layer": np.arange(1, len(mean) + 1)})

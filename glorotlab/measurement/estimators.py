@@ -1,6 +1,7 @@
 """Estimators: LayerStatistics of one network from one pass of a batch through it, accumulated in float64.
 
-Pooled means over units and examples together. Monitors during training are these estimators on a schedule.
+Means and second moments are over units and examples together; variances are so too (pooled), over the examples within a
+unit, or over the units within an example (``schema.ESTIMATORS``). Monitors during training are these on a schedule.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from glorotlab.activations import Activation
 from glorotlab.kernels import statistics
 from glorotlab.network.mlp import BackwardPass, ForwardPass, Network
-from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
+from glorotlab.schema import ESTIMATORS, QUANTILES, SATURATION_THRESHOLD
 from glorotlab.threads import num_threads, single_threaded_blas
 
 Values = dict[str, npt.NDArray[np.float64]]
@@ -34,32 +35,45 @@ def _layer(network: Network, passed: BackwardPass, layer: int) -> dict[str, Any]
     record = network.spec.layer_activation(layer)
     below, d = passed.below(layer), passed.backprop[layer]
     bias_gradient = passed.bias_gradient(layer)
-    row = {"weight_variance": _moments("", network.weights[layer])["_variance"]}
-    row |= _moments("preactivation", passed.preactivations[layer])
+    row: dict[str, Any] = {"weight_variance": float(_moments("", network.weights[layer])["_variance"][0])}
+    row |= _moments("preactivation", passed.preactivations[layer], examples=True)
     row |= _activation(passed.activations[layer], record)
-    row |= _moments("backprop_gradient", d)
-    row |= _example_weight_gradient(below, d)
-    row |= _moments("batch_weight_gradient", passed.weight_gradient(layer))
+    row |= _moments("backprop_gradient", d, examples=True)
+    batch = _moments("batch_weight_gradient", passed.weight_gradient(layer))
+    row |= _example_weight_gradient(below, d, batch["batch_weight_gradient_second_moment"]) | batch
     row |= _moments("batch_bias_gradient", bias_gradient)
     row["learning_speed"] = float(np.linalg.norm(bias_gradient.astype(np.float64)))
     return row
 
 
-def _moments(name: str, values: Array) -> dict[str, float]:
+def _moments(name: str, values: Array, *, examples: bool = False) -> dict[str, Any]:
+    """Moments of all elements; variances within units and examples where the first axis is one of ``examples``."""
     found = statistics.moments(values, num_threads())
+    # a float's ** raises where * is infinite
+    mean_squares = [found.mean * found.mean, np.nan, np.nan]
+    if examples:
+        with np.errstate(invalid="ignore"):
+            means = [values.mean(axis=axis, dtype=np.float64) for axis in (0, 1)]
+        mean_squares[1:] = map(_mean_square, means)
     return {
         f"{name}_mean": found.mean,
         f"{name}_second_moment": found.second_moment,
-        f"{name}_variance": found.second_moment - found.mean * found.mean,  # a float's ** raises where * is infinite
+        f"{name}_variance": found.second_moment - np.array(mean_squares),
     }
+
+
+def _mean_square(values: Array) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):  # of a run that diverges
+        return float((values * values).mean())
 
 
 def _activation(z: Array, record: Activation | None) -> dict[str, Any]:
     """Moments, quantiles and saturation; NaN where the output is no activation."""
     if record is None:
-        row: dict[str, Any] = {f"activation_{name}": np.nan for name in ("mean", "second_moment", "variance")}
-        return row | {"activation_quantile": np.full(len(QUANTILES), np.nan), "activation_saturation": np.nan}
-    row = dict(_moments("activation", z))
+        row: dict[str, Any] = {f"activation_{name}": np.nan for name in ("mean", "second_moment", "saturation")}
+        row["activation_variance"] = np.full(len(ESTIMATORS), np.nan)
+        return row | {"activation_quantile": np.full(len(QUANTILES), np.nan)}
+    row = dict(_moments("activation", z, examples=True))
     row["activation_quantile"] = statistics.quantiles(z, np.array(QUANTILES))
     row["activation_saturation"] = (
         np.nan if record.bound is None else statistics.saturation(z, SATURATION_THRESHOLD * record.bound, num_threads())
@@ -67,15 +81,20 @@ def _activation(z: Array, record: Activation | None) -> dict[str, Any]:
     return row
 
 
-def _example_weight_gradient(below: Array, d: Array) -> dict[str, float]:
-    """Moments over examples and weights of z_i d_j (eq. 3), which factor within an example: no matrix is formed."""
+def _example_weight_gradient(below: Array, d: Array, batch_second_moment: float) -> dict[str, Any]:
+    """Moments over examples and weights of z_i d_j (eq. 3), which factor within an example: no matrix is formed.
+
+    The mean over examples within a weight is its gradient of the batch-mean cost.
+    """
     z, g = below.astype(np.float64), d.astype(np.float64)
-    mean = float((z.mean(axis=1) * g.mean(axis=1)).mean())
+    means = z.mean(axis=1) * g.mean(axis=1)
+    mean = float(means.mean())
     second = float(((z**2).mean(axis=1) * (g**2).mean(axis=1)).mean())
+    mean_squares = np.array([mean * mean, batch_second_moment, _mean_square(means)])
     return {
         "example_weight_gradient_mean": mean,
         "example_weight_gradient_second_moment": second,
-        "example_weight_gradient_variance": second - mean * mean,
+        "example_weight_gradient_variance": second - mean_squares,
     }
 
 

@@ -2,29 +2,37 @@
 
 For independent weights of variance v and n_in, n_out large, J J' has the Marchenko-Pastur law with the population
 spectrum tau = n_in v f'(s)^2, s ~ N(0, q) (Silverstein & Bai 1995). With m(t) the Stieltjes transform of J'J at -t,
-t = 1/m - c E[tau / (1 + tau m)], c = n_out/n_in, and with sqrt(x) = (1/pi) integral of x/(x+t) t^(-1/2) dt the mean
-of the square root needs m(t) for t > 0 only: E sqrt(x) = (1/pi) integral of (1 - t m(t)) t^(-1/2) dt.
+c = n_out/n_in and g(m) = E[tau m / (1 + tau m)], t m = 1 - c g(m), and E sqrt(x) = (1/pi) integral of
+(1 - t m(t)) t^(-1/2) dt over t > 0. By parts, and over m in place of t, no equation is left to solve:
+E sqrt(x) = (2 c/pi) integral of sqrt((1 - c g(m)) / m) g'(m) dm, from 0 to infinity or to where c g = 1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from glorotlab.activations import Activation
 from glorotlab.theory import quadrature
+from glorotlab.theory.interpolation import log_nodes
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
-STEP = 0.5
-"""Step of the trapezoid rule in ln t; the integrand falls like exp(-|ln t| / 2) on both sides."""
+STEP = 0.6
+"""Step of the trapezoid rule in u = ln m: the integrand is analytic for |Im u| < pi, as g maps the upper half-plane
+into itself; the error is exp(-2 pi^2 / STEP) = 5e-15."""
 
-REACH = 64.0
-"""Half-width of that rule: what it leaves out is below exp(-32) = 1e-14."""
+REACH = 60.0
+"""Half-width of that rule; the integrand falls at least like exp(-|u| / 2): what it leaves out is below 1e-13."""
 
-BISECTIONS = 52
+BISECTIONS = 60
+
+ORDER = 12
+"""Nodes per panel of the expectation over s."""
+
+CRITICAL = 1e-9
+"""Where c P(tau > 0) exceeds 1 by less than this, the integral is taken as running to infinity."""
 
 TOLERANCE = 1e-7
 """Relative error of the interpolation in ln q."""
@@ -43,12 +51,11 @@ def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int,
     variance : float
         Var[W].
     """
-    nodes, interpolate = _log_nodes(q)
-    s, weights = quadrature.rule(float(nodes.min()), float(nodes.max()), record.kinks)
+    nodes, interpolate = log_nodes(q, TOLERANCE)
+    s, weights = quadrature.rule(float(nodes.min()), float(nodes.max()), record.kinks, ORDER)
     tau = np.asarray(fan_in * variance * record.derivative(s) ** 2, dtype=np.float64)
     measure = weights * quadrature.density(s, nodes)
-    roots = np.array([_mean_root(tau, row / row.sum(), fan_out / fan_in) for row in measure])
-    return interpolate(roots) * max(1.0, fan_in / fan_out)
+    return interpolate(_mean_root(tau, measure, fan_out / fan_in)) * max(1.0, fan_in / fan_out)
 
 
 @single_threaded_blas()
@@ -58,46 +65,43 @@ def orthogonal_mean_singular_value(record: Activation, q: Array, gain: float) ->
     return np.asarray(gain * mean)
 
 
-def _log_nodes(q: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """Few q that stand for all, and the map from values there to values at every q.
-
-    Where f' is analytic and bounded in the right half-plane and mirrored, a Gaussian mean is analytic in ln q within
-    pi of the real axis: its interpolant through n Chebyshev points of a half-range h converges like rho^-n,
-    rho = exp(asinh(pi / h)) (Trefethen, Approximation Theory and Approximation Practice, theorem 8.2).
-    """
-    distinct = np.unique(q)
-    low, high = np.log(distinct[[0, -1]])
-    count = math.ceil(-math.log(TOLERANCE) / math.asinh(2 * math.pi / max(high - low, 1e-3)))
-    if len(distinct) <= count:
-        return distinct, lambda values: values[np.searchsorted(distinct, q)]
-    points = np.polynomial.chebyshev.chebpts1(count)
-    nodes = np.exp((low + high) / 2 + (high - low) / 2 * points)
-    where = (2 * np.log(q) - low - high) / (high - low)
-
-    def interpolate(values: Array) -> Array:
-        return np.asarray(np.polynomial.Chebyshev.fit(points, values, count - 1, domain=[-1, 1])(where))
-
-    return nodes, interpolate
+def _mean_root(tau: Array, measure: Array, ratio: float) -> Array:
+    """E sqrt(x) over all eigenvalues of J'J, zeros included, for the population spectra (tau, row of ``measure``)."""
+    measure = measure / measure.sum(axis=1, keepdims=True)
+    scale = float((measure @ tau).max())
+    if not scale:
+        return np.zeros(len(measure))
+    tau = tau / scale
+    grid = np.arange(-REACH, REACH, STEP)
+    found = np.empty(len(measure))
+    bounded = ratio * (measure @ (tau > 0)) > 1 + CRITICAL
+    if not bounded.all():
+        found[~bounded] = _integral(tau, measure[~bounded], ratio, grid, np.ones_like(grid))
+    for row in np.flatnonzero(bounded):
+        # u = end - ln(1 + e^-v): the square root of 1 - c g at the end becomes exp(-v / 2)
+        end, fall = _end(tau, measure[row], ratio), np.logaddexp(0, -grid)
+        found[row] = _integral(tau, measure[row : row + 1], ratio, end - fall, np.exp(-grid - fall))[0]
+    return found * math.sqrt(scale)
 
 
-def _mean_root(tau: Array, weights: Array, ratio: float) -> Array:
-    """E sqrt(x) over all eigenvalues of J'J, zeros included, for the population spectrum (tau, weights)."""
-    keep = weights > weights.max() * 1e-18
-    tau, weights = tau[keep], weights[keep]
-    scale = float(weights @ tau)
-    t = scale * np.exp(np.arange(-REACH, REACH, STEP))
-    m = _stieltjes(t, tau, weights, ratio)
-    mass = ratio * ((tau * m[:, np.newaxis]) / (1 + tau * m[:, np.newaxis])) @ weights  # 1 - t m
-    return np.asarray(STEP / np.pi * (mass * np.sqrt(t)).sum())
+def _integral(tau: Array, measure: Array, ratio: float, u: Array, slope: Array) -> Array:
+    """Sum the integrand at u = ln m, du = ``slope`` STEP."""
+    keep = measure.max(axis=0) > 1e-18 * measure.max()
+    tau, measure = tau[keep], measure[:, keep]
+    m = np.exp(u)[:, np.newaxis]
+    rest = 1 / (1 + tau * m)
+    share = tau * m * rest
+    left = np.clip(1 - ratio * (share @ measure.T), 0, None)
+    return np.asarray(2 * ratio / np.pi * STEP * (slope @ (np.sqrt(left / m) * ((share * rest) @ measure.T))))
 
 
-def _stieltjes(t: Array, tau: Array, weights: Array, ratio: float) -> Array:
-    """Solve t m + ratio E[tau m / (1 + tau m)] = 1 for m in [1/(t + ratio E tau), 1/t]: the left side grows with m."""
-    low, high = -np.log(t + ratio * (weights @ tau)), -np.log(t)
+def _end(tau: Array, measure: Array, ratio: float) -> float:
+    """Return ln m where ratio g(m) = 1."""
+    low, high = -800.0, 800.0
+    with np.errstate(divide="ignore"):
+        ln_tau = np.log(tau)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        m = np.exp(middle)
-        scaled = tau * m[:, np.newaxis]
-        above = t * m + ratio * (scaled / (1 + scaled)) @ weights > 1
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return np.exp((low + high) / 2)
+        share = np.exp(-np.logaddexp(0, -(middle + ln_tau)))
+        low, high = (middle, high) if ratio * (measure @ share) < 1 else (low, middle)
+    return (low + high) / 2

@@ -7,6 +7,9 @@ The mean of dC/ds is of relative order 1/sqrt(width), where a gradient meets its
 E[W dC/ds^{l+1}] = v z H^{l+1} with H = E d^2C/ds^2 per unit, so that E dC/ds^l = n_{l+1} v_{l+1} H^{l+1} E[f f'] and
 H^l = n_{l+1} v_{l+1} H^{l+1} (E f'^2 + E[f f'']) = n_{l+1} v_{l+1} H^{l+1} dE[f^2]/dq.
 All expectations are over networks, per unit; the width enters through fan_in and Var[W] only.
+
+One example needs no pairs: ``chain`` follows a single number from layer to layer, and takes all other moments of all
+layers at once.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from glorotlab import activations, initializers
+from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.moments import LARGEST, SMALLEST, moments, response
+from glorotlab.theory import quadrature
+from glorotlab.theory.moments import LARGEST, SMALLEST, moments, response, sampled
 from glorotlab.theory.output_gradient import OutputGradient
 from glorotlab.theory.pair_moments import kernel_moments
 from glorotlab.theory.quadrature import Array
@@ -26,27 +31,32 @@ from glorotlab.theory.quadrature import Array
 
 @dataclass
 class LayerKernels:
-    """Kernels of one layer, each (examples, examples) and per unit.
+    """Kernels of one layer, each (examples, examples) and per unit, or of a stack of layers, with an axis in front.
 
     Parameters
     ----------
+    fan_in, fan_out, variance : (...)
+        Units below and of the layer, and Var[W]; of a stack one for each layer.
+    record : its activation; None where the output is no activation.
     preactivation : Q
     activation : M of the layer's own output; not a number where the output is no activation.
     activation_mean : (examples,) E f; zero where f is odd.
     derivative : E[f'(s_a) f'(s_b)]
     below, below_mean : M and mean of what enters the layer
-    variance : Var[W]
     backprop : D, filled by the backward pass
     backprop_mean : (examples,) E dC/ds, filled by the backward pass
     """
 
+    fan_in: Array
+    fan_out: Array
+    variance: Array
+    record: Activation | None
     preactivation: Array
     activation: Array
     activation_mean: Array
     derivative: Array
     below: Array
     below_mean: Array
-    variance: float
     backprop: Array = field(default_factory=lambda: np.empty(0))
     backprop_mean: Array = field(default_factory=lambda: np.empty(0))
 
@@ -71,30 +81,94 @@ def forward(spec: NetworkSpec, inputs: Array, inputs_mean: Array) -> tuple[list[
     AssumptionError
         Where a pre-activation's second moment leaves [SMALLEST, LARGEST], naming the layer.
     """
-    initializer = initializers.get(spec.initializer)
-    bias_variance = initializers.get_bias(spec.bias).variance
+    variances, bias_variance = _variances(spec)
     below, below_mean, error = inputs, inputs_mean, 0.0
     layers: list[LayerKernels] = []
     for index, (fan_in, fan_out) in enumerate(spec.fans):
-        variance = initializer.variance(fan_in, fan_out)
         with np.errstate(over="ignore"):  # refused in the next line
-            q = fan_in * variance * below + bias_variance
+            q = fan_in * variances[index] * below + bias_variance
         _check_range("signal", "pre-activation", np.diagonal(q), index)
         record = spec.layer_activation(index)
+        fans = np.array(fan_in, dtype=np.float64), np.array(fan_out, dtype=np.float64), variances[index, ...]
         if record is None:
             nothing = np.full_like(q, np.nan)
-            layers.append(LayerKernels(q, nothing, nothing[0], nothing, below, below_mean, variance))
+            layers.append(LayerKernels(*fans, record, q, nothing, nothing[0], nothing, below, below_mean))
             break
         pairs = kernel_moments(record, q)
         mean = moments(record, np.diagonal(q)).mean
         slopes = pairs.derivative_second_moment
-        layers.append(LayerKernels(q, pairs.second_moment, mean, slopes, below, below_mean, variance))
+        layers.append(LayerKernels(*fans, record, q, pairs.second_moment, mean, slopes, below, below_mean))
         below, below_mean, error = pairs.second_moment, mean, max(error, pairs.error)
     return layers, error
 
 
-def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> None:
+def chain(spec: NetworkSpec, second_moment: float, inputs_mean: float) -> tuple[list[LayerKernels], float]:
+    """Propagate the second moment of one example: as ``forward``, but all hidden layers are one stack."""
+    variances, bias_variance = _variances(spec)
+    fans = np.array(spec.fans, dtype=np.float64)
+    gains = (fans[:, 0] * variances).tolist()
+    hidden, square, q = activations.get(spec.activation), second_moment, np.empty(len(gains))
+    for index, gain in enumerate(gains):
+        q[index] = gain * square + bias_variance  # a float that overflows is refused in the next line
+        if not SMALLEST <= q[index] <= LARGEST:
+            _check_range("signal", "pre-activation", q[index : index + 1], index)
+        if index < len(gains) - 1:
+            square = _second_moment(hidden, q[index : index + 1])
+    layers: list[LayerKernels] = []
+    below, below_mean, error = np.array([second_moment]), np.array([inputs_mean]), 0.0
+    output = spec.layer_activation(len(gains) - 1)
+    for part, record in ((slice(-1), hidden), (slice(-1, None), output)):
+        if not q[part].size:
+            continue  # no hidden layers
+        squares = means = slopes = np.full(len(q[part]), np.nan)
+        if record is not None:
+            found = moments(record, q[part])
+            squares, means, slopes = found.second_moment, found.mean, found.derivative_second_moment
+            error = max(error, found.error)
+        below, below_mean = np.append(below, squares[:-1]), np.append(below_mean, means[:-1])
+        preactivation, activation, derivative, entering = (
+            values[:, np.newaxis, np.newaxis] for values in (q[part], squares, slopes, below)
+        )
+        layers.append(
+            LayerKernels(
+                fans[part, 0],
+                fans[part, 1],
+                variances[part],
+                record,
+                preactivation,
+                activation,
+                means[:, np.newaxis],
+                derivative,
+                entering,
+                below_mean[:, np.newaxis],
+            )
+        )
+        below, below_mean = squares[-1:], means[-1:]
+    return layers, error
+
+
+def _second_moment(record: Activation, q: Array) -> float:
+    """E f^2 for one q, shape (1,), by quadrature."""
+    s, weights, values = sampled(record, q, quadrature.ORDER)
+    return float((weights * np.exp(s * s * (-0.5 / q)) @ values[1]) / np.sqrt(2 * np.pi * q[0]))
+
+
+def _variances(spec: NetworkSpec) -> tuple[Array, float]:
+    """Var[W] of every layer, and the variance of the biases."""
+    initializer = initializers.get(spec.initializer)
+    known = {fans: initializer.variance(*fans) for fans in set(spec.fans)}
+    return np.array([known[fans] for fans in spec.fans]), initializers.get_bias(spec.bias).variance
+
+
+def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> float:
     """Fill ``backprop`` and ``backprop_mean`` of every layer from the output layer's down.
+
+    Returns
+    -------
+    float
+        The largest share of E (dC/ds)^2 that gradient independence leaves out: dC/ds = f'(s) W dC/ds' holds
+        n v H' z of the layer's own z, by Stein's identity, beside independent terms of variance n v D'; their ratio is
+        n v H'^2 E f^2 / D', of order outputs / width.
 
     Raises
     ------
@@ -102,17 +176,43 @@ def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient)
         Where a gradient's second moment leaves [SMALLEST, LARGEST], naming the layer.
     """
     layers[-1].backprop, layers[-1].backprop_mean = top.kernel, top.means
-    curvature = top.curvature
-    indices = range(len(layers) - 1)[::-1]
-    for index, above, (_, fan_out_above) in zip(indices, layers[:0:-1], spec.fans[:0:-1], strict=True):
-        layer = layers[index]
-        record, q = activations.get(spec.activation), np.diagonal(layer.preactivation)
-        slope, growth = response(record, q)
-        gain = fan_out_above * above.variance
+    curvature, dependence = top.curvature, 0.0
+    for index in range(len(layers) - 2, -1, -1):
+        layer, above = layers[index], layers[index + 1]
+        slope, growth = response(activations.get(spec.activation), np.diagonal(layer.preactivation))
+        gain = above.fan_out * above.variance
+        own = gain * curvature**2 * np.diagonal(layer.activation) / np.diagonal(above.backprop)
+        dependence = max(dependence, float(own.max()))
         layer.backprop = gain * above.backprop * layer.derivative
         _check_range("gradient", "back-propagated gradient", np.diagonal(layer.backprop), index)
         layer.backprop_mean = gain * curvature * slope
         curvature = gain * curvature * growth
+    return dependence
+
+
+def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> float:
+    """Fill ``backprop`` and ``backprop_mean`` of a chain; returns and raises what ``backward`` does."""
+    layers[-1].backprop, layers[-1].backprop_mean = top.kernel[np.newaxis], top.means[np.newaxis]
+    if len(layers) == 1:
+        return 0.0
+    hidden, output = layers
+    slope, growth = response(activations.get(spec.activation), hidden.preactivation[:, 0, 0])
+    gains = np.append(hidden.fan_out * hidden.variance, output.fan_out * output.variance)[1:]
+
+    def down(start: float, factors: Array) -> Array:
+        """Products of ``start`` and the factors of the layers from the top down to each."""
+        return np.asarray(start * np.cumprod(factors[::-1])[::-1])
+
+    with np.errstate(over="ignore", under="ignore"):  # refused
+        d = down(top.kernel[0, 0], gains * hidden.derivative[:, 0, 0])
+        curvature = np.append(down(top.curvature[0], gains * growth)[1:], top.curvature)
+    wrong = np.flatnonzero(~((d >= SMALLEST) & (d <= LARGEST)))
+    if wrong.size:
+        _check_range("gradient", "back-propagated gradient", d[wrong[-1:]], int(wrong[-1]))
+    hidden.backprop = d[:, np.newaxis, np.newaxis]
+    hidden.backprop_mean = (gains * curvature * slope)[:, np.newaxis]
+    above = np.append(d[1:], top.kernel[0, 0])
+    return float((gains * curvature**2 * hidden.activation[:, 0, 0] / above).max())
 
 
 def _check_range(what: str, tensor: str, second_moment: Array, index: int) -> None:

@@ -1,13 +1,14 @@
 """predict: LayerStatistics at initialisation from a spec and a batch of real data, or an input second moment.
 
-Every number is the expectation over networks of the statistic that ``measure`` takes of one network: pooled over
-units and examples, so that the variance subtracts the expected square of one network's own mean, which is not
-zero when units are few or examples alike.
+Every number is the expectation over networks of the statistic that ``measure`` takes of one network, so that a variance
+subtracts the expected square of one network's own mean, which is not zero when units are few or examples alike. Only
+quantiles are those of all networks together.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab import initializers
+from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.schema import digests, layer_statistics
+from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, describe, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory import jacobian, mean_field
 from glorotlab.theory.mean_field import LayerKernels
 from glorotlab.theory.moments import LARGEST, SMALLEST
+from glorotlab.theory.output_draws import learning_speeds
 from glorotlab.theory.output_gradient import OutputGradient, output_gradient
+from glorotlab.theory.pushforward import quantiles_and_saturation
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
@@ -39,6 +43,9 @@ MAX_NUMERICAL_ERROR = 0.01
 
 WIDTH_FACTOR, MAX_FINITE_WIDTH_ERROR = 5.0, 1.0
 """Relative variance a layer of n units adds to a second moment, times n, and the largest sum over layers allowed."""
+
+MAX_DEPENDENCE = 0.5
+"""Largest share of a gradient's second moment that gradient independence may leave out; see ``mean_field.backward``."""
 
 MAX_EXAMPLES = 4096
 """Pair kernels take examples^2 numbers a layer; beyond this they would not fit a small machine."""
@@ -71,7 +78,7 @@ def predict(
         LayerStatistics with dimension ``layer``. Attribute ``assumptions`` lists what it rests on;
         ``numerical_error`` bounds (for sampled logits: is one standard error of) the relative error of the numerics,
         ``finite_width_error`` is the order of magnitude of what the limit of wide layers leaves out, see
-        ``finite_width_error``.
+        ``finite_width_error``; ``dependence_error`` that of gradient independence.
 
     Raises
     ------
@@ -79,17 +86,81 @@ def predict(
         Where an argument has the wrong shape, is not finite, or both or neither of the sources are given.
     AssumptionError
         Where the theory has nothing to say: all inputs zero with zero biases; a signal or gradient that vanishes or
-        explodes beyond the range of float64; layers so narrow that ``finite_width_error`` exceeds 1; a numerical
-        error above 1 %. The last comes from pairs of examples, but is raised for all statistics: those that need no
-        pairs, second moments of one example, are predicted from ``input_second_moment``.
+        explodes beyond the range of float64; layers so narrow that ``finite_width_error`` exceeds 1; so many outputs
+        that ``dependence_error`` exceeds .5; a numerical error above 1 %. The last comes from pairs of examples, but is
+        raised for all statistics: those that need no pairs, second moments of one example, are predicted from
+        ``input_second_moment``.
     """
+    found = propagate(spec, inputs=inputs, labels=labels, input_second_moment=input_second_moment)
+    values = [_forward_values(spec, layer) for layer in found.layers]
+    if found.labels is not None:
+        for index, layer in enumerate(found.layers):
+            values[index] |= _backward_values(layer, found.top if layer is found.layers[-1] else None, first=not index)
+    columns = {name: np.concatenate([_rows(value[name], name) for value in values]) for name in values[0]}
+    errors = {"numerical_error": found.error, "finite_width_error": finite_width_error(spec)}
+    if found.labels is not None:
+        errors["dependence_error"] = found.dependence
+        columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, found.layers, found.labels)
+    return layer_statistics(
+        columns,
+        attributes={
+            "kind": "prediction",
+            "spec": spec.model_dump(mode="json"),
+            "assumptions": _assumptions(spec, scalar=inputs is None),
+            "examples": found.examples,
+            "saturation_threshold": SATURATION_THRESHOLD,
+        }
+        | errors
+        | ({} if inputs is None else digests(inputs, found.labels)),
+    )
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """Kernels of every layer (or, of one example, of the stack of hidden layers and of the output layer).
+
+    Parameters
+    ----------
+    layers : list of LayerKernels
+    top : OutputGradient or None
+        None without labels.
+    labels : (examples,) or None
+    examples : int
+    error : float
+        The largest relative numerical error.
+    dependence : float
+        What gradient independence leaves out; see ``mean_field.backward``.
+    """
+
+    layers: list[LayerKernels]
+    top: OutputGradient | None
+    labels: npt.NDArray[np.int64] | None
+    examples: int
+    error: float
+    dependence: float
+
+
+@single_threaded_blas()
+def propagate(
+    spec: NetworkSpec,
+    *,
+    inputs: npt.ArrayLike | None = None,
+    labels: npt.ArrayLike | None = None,
+    input_second_moment: float | None = None,
+    pairs: bool = False,
+) -> Propagation:
+    """Carry kernels forward and backward; arguments and errors as of ``predict``, ``pairs``: also of one example."""
     kernel, mean = _input_kernel(spec, inputs, input_second_moment)
     y = _labels(spec, labels, len(kernel), scalar=inputs is None)
     if not (np.diagonal(kernel) + initializers.get_bias(spec.bias).variance > 0).all():
         raise AssumptionError(
             "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
         )
-    layers, error = mean_field.forward(spec, kernel, mean)
+    chained = len(kernel) == 1 and not pairs
+    if chained:
+        layers, error = mean_field.chain(spec, float(kernel[0, 0]), float(mean[0]))
+    else:
+        layers, error = mean_field.forward(spec, kernel, mean)
     _check_error(error)
     width_error = finite_width_error(spec)
     if width_error > MAX_FINITE_WIDTH_ERROR:
@@ -97,27 +168,20 @@ def predict(
             f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width_error:.2g}, "
             f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
         )
-    values = [_forward_values(spec, index, layer) for index, layer in enumerate(layers)]
-    if y is not None:
-        top = output_gradient(spec.output, spec.cost, layers[-1].preactivation, y, spec.classes)
-        mean_field.backward(spec, layers, top)
-        error = max(error, top.error)
-        _check_error(error)
-        for index, layer in enumerate(layers):
-            values[index] |= _backward_values(spec, index, layer, top if index == len(layers) - 1 else None)
-    columns = {name: np.array([value[name] for value in values]) for name in values[0]}
-    return layer_statistics(
-        columns,
-        attributes={
-            "kind": "prediction",
-            "spec": spec.model_dump(mode="json"),
-            "assumptions": _assumptions(spec, scalar=inputs is None),
-            "examples": len(kernel),
-            "numerical_error": error,
-            "finite_width_error": width_error,
-        }
-        | ({} if inputs is None else digests(inputs, y)),
-    )
+    if y is None:
+        return Propagation(layers, None, None, len(kernel), error, 0.0)
+    output_kernel = layers[-1].preactivation[0] if chained else layers[-1].preactivation
+    top = output_gradient(spec.output, spec.cost, output_kernel, y, spec.classes)
+    dependence = (mean_field.backward_chain if chained else mean_field.backward)(spec, layers, top)
+    if dependence > MAX_DEPENDENCE:
+        raise AssumptionError(
+            f"{spec.classes} outputs over layers {spec.layers}: gradients that depend on their weights add about "
+            f"{dependence:.2g} of their second moment, allowed is {MAX_DEPENDENCE:g}: use wider layers or "
+            "fewer outputs, or measure instead"
+        )
+    error = max(error, top.error)
+    _check_error(error)
+    return Propagation(layers, top, y, len(kernel), error, dependence)
 
 
 def finite_width_error(spec: NetworkSpec) -> float:
@@ -173,57 +237,111 @@ def _labels(
     return spec.check_labels(labels, examples)
 
 
-def _moments(name: str, second: float, mean: float, mean_square: float) -> dict[str, float]:
-    """Build the schema's three numbers of one tensor; ``mean_square`` is E of one network's squared mean."""
-    return {f"{name}_mean": mean, f"{name}_second_moment": second, f"{name}_variance": second - mean_square}
+def _rows(value: Array | float, name: str) -> Array:
+    """Return a variable of a layer or a stack of them with the axis of layers in front."""
+    own = len(describe(name).dims) - 1
+    array = np.asarray(value, dtype=np.float64)
+    return array if array.ndim > own else array[np.newaxis]
 
 
-def _forward_values(spec: NetworkSpec, index: int, layer: LayerKernels) -> dict[str, float]:
-    fan_in, fan_out = spec.fans[index]
-    q = np.diagonal(layer.preactivation)
-    values = {"fan_in": float(fan_in), "fan_out": float(fan_out), "weight_variance": layer.variance}
-    values |= _moments("preactivation", q.mean(), 0.0, layer.preactivation.mean() / fan_out)
-    mean = float(layer.activation_mean.mean())
-    between_units = layer.activation.mean() - mean**2
-    values |= _moments("activation", np.diagonal(layer.activation).mean(), mean, mean**2 + between_units / fan_out)
-    values["jacobian_singular_value_mean"] = _jacobian(spec, index, layer, q)
+def _moments(name: str, second: Array, mean: Array, mean_squares: tuple[Array, Array, Array]) -> dict[str, Array]:
+    """Build the schema's numbers of one tensor.
+
+    ``mean_squares`` are expectations over networks of squared means, one for each estimator: of all elements, of those
+    of one unit, of those of one example.
+    """
+    variances = np.stack([np.broadcast_to(second - square, np.shape(second)) for square in mean_squares], axis=-1)
+    return {f"{name}_mean": mean, f"{name}_second_moment": second, f"{name}_variance": variances}
+
+
+def _diagonal(kernel: Array) -> Array:
+    return np.diagonal(kernel, axis1=-2, axis2=-1)
+
+
+def _over_pairs(kernel: Array) -> Array:
+    return np.asarray(kernel.mean(axis=(-2, -1)))
+
+
+def _mean_squares(kernel: Array, means: Array, units: Array | float) -> tuple[Array, Array, Array]:
+    """E of squared means over finitely many independent units of one kernel, for ``_moments``."""
+    mean, pairs = means.mean(axis=-1), _over_pairs(kernel)
+    example, square = _diagonal(kernel).mean(axis=-1), (means**2).mean(axis=-1)
+    return mean**2 + (pairs - mean**2) / units, pairs, square + (example - square) / units
+
+
+def _forward_values(spec: NetworkSpec, layer: LayerKernels) -> dict[str, Array]:
+    q = _diagonal(layer.preactivation)
+    values = {"fan_in": layer.fan_in, "fan_out": layer.fan_out, "weight_variance": layer.variance}
+    squares = _mean_squares(layer.preactivation, np.zeros_like(q), layer.fan_out)
+    values |= _moments("preactivation", q.mean(axis=-1), np.zeros(q.shape[:-1]), squares)
+    mean = layer.activation_mean.mean(axis=-1)
+    squares = _mean_squares(layer.activation, layer.activation_mean, layer.fan_out)
+    values |= _moments("activation", _diagonal(layer.activation).mean(axis=-1), mean, squares)
+    values["jacobian_singular_value_mean"] = _jacobian(spec, layer, q)
+    values["activation_quantile"], values["activation_saturation"] = _quantiles(layer.record, q)
     return values
 
 
-def _jacobian(spec: NetworkSpec, index: int, layer: LayerKernels, q: Array) -> float:
-    """Mean over examples and singular values; NaN where no spectrum is known, or the output is no activation."""
-    record, initializer = spec.layer_activation(index), initializers.get(spec.initializer)
+def _quantiles(record: Activation | None, q: Array) -> tuple[Array, Array]:
+    """Quantiles and saturation; NaN where the output is no activation."""
     if record is None:
-        return float("nan")
-    fan_in, fan_out = spec.fans[index]
-    if initializer.independent:
-        return float(jacobian.mean_singular_value(record, q, fan_in, fan_out, layer.variance).mean())
-    if initializer.distribution == "orthogonal" and fan_in >= fan_out:
-        gain = float(np.sqrt(fan_in * layer.variance))
-        return float(jacobian.orthogonal_mean_singular_value(record, q, gain).mean())
-    return float("nan")
+        return np.full((*q.shape[:-1], len(QUANTILES)), np.nan), np.full(q.shape[:-1], np.nan)
+    quantiles, saturation = quantiles_and_saturation(record, q.reshape(-1, q.shape[-1]))
+    return quantiles.reshape(*q.shape[:-1], -1), saturation.reshape(q.shape[:-1])
 
 
-def _backward_values(
-    spec: NetworkSpec, index: int, layer: LayerKernels, top: OutputGradient | None
-) -> dict[str, float]:
+def _jacobian(spec: NetworkSpec, layer: LayerKernels, q: Array) -> Array:
+    """Mean over examples and singular values; NaN where no spectrum is known, or the output is no activation."""
+    record, initializer = layer.record, initializers.get(spec.initializer)
+    shapes = np.stack([np.ravel(each) for each in (layer.fan_in, layer.fan_out, layer.variance)], axis=-1)
+    rows, found = q.reshape(len(shapes), -1), np.full(len(shapes), np.nan)
+    if record is None:
+        return found.reshape(q.shape[:-1])
+    for shape in np.unique(shapes, axis=0):
+        where = (shapes == shape).all(axis=1)
+        fan_in, fan_out, variance = int(shape[0]), int(shape[1]), float(shape[2])
+        if initializer.independent:
+            values = jacobian.mean_singular_value(record, rows[where].ravel(), fan_in, fan_out, variance)
+        elif initializer.distribution == "orthogonal" and fan_in >= fan_out:
+            gain = float(np.sqrt(fan_in * variance))
+            values = jacobian.orthogonal_mean_singular_value(record, rows[where].ravel(), gain)
+        else:
+            continue
+        found[where] = values.reshape(rows[where].shape).mean(axis=1)
+    return found.reshape(q.shape[:-1])
+
+
+def _backward_values(layer: LayerKernels, top: OutputGradient | None, *, first: bool) -> dict[str, Array]:
     """Gradients of one layer; ``top`` is the output layer's, whose units are few and need not have mean 0."""
-    fan_in, fan_out = spec.fans[index]
     z, d, d_means = layer.below, layer.backprop, layer.backprop_mean
-    d_mean_products = top.mean_products if top else _mean_products(d, d_means, fan_out)
+    d_mean, second = d_means.mean(axis=-1), _diagonal(d).mean(axis=-1)
+    d_products = _mean_products(d, d_means, layer.fan_out)
+    squares = _mean_squares(d, d_means, layer.fan_out)
+    if top:
+        d_products = np.broadcast_to(top.mean_products, d.shape)
+        squares = _over_pairs(d_products), _over_pairs(d), _diagonal(d_products).mean(axis=-1)
     # of the inputs the mean over the units is known exactly
-    z_mean_products = _mean_products(z, layer.below_mean, fan_in if index else math.inf)
-    example, batch = (np.diagonal(z) * np.diagonal(d)).mean(), (z * d).mean()
-    d_mean, d_mean_square = float(d_means.mean()), d_mean_products.mean()
-    weight_mean, weight_mean_square = (layer.below_mean * d_means).mean(), (z_mean_products * d_mean_products).mean()
-    values = _moments("backprop_gradient", np.diagonal(d).mean(), d_mean, d_mean_square)
-    values |= _moments("example_weight_gradient", example, weight_mean, weight_mean_square)
-    values |= _moments("batch_weight_gradient", batch, weight_mean, weight_mean_square)
-    values |= _moments("batch_bias_gradient", d.mean(), d_mean, d_mean_square)
+    z_products = _mean_products(z, layer.below_mean, _without_inputs(layer.fan_in) if first else layer.fan_in)
+    products = z_products * d_products
+    weight_mean, pairs = (layer.below_mean * d_means).mean(axis=-1), _over_pairs(z * d)
+    weight_squares = _over_pairs(products), pairs, _diagonal(products).mean(axis=-1)
+    nothing = np.full_like(second, np.nan)
+    values = _moments("backprop_gradient", second, d_mean, squares)
+    example = (_diagonal(z) * _diagonal(d)).mean(axis=-1)
+    values |= _moments("example_weight_gradient", example, weight_mean, weight_squares)
+    values |= _moments("batch_weight_gradient", pairs, weight_mean, (weight_squares[0], nothing, nothing))
+    values |= _moments("batch_bias_gradient", _over_pairs(d), d_mean, (squares[0], nothing, nothing))
     return values
 
 
-def _mean_products(kernel: Array, means: Array, units: float) -> Array:
+def _without_inputs(fan_in: Array) -> Array:
+    """Units over which means scatter: of the first layer infinitely many, its inputs being given."""
+    units = np.array(fan_in, dtype=np.float64)
+    units[(0,) * units.ndim] = math.inf
+    return units
+
+
+def _mean_products(kernel: Array, means: Array, units: Array) -> Array:
     """E of the product of two examples' means over finitely many independent units."""
-    expected = np.outer(means, means)
-    return expected + (kernel - expected) / units
+    expected = means[..., :, np.newaxis] * means[..., np.newaxis, :]
+    return np.asarray(expected + (kernel - expected) / np.asarray(units)[..., np.newaxis, np.newaxis])

@@ -41,8 +41,15 @@ def classification_error(network: Network, source: Source) -> float:
 
 
 def _is_finite(row: estimators.Values) -> bool:
-    """Whether statistics are finite; those of the activations follow, and are NaN where the output is none."""
-    return all(np.isfinite(values).all() for name, values in row.items() if not name.startswith("activation"))
+    """Whether statistics are finite; of variances the pooled ones.
+
+    Those of the activations follow, and are NaN where the output is none.
+    """
+    return all(
+        np.isfinite(values[..., 0] if values.ndim > 1 else values).all()
+        for name, values in row.items()
+        if not name.startswith("activation")
+    )
 
 
 class StatisticsMonitor:
