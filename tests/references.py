@@ -116,10 +116,15 @@ def tiles(size, width):
     return -(-size // width)
 
 
-def forward_tiles(batch, fan_out, threads):
-    """Return how many tiles the forward kernel cuts a product into: up to 32 examples a share of the columns each."""
-    width = 256 if batch > 32 else 64 * tiles(fan_out, 64 * threads)
-    return tiles(batch, 128) * tiles(fan_out, width)
+def forward_tiles(batch, fan_in, fan_out, threads):
+    """Return how many tiles the forward kernel cuts a product into: up to 32 examples two halves of the rows of W, and
+    of the columns a share for each thread.
+    """
+    if batch > 32:
+        return tiles(batch, 128) * tiles(fan_out, 256)
+    halves = 2 if fan_in >= 128 else 1
+    share = 64 * tiles(fan_out, 64 * tiles(min(threads, halves * fan_out), halves))
+    return halves * tiles(fan_out, share) if batch else 0
 
 
 def workers(threads, count):

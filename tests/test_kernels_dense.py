@@ -64,7 +64,7 @@ def test_forward(batch, fans, dtype):
         last = (PARAMETERS.get(name, 0.0),)
         s, out = on_every_thread_count(
             lambda s, out, threads, code=code, last=last: dense.forward(z, weight, bias, code, s, out, threads, *last),
-            lambda threads: forward_tiles(batch, fan_out, threads),
+            lambda threads: forward_tiles(batch, fan_in, fan_out, threads),
             nan,
             nan,
         )

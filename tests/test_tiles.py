@@ -55,7 +55,7 @@ def test_forward(batch, dtype):
         s, untouched = guarded(np.full((batch, fan_out), np.nan), dtype)
         with single_threaded_blas():
             dense.forward(z, weight, bias, LINEAR, s, s, THREADS)
-        assert dense.workers() == workers(THREADS, forward_tiles(batch, fan_out, THREADS))
+        assert dense.workers() == workers(THREADS, forward_tiles(batch, fan_in, fan_out, THREADS))
         product, bound = matmul(z, weight, eps, bias)
         assert_within(s, product + bias, bound)
         assert untouched(), (fan_in, fan_out)

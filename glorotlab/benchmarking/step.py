@@ -19,8 +19,10 @@ from glorotlab.threads import num_threads, set_num_threads
 
 LEARNING_RATE = 0.01
 
-SETTLE = 0.2
-"""Seconds before either side is timed: the other side's idle BLAS threads spin for about a tenth of one."""
+WARM_UP = 0.3
+"""Seconds either side runs before it is timed: the other side's idle BLAS threads spin for about a tenth of one, the
+caches hold the other side's weights, and a virtual CPU that was idle takes as long to come back to speed.
+"""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,9 @@ def time_step(
 
 
 def _seconds(step: Callable[[], float], steps: int) -> float:
-    time.sleep(SETTLE)
-    step()  # weights back into the caches that the other side has filled
+    start = time.perf_counter()
+    while time.perf_counter() - start < WARM_UP:
+        step()
     start = time.perf_counter()
     for _ in range(steps):
         step()

@@ -27,7 +27,7 @@ def forward(
     activation : int
         A code of ``elementwise.CODES``.
     s, out : (batch, fan_out)
-        Filled; they may be the same array where the pre-activation is not needed.
+        Filled; they may be the same array where the pre-activation is not needed: the sums may then round otherwise.
     threads : int
     parameter : float
         Of the activation, as the slope of ``leaky_relu``.

@@ -17,6 +17,8 @@ cdef enum:
     SMALL_BATCH = 32     # examples up to which our tiles beat a packing gemm
     EXAMPLE_TILE = 128   # rows of z a tile holds
     COLUMN_STEP = 64     # small batch, forward: a thread's share of the columns is a multiple
+    HALVED = 128         # small batch, forward: fan_in from which the rows are summed in two halves
+    ACTIVATION_WORK = 256  # multiply-adds that take as long as one activation
     ROW_TILE = 16        # small batch, backward: rows of W to a tile
     WIDE_TILE = 256      # units of a gemm's tile
 
@@ -56,7 +58,7 @@ cdef inline int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept no
 
 
 cdef inline int share(Py_ssize_t units, int workers) noexcept nogil:
-    """Columns to a thread: W is read along its rows, the longer the piece the faster. No sum depends on the cut."""
+    """Columns to a thread: the longer the pieces of W's rows the faster. No sum depends on the cut."""
     return <int> ((units + workers * COLUMN_STEP - 1) // (workers * COLUMN_STEP)) * COLUMN_STEP
 
 
@@ -69,22 +71,61 @@ cdef inline int stride(const floating[::strided, ::contiguous] matrix) noexcept 
     return <int> (matrix.strides[0] // sizeof(floating))
 
 
+cdef void sum_tile(
+    const floating[::strided, ::contiguous] z, const floating[::strided, ::contiguous] weight, const floating[::1] bias,
+    floating[::strided, ::contiguous] out, int first, int rows, int unit, int width,
+) noexcept nogil:
+    """Units unit..unit+width of a small batch: out = z W over rows first..first+rows of W, plus the bias with the first."""
+    cdef int batch = <int> z.shape[0], a, k
+    for a in range(batch):
+        for k in range(unit, unit + width):
+            out[a, k] = 0 if first else bias[k]
+    multiply[floating](&z[0, first], stride(z), &weight[first, unit], stride(weight), &out[0, unit], stride(out),
+                       batch, rows, width)
+
+
+cdef thread_set forward_small(
+    const floating[::strided, ::contiguous] z, const floating[::strided, ::contiguous] weight, const floating[::1] bias,
+    int activation, double parameter, floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] out, int threads,
+) noexcept nogil:
+    """forward of a small batch. Two threads read a matrix fastest if each has rows of its own: the upper half of the
+    rows sums into s, the lower into out, where f(s) is written when both are done; more threads share the columns.
+    """
+    cdef thread_set seen = 0
+    cdef int batch = <int> z.shape[0], fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1]
+    cdef Py_ssize_t work = <Py_ssize_t> batch * fan_in * fan_out
+    cdef int halves = 2 if fan_in >= HALVED and &s[0, 0] != &out[0, 0] else 1
+    cdef int middle = fan_in // 16 * 8 if halves == 2 else fan_in
+    cdef int width = share(fan_out, (team(threads, halves * fan_out, work) + halves - 1) // halves)
+    cdef int columns = (fan_out + width - 1) // width, tile, unit, some, a, k
+    for tile in prange(halves * columns, num_threads=team(threads, halves * columns, work), schedule="static"):
+        seen |= this_thread()
+        unit = tile % columns * width
+        some = min(width, fan_out - unit)
+        if tile < columns:
+            sum_tile(z, weight, bias, s, 0, middle, unit, some)
+        else:
+            sum_tile(z, weight, bias, out, middle, fan_in - middle, unit, some)
+    for a in prange(batch, num_threads=team(threads, batch, batch * fan_out * ACTIVATION_WORK), schedule="static"):
+        if halves == 2:
+            for k in range(fan_out):
+                s[a, k] = s[a, k] + out[a, k]
+        activate(activation, parameter, &s[a, 0], &out[a, 0], fan_out)
+    return seen
+
+
 cdef void forward_tile(
     const floating[::strided, ::contiguous] z, const floating[::strided, ::contiguous] weight, const floating[::1] bias,
     int activation, double parameter,
     floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] out, int first, int rows, int unit, int width,
 ) noexcept nogil:
     """Examples first..first+rows of units unit..unit+width: s = z W + b, then z = f(s) while s is in cache."""
-    cdef int fan_in = <int> weight.shape[0], fan_out = <int> weight.shape[1], a, k
+    cdef int fan_in = <int> weight.shape[0], a, k
     for a in range(first, first + rows):
         for k in range(unit, unit + width):
             s[a, k] = bias[k]
-    if rows <= SMALL_BATCH:
-        multiply[floating](&z[first, 0], stride(z), &weight[0, unit], stride(weight), &s[first, unit], stride(s),
-                           rows, fan_in, width)
-    else:
-        gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], stride(z),
-                       &weight[0, unit], stride(weight), 1, &s[first, unit], stride(s))
+    gemm[floating](False, False, rows, width, fan_in, 1, &z[first, 0], stride(z),
+                   &weight[0, unit], stride(weight), 1, &s[first, unit], stride(s))
     for a in range(first, first + rows):
         activate(activation, parameter, &s[a, unit], &out[a, unit], width)
 
@@ -98,16 +139,20 @@ def forward(
     global last_call
     cdef thread_set seen = 0
     cdef Py_ssize_t batch = z.shape[0], fan_in = weight.shape[0], fan_out = weight.shape[1]
-    cdef int width = WIDE_TILE if batch > SMALL_BATCH else share(fan_out, team(threads, fan_out, batch * fan_in * fan_out))
-    cdef Py_ssize_t columns = (fan_out + width - 1) // width
+    cdef Py_ssize_t columns = (fan_out + WIDE_TILE - 1) // WIDE_TILE
     cdef Py_ssize_t tiles = columns * ((batch + EXAMPLE_TILE - 1) // EXAMPLE_TILE), tile
     cdef int first, unit, workers = team(threads, tiles, batch * fan_in * fan_out)
+    if 0 < batch <= SMALL_BATCH:
+        with nogil:
+            seen = forward_small(z, weight, bias, activation, parameter, s, out, threads)
+        last_call = seen
+        return
     for tile in prange(tiles, nogil=True, num_threads=workers, schedule="static"):
         seen |= this_thread()
         first = <int> (tile // columns) * EXAMPLE_TILE
-        unit = <int> (tile % columns) * width
+        unit = <int> (tile % columns) * WIDE_TILE
         forward_tile(z, weight, bias, activation, parameter, s, out, first, <int> min(EXAMPLE_TILE, batch - first),
-                     unit, <int> min(width, fan_out - unit))
+                     unit, <int> min(WIDE_TILE, fan_out - unit))
     last_call = seen
 
 
