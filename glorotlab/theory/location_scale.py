@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from glorotlab.errors import InvalidValueError
 from glorotlab.initializers import TRUNCATED_VARIANCE, TRUNCATION
 from glorotlab.theory.quadrature import Array
-from glorotlab.theory.roots import bisect
+from glorotlab.theory.roots import bisect, probabilities
 
 _ROOT = math.sqrt(TRUNCATED_VARIANCE)
 _INSIDE = float(ndtr(TRUNCATION) - ndtr(-TRUNCATION))
@@ -100,9 +99,7 @@ class LocationScale:
         InvalidValueError
             Where a probability is not between 0 and 1.
         """
-        given = np.asarray(p, dtype=np.float64)
-        if not ((given > 0) & (given < 1)).all():
-            raise InvalidValueError(f"probability {p!s:.60}: allowed are numbers between 0 and 1")
+        given = probabilities(p)
         reach = float((np.abs(self.centres) + 9 * self.scales).max())
         flat = given.ravel()
         ends = np.full(flat.shape, reach)

@@ -19,13 +19,12 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from glorotlab.activations import Activation
-from glorotlab.errors import InvalidValueError
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
 from glorotlab.theory import quadrature
 from glorotlab.theory.interpolation import log_nodes
 from glorotlab.theory.moments import sampled
 from glorotlab.theory.quadrature import Array
-from glorotlab.theory.roots import ROUNDING, bisect, newton
+from glorotlab.theory.roots import ROUNDING, bisect, newton, probabilities
 
 MIXTURE_ERROR = 1e-10
 """Error of a mixture's distribution function by a few variances that stand for those of all examples."""
@@ -192,9 +191,7 @@ class Pushforward:
         InvalidValueError
             Where a probability is not between 0 and 1.
         """
-        given = np.asarray(p, dtype=np.float64)
-        if not ((given > 0) & (given < 1)).all():
-            raise InvalidValueError(f"probability {p!s:.60}: allowed are numbers between 0 and 1")
+        given = probabilities(p)
         flat = given.ravel()
         if self.increasing:
             found = self._f(self.mixture.quantile(flat))

@@ -1,11 +1,13 @@
-"""Many bracketed roots at once."""
+"""Many bracketed roots at once, quantiles above all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
+from glorotlab.errors import InvalidValueError
 from glorotlab.theory.quadrature import Array
 
 Function = Callable[[Array], Array]
@@ -53,3 +55,11 @@ def bisect(function: Function, low: Array, high: Array) -> Array:
         negative = function(x) < 0
         low, high = np.where(negative, x, low), np.where(negative, high, x)
     return high
+
+
+def probabilities(p: npt.ArrayLike) -> Array:
+    """Return p as an array; InvalidValueError where one is not between 0 and 1, ends left out."""
+    given = np.asarray(p, dtype=np.float64)
+    if not ((given > 0) & (given < 1)).all():
+        raise InvalidValueError(f"probability {p!s:.60}: allowed are numbers between 0 and 1")
+    return given
