@@ -54,6 +54,15 @@ def test_a_mixture_with_a_mass(base):
         found.quantile(0)
 
 
+def test_draws_that_belong_together_count_as_one():
+    """Every draw twice over says nothing new: the same masses, moments and standard errors."""
+    centres, scales, edges = np.array([0.0, 0.3, -0.5]), np.array([1.0, 0.2, 0.4]), [-1.0, 0.0, 0.5, 1.0]
+    once = LocationScale("uniform", centres, scales)
+    twice = LocationScale("uniform", np.repeat(centres, 2), np.repeat(scales, 2), together=2)
+    np.testing.assert_allclose(twice.mass_and_error(edges), once.mass_and_error(edges))
+    np.testing.assert_allclose(twice.second_moment(), once.second_moment())
+
+
 @pytest.mark.parametrize(
     ("activation", "initializer", "classes", "output", "cost"),
     [

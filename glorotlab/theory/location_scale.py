@@ -47,11 +47,19 @@ class LocationScale:
     base : str
         One of ``BASES``.
     centres, scales : (draws,)
+    together : int
+        Draws in a row that are not independent of each other: standard errors count them as one.
     """
 
     base: str
     centres: Array
     scales: Array
+    together: int = 1
+
+    def _error(self, values: Array) -> float:
+        """Return the standard error of the mean of one value a draw."""
+        independent = values.reshape(-1, self.together).mean(axis=1)
+        return float(independent.std() / math.sqrt(len(independent)))
 
     def _shares(self, x: float, *, strict: bool) -> Array:
         """P(X < x) if strict, else P(X <= x), given each draw."""
@@ -77,19 +85,19 @@ class LocationScale:
         return self.mass_and_error(edges)[0]
 
     def mass_and_error(self, edges: npt.ArrayLike) -> tuple[Array, Array]:
-        """Return the mass of every bin and its standard error from the draws, which are taken as independent."""
+        """Return the mass of every bin and its standard error from the draws."""
         found, below = [], np.zeros(len(self.scales))
         for edge in np.asarray(edges, dtype=np.float64)[1:-1]:
             upto = self._shares(edge, strict=True)
-            found.append(((upto - below).mean(), (upto - below).std()))
+            found.append(((upto - below).mean(), self._error(upto - below)))
             below = upto
-        mass, error = np.array([*found, ((1 - below).mean(), below.std())]).T
-        return mass, error / math.sqrt(len(self.scales))
+        mass, error = np.array([*found, ((1 - below).mean(), self._error(below))]).T
+        return mass, error
 
     def second_moment(self) -> tuple[float, float]:
         """Return E X^2 and its standard error."""
         squares = self.centres**2 + self.scales**2
-        return float(squares.mean()), float(squares.std() / math.sqrt(len(squares)))
+        return float(squares.mean()), self._error(squares)
 
     def quantile(self, p: npt.ArrayLike) -> Array:
         """Return the smallest x with P(X <= x) >= p, of the shape of p.

@@ -38,6 +38,9 @@ ELEMENTS = 2**15
 WEIGHTS = 2**11
 """Weight gradients drawn, each with the gradients of all examples at one pair of units: .011."""
 
+LAST_WEIGHTS = 16
+"""Draws of the last layer's few weights for each of those: their law is narrow, and one draw's shows in the tails."""
+
 STREAM = 2
 """Of ``Purpose.QUADRATURE``, and the layer's index more."""
 
@@ -107,7 +110,7 @@ class Distributions:
                 found.append(squares.reshape(d.shape[1:]).sum(axis=1))
         values = np.concatenate(found)
         if last:
-            return self._last_weights(values, random)
+            return self._last_weights(values, random, LAST_WEIGHTS)
         return LocationScale("normal", np.zeros(WEIGHTS), np.sqrt(np.clip(values, 0, None)))
 
     def _layer(self, layer: int) -> LayerKernels:
@@ -138,8 +141,10 @@ class Distributions:
                 product = product * self.layers[index - 1].derivative
         return np.asarray(product)
 
-    def _last_weights(self, factors: Array, random: np.random.Generator) -> LocationScale:
-        """Return the law of sum_k W_k factor_k, factors (draws, classes): all W but that of the largest are drawn."""
+    def _last_weights(self, factors: Array, random: np.random.Generator, repeats: int = 1) -> LocationScale:
+        """Return the law of sum_k W_k factor_k, factors (draws, classes): all W but that of the largest are drawn,
+        ``repeats`` times for each draw of the factors.
+        """  # noqa: D205
         initializer, variance = initializers.get(self.spec.initializer), float(self.layers[-1].variance)
         distribution = initializer.distribution
         if distribution == "sparse":
@@ -149,12 +154,14 @@ class Distributions:
         if distribution not in ("uniform", "truncated_normal"):  # of an orthogonal matrix a few columns are Gaussian
             scales = np.sqrt(variance * (factors**2).sum(axis=1))
             return LocationScale("normal", np.zeros(len(scales)), scales)
+        factors = np.repeat(factors, repeats, axis=0)
         rows = np.arange(len(factors))
         largest = np.abs(factors).argmax(axis=1)
         weights = initializer.sample(random, *factors.shape)
         rest = factors * weights * math.sqrt(variance / initializer.variance(*factors.shape))
         rest[rows, largest] = 0
-        return LocationScale(distribution, rest.sum(axis=1), math.sqrt(variance) * np.abs(factors[rows, largest]))
+        scales = math.sqrt(variance) * np.abs(factors[rows, largest])
+        return LocationScale(distribution, rest.sum(axis=1), scales, repeats)
 
 
 def _correlated(kernel: Array, random: np.random.Generator) -> Array:
