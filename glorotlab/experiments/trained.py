@@ -23,7 +23,7 @@ from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
 from glorotlab.streams import Purpose
-from glorotlab.theory import distributions
+from glorotlab.theory import second_moments
 from glorotlab.theory.moments import moments
 from glorotlab.theory.pushforward import Pushforward
 from glorotlab.threads import num_threads, set_num_threads
@@ -147,7 +147,7 @@ def predicted_start(scale: Scale, name: str) -> xr.Dataset:
     record = activations.get(spec.activation)
     for seed in range(scale.trained_networks):
         x, _ = _dataset(scale, seed).test.batch(0, min(MONITORED_EXAMPLES, scale.test_examples))
-        q = distributions.preactivation_second_moments(spec, x)[:-1]
+        q = second_moments.preactivation_second_moments(spec, x)[:-1]
         mean = moments(record, q).mean.mean(axis=1)
         rows.append((mean, [float(Pushforward.of(record, row).quantile(PERCENTILE)) for row in q]))
     mean, percentile = np.mean(rows, axis=0)
