@@ -105,7 +105,7 @@ def holm(p: np.ndarray, level: float = 0.01) -> int:
 
 def summary(rows: list[Row]) -> None:
     print(f"\n{len(rows)} numbers; |measured / predicted - 1| in per cent, noise of the measurement included:")
-    print("variable                               numbers    50th    90th    99th  largest beyond 2 SE  allowed  outside")
+    print(f"{'variable':38} numbers    50th    90th    99th  largest beyond 2 SE  allowed  outside")
     for name in VARIABLES:
         chosen = [row for row in rows if row.variable == name]
         middle, high, highest = 100 * np.quantile([abs(row.ratio - 1) for row in chosen], (0.5, 0.9, 0.99))
@@ -131,7 +131,8 @@ def main(*arguments: str) -> None:
     parser.add_argument("--seeds", type=int, default=600, help="most networks of a cell")
     parser.add_argument("--out", type=Path, default=Path("prediction_error.jsonl"))
     options = parser.parse_args(arguments)
-    print(f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}, glorotlab {gl.__version__}")
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}, glorotlab {gl.__version__}"
+    print(f"{platform.machine()}, {versions}")
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     cells = {found["cell"]: found for found in map(json.loads, lines)}
     rows: list[Row] = []
