@@ -97,10 +97,10 @@ def _forms(layers: list[LayerKernels], d: Array, chained: bool) -> Array:
     if chained:
         return found
     product = np.ones((examples, examples))
-    flat = d.reshape(examples, -1)
+    flat = d.reshape(examples, -1).astype(np.float32)  # its rounding is far below the error of drawing
     for index in range(len(layers) - 2, -1, -1):
         above = layers[index + 1]
         product *= above.fan_out * above.variance * layers[index].derivative
-        squares = (flat * (product @ flat)).sum(axis=0)
+        squares = np.einsum("ed,ed->d", flat, product.astype(np.float32) @ flat)
         found[index] = squares.reshape(draws, classes).mean(axis=1) / examples**2
     return found
