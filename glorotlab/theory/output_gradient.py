@@ -223,6 +223,6 @@ def _sampled(record: costs.Cost, kernel: Array, labels: Labels, classes: int) ->
         curvature += (logits * d).sum(axis=(0, 2))  # Stein: E[s d] = q E[d d / d s]
         pooled.append([(d**2).mean(axis=(1, 2)), (d.mean(axis=1) ** 2).mean(axis=1)])
     per_draw = np.concatenate(pooled, axis=1)
-    error = np.max(per_draw.std(axis=1) / per_draw.mean(axis=1)) / np.sqrt(draws)
-    size = draws * classes
-    return total / size, curvature / (size * np.diagonal(kernel)), float(error)
+    mean, size = per_draw.mean(axis=1), draws * classes
+    error = float(np.max(per_draw.std(axis=1) / mean)) / np.sqrt(draws) if mean.all() else np.inf
+    return total / size, curvature / (size * np.diagonal(kernel)), error

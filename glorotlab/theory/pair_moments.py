@@ -325,7 +325,7 @@ def _interpolated(
         if error <= 2 * TOLERANCE:
             break
     weights = interpolate(q)
-    x = (angle - (low + high) / 2) / max((high - low) / 2, 1e-300)
+    x = np.clip((angle - (low + high) / 2) / max((high - low) / 2, 1e-300), -1, 1)
     found = np.empty((2, *angle.shape))
     for row in range(2):
         above, current = np.zeros_like(x), np.zeros_like(x)  # Clenshaw's recurrence
