@@ -35,8 +35,8 @@ def test_a_power_carries_relative_variances_on_by_its_square():
 def test_relative_variances_are_those_of_drawn_networks():
     """Two layers of 100 tanh units with biases, 4,000 networks of one example.
 
-    False-failure rate 1e-6 (4.9 standard errors of a variance, 2.3 % each for near-normal statistics); detects 20 %,
-    which is 11 % of noise and 9 % for the next order in 1/100.
+    False-failure rate below 1e-6; detects 25 %: 4.9 standard errors of 2.5 % and the 8 % that fluctuations going
+    forward, which move f' too, add to those of the gradient above them.
     """
     spec = NetworkSpec.parse("30,100x2,3", initializer="lecun_normal", bias="normal(std=0.5)")
     forward, backward = limits.relative_variances(propagate(spec, input_second_moment=4.0).layers)
@@ -50,7 +50,7 @@ def test_relative_variances_are_those_of_drawn_networks():
         d1 = (w @ d2) / np.cosh(s1) ** 2
         found.append([np.mean(each**2) for each in (np.tanh(s1), np.tanh(s2), d1, d2)])
     relative = np.var(found, axis=0) / np.mean(found, axis=0) ** 2
-    np.testing.assert_allclose(relative, [*forward[1:, 0], *backward[:-1, 0]], rtol=0.2)
+    np.testing.assert_allclose(relative, [*forward[1:, 0], *backward[:-1, 0]], rtol=0.25)
 
 
 X = np.array([0.5, -1.0, 2.0, 0.3, 0.0, -0.7])
