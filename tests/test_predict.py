@@ -12,7 +12,7 @@ from glorotlab import activations, schema
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.measurement.measure import measure
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.predict import predict
+from glorotlab.theory.predict import predict, propagate
 from glorotlab.threads import num_threads, set_num_threads
 
 WIDE, UNEVEN = "64,300x3,9", "40,200,300,250,5"
@@ -347,6 +347,27 @@ def test_batch_gradients_that_meet_their_own_weights_are_refused():
     with pytest.raises(AssumptionError, match=r"1000 outputs over layers .* measure instead"):
         predict(spec, inputs=x, labels=y)
     assert predict(spec, inputs=x[:1], labels=y[:1]).attrs["dependence_error"] < 0.2
+
+
+@pytest.mark.parametrize("activation", ["sin", "tanh"])
+def test_mirror_images_stay_so_through_chaotic_layers(activation):
+    """f(-s) = -f(s): z of -x is -z, however large the weights."""
+    spec = NetworkSpec.parse("80,3000x8,5", activation=activation, initializer="normal(std=10)")
+    x = np.random.default_rng(0).normal(size=(3, 80))
+    layers = propagate(spec, inputs=np.concatenate([x, -x])).layers[:-1]
+    for layer in layers:
+        np.testing.assert_allclose(layer.activation[:3, 3:], -layer.activation[:3, :3], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(np.diagonal(layer.activation[:3, 3:]), -np.diagonal(layer.activation[:3, :3]))
+        np.testing.assert_allclose(np.diagonal(layer.derivative[:3, 3:]), np.diagonal(layer.derivative[:3, :3]))
+
+
+def test_balanced_labels_of_vanishing_signals_are_predicted():
+    """The batch's bias gradients cancel: their length has no digits left then."""
+    spec = NetworkSpec.parse("40,100x8,2", initializer="normal(std=0.001)", output="sigmoid")
+    x = np.random.default_rng(0).normal(size=(30, 40))
+    found = predict(spec, inputs=x, labels=np.arange(30) % 2)
+    assert np.isnan(found["learning_speed"].values[1:]).all()  # slopes that differ leave some in the first
+    assert predict(spec, inputs=x, labels=np.arange(30) % 3 % 2)["learning_speed"].values.all()
 
 
 def test_zeros_that_only_biases_move_are_predicted():

@@ -171,6 +171,10 @@ def kernel_moments(record: Activation, kernel: Array) -> PairMoments:
     for values, square, where in zip(found, squares, alike, strict=True):
         values[where] = np.broadcast_to(square, rho.shape)[where]
     errors[alike[0] & alike[1]] = exact.error
+    if record.odd:  # mirror images stay so in every layer, and a chaotic one would tear rounding errors apart
+        for values, square, sign in zip(found, squares, (-1, 1), strict=True):
+            mirrored = copies(-rho, square) & (rho < 0)
+            values[mirrored] = sign * np.broadcast_to(square, rho.shape)[mirrored]
     return PairMoments(found[0], found[1], method, errors)
 
 
