@@ -132,7 +132,7 @@ def test_what_has_no_law_is_refused():
     with pytest.raises(InvalidValueError, match="gradients without labels"):
         predict_distributions(spec, x).backprop_gradient(1)
     with pytest.raises(AssumptionError, match="too narrow"):
-        predict_distributions(NetworkSpec.parse("40,9x2,5"), x)
+        predict_distributions(NetworkSpec.parse("40,9x2,5", activation="relu"), x)
 
 
 def test_one_example_is_a_batch():
