@@ -165,8 +165,8 @@ def test_real_networks_are_as_predicted(cell):
     """Mean over 160 or 320 networks of every second moment and of the learning speed, in every layer.
 
     Chance: 1e-6 for all cells, variables and layers (Bonferroni; Student's t corrected for skewness, at a tenth of
-    that rate). A shift by finite width is allowed, see ``SHIFT``. With probability .99 an error as large as
-    ``DETECTED`` is seen in any single number (asserted).
+    that rate). A shift by finite width is allowed, see ``SHIFT``, and the numerical error of the prediction. With
+    probability .99 an error as large as ``DETECTED`` is seen in any single number (asserted).
     """
     layers, activation, initializer = cell
     spec = NetworkSpec.parse(layers, activation=activation, initializer=initializer)
@@ -177,6 +177,8 @@ def test_real_networks_are_as_predicted(cell):
     for name, found in measured(spec, range(NETWORKS.get(initializer, 160))).items():
         kind = next(kind for kind in SHIFT if name in kind)
         allowed = narrow * SHIFT[kind][activation in RECTIFIERS]
+        if kind == BATCH:  # logits of several examples may be sampled
+            allowed += max(predicted.attrs["numerical_error"], predicted.attrs["learning_speed_error"])
         for layer, (mean, expected) in enumerate(zip(found, predicted[name].values, strict=True), 1):
             if math.isnan(expected):
                 assert name == "activation_second_moment"
