@@ -236,7 +236,7 @@ def test_predict_prints_singular_values_if_asked(run):
 def test_predict_prints_its_errors(run):
     text = " ".join(run("predict", LAYERS).split())
     prediction = predict(NetworkSpec.parse(LAYERS), input_second_moment=1.0)
-    for name in ("finite_width", "gaussianity", "dependence"):
+    for name in ("finite_width", "gaussianity"):
         assert f"{prediction.attrs[f'{name}_error']:.1g} for" in text
 
 

@@ -5,7 +5,7 @@ import math
 import gaussian_reference as reference
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glorotlab import activations
@@ -175,3 +175,14 @@ def test_fast_growth_is_followed_into_the_tails():
 def test_moments_that_do_not_exist_or_cannot_be_found_are_refused(function, derivative, growth):
     with np.errstate(all="ignore"), pytest.raises(AssumptionError, match=r"moments of .* measure instead"):
         moments(expression(function, derivative, growth), 1.0)
+
+
+@pytest.mark.parametrize("activation", [*activations.RECORDS, "x*exp(-x**2)", "tanh(5*x)"])
+@settings(max_examples=6, deadline=None)
+@given(low=st.floats(1e-6, 1e4), span=st.floats(1.0001, 15.9), seed=st.integers(0, 2**32))
+def test_many_close_second_moments_are_interpolated_to_the_same_values(activation, low, span, seed):
+    q = low * span ** np.random.default_rng(seed).random(100)
+    many, few = moments(activation, q), moments(activation, q[:5])
+    for name, scale in zip(MOMENTS, module.SCALES, strict=True):
+        size = np.abs(getattr(few, MOMENTS[scale])) ** (0.5 if name in ("mean", "derivative_mean") else 1)
+        assert (np.abs(getattr(many, name)[:5] - getattr(few, name)) <= 1e-12 * size).all()

@@ -85,11 +85,12 @@ def print_assumptions(prediction: xr.Dataset) -> None:
     out.print("Assumptions of the prediction")
     for assumption in json.loads(prediction.attrs["assumptions"]):
         out.print(f"  - {assumption}")
-    names = ("numerical", "finite_width", "gaussianity", "dependence")
-    numerical, width, gaussianity, dependence = (prediction.attrs.get(f"{name}_error", 0.0) for name in names)
+    numerical, width, gaussianity = (
+        prediction.attrs.get(f"{name}_error", 0.0) for name in ("numerical", "finite_width", "gaussianity")
+    )
     out.print(
         f"Relative errors: numerical at most {numerical:.1g}; of the order of {width:.1g} for finite width, "
-        f"{gaussianity:.1g} for pre-activations that are not Gaussian, {dependence:.1g} for gradient independence"
+        f"{gaussianity:.1g} for pre-activations that are not Gaussian"
     )
 
 

@@ -2,7 +2,8 @@
 
 Forward (Poole et al. 2016; Schoenholz et al. 2017): Q^1 = n_0 v_1 M^0 + v_b with M^0_ab = x_a.x_b / n_0,
 M^l_ab = E[f(s_a) f(s_b)] for (s_a, s_b) ~ N(0, Q^l), Q^{l+1} = n_l v_{l+1} M^l + v_b.
-Backward (gradient independence; Yang 2020): D^l = n_{l+1} v_{l+1} D^{l+1} o E[f'(s_a) f'(s_b)].
+Backward (gradient independence; Yang 2020): D^l = n_{l+1} v_{l+1} D^{l+1} o E[f'(s_a) f'(s_b)], and what independence
+leaves out where outputs are many (``dependence``).
 The mean of dC/ds is of relative order 1/sqrt(width), where a gradient meets its own weight: by Stein's identity
 E[W dC/ds^{l+1}] = v z H^{l+1} with H = E d^2C/ds^2 per unit, so that E dC/ds^l = n_{l+1} v_{l+1} H^{l+1} E[f f'] and
 H^l = n_{l+1} v_{l+1} H^{l+1} (E f'^2 + E[f f'']) = n_{l+1} v_{l+1} H^{l+1} dE[f^2]/dq.
@@ -22,7 +23,7 @@ from glorotlab import activations, initializers
 from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory import quadrature
+from glorotlab.theory import dependence, quadrature
 from glorotlab.theory.moments import LARGEST, SMALLEST, Moments, moments, response, sampled
 from glorotlab.theory.output_gradient import OutputGradient
 from glorotlab.theory.pair_moments import kernel_moments
@@ -44,6 +45,7 @@ class LayerKernels:
     below, below_mean : M and mean of what enters the layer
     activation_mean : (examples,) E f; zero where f is odd.
     activation_fourth, derivative_fourth : (examples,) E f^4 and E f'^4
+    product_square : (examples,) E[f^2 f'^2]
     slope, growth : (examples,) E[f f'] and dE[f^2]/dq
     backprop : D, filled by the backward pass
     backprop_mean : (examples,) E dC/ds, filled by the backward pass
@@ -61,6 +63,7 @@ class LayerKernels:
     activation_mean: Array
     activation_fourth: Array
     derivative_fourth: Array
+    product_square: Array
     slope: Array
     growth: Array
     backprop: Array = field(default_factory=lambda: np.empty(0))
@@ -97,7 +100,7 @@ def forward(spec: NetworkSpec, inputs: Array, inputs_mean: Array) -> tuple[list[
         record = spec.layer_activation(index)
         fans = np.array(fan_in, dtype=np.float64), np.array(fan_out, dtype=np.float64), variances[index, ...]
         if record is None:
-            nothing, none = np.full_like(q, np.nan), np.full((5, len(q)), np.nan)
+            nothing, none = np.full_like(q, np.nan), np.full((6, len(q)), np.nan)
             layers.append(LayerKernels(*fans, record, q, nothing, nothing, below, below_mean, *none))
             break
         pairs, single = kernel_moments(record, q), _single(record, moments(record, np.diagonal(q)))
@@ -126,7 +129,7 @@ def chain(spec: NetworkSpec, second_moment: float, inputs_mean: float) -> tuple[
         if not q[part].size:
             continue  # no hidden layers
         squares = slopes = np.full(len(q[part]), np.nan)
-        single = np.full((5, len(squares)), np.nan)
+        single = np.full((6, len(squares)), np.nan)
         if record is not None:
             found = moments(record, q[part])
             squares, slopes, single = found.second_moment, found.derivative_second_moment, _single(record, found)
@@ -142,8 +145,9 @@ def chain(spec: NetworkSpec, second_moment: float, inputs_mean: float) -> tuple[
 
 
 def _single(record: Activation, found: Moments) -> Array:
-    """E f, E f^4, E f'^4, E[f f'] and dE[f^2]/dq, shape (5, q): moments of single examples that a layer keeps."""
-    return np.stack([found.mean, found.fourth_moment, found.derivative_fourth_moment, *response(record, found.q)])
+    """E f, E f^4, E f'^4, E f^2 f'^2, E[f f'] and dE[f^2]/dq, shape (6, q): what a layer keeps of single examples."""
+    fourth = found.fourth_moment, found.derivative_fourth_moment, found.product_second_moment
+    return np.stack([found.mean, *fourth, *response(record, found.q)])
 
 
 def _second_moment(record: Activation, q: Array) -> float:
@@ -159,16 +163,8 @@ def _variances(spec: NetworkSpec) -> tuple[Array, float]:
     return np.array([known[fans] for fans in spec.fans]), initializers.get_bias(spec.bias).variance
 
 
-def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> float:
+def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> None:
     """Fill ``backprop`` and ``backprop_mean`` of every layer from the output layer's down.
-
-    Returns
-    -------
-    float
-        The largest share of E (dC/ds)^2 that gradient independence leaves out: dC/ds = f'(s) W dC/ds' holds
-        n v H' z of the layer's own z, by Stein's identity, beside independent terms of variance n v D'; their ratio is
-        n v H'_a H'_b M_ab / D'_ab, of order outputs / width. It is taken of each example, and of the means over pairs
-        that make the gradients of the batch, where the independent terms may cancel.
 
     Raises
     ------
@@ -176,48 +172,51 @@ def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient)
         Where a gradient's second moment leaves [SMALLEST, LARGEST], naming the layer.
     """
     layers[-1].backprop, layers[-1].backprop_mean = top.kernel, top.means
-    curvature, dependence = top.curvature, 0.0
+    hidden, curvature = activations.get(spec.activation), top.curvature
     for index in range(len(layers) - 2, -1, -1):
         layer, above = layers[index], layers[index + 1]
         gain = above.fan_out * above.variance
-        own = gain**2 * np.outer(curvature, curvature) * layer.activation * layer.derivative
         layer.backprop = gain * above.backprop * layer.derivative
+        if _counts(gain * curvature, layer):
+            layer.backprop = layer.backprop + dependence.along_signal(hidden, layer, gain * curvature)
         _check_range("gradient", "back-propagated gradient", np.diagonal(layer.backprop), index)
-        each = float((np.diagonal(own) / np.diagonal(layer.backprop)).max())
-        batch = (_share(own * kernel, layer.backprop * kernel) for kernel in (np.ones(1), layer.below))
-        dependence = max(dependence, each, *batch)
         layer.backprop_mean = gain * curvature * layer.slope
         curvature = gain * curvature * layer.growth
-    return dependence
 
 
-def _share(part: Array, whole: Array) -> float:
-    total = float(whole.sum())
-    return abs(float(part.sum())) / total if total > 0 else 0.0  # of examples of zeros nothing enters
+def _counts(part: Array, layer: LayerKernels) -> bool:
+    """Whether the term of ``dependence`` counts: of an example, or of the means over pairs that make the batch's
+    gradients, where the independent terms may cancel.
+    """  # noqa: D205
+    squares = part**2 * layer.product_square
+    own = np.outer(part, part) * layer.activation * layer.derivative  # of the right order
+    shares = [(squares / np.diagonal(layer.backprop)).max()]
+    for kernel in (np.ones(1), layer.below):
+        total = float((layer.backprop * kernel).sum())
+        shares.append(abs(float((own * kernel).sum())) / total if total > 0 else 0.0)
+    return bool(max(shares) > dependence.NEGLIGIBLE)
 
 
-def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> float:
-    """Fill ``backprop`` and ``backprop_mean`` of a chain; returns and raises what ``backward`` does."""
+def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> None:
+    """Fill ``backprop`` and ``backprop_mean`` of a chain; raises what ``backward`` does."""
     layers[-1].backprop, layers[-1].backprop_mean = top.kernel[np.newaxis], top.means[np.newaxis]
     if len(layers) == 1:
-        return 0.0
+        return
     hidden, output = layers
     gains = np.append(hidden.fan_out * hidden.variance, output.fan_out * output.variance)[1:]
-
-    def down(start: float, factors: Array) -> Array:
-        """Products of ``start`` and the factors of the layers from the top down to each."""
-        return np.asarray(start * np.cumprod(factors[::-1])[::-1])
-
     with np.errstate(over="ignore", under="ignore"):  # refused
-        d = down(top.kernel[0, 0], gains * hidden.derivative[:, 0, 0])
-        curvature = np.append(down(top.curvature[0], gains * hidden.growth[:, 0])[1:], top.curvature)
-    wrong = np.flatnonzero(~((d >= SMALLEST) & (d <= LARGEST)))
-    if wrong.size:
-        _check_range("gradient", "back-propagated gradient", d[wrong[-1:]], int(wrong[-1]))
+        growth = np.cumprod((gains * hidden.growth[:, 0])[:0:-1])[::-1]
+        parts = gains * top.curvature * np.append(growth, 1.0)
+        own = (parts**2 * hidden.product_square[:, 0]).tolist()
+    factors, d = (gains * hidden.derivative[:, 0, 0]).tolist(), np.empty(len(gains))
+    square = float(top.kernel[0, 0])
+    for index in range(len(d) - 1, -1, -1):
+        square = factors[index] * square + own[index]
+        d[index] = square
+        if not SMALLEST <= square <= LARGEST:
+            _check_range("gradient", "back-propagated gradient", d[index : index + 1], index)
     hidden.backprop = d[:, np.newaxis, np.newaxis]
-    hidden.backprop_mean = gains[:, np.newaxis] * curvature[:, np.newaxis] * hidden.slope
-    above = np.append(d[1:], top.kernel[0, 0])
-    return float((gains * curvature**2 * hidden.activation[:, 0, 0] / above).max())
+    hidden.backprop_mean = parts[:, np.newaxis] * hidden.slope
 
 
 def _check_range(what: str, tensor: str, second_moment: Array, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory import closed_forms, quadrature
 from glorotlab.theory.closed_forms import ROUNDING
+from glorotlab.theory.interpolation import log_nodes
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
@@ -38,6 +40,9 @@ CHECK_FEWER = 4
 
 POLYNOMIAL, REACHES = 3.0, (12.0, 24.0, 37.0)
 """A growth up to which the tails beyond 12 standard deviations never count; half-widths to try where it is more."""
+
+MANY, SPAN, INTERPOLATION = 64, 16.0, 1e-16
+"""More q than this within this factor are interpolated, to this error of the largest value among them."""
 
 MAX_ERROR = 1e-6
 """Largest relative error that is given; what is worse is refused."""
@@ -170,6 +175,8 @@ def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
     """Return expectations of ``_powers`` and relative errors of ``NAMES``."""
     if not q.size:
         return np.empty((len(NAMES) + 2, 0)), np.empty((len(NAMES), 0))
+    if q.size > MANY and q.max() <= SPAN * q.min() and record.growth <= 1:
+        return _interpolated(record, q)
     reach = half_width(record, q)
     best, check = (
         _expectations(record, q, order, reach) for order in (quadrature.ORDER, quadrature.ORDER - CHECK_FEWER)
@@ -185,6 +192,21 @@ def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
             f"{errors.max():.2g}, allowed is {MAX_ERROR:g}: measure instead"
         )
     return best, errors
+
+
+def _interpolated(record: Activation, q: Array) -> tuple[Array, Array]:
+    """As ``_by_quadrature`` for many q close to each other: few stand for all, and two of them check that."""
+    nodes, interpolate = log_nodes(q, INTERPOLATION, strip=math.pi / 2)
+    some = np.argsort(q)[[len(q) // 10, 6 * len(q) // 10]]
+    found, errors = _by_quadrature(record, np.concatenate([nodes, q[some]]))
+    values = interpolate(found[:, :-2])
+    there = values[:, some]
+    scale = np.abs(there[list(SCALES)])
+    scale[[0, 2]] **= 0.5
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.where(scale > 0, np.abs(there - found[:, -2:])[: len(NAMES)] / scale, 0)
+    worst = np.maximum(errors, ROUNDING).max(axis=1) + off.max(axis=1)
+    return values, np.repeat(np.where(errors.any(axis=1), worst, 0)[:, np.newaxis], len(q), axis=1)
 
 
 def half_width(record: Activation, q: Array) -> float:

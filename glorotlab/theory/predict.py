@@ -36,7 +36,7 @@ ASSUMPTIONS = (
     "weights and biases are as initialised: before any training step",
     "layers are wide: corrections of relative size 1/width are left out",
     "pre-activations are Gaussian: their excess kurtosis, which few or sparse weights leave, is left out",
-    "gradient independence: weights met backward are taken as independent of the forward pass",
+    "gradient independence: weights met backward depend on the forward pass by their part along the signal alone",
 )
 
 MAX_NUMERICAL_ERROR = 0.01
@@ -44,9 +44,6 @@ MAX_NUMERICAL_ERROR = 0.01
 
 MAX_FINITE_WIDTH_ERROR, MAX_GAUSSIANITY_ERROR = 1.0, 0.5
 """Largest orders of what the limit of wide layers and of Gaussian pre-activations may leave out; see ``limits``."""
-
-MAX_DEPENDENCE = 0.5
-"""Largest share of a gradient's second moment that gradient independence may leave out; see ``mean_field.backward``."""
 
 MAX_EXAMPLES = 4096
 """Pair kernels take examples^2 numbers a layer; beyond this they would not fit a small machine."""
@@ -80,7 +77,7 @@ def predict(
         ``numerical_error`` bounds (for sampled logits: is one standard error of) the relative error of the numerics,
         ``finite_width_error`` is the relative variance of second moments between networks, and the order of
         magnitude of what the limit of wide layers leaves out; ``gaussianity_error`` of what Gaussian pre-activations
-        leave out (both: see ``limits``); ``dependence_error`` of what gradient independence does.
+        leave out (both: see ``limits``).
 
     Raises
     ------
@@ -89,10 +86,10 @@ def predict(
     AssumptionError
         Where the theory has nothing to say: all inputs zero with zero biases; a signal or gradient that vanishes or
         explodes beyond the range of float64; layers so narrow that the activations' part of ``finite_width_error``
-        exceeds 1; pre-activations so far from Gaussian that ``gaussianity_error`` exceeds .5; so many outputs that
-        ``dependence_error`` exceeds .5; a numerical error above 1 %. The last comes from pairs of examples or from
-        drawn logits, but is raised for all statistics: those that need no pairs, second moments of one example, are
-        predicted from ``input_second_moment``, those that need no gradients without labels.
+        exceeds 1; pre-activations so far from Gaussian that ``gaussianity_error`` exceeds .5; a numerical error
+        above 1 %. The last comes from pairs of examples or from drawn logits, but is raised for all statistics: those
+        that need no pairs, second moments of one example, are predicted from ``input_second_moment``, those that need
+        no gradients without labels.
     """
     found = propagate(spec, inputs=inputs, labels=labels, input_second_moment=input_second_moment)
     values = [_forward_values(spec, layer) for layer in found.layers]
@@ -106,7 +103,6 @@ def predict(
         "gaussianity_error": found.gaussianity,
     }
     if found.labels is not None:
-        errors["dependence_error"] = found.dependence
         columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, found.layers, found.labels)
     return layer_statistics(
         columns,
@@ -137,8 +133,6 @@ class Propagation:
         The largest relative numerical error.
     finite_width, gaussianity : float
         See ``limits``.
-    dependence : float
-        What gradient independence leaves out; see ``mean_field.backward``.
     """
 
     layers: list[LayerKernels]
@@ -148,7 +142,6 @@ class Propagation:
     error: float
     finite_width: float
     gaussianity: float
-    dependence: float = 0.0
 
 
 @single_threaded_blas()
@@ -184,15 +177,9 @@ def propagate(
         f"gradients of {spec.output} outputs with {spec.cost} cost at logits of second moment {logits:.2g}",
         "use smaller weights or another cost, or predict without labels",
     )
-    dependence = (mean_field.backward_chain if chained else mean_field.backward)(spec, layers, top)
-    if dependence > MAX_DEPENDENCE:
-        raise AssumptionError(
-            f"{spec.classes} outputs over layers {spec.layers}: gradients that depend on their weights add about "
-            f"{dependence:.2g} of their second moment, allowed is {MAX_DEPENDENCE:g}: use wider layers or "
-            "fewer outputs, or measure instead"
-        )
+    (mean_field.backward_chain if chained else mean_field.backward)(spec, layers, top)
     error = max(error, top.error)
-    return Propagation(layers, top, y, len(kernel), error, width, gaussianity, dependence)
+    return Propagation(layers, top, y, len(kernel), error, width, gaussianity)
 
 
 def _distances(spec: NetworkSpec, layers: list[LayerKernels], fourth: Array, *, gradients: bool) -> tuple[float, float]:
