@@ -27,6 +27,7 @@ NAMES = (
     "equal_width",
     "standard_initialization",
     "normalized_initialization",
+    "mean_singular_value",
 )
 STEPS = [(name, index) for name in NAMES for index in range(len(derive(name).steps))]
 

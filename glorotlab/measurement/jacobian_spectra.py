@@ -14,7 +14,7 @@ from glorotlab.threads import single_threaded_blas
 def jacobian_singular_values(
     network: Network, inputs: npt.ArrayLike, layer: int | None = None
 ) -> npt.NDArray[np.float64]:
-    """Measure the singular values of J = dz_l/dz_{l-1} of one layer, or of dz_{L-1}/dx from inputs to last hidden layer.
+    """Measure the singular values of J = dz_l/dz_{l-1}, or of dz_{L-1}/dx from the inputs to the last hidden layer.
 
     Costs one singular value decomposition an example.
 

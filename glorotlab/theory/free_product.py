@@ -38,7 +38,7 @@ from glorotlab.theory.quadrature import Array
 from glorotlab.theory.roots import newton
 from glorotlab.theory.slopes import Population
 
-Complex = npt.NDArray[np.complex128]
+Complex = npt.NDArray[np.complexfloating[Any, Any]]
 
 BLUR = 1e-3
 """Largest arg z at which a spectrum is taken, and the share of the width of ln x it is at most: nothing is seen of it
@@ -126,7 +126,7 @@ class FreeProduct:
         return u if size == 0 else (size - self.rank) + rest
 
     def _ln_r(self, u: Any, rest: Any) -> tuple[Any, Any]:
-        """ln R and its derivative."""
+        """Return ln R and its derivative."""
         powers, constant = self._factors
         value, slope = constant + 0 * u, 0 * u
         for size, power in powers.items():
@@ -174,7 +174,7 @@ class FreeProduct:
             return newton(value, slope, low, high, start, 1e-13)
 
     def total(self, power: float) -> float:
-        """Return the sum of x_i^power, -1 < power < 1, or, where it is 0, of ln x_i over the x_i that are not 0."""
+        """Return the sum of x_i^power, 0 < power < 1, or, where it is 0, of ln x_i over the x_i that are not 0."""
         return self._integral(power, 1)
 
     def error(self, power: float) -> float:
@@ -221,21 +221,22 @@ class FreeProduct:
             phi += power * (term * np.log(term) - term)
         for n, each, row in zip(self.sizes[1:], self.populations, eta, strict=True):
             phi += n * (np.log(1 - each.tau * np.exp(row)[:, np.newaxis]) @ each.weights)
-        return np.abs(phi.imag) / np.pi, np.abs(u.imag) / np.pi
+        turned = np.pi - self.blur  # arg (1 - z x_i) for x far below x_i
+        return np.abs(phi.imag) / turned, np.abs(u.imag) / turned
 
     def _solve(self, ln_x: Array) -> _Solution:
         """Follow the solution from z = -1 / x to 1 / x but for ``blur``."""
         known_omega, known_ln_t, known_eta = self._real_branch
         order = np.argsort(known_ln_t)
-        omega = np.interp(ln_x, known_ln_t[order], known_omega[order]) + 1j * np.pi
-        eta = np.array([np.interp(ln_x, known_ln_t[order], row[order]) for row in known_eta]) + 1j * np.pi
+        omega: Complex = 1j * np.pi + np.interp(ln_x, known_ln_t[order], known_omega[order])
+        eta: Complex = np.array([np.interp(ln_x, known_ln_t[order], row[order]) for row in known_eta]) + 1j * np.pi
         ratios = math.ceil(math.log(self.blur / LAST_TURN, RATIO))
         turns = np.linspace(np.pi, LAST_TURN, TURNS), np.geomspace(LAST_TURN, self.blur, ratios + 1)[1:]
         with np.errstate(all="ignore"):
             for turn in (*turns[0][1:], *turns[1], *[self.blur] * POLISH):
                 omega, eta = self._newton(omega, eta, 1j * turn - ln_x)
-        away = 1 / (1 - np.exp(omega))
-        return _Solution(self.rank * away * np.exp(omega), self.rank * away, eta)
+        rest: Complex = np.asarray(self.rank / (1 - np.exp(omega)))
+        return _Solution(rest * np.exp(omega), rest, eta)
 
     def _newton(self, omega: Complex, eta: Complex, ln_z: Complex) -> tuple[Complex, Complex]:
         """One step for omega and all ln y_l together: the y_l meet each other in omega alone."""

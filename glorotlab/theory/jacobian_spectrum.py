@@ -86,7 +86,9 @@ class JacobianSpectrum:
         above, density = np.full(at.shape, 1 - self.atom_at_zero), np.zeros(at.shape)
         positive = at > 0
         found = [each.distribution(at[positive] ** 2) for each in self._components]
-        above[positive], ln_density = (np.tensordot(self._weights, each, 1) / self.count for each in zip(*found))
+        above[positive], ln_density = (
+            np.tensordot(self._weights, each, 1) / self.count for each in zip(*found, strict=True)
+        )
         density[positive] = 2 * ln_density / at[positive]
         return above, density
 
@@ -236,9 +238,7 @@ def _layers(spec: NetworkSpec, layer: int | None) -> tuple[int, int]:
     if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not 1 <= layer <= hidden + 1:
         raise InvalidValueError(f"layer {layer!s:.60}: allowed are 1 to {hidden + 1}")
     if spec.layer_activation(int(layer) - 1) is None:
-        raise AssumptionError(
-            f"layer {layer}: a softmax output mixes units and has no diagonal slopes: measure instead"
-        )
+        raise AssumptionError(f"layer {layer}: a softmax output mixes units and has no slopes: measure instead")
     return int(layer), int(layer)
 
 

@@ -106,7 +106,7 @@ class SlopeSpectrum:
     def total(self, power: float) -> float:
         """Return the sum of x_i^power, or, where it is 0, of ln x_i over the x_i that are not 0."""
         if power:
-            return self.units * self.gain ** (2 * power) * self.slopes.mean(power)
+            return self.units * float(self.gain ** (2 * power)) * self.slopes.mean(power)
         return self.units * self.slopes.mean(0) + self.rank * 2 * math.log(self.gain)
 
     def distribution(self, x: Array) -> tuple[Array, Array]:

@@ -21,6 +21,7 @@ from glorotlab.theory.derivations.derivation import (
 from glorotlab.theory.derivations.equal_width import equal_width
 from glorotlab.theory.derivations.forward import forward_variance
 from glorotlab.theory.derivations.initialization import normalized_initialization, standard_initialization
+from glorotlab.theory.derivations.mean_singular_value import mean_singular_value
 from glorotlab.theory.derivations.weight_gradient import weight_gradient_variance
 
 __all__ = ["Assumption", "Conclusion", "Derivation", "Outcome", "Step", "Verification", "derive"]
@@ -35,6 +36,7 @@ _BUILDERS: dict[str, Callable[[], Derivation]] = {
     "equal_width": equal_width,
     "standard_initialization": standard_initialization,
     "normalized_initialization": normalized_initialization,
+    "mean_singular_value": mean_singular_value,
 }
 
 
