@@ -57,6 +57,10 @@ TURNS, LAST_TURN, RATIO = 16, 0.3, 0.6
 POLISH = 5
 """Newton steps at the end; one a turn is enough to follow."""
 
+NEAREST = 25.0
+"""Largest ln(k / (r - k)) a solution starts from: nearer to the rank r - k is lost in rounding. What x is beyond counts
+as the last one, which leaves out exp(-25) of the x_i."""
+
 POINTS = 512
 """Values of x solved for at a time."""
 
@@ -207,6 +211,8 @@ class FreeProduct:
 
     def distribution(self, x: Array) -> tuple[Array, Array]:
         """Return how many x_i are above x > 0, and the density of their number in ln x, both of the shape of x."""
+        if not x.size:
+            return np.zeros(x.shape), np.zeros(x.shape)
         ln_x = np.log(x.ravel())
         parts = [self._counts(ln_x[at : at + POINTS]) for at in range(0, len(ln_x), POINTS)]
         above, density = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -227,7 +233,8 @@ class FreeProduct:
     def _solve(self, ln_x: Array) -> _Solution:
         """Follow the solution from z = -1 / x to 1 / x but for ``blur``."""
         known_omega, known_ln_t, known_eta = self._real_branch
-        order = np.argsort(known_ln_t)
+        order = np.flatnonzero(known_omega < NEAREST)[::-1]  # t falls as k grows
+        ln_x = np.clip(ln_x, *known_ln_t[order[[0, -1]]])
         omega: Complex = 1j * np.pi + np.interp(ln_x, known_ln_t[order], known_omega[order])
         eta: Complex = np.array([np.interp(ln_x, known_ln_t[order], row[order]) for row in known_eta]) + 1j * np.pi
         ratios = math.ceil(math.log(self.blur / LAST_TURN, RATIO))
