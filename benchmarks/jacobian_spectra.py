@@ -54,10 +54,11 @@ def row(layers: str, activation: str, initializer: str, layer: int | None) -> st
     alone = np.mean([distance(spectrum, each) for each in values])
     what = f"layer {layer}" if layer else f"1 to {len(spec.fans) - 1}"
     zeros = (values <= ZERO * values.max()).mean()
+    pooled, atom = distance(spectrum, values.ravel()), spectrum.atom_at_zero
     return (
         f"{layers:22} {activation:9} {initializer.partition('(')[0]:17} {what:8} {spectrum.mean:9.5f} "
         f"{100 * (ratios.mean() - 1):+6.2f} +- {100 * ratios.std(ddof=1) / NETWORKS**0.5:4.2f} % "
-        f"{distance(spectrum, values.ravel()):7.4f} {alone:7.4f} {spectrum.atom_at_zero:7.4f} {zeros:7.4f} {seconds:7.2f}"
+        f"{pooled:7.4f} {alone:7.4f} {atom:7.4f} {zeros:7.4f} {seconds:7.2f}"
     )
 
 

@@ -109,9 +109,9 @@ def erfc_tail(sigma, q):
 
 def test_the_distribution_is_the_mixture_over_examples():
     given = spec("60,60x3,5")
-    together = gl.jacobian_spectrum(given, inputs=X)
-    alone = [gl.jacobian_spectrum(given, inputs=X[[index]]) for index in range(len(X))]
-    sigma = np.geomspace(0.003, 3, 25)
+    together = gl.jacobian_spectrum(given, inputs=X[::3])
+    alone = [gl.jacobian_spectrum(given, inputs=X[[index]]) for index in range(0, len(X), 3)]
+    sigma = np.geomspace(0.003, 3, 12)
     exact = np.mean([each.cdf(sigma) for each in alone], axis=0)
     assert np.abs(together.cdf(sigma) - exact).max() < 2e-3
     for name in ("mean", "mean_log", "second_moment"):
@@ -154,25 +154,31 @@ def test_density_quantile_and_distribution_belong_together(name):
 # Networks
 
 
+NETWORKS = 6
 CASES = [
-    ("tanh", "lecun_normal", 2),
-    ("tanh", "lecun_uniform", None),
-    ("tanh", "orthogonal", None),
-    ("relu", "he_normal", 2),
-    ("gelu", "he_normal", None),
+    ("tanh", "lecun_normal", 2, 0.042, 0.039),
+    ("tanh", "lecun_uniform", None, 0.042, 0.086),
+    ("tanh", "orthogonal", None, 0.058, 0.047),
+    ("relu", "he_normal", 2, 0.103, 0.12),
+    ("gelu", "he_normal", None, 0.056, 0.172),
 ]
 
 
-@pytest.mark.parametrize(("name", "initializer", "layer"), CASES)
-def test_against_networks(name, initializer, layer):
-    """DOCSTRING"""
+@pytest.mark.parametrize(("name", "initializer", "layer", "furthest", "largest"), CASES)
+def test_against_networks(name, initializer, layer, furthest, largest):
+    """Six networks of width 200 and two examples.
+
+    Over 60 other networks the distance of one, whose mean is .013 to .022, had a standard deviation of .005 to .015,
+    the deviation of its mean one of .017 to .066 (of gelu it is .023 on average, a correction of order 1 / width). The
+    bounds are 5.5 standard deviations beyond the mean, of one network for the distance, of the mean of six for the
+    mean: a false-failure rate below 1e-6, if tails are Gaussian, and twice a bound would be found as surely.
+    """
     given = spec("200,200x3,5", name, initializer)
     x = np.random.default_rng(9).normal(size=(2, 200))
     found = gl.jacobian_spectrum(given, inputs=x, layer=layer)
-    sigma = np.concatenate([measured(given, seed, x, layer) for seed in range(2)])
-    kolmogorov, deviation = distance(found, sigma), sigma.mean() / found.mean - 1
-    assert kolmogorov < 0.06
-    assert abs(deviation) < 0.09
+    sigma = np.concatenate([measured(given, seed, x, layer) for seed in range(NETWORKS)])
+    assert distance(found, sigma) < furthest
+    assert abs(sigma.mean() / found.mean - 1) < largest
 
 
 def measured(given, seed, x, layer):
@@ -182,7 +188,7 @@ def measured(given, seed, x, layer):
 def distance(found, sigma):
     """Largest difference of the distribution functions, at singular values that are not 0."""
     ordered = np.sort(sigma)
-    place = np.arange(len(ordered))[ordered > 1e-12 * ordered[-1]][::5]
+    place = np.arange(len(ordered))[ordered > 1e-12 * ordered[-1]][::20]
     return np.abs(found.cdf(ordered[place]) - (place + 0.5) / len(ordered)).max()
 
 
@@ -218,7 +224,7 @@ def test_singular_values_are_those_of_the_derivative():
         (spec("60,5"), {"input_second_moment": 1.0}, AssumptionError, "without hidden layers"),
         (spec("60,60,5", initializer="sparse(k=5)"), {"input_second_moment": 1.0}, AssumptionError, "sparse"),
         (spec("60,60,3x4,5"), {"input_second_moment": 1.0}, AssumptionError, "too narrow"),
-        (spec("60,60,5", "max(x-9,0)"), {"input_second_moment": 0.01}, AssumptionError, "is 0, and so are all"),
+        (spec("60,60,5", "1+max(x-9,0)"), {"input_second_moment": 0.01}, AssumptionError, "is 0, and so are all"),
     ],
 )
 def test_refusals(given, arguments, error, message):

@@ -25,7 +25,7 @@ from glorotlab.theory.interpolation import gauss_rule
 from glorotlab.theory.moments import LARGEST, SMALLEST, moments
 from glorotlab.theory.predict import MAX_FINITE_WIDTH_ERROR, finite_width_error
 from glorotlab.theory.quadrature import Array
-from glorotlab.theory.roots import bisect, probabilities
+from glorotlab.theory.roots import newton, probabilities
 from glorotlab.theory.slopes import SlopeSpectrum, population
 from glorotlab.threads import single_threaded_blas
 
@@ -34,6 +34,9 @@ COMPONENTS = 6
 
 FAINT = 1e-3
 """Share of the singular values other than 0 beyond either end of ``JacobianSpectrum.support``."""
+
+QUANTILE_ERROR = 1e-9
+"""Error of the probability at a quantile."""
 
 Component = FreeProduct | SlopeSpectrum
 
@@ -118,11 +121,19 @@ class JacobianSpectrum:
             low = high - 1
             while (wrong := self.cdf(np.exp(low)) >= flat[above]).any() and low.min() > -300:
                 low = np.where(wrong, high - 2 * (high - low), low)
-            found[above] = np.exp(self._bisect(flat[above], low, high))
+            found[above] = np.exp(self._solve(flat[above], low, high))
         return found.reshape(given.shape)
 
-    def _bisect(self, p: Array, low: Array, high: Array) -> Array:
-        return bisect(lambda ln_sigma: self.cdf(np.exp(ln_sigma)) - p, low, high)
+    def _solve(self, p: Array, low: Array, high: Array) -> Array:
+        """Return ln sigma between low and high where the distribution function is p."""
+        return newton(
+            lambda ln_sigma: self.cdf(np.exp(ln_sigma)) - p,
+            lambda ln_sigma: np.exp(ln_sigma) * self.density(np.exp(ln_sigma)),
+            low,
+            high,
+            (low + high) / 2,
+            QUANTILE_ERROR,
+        )
 
     @cached_property
     def support(self) -> tuple[float, float]:
