@@ -38,8 +38,9 @@ def distance(spectrum, values: np.ndarray) -> float:
     ordered = np.sort(values)
     zeros = int((ordered <= ZERO * ordered[-1]).sum())
     at = np.unique(np.linspace(zeros, len(ordered) - 1, POINTS).astype(int))
-    sides = (at / len(ordered), 1 - AROUND), ((at + 1) / len(ordered), 1 + AROUND)
-    return float(max(np.abs(spectrum.cdf(ordered[at] * side) - share).max() for share, side in sides))
+    below, above = ordered[at] * (1 - AROUND), ordered[at] * (1 + AROUND)
+    sides = (below, np.searchsorted(ordered, below)), (above, np.searchsorted(ordered, above, side="right"))
+    return float(max(np.abs(spectrum.cdf(sigma) - counts / len(ordered)).max() for sigma, counts in sides))
 
 
 def row(layers: str, activation: str, initializer: str, layer: int | None) -> str:

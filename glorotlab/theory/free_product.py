@@ -160,8 +160,9 @@ class FreeProduct:
         ln_tau = np.log(population.tau)
 
         def parts(eta: Array) -> tuple[Array, Array, Array]:
-            product = eta[:, np.newaxis] + ln_tau
-            near, far = np.exp(-np.logaddexp(0, -product)), np.exp(-np.logaddexp(0, product))
+            product = np.exp(eta)[:, np.newaxis] * population.tau
+            far = 1 / (1 + product)
+            near = 1 / (1 + 1 / product)
             return near @ population.weights, far @ population.weights, (near * far) @ population.weights
 
         def value(eta: Array) -> Array:
@@ -174,7 +175,7 @@ class FreeProduct:
 
         low, high = target - ln_tau.max() - 1, target - ln_tau.min() + 1
         start = np.clip(target - math.log(population.mean() / population.share), low, high)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return newton(value, slope, low, high, start, 1e-13)
 
     def total(self, power: float) -> float:
