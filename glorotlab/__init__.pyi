@@ -11,6 +11,7 @@ from .spec.network import NetworkSpec as NetworkSpec
 from .spec.run import RunSpec as RunSpec
 from .spec.run import TrainingSpec as TrainingSpec
 from .theory.derivations import derive as derive
+from .theory.jacobian_spectrum import jacobian_spectrum as jacobian_spectrum
 from .theory.moments import moments as moments
 from .theory.pair_moments import pair_moments as pair_moments
 from .theory.predict import predict as predict

@@ -12,21 +12,22 @@ from matplotlib.figure import Figure
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement.compare import SECOND_MOMENTS, Comparison
-from glorotlab.plotting import curves, layers, steps
+from glorotlab.plotting import curves, layers, spectra, steps
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, layer_ticks, new_figure
 from glorotlab.schema import TENSORS
+from glorotlab.theory.jacobian_spectrum import JacobianSpectrum
 from glorotlab.training.run import Run
 
-ACCEPTED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run"
+ACCEPTED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run, a JacobianSpectrum"
 
 
-def plot(obj: xr.Dataset | Comparison | Run, ax: Axes | None = None) -> Figure:
+def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None = None) -> Figure:
     """Draw an object.
 
     Parameters
     ----------
-    obj : LayerStatistics, Comparison or Run
-        Second moments per layer on a logarithmic axis; measured / predicted per layer; error curves.
+    obj : LayerStatistics, Comparison, Run or JacobianSpectrum
+        Second moments per layer on a logarithmic axis; measured / predicted per layer; error curves; density.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a figure of its own, which needs no display.
 
@@ -45,6 +46,9 @@ def plot(obj: xr.Dataset | Comparison | Run, ax: Axes | None = None) -> Figure:
         _plot_run(ax, obj)
     elif isinstance(obj, Comparison):
         _plot_comparison(ax, obj)
+    elif isinstance(obj, JacobianSpectrum):
+        spectra.draw_spectrum(ax, obj)
+        _legend(ax)
     elif isinstance(obj, xr.Dataset) and "layer" in obj.dims and "step" not in obj.dims:
         _plot_statistics(ax, obj)
     else:

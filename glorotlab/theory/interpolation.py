@@ -41,3 +41,28 @@ def log_nodes(q: Array, tolerance: float, strip: float = math.pi) -> tuple[Array
     inverse[:, 0] /= 2
     weights = inverse @ np.polynomial.chebyshev.chebvander((np.log(q) - (low + high) / 2) / half, count - 1).T
     return np.exp((low + high) / 2 + half * points), lambda values: np.asarray(values @ weights)
+
+
+def gauss_rule(values: Array, count: int) -> tuple[Array, Array]:
+    """Return nodes and positive weights with the mean over ``values`` of every polynomial of degree 2 ``count`` - 1.
+
+    The Gauss rule of the values' own distribution (Gautschi, Orthogonal Polynomials, section 2.2): for smooth functions
+    few nodes stand for many values, and every node lies between them. With no more than ``count`` distinct values these
+    are the nodes.
+    """
+    distinct, places = np.unique(values, return_inverse=True)
+    masses = np.bincount(places.ravel()) / np.size(values)
+    if len(distinct) <= count:
+        return distinct, masses
+    middle, half = (distinct[0] + distinct[-1]) / 2, (distinct[-1] - distinct[0]) / 2
+    x = (distinct - middle) / half
+    below, current, norm = np.zeros_like(x), np.ones_like(x), 1.0
+    diagonal, squares = np.empty(count), np.empty(count)
+    for k in range(count):
+        square = masses @ current**2
+        diagonal[k], squares[k] = masses @ (x * current**2) / square, square / norm
+        below, current = current, (x - diagonal[k]) * current - (squares[k] if k else 0.0) * below
+        norm = square
+    off = np.sqrt(squares[1:])
+    nodes, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
+    return middle + half * nodes, vectors[0] ** 2

@@ -23,6 +23,7 @@ from glorotlab.theory.derivations.derivation import (
 from glorotlab.theory.derivations.equal_width import equal_width
 from glorotlab.theory.derivations.forward import forward_variance
 from glorotlab.theory.derivations.initialization import normalized_initialization, standard_initialization
+from glorotlab.theory.derivations.mean_singular_value import mean_singular_value
 from glorotlab.theory.derivations.trial import Trial
 from glorotlab.theory.derivations.weight_gradient import weight_gradient_variance
 
@@ -38,6 +39,7 @@ _BUILDERS: dict[str, Callable[..., Derivation]] = {
     "equal_width": equal_width,
     "standard_initialization": standard_initialization,
     "normalized_initialization": normalized_initialization,
+    "mean_singular_value": mean_singular_value,
 }
 
 
