@@ -1,0 +1,433 @@
+"""Fixed points of signal propagation in wide networks, their stability, and the depth scales around them.
+
+A layer whose weights have n Var[W] = sigma_w^2 and whose biases have variance sigma_b^2 turns the second moment q of a
+pre-activation into V(q) = sigma_w^2 E f(sqrt(q) z)^2 + sigma_b^2 (Poole et al. 2016). Signals settle where V(q) = q:
+
+- slope V'(q*), and with it xi_q = -1 / ln |V'|: the layers in which a deviation from q* falls by e;
+- chi_1 = sigma_w^2 E f'^2, the factor of the squared gradient per layer and the slope of the correlation map at 1:
+  ordered below 1 (gradients vanish), chaotic above (they explode), critical at 1; gradients have the scale
+  -1 / ln chi_1;
+- c*, the correlation that two examples settle at (``correlation_map``), and xi_c = -1 / ln C'(c*). Schoenholz et al.
+  (2017) found tanh networks on MNIST trainable down to about 6 xi_c layers: a rule of experience, not a theorem.
+
+All fixed points are found, not the one an iteration falls into: the excess g = ln(V(q) / q) is evaluated on a grid of
+ln q, with its extrema near 0 as further nodes, and every change of sign between neighbours is refined. (A Gaussian mean
+varies on scales of order 1 in ln q; the grid is an eighth of that.) q = 0 and q = infinity are listed as limits: 0 where f(0) = 0 and
+sigma_b = 0, infinity where V(q) / q does not vanish. Scale-invariant f (linear, ReLU) have V(q) = sigma_w^2 A q
++ sigma_b^2: without biases every q is fixed at sigma_w^2 = 1 / A, and none but the limits elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import activations
+from glorotlab.activations import Activation
+from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.theory import correlation_map, roots
+from glorotlab.theory.closed_forms import ROUNDING
+from glorotlab.theory.moments import moments, response, second_moments
+from glorotlab.theory.quadrature import Array
+
+LOWEST, HIGHEST = 1e-16, 1e16
+"""Second moments between which fixed points are looked for; the ends stand for 0 and infinity."""
+
+STEP = 0.125
+"""Of the grid in ln q, at most."""
+
+NEAR, FLAT = 0.05, 1e-10
+"""Extrema of g this near to 0 are nodes of their own, unless g is flat up to rounding in their cell."""
+
+NEWTON, DIFFERENCE = 6, 1e-3
+"""Steps to an extremum, and the difference in ln q that gives the curvature."""
+
+NEXT_TO_0 = 1e-200
+"""Where slopes of f beside 0 are taken."""
+
+POWER = 1e-3
+"""E f^2 grows like q where it grows like a power of q this near to 1."""
+
+TOLERANCE = 1e-6
+"""|chi_1 - 1| up to this counts as critical."""
+
+ZERO = 8 * ROUNDING
+"""|g| up to this is 0: rounding of a moment and of its logarithm."""
+
+TRAINABLE = 6.0
+"""Trainable depth over xi_c (Schoenholz et al. 2017)."""
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A fixed point q of the variance map; depths are in layers, and negative where what they measure grows.
+
+    Parameters
+    ----------
+    q : float
+        Second moment of a pre-activation; 0 and inf are limits.
+    slope : float
+        V'(q).
+    stability : str
+        ``stable``, ``unstable``, ``half-stable`` (attracts from one side), ``neutral`` (every q is fixed).
+    chi_1 : float
+        sigma_w^2 E f'^2.
+    correlation : float
+        c*, where the correlation of two examples settles; nan where every correlation is kept.
+    correlation_slope : float
+        Slope of the correlation map at c*. At c = 1 it is chi_1 (at the limits 0 and infinity: q chi_1 / V(q)).
+    tolerance : float
+        |chi_1 - 1| up to which the point is critical.
+    error : float
+        Estimate of the larger of the relative error of q and the absolute one of c*.
+    """
+
+    q: float
+    slope: float
+    stability: str
+    chi_1: float
+    correlation: float
+    correlation_slope: float
+    tolerance: float
+    error: float
+
+    @property
+    def phase(self) -> str:
+        """``ordered``, ``critical`` or ``chaotic``."""
+        return str(phases(np.array(self.chi_1), self.tolerance))
+
+    @property
+    def variance_depth(self) -> float:
+        """xi_q = -1 / ln |V'(q)|."""
+        return float(depth(self.slope))
+
+    @property
+    def correlation_depth(self) -> float:
+        """xi_c = -1 / ln C'(c*)."""
+        return float(depth(self.correlation_slope))
+
+    @property
+    def gradient_depth(self) -> float:
+        """-1 / ln chi_1: squared gradients vanish (positive) or explode (negative) by e in so many layers."""
+        return math.inf if self.phase == "critical" else float(depth(self.chi_1))
+
+    @property
+    def trainable_depth(self) -> float:
+        """6 xi_c, an empirical rule (Schoenholz et al. 2017, figure 5)."""
+        return TRAINABLE * self.correlation_depth
+
+
+@dataclass(frozen=True)
+class FixedPoints:
+    """What ``fixed_points`` found.
+
+    Parameters
+    ----------
+    activation : str
+    weight_variance, bias_variance : float
+        sigma_w^2 and sigma_b^2.
+    points : tuple of FixedPoint
+        Ascending in q.
+    scale_invariant : bool
+        Whether every q is fixed; ``points`` then holds 0 and infinity alone.
+    searched : tuple of float
+        The least and largest q looked at.
+    """
+
+    activation: str
+    weight_variance: float
+    bias_variance: float
+    points: tuple[FixedPoint, ...]
+    scale_invariant: bool
+    searched: tuple[float, float]
+    tolerance: float = TOLERANCE
+
+    def reached(self, second_moment: float = 1.0) -> FixedPoint:
+        """Return the fixed point that a signal of this second moment moves to.
+
+        It is the next one in the direction of V(q) - q; a decreasing V may overshoot it. Where every q is fixed it is
+        the signal's own. AssumptionError where there is none before the end of ``searched``.
+        """
+        q = float(second_moments(second_moment, "second_moment"))
+        record = activations.get(self.activation)
+        if self.scale_invariant:
+            return _points(record, self.weight_variance, self.bias_variance, [Place(q, 0, 0)], self.tolerance)[0]
+        g = float(excess(record, self.weight_variance, self.bias_variance, np.array([q]))[0])
+        index = destination([Place(point.q, 0, 0) for point in self.points], q, g)
+        if index is None:
+            raise AssumptionError(
+                f"{self.activation:.60}: no fixed point in {self.searched[0]:g} ... {self.searched[1]:g}"
+            )
+        return self.points[index]
+
+
+def fixed_points(
+    activation: str | Activation,
+    weight_variance: float,
+    bias_variance: float = 0.0,
+    *,
+    tolerance: float = TOLERANCE,
+) -> FixedPoints:
+    """Find every fixed point of the variance map of a wide network.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        A name or an expression in x.
+    weight_variance : float
+        sigma_w^2 = fan_in Var[W] > 0.
+    bias_variance : float
+        sigma_b^2 >= 0.
+    tolerance : float
+        |chi_1 - 1| up to this counts as critical.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a variance is not a number of its range.
+    AssumptionError
+        Where the moments of the activation cannot be given.
+    """
+    record = activations.get(activation) if isinstance(activation, str) else activation
+    w = float(variances(weight_variance, "weight_variance", positive=True))
+    b = float(variances(bias_variance, "bias_variance"))
+    places = find(record, np.array([w]), np.array([b]))[0]
+    points = tuple(_points(record, w, b, places, tolerance))
+    neutral = any(point.stability == "neutral" for point in points)
+    grid = variance_map(record)
+    return FixedPoints(record.name, w, b, points, neutral, (float(grid.q[0]), float(grid.q[-1])), tolerance)
+
+
+def variances(values: npt.ArrayLike, name: str, *, positive: bool = False) -> Array:
+    """Return variances as an array; InvalidValueError where one is not finite, negative or, if ``positive``, 0."""
+    try:
+        given = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidValueError(f"{name} = {values!s:.60}: allowed are numbers") from None
+    right = np.isfinite(given) & ((given > 0) if positive else (given >= 0)) & (given <= HIGHEST)
+    if not right.all():
+        allowed = f"numbers {'above' if positive else 'from'} 0 to {HIGHEST:g}"
+        raise InvalidValueError(f"{name} = {given[~right].flat[0]}: allowed are {allowed}")
+    return given
+
+
+def phases(chi_1: Array, tolerance: float = TOLERANCE) -> npt.NDArray[np.str_]:
+    """Return ``ordered``, ``critical`` or ``chaotic``; what is not a number stays empty."""
+    found = np.select(
+        [np.isnan(chi_1), np.abs(chi_1 - 1) <= tolerance, chi_1 < 1], ["", "critical", "ordered"], "chaotic"
+    )
+    return np.asarray(found)
+
+
+def depth(slope: npt.ArrayLike) -> Array:
+    """Return -1 / ln |slope|: 0 at slope 0, inf at slope 1, negative beyond."""
+    with np.errstate(divide="ignore"):
+        logarithm = np.log(np.abs(np.asarray(slope, dtype=np.float64)))
+        return np.where(np.abs(logarithm) <= ZERO, np.inf, 0.0 - 1 / logarithm)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The variance map of an activation, without sigma_w^2 and sigma_b^2.
+
+    Parameters
+    ----------
+    q, square, growth : (nodes,)
+        E f^2 and dE f^2/dq at nodes equally spaced in ln q.
+    step : float
+        Their distance in ln q.
+    zero_at_zero : bool
+        Whether f(0) = 0.
+    slope_at_zero : float
+        E f'^2 as q vanishes: the mean over both sides of 0.
+    order : int
+        0, 1 or 2 where E f^2 grows more slowly than q, like q, or faster at the upper end.
+    """
+
+    q: Array
+    square: Array
+    growth: Array
+    step: float
+    zero_at_zero: bool
+    slope_at_zero: float
+    order: int
+
+
+@lru_cache(maxsize=16)
+def variance_map(record: Activation) -> Grid:
+    """Evaluate a variance map on the grid; its upper end falls until the moments of f exist."""
+    with np.errstate(all="ignore"):
+        at_zero = np.asarray(record.function(np.zeros(1)), dtype=np.float64)[0]
+        near = np.asarray(record.derivative(np.array([-NEXT_TO_0, NEXT_TO_0])), dtype=np.float64)
+    top = HIGHEST
+    while True:
+        q = np.geomspace(LOWEST, top, math.ceil(math.log(top / LOWEST) / STEP) + 1)
+        try:
+            square, growth = moments(record, q).second_moment, response(record, q)[1]
+        except AssumptionError:
+            if top < 1:
+                raise
+            top = top**0.5 if top > 16 else top / 4
+            continue
+        power = growth[-1] * q[-1] / square[-1]
+        order = 0 if power < 1 - POWER else 1 if power <= 1 + POWER else 2
+        step = math.log(q[1] / q[0])
+        return Grid(q, square, growth, step, bool(at_zero == 0), float((near**2).mean()), order)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A fixed point q of the variance map, and the sign of V(q) - q before and after it."""
+
+    q: float
+    before: int
+    after: int
+
+
+def excess(record: Activation, w: npt.ArrayLike, b: npt.ArrayLike, q: Array) -> Array:
+    """Return g = ln(V(q) / q)."""
+    return np.asarray(np.log((w * moments(record, q).second_moment + b) / q))
+
+
+def turning(record: Activation, w: npt.ArrayLike, b: npt.ArrayLike, q: Array) -> Array:
+    """Return dg/d ln q = q V'(q) / V(q) - 1."""
+    after = w * moments(record, q).second_moment + b
+    return np.asarray(w * response(record, q)[1] * q / after - 1)
+
+
+def find(record: Activation, w: Array, b: Array) -> list[list[Place]]:
+    """Return the fixed points of the map of every (sigma_w^2, sigma_b^2), the limits included, ascending.
+
+    Parameters
+    ----------
+    record : Activation
+    w, b : (points,)
+    """
+    grid = variance_map(record)
+    places: list[list[Place]] = []
+    brackets: list[tuple[int, int, float, float, int]] = []
+    for row, (weight, bias) in enumerate(zip(w.tolist(), b.tolist(), strict=True)):
+        q, g = _nodes(record, grid, weight, bias)
+        sign = np.where(np.abs(g) <= ZERO, 0, np.sign(g)).astype(int)
+        some = np.flatnonzero(sign)
+        first, last = (int(sign[some[0]]), int(sign[some[-1]])) if some.size else (0, 0)
+        places.append([Place(0.0, 0, first)] if bias == 0 and grid.zero_at_zero else [])
+        for i, j in zip(some[:-1], some[1:], strict=True):
+            before, after = int(sign[i]), int(sign[j])
+            if before != after:
+                brackets.append((row, len(places[row]), float(q[i]), float(q[j]), before))
+            if before != after or j > i + 1:
+                places[row].append(Place(float(q[(i + j) // 2]), before, after))
+        if last > 0 or grid.order >= 1:
+            places[row].append(Place(math.inf, last, 0))
+    if brackets:
+        rows, at, low, high, before_all = (np.array(column) for column in zip(*brackets, strict=True))
+        refined = _refine(record, w[rows], b[rows], low, high, before_all)
+        for row, index, value in zip(rows.tolist(), at.tolist(), refined.tolist(), strict=True):
+            place = places[row][index]
+            places[row][index] = Place(value, place.before, place.after)
+    return places
+
+
+def _nodes(record: Activation, grid: Grid, w: float, b: float) -> tuple[Array, Array]:
+    """Return q and g on the grid and at the extrema of g near 0: between them g is monotone where it changes sign."""
+    after = w * grid.square + b
+    with np.errstate(divide="ignore"):
+        g = np.log(after / grid.q)
+    slope = (w * grid.growth * grid.q / after - 1) * grid.step
+    # the cubic through values and slopes at both ends of a cell: c_0 + c_1 t + c_2 t^2 + c_3 t^3
+    change = np.diff(g)
+    c1, c2, c3 = slope[:-1], 3 * change - 2 * slope[:-1] - slope[1:], slope[:-1] + slope[1:] - 2 * change
+    with np.errstate(invalid="ignore", divide="ignore"):
+        root = np.sqrt(c2**2 - 3 * c1 * c3)
+        t = np.stack([c1 / (-c2 - root), c1 / (-c2 + root)])
+        value = g[:-1] + t * (c1 + t * (c2 + t * c3))
+        extreme = (t > 0) & (t < 1) & (np.abs(value) < NEAR) & (np.maximum(np.abs(c1), np.abs(slope[1:])) > FLAT)
+    if not extreme.any():
+        return grid.q, g
+    _, cell = np.nonzero(extreme)
+    x = _extremum(record, w, b, np.log(grid.q[cell]) + t[extreme] * grid.step, grid.step)
+    q = np.concatenate([grid.q, np.exp(x)])
+    order = np.argsort(q, kind="stable")
+    return q[order], np.concatenate([g, excess(record, w, b, np.exp(x))])[order]
+
+
+def _extremum(record: Activation, w: float, b: float, x: Array, step: float) -> Array:
+    """Move estimates of extrema of g to where its slope vanishes, by Newton's steps of at most a quarter of a cell."""
+    for _ in range(NEWTON):
+        at = turning(record, w, b, np.exp(np.stack([x - DIFFERENCE, x, x + DIFFERENCE])))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            move = at[1] * 2 * DIFFERENCE / (at[2] - at[0])
+        x = x - np.clip(np.nan_to_num(move), -step / 4, step / 4)
+    return x
+
+
+def _refine(record: Activation, w: Array, b: Array, low: Array, high: Array, before: Array) -> Array:
+    """Return the q of [low, high] at which g, of sign ``before`` at ``low``, changes its sign; one for each row."""
+    x = roots.newton(
+        lambda x: -before * excess(record, w, b, np.exp(x)),
+        lambda x: -before * turning(record, w, b, np.exp(x)),
+        np.log(low),
+        np.log(high),
+        (np.log(low) + np.log(high)) / 2,
+        tolerance=ROUNDING,
+    )
+    return np.exp(x)
+
+
+def destination(places: list[Place], q: float, g: float) -> int | None:
+    """Return the index of the place that a signal at q with excess g moves to; None where there is none."""
+    if abs(g) <= ZERO:
+        return min(range(len(places)), key=lambda index: abs(places[index].q - q), default=None)
+    if g > 0:
+        return next((index for index, place in enumerate(places) if place.q >= q), None)
+    return next((index for index in reversed(range(len(places))) if places[index].q <= q), None)
+
+
+def _points(record: Activation, w: float, b: float, places: list[Place], tolerance: float) -> list[FixedPoint]:
+    if not places:
+        return []
+    q = np.array([place.q for place in places])
+    columns = describe(record, np.full(q.shape, w), np.full(q.shape, b), q, tolerance)
+    values = [{name: float(column[index]) for name, column in columns.items()} for index in range(len(places))]
+    return [
+        FixedPoint(q=place.q, stability=_stability(place, row["slope"]), tolerance=tolerance, **row)
+        for place, row in zip(places, values, strict=True)
+    ]
+
+
+def describe(record: Activation, w: Array, b: Array, q: Array, tolerance: float) -> dict[str, Array]:
+    """Return slope, chi_1, c*, its slope and the error at fixed points q, of which 0 and infinity are limits."""
+    grid = variance_map(record)
+    inside = np.clip(q, grid.q[0], grid.q[-1])
+    exact = moments(record, inside)
+    slope, chi_1 = w * response(record, inside)[1], w * exact.derivative_second_moment
+    at_zero, far = q == 0, np.isinf(q) & (grid.order > 1)
+    slope[at_zero] = chi_1[at_zero] = w[at_zero] * grid.slope_at_zero
+    slope[far] = chi_1[far] = math.inf
+    correlation, correlation_slope, error = correlation_map.limits(record, w, b, inside, tolerance)
+    # at a double root q moves with the square root of the error
+    error = np.maximum(error, ZERO / np.maximum(np.abs(1 - slope), math.sqrt(ZERO)))
+    return {
+        "slope": slope,
+        "chi_1": chi_1,
+        "correlation": correlation,
+        "correlation_slope": correlation_slope,
+        "error": error,
+    }
+
+
+def _stability(place: Place, slope: float) -> str:
+    """Below a fixed point that attracts, V(q) > q; above it, V(q) < q. A slope below -1 overshoots it."""
+    if place.before == place.after == 0:
+        return "neutral"
+    attracts = [
+        side for side, exists in ((place.before > 0, place.q > 0), (place.after < 0, place.q < math.inf)) if exists
+    ]
+    if all(attracts):
+        return "stable" if slope >= -1 else "unstable"
+    return "half-stable" if any(attracts) else "unstable"
