@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     SHAPESET_TEST = 6
     QUADRATURE = 7
     SPLIT = 9
+    TRIAL = 10
 
 
 MAX_SEED = 2**64 - 1

@@ -25,19 +25,26 @@ class Format(StrEnum):
 
 def derive(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Without it the names are listed.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="An assumption to drop, by name; may be given several times.")
+    ] = None,
     format: Annotated[Format, typer.Option(help="How it is written.")] = Format.text,
-    verify: Annotated[bool, typer.Option("--verify", help="Check every step; exit code 1 where one fails.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Check every step, and the result by experiment; exit code 1 where one fails."),
+    ] = False,
 ) -> None:
     """Derive how variance travels through a deep network, step by step.
 
-    Where the equation a paper prints differs from what follows, both are shown.
+    Where the equation a paper prints differs from what follows, both are shown. Without an assumption a derivation
+    carries the extra term, or says why it stops.
     """
     from glorotlab.theory.derivations import derive as derivation
 
     if name is None:
         _list(format)
         return
-    found = derivation(name)
+    found = derivation(name, without or ())
     outcome = found.verify() if verify else None
     if format is Format.json:
         from glorotlab.cli.jsonout import print_json
@@ -69,8 +76,7 @@ def _list(format: Format) -> None:
 
 
 def _outcome(verification: Verification) -> dict[str, Any]:
-    checks = verification.steps + verification.conclusions
     return {
         "passed": bool(verification),
-        "checks": [{"statement": check.statement, "passed": check.passed} for check in checks],
+        "checks": [{"statement": check.statement, "passed": check.passed} for check in verification.outcomes],
     }

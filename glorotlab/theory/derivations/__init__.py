@@ -3,8 +3,10 @@
 ``derive()`` lists their names; ``derive(name)`` returns one. See ``docs/derivations.md``.
 """
 
-from collections.abc import Callable
-from typing import overload
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, overload
 
 from glorotlab.errors import UnknownNameError
 from glorotlab.theory.derivations.backward import backward_variance
@@ -21,11 +23,12 @@ from glorotlab.theory.derivations.derivation import (
 from glorotlab.theory.derivations.equal_width import equal_width
 from glorotlab.theory.derivations.forward import forward_variance
 from glorotlab.theory.derivations.initialization import normalized_initialization, standard_initialization
+from glorotlab.theory.derivations.trial import Trial
 from glorotlab.theory.derivations.weight_gradient import weight_gradient_variance
 
-__all__ = ["Assumption", "Conclusion", "Derivation", "Outcome", "Step", "Verification", "derive"]
+__all__ = ["Assumption", "Conclusion", "Derivation", "Outcome", "Step", "Trial", "Verification", "derive"]
 
-_BUILDERS: dict[str, Callable[[], Derivation]] = {
+_BUILDERS: dict[str, Callable[..., Derivation]] = {
     "forward_variance": forward_variance,
     "backward_variance": backward_variance,
     "weight_gradient_variance": weight_gradient_variance,
@@ -41,14 +44,17 @@ _BUILDERS: dict[str, Callable[[], Derivation]] = {
 @overload
 def derive() -> tuple[str, ...]: ...
 @overload
-def derive(name: str) -> Derivation: ...
-def derive(name: str | None = None) -> Derivation | tuple[str, ...]:
+def derive(name: str, without: str | Iterable[str] = ()) -> Derivation: ...
+def derive(name: str | None = None, without: str | Iterable[str] = ()) -> Derivation | tuple[str, ...]:
     """Return the derivation called ``name``, or the names of all where none is given.
 
     Parameters
     ----------
     name : str, optional
         For example ``"backward_variance"``.
+    without : str or iterable of str
+        Assumptions to drop. The derivation carries the extra term where it is known, else it ends before the first
+        step that needs what was dropped: ``stopped`` says why, and there is no result.
 
     Returns
     -------
@@ -57,10 +63,38 @@ def derive(name: str | None = None) -> Derivation | tuple[str, ...]:
     Raises
     ------
     UnknownNameError
-        Where no derivation has that name.
+        Where no derivation has that name, or it has no such assumption.
     """
     if name is None:
         return tuple(_BUILDERS)
     if name not in _BUILDERS:
         raise UnknownNameError("derivation", name, _BUILDERS)
-    return _BUILDERS[name]()
+    found = _BUILDERS[name]()
+    dropped = frozenset((without,) if isinstance(without, str) else without)
+    known = {item.name: item for item in found.assumptions}
+    for item in sorted(dropped - known.keys()):
+        raise UnknownNameError(f"assumption of {name}", item, known)
+    carried = dropped & found.carries
+    if carried:
+        found = _BUILDERS[name](carried)
+    return _stopped(found, [known[item] for item in sorted(dropped - carried)])
+
+
+def _stopped(derivation: Derivation, dropped: list[Assumption]) -> Derivation:
+    """Return the steps before the first that cites a dropped assumption, or a derivation that rests on one."""
+    if not dropped:
+        return derivation
+    names = {item.name for item in dropped}
+    for other, builder in _BUILDERS.items():
+        if other != derivation.name and names & {item.name for item in builder().assumptions}:
+            names.add(other)
+    cited = re.compile(rf"\b({'|'.join(sorted(names))})\b")
+    first = next(index for index, step in enumerate(derivation.steps) if cited.search(step.reason))
+    nothing: dict[str, Any] = {"conclusions": (), "experiment": None, "carries": frozenset()}
+    return replace(
+        derivation,
+        assumptions=tuple(item for item in derivation.assumptions if item not in dropped),
+        steps=derivation.steps[:first],
+        stopped=" ".join(item.otherwise for item in dropped),
+        **nothing,
+    )

@@ -1,14 +1,15 @@
-"""When two equations say the same: a normal form for products over layers, and induction on it.
+"""When two equations say the same: a normal form for products and sums over layers, and induction on it.
 
 A product over layers is compared through its multiplicative primitive T: the product of t(a) ... t(b) is
 T(b) / T(a - 1), the empty product included (Karr 1981). Whole-number shifts are unrolled,
-T(b + 1) = T(b) t(b + 1); then products are equal where ordinary expressions are.
+T(b + 1) = T(b) t(b + 1); then products are equal where ordinary expressions are. Sums have an additive primitive.
 """
 
 import sympy as sp
 
 _INDEX = sp.Symbol("_index", integer=True)
 _PRIMITIVE = sp.Function("_primitive", positive=True)
+_SUM_PRIMITIVE = sp.Function("_sum_primitive", real=True)
 
 
 def equation(left: sp.Expr, right: sp.Expr) -> sp.Eq:
@@ -67,7 +68,20 @@ def solution(relation: sp.Eq, unknown: sp.Expr) -> set[sp.Expr]:
 
 
 def _normal_form(expression: sp.Expr) -> sp.Expr:
-    return sp.sympify(expression).replace(sp.Product, _by_primitive)
+    return sp.sympify(expression).replace(sp.Product, _by_primitive).replace(sp.Sum, _by_sum_primitive)
+
+
+def _by_sum_primitive(term: sp.Expr, limits: sp.Tuple) -> sp.Expr:
+    bound, lower, upper = limits
+    constant, varying = sp.factor_terms(term).as_independent(bound, as_Add=False)
+    return constant * (_sum_primitive(varying, bound, upper) - _sum_primitive(varying, bound, lower - 1))
+
+
+def _sum_primitive(term: sp.Expr, bound: sp.Symbol, index: sp.Expr) -> sp.Expr:
+    shift, origin = sp.expand(index).as_coeff_Add()
+    steps = range(1, int(shift) + 1) if shift > 0 else range(int(shift) + 1, 1)
+    unrolled = sp.Add(*(term.subs(bound, origin + step) for step in steps))
+    return _SUM_PRIMITIVE(term.subs(bound, _INDEX), origin) + unrolled * sp.sign(shift)
 
 
 def _by_primitive(term: sp.Expr, limits: sp.Tuple) -> sp.Expr:

@@ -1,15 +1,21 @@
 """Equation 12: the compromise between the forward and the backward condition, and its alternatives."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import sympy as sp
 
-from glorotlab.theory.derivations.algebra import equal, equation, insert, solution
+from glorotlab.theory.derivations.algebra import at, equal, equation, insert, solution
 from glorotlab.theory.derivations.assumptions import BOTH
+from glorotlab.theory.derivations.backward import backward_variance
 from glorotlab.theory.derivations.conditions import backward_condition, forward_condition
 from glorotlab.theory.derivations.derivation import Conclusion, Derivation, Step
+from glorotlab.theory.derivations.forward import forward_variance
 from glorotlab.theory.derivations.notation import WeightVariance, Width, i
+from glorotlab.theory.derivations.simulation import LINEAR, trials
+from glorotlab.theory.derivations.trial import Trial
 
 _BELOW, _ABOVE, _VARIANCE = Width(i), Width(i + 1), WeightVariance(i)
 _GEOMETRIC, _LEAST_SQUARES = sp.symbols("v_geometric v_squares", positive=True)
@@ -85,7 +91,16 @@ def compromise() -> Derivation:
         BOTH,
         steps,
         (Conclusion(12, result, printed=equation(_VARIANCE, 2 / (_BELOW + _ABOVE))),),
+        experiment=lambda random: _experiment(result, random),
     )
+
+
+def _experiment(result: sp.Eq, random: np.random.Generator) -> tuple[Trial, ...]:
+    """Draw networks whose weights have the compromise's variances."""
+    variances = tuple(LINEAR.value(result.rhs, layer) for layer in range(LINEAR.top + 1))
+    travelling = forward_variance().result, backward_variance().result
+    claims = [equation(each.lhs, insert(at(each, i), result)) for each in travelling]
+    return trials(claims, replace(LINEAR, weight_variances=variances), random)
 
 
 def _common_width(forward: sp.Eq, backward: sp.Eq) -> set[sp.Expr]:

@@ -1,5 +1,6 @@
 """Equations 10 and 11: what keeps the variance of activations, and of gradients, equal in all layers."""
 
+from dataclasses import replace
 from functools import cache
 
 import sympy as sp
@@ -18,6 +19,7 @@ from glorotlab.theory.derivations.notation import (
     i,
     input_variance,
 )
+from glorotlab.theory.derivations.simulation import LINEAR, Setting, trials
 
 
 @cache
@@ -93,7 +95,21 @@ def _condition(
             lambda claim, earlier: claim.lhs == variance.result.lhs and equal(claim.rhs, _under(earlier[1], variance)),
         ),
     )
-    return Derivation(name, title, source, assumptions, steps, (conclusion,))
+    return Derivation(
+        name,
+        title,
+        source,
+        assumptions,
+        steps,
+        (conclusion,),
+        experiment=lambda random: trials([kept], _setting(conclusion.result), random),
+    )
+
+
+def _setting(condition: sp.Eq) -> Setting:
+    """Return networks whose every layer meets the condition."""
+    (variance,) = solution(condition, WeightVariance(i))
+    return replace(LINEAR, weight_variances=tuple(LINEAR.value(variance, layer) for layer in range(LINEAR.top + 1)))
 
 
 def _under(condition: sp.Eq, variance: Derivation) -> sp.Expr:

@@ -1,11 +1,11 @@
-"""Equations 13 and 14: every layer equally wide."""
+"""Equations 13 and 14: every layer equally wide, and what they are where layers are not."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import sympy as sp
 
-from glorotlab.theory.derivations.algebra import equal, equation, insert
+from glorotlab.theory.derivations.algebra import equal, equation, insert, same
 from glorotlab.theory.derivations.assumptions import BOTH, equal_widths
 from glorotlab.theory.derivations.backward import backward_variance
 from glorotlab.theory.derivations.derivation import Conclusion, Derivation, Step
@@ -19,6 +19,7 @@ from glorotlab.theory.derivations.notation import (
     i,
     input_variance,
 )
+from glorotlab.theory.derivations.simulation import LINEAR, Setting, trials
 from glorotlab.theory.derivations.weight_gradient import weight_gradient_variance
 
 _N, _OUTPUTS = sp.symbols("n K", integer=True, positive=True)
@@ -26,9 +27,15 @@ _V = VarianceSymbol("W", positive=True)
 _STANDARD, _NORMALIZED = sp.symbols("r_standard r_normalized", positive=True)
 
 
+_SETTING = Setting(widths=(6,) * 5, weight_variances=(0.2,) * 4)
+CARRIES = frozenset({"equal_widths"})
+
+
 @cache
-def equal_width() -> Derivation:
-    """Specialise equations 6 and 7, as they follow, to n units in every layer."""
+def equal_width(without: frozenset[str] = frozenset()) -> Derivation:
+    """Specialise equations 6 and 7, as they follow, to n units in every layer; or leave them, without equal_widths."""
+    if without:
+        return _unequal_widths()
     gradient = equation(GradientVariance(i), (_N * _V) ** (d - i) * GradientVariance(d))
     weight_gradient = equation(WeightGradientVariance(i), (_N * _V) ** d * input_variance * GradientVariance(d))
     top = WeightGradientVariance(d) / WeightGradientVariance(d - 1)
@@ -96,7 +103,47 @@ def equal_width() -> Derivation:
         (*BOTH, equal_widths),
         steps,
         conclusions,
+        experiment=lambda random: trials(
+            [
+                equation(each.lhs, each.rhs.subs({_N: _SETTING.widths[0], _V: _SETTING.weight_variances[0]}))
+                for each in (gradient, weight_gradient)
+            ],
+            _SETTING,
+            random,
+        ),
+        carries=CARRIES,
     )
+
+
+def _unequal_widths() -> Derivation:
+    """Return what takes the place of eqs. 13 and 14: the products over layers."""
+    found = backward_variance(), weight_gradient_variance()
+    steps = tuple(
+        Step(
+            f"Without equal widths the {what} keeps its product over layers.",
+            each.result,
+            f"the result of {each.name}",
+            partial(_is_result, each),
+        )
+        for what, each in zip(("gradient variance", "weight-gradient variance"), found, strict=True)
+    )
+    conclusions = tuple(
+        Conclusion(None, each.result, difference=f"A product where eq. {number} has a power of n Var[W].")
+        for number, each in zip((13, 14), found, strict=True)
+    )
+    return Derivation(
+        "equal_width",
+        "Unequal widths",
+        "Glorot & Bengio 2010, eqs. 13, 14",
+        BOTH,
+        steps,
+        conclusions,
+        experiment=lambda random: trials([each.result for each in found], LINEAR, random),
+    )
+
+
+def _is_result(derivation: Derivation, claim: sp.Eq, _: tuple[sp.Eq, ...]) -> bool:
+    return same(claim, derivation.result)
 
 
 def _equally_wide(expression: sp.Expr) -> sp.Expr:

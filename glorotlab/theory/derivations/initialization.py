@@ -1,9 +1,11 @@
 """Equations 15 and 16: the variance of the standard and of the normalised initialisation."""
 
+from dataclasses import replace
 from functools import cache
 
 import sympy as sp
 
+from glorotlab import initializers
 from glorotlab.theory.derivations.algebra import at, equal, equation, insert, solution
 from glorotlab.theory.derivations.assumptions import BOTH, FORWARD, symmetric_uniform
 from glorotlab.theory.derivations.compromise import compromise
@@ -17,6 +19,7 @@ from glorotlab.theory.derivations.notation import (
     input_variance,
     j,
 )
+from glorotlab.theory.derivations.simulation import LINEAR, Setting, trials
 
 _BOUND = sp.Symbol("a", positive=True)
 _WEIGHT = sp.Symbol("w", real=True)
@@ -62,6 +65,7 @@ def standard_initialization() -> Derivation:
         (*FORWARD, symmetric_uniform),
         steps,
         (Conclusion(15, result, printed=equation(Width(i) * WeightVariance(i), sp.Rational(1, 3))),),
+        experiment=lambda random: trials([decay], _initialized("standard"), random),
     )
 
 
@@ -108,7 +112,22 @@ def normalized_initialization() -> Derivation:
         (*BOTH, symmetric_uniform),
         steps,
         (Conclusion(16, result, printed=equation(_BOUND, sp.sqrt(6) / sp.sqrt(Width(j) + Width(j + 1)))),),
+        experiment=lambda random: trials([_with_bound(result)], _initialized("glorot_uniform"), random),
     )
+
+
+def _with_bound(bound: sp.Eq) -> sp.Eq:
+    """Return forward_variance under weights uniform on [-a, a] with that bound."""
+    variance = equation(WeightVariance(j), bound.rhs**2 / 3)
+    variances = equation(WeightVariance(i), at(variance, i))
+    return equation(ActivationVariance(i), insert(at(forward_variance().result, i), variances))
+
+
+def _initialized(name: str) -> Setting:
+    """Return networks with the weights that an initialiser of the catalogue draws."""
+    pairs = zip(LINEAR.widths[:-1], LINEAR.widths[1:], strict=True)
+    variances = tuple(initializers.get(name).variance(*pair) for pair in pairs)
+    return replace(LINEAR, weight_variances=variances, uniform=True)
 
 
 def _uniform_variance(index: sp.Symbol) -> tuple[Step, Step]:

@@ -11,12 +11,17 @@ from sympy.printing.pretty.stringpict import prettyForm
 
 __all__ = [
     "Activation",
+    "ActivationSecondMoment",
     "ActivationSlope",
     "ActivationVariance",
+    "Bias",
+    "BiasVariance",
     "Gradient",
     "GradientVariance",
     "Preactivation",
     "PreactivationVariance",
+    "SecondMomentSymbol",
+    "SlopeSecondMoment",
     "VarianceSymbol",
     "Weight",
     "WeightGradient",
@@ -24,7 +29,10 @@ __all__ = [
     "WeightVariance",
     "Width",
     "d",
+    "gaussian_slope",
+    "gaussian_square",
     "i",
+    "input_second_moment",
     "input_variance",
     "j",
     "k",
@@ -37,8 +45,8 @@ class LayerQuantity(sp.Function):  # type: ignore[misc]
     """A real quantity of layer ``args[0]``; further arguments are the indices of units.
 
     Class attributes say how it is written: the ``letter``; whether the layer is its subscript, as in n_i, and
-    not its superscript; whether f' is taken of it, then the derivative of the cost by it, then the variance;
-    and its ``place`` in a printed product (n_i Var[W^i] Var[z^i]).
+    not its superscript; whether f' is taken of it, then the derivative of the cost by it, then the variance or the
+    second moment; and its ``place`` in a printed product (n_i Var[W^i] Var[z^i]).
     """
 
     letter: ClassVar[str]
@@ -46,6 +54,7 @@ class LayerQuantity(sp.Function):  # type: ignore[misc]
     slope: ClassVar[bool] = False
     derivative: ClassVar[bool] = False
     variance: ClassVar[bool] = False
+    second_moment: ClassVar[bool] = False
     place: ClassVar[int] = 0
     is_real = True
 
@@ -65,9 +74,12 @@ class LayerQuantity(sp.Function):  # type: ignore[misc]
             body = rf"\frac{{\partial C}}{{\partial {body}}}"
         if self.variance:
             body = rf"\operatorname{{Var}}\left[{body}\right]"
+        if self.second_moment:
+            body = rf"\operatorname{{E}}\left[\left({body}\right)^{{2}}\right]"
         if exp is None:
             return body
-        return f"{body}^{{{exp}}}" if self.layer_below or self.variance else rf"\left({body}\right)^{{{exp}}}"
+        bare = self.layer_below or self.variance or self.second_moment
+        return f"{body}^{{{exp}}}" if bare else rf"\left({body}\right)^{{{exp}}}"
 
     def _sympystr(self, printer: Any) -> str:
         layer_index, *units = (printer._print(index) for index in self.args)
@@ -79,6 +91,8 @@ class LayerQuantity(sp.Function):  # type: ignore[misc]
             body = f"f'({body})"
         if self.derivative:
             body = f"dC/d{body}" if self.variance else f"(dC/d{body})"
+        if self.second_moment:
+            body = f"E[{body}^2]" if self.slope else f"E[({body})^2]"
         return f"Var[{body}]" if self.variance else body
 
     def _pretty(self, printer: Any) -> prettyForm:
@@ -96,6 +110,8 @@ class LayerQuantity(sp.Function):  # type: ignore[misc]
         if self.derivative:
             above = _tag(printer, "mrow", _tag(printer, "mo", "∂"), _tag(printer, "mi", "C"))
             body = _tag(printer, "mfrac", above, _tag(printer, "mrow", _tag(printer, "mo", "∂"), body))
+        if self.second_moment:
+            return _mathml_second_moment(printer, body)
         return _mathml_variance(printer, body) if self.variance else body
 
 
@@ -120,6 +136,27 @@ class VarianceSymbol(sp.Symbol):  # type: ignore[misc]
         return _mathml_variance(printer, _tag(printer, "mi", self.name))
 
 
+class SecondMomentSymbol(sp.Symbol):  # type: ignore[misc]
+    """The second moment of what ``name`` says, one number: E[x^2]."""
+
+    @classmethod
+    def class_key(cls) -> tuple[int, int, str]:
+        """Return the key by which SymPy orders factors: after the other symbols."""
+        return 2, 1, cls.__name__
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\operatorname{{E}}\left[{self.name}^{{2}}\right]"
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"E[{self.name}^2]"
+
+    def _pretty(self, printer: Any) -> prettyForm:
+        return prettyForm(sp.sstr(self))
+
+    def _mathml_presentation(self, printer: Any) -> Any:
+        return _mathml_second_moment(printer, _tag(printer, "mi", self.name))
+
+
 def _tag(printer: Any, name: str, *children: Any) -> Any:
     node = printer.dom.createElement(name)
     for child in children:
@@ -133,6 +170,12 @@ def _enclosed(printer: Any, left: str, body: Any, right: str) -> tuple[Any, Any,
 
 def _mathml_variance(printer: Any, body: Any) -> Any:
     return _tag(printer, "mrow", _tag(printer, "mi", "Var"), *_enclosed(printer, "[", body, "]"))
+
+
+def _mathml_second_moment(printer: Any, body: Any) -> Any:
+    bracketed = _tag(printer, "mrow", *_enclosed(printer, "(", body, ")"))
+    square = _tag(printer, "msup", bracketed, _tag(printer, "mn", "2"))
+    return _tag(printer, "mrow", _tag(printer, "mi", "E"), *_enclosed(printer, "[", square, "]"))
 
 
 class Width(LayerQuantity):
@@ -149,6 +192,13 @@ class Weight(LayerQuantity):
 
     letter = "W"
     place = 2
+
+
+class Bias(LayerQuantity):
+    """b^i_k, of unit k of layer i + 1."""
+
+    letter = "b"
+    place = 4
 
 
 class Activation(LayerQuantity):
@@ -204,6 +254,34 @@ class ActivationVariance(LayerQuantity):
     is_positive = True
 
 
+class BiasVariance(LayerQuantity):
+    """Var[b^i]."""
+
+    letter = "b"
+    variance = True
+    place = 4
+    is_positive = True
+
+
+class ActivationSecondMoment(LayerQuantity):
+    """E[(z^i)^2], which is not Var[z^i] where the mean of z^i is not 0."""
+
+    letter = "z"
+    second_moment = True
+    place = 2
+    is_positive = True
+
+
+class SlopeSecondMoment(LayerQuantity):
+    """E[f'(s^i)^2]."""
+
+    letter = "s"
+    slope = True
+    second_moment = True
+    place = 2
+    is_positive = True
+
+
 class PreactivationVariance(LayerQuantity):
     """Var[s^i]."""
 
@@ -236,3 +314,6 @@ i, d = sp.symbols("i d", integer=True, nonnegative=True)
 layer = sp.Symbol("i'", integer=True, nonnegative=True)  # the paper's bound index of products over layers
 j, k, unit = sp.symbols("j k l", integer=True, positive=True)
 input_variance = VarianceSymbol("x", positive=True)
+input_second_moment = SecondMomentSymbol("x", positive=True)
+gaussian_square, gaussian_slope = sp.Function("F", positive=True), sp.Function("G", positive=True)
+"""F(q) = E[f(s)^2] and G(q) = E[f'(s)^2] over s ~ N(0, q)."""

@@ -46,10 +46,12 @@ def text(derivation: Derivation) -> str:
         lines += ["", _wrapped("", f"{number}. {step.statement}"), _wrapped("   ", f"[{step.reason}]")]
         lines += [_indent(step.equation)]
     for conclusion in derivation.conclusions:
-        lines += ["", _wrapped("", f"The paper's eq. {conclusion.number}: {_verdict(conclusion)}")]
-        if conclusion.difference is not None:
+        lines += ["", _wrapped("", _verdict(conclusion))]
+        if conclusion.printed is not None and conclusion.difference is not None:
             lines += ["   printed:", _indent(conclusion.printed), "   follows:"]
             lines += [_indent(conclusion.result), "   printed / follows:", _indent(conclusion.factor)]
+    if derivation.stopped:
+        lines += ["", _wrapped("", f"It stops here. {derivation.stopped}")]
     return "\n".join(lines) + "\n"
 
 
@@ -66,11 +68,13 @@ def latex(derivation: Derivation) -> str:
         ]
     lines += [r"\end{enumerate}"]
     for conclusion in derivation.conclusions:
-        lines += [_latex_words(f"The paper's eq. {conclusion.number}: {_verdict(conclusion)}")]
-        if conclusion.difference is not None:
+        lines += [_latex_words(_verdict(conclusion))]
+        if conclusion.printed is not None and conclusion.difference is not None:
             lines += ["Printed:", _latex_display(conclusion.printed)]
             lines += ["What follows:", _latex_display(conclusion.result)]
             lines += ["Printed over what follows:", _latex_display(conclusion.factor)]
+    if derivation.stopped:
+        lines += [_latex_words(f"It stops here. {derivation.stopped}")]
     return "\n".join(lines) + "\n"
 
 
@@ -86,11 +90,13 @@ def mathml(derivation: Derivation) -> str:
     for number, step in enumerate(derivation.steps, start=1):
         rows += [_mathml_words(f"{number}. {step.statement} [{step.reason}]"), _mathml(step.equation)]
     for conclusion in derivation.conclusions:
-        rows += [_mathml_words(f"The paper's eq. {conclusion.number}: {_verdict(conclusion)}")]
-        if conclusion.difference is not None:
+        rows += [_mathml_words(_verdict(conclusion))]
+        if conclusion.printed is not None and conclusion.difference is not None:
             rows += [_mathml_words("printed:"), _mathml(conclusion.printed)]
             rows += [_mathml_words("follows:"), _mathml(conclusion.result)]
             rows += [_mathml_words("printed / follows:"), _mathml(conclusion.factor)]
+    if derivation.stopped:
+        rows += [_mathml_words(f"It stops here. {derivation.stopped}")]
     body = "\n".join(f'<mtr><mtd columnalign="left">{row}</mtd></mtr>' for row in rows)
     name = "http://www.w3.org/1998/Math/MathML"
     return f'<math xmlns="{name}" display="block"><mtable>\n{body}\n</mtable></math>\n'
@@ -111,17 +117,20 @@ def to_dict(derivation: Derivation) -> dict[str, Any]:
             {
                 "number": conclusion.number,
                 "result": _both(conclusion.result),
-                "printed": _both(conclusion.printed),
+                "printed": None if conclusion.printed is None else _both(conclusion.printed),
                 "factor": _both(conclusion.factor),
                 "difference": conclusion.difference,
             }
             for conclusion in derivation.conclusions
         ],
+        "stopped": derivation.stopped,
     }
 
 
 def _verdict(conclusion: Conclusion) -> str:
-    return "follows as printed." if conclusion.difference is None else conclusion.difference
+    if conclusion.number is None:
+        return f"The result. {conclusion.difference or ''}".rstrip()
+    return f"The paper's eq. {conclusion.number}: {conclusion.difference or 'follows as printed.'}"
 
 
 def _both(expression: sp.Basic) -> dict[str, str]:
@@ -135,7 +144,10 @@ def _one_line(expression: sp.Basic) -> str:
 
 
 def _wrapped(indent: str, sentence: str) -> str:
-    return textwrap.fill(sentence, _TEXT_COLUMNS, initial_indent=indent, subsequent_indent=indent + "  ")
+    hanging = indent + "  "
+    return textwrap.fill(
+        sentence, _TEXT_COLUMNS, initial_indent=indent, subsequent_indent=hanging, break_on_hyphens=False
+    )
 
 
 def _indent(expression: sp.Basic) -> str:

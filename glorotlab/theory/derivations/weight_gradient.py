@@ -5,14 +5,14 @@ from functools import cache
 import sympy as sp
 
 from glorotlab.theory.derivations.algebra import equal, equation, insert
-from glorotlab.theory.derivations.assumptions import BOTH
+from glorotlab.theory.derivations.assumptions import BOTH, random_bias, replaced, wide_layers
 from glorotlab.theory.derivations.backward import backward_variance
 from glorotlab.theory.derivations.derivation import Conclusion, Derivation, Step
-from glorotlab.theory.derivations.forward import forward_variance
+from glorotlab.theory.derivations.forward import CARRIES, forward_square, forward_variance, setting
 from glorotlab.theory.derivations.moments import is_variance
 from glorotlab.theory.derivations.notation import (
     Activation,
-    ActivationVariance,
+    ActivationSecondMoment,
     Gradient,
     GradientVariance,
     WeightGradient,
@@ -26,15 +26,19 @@ from glorotlab.theory.derivations.notation import (
     layer,
     unit,
 )
+from glorotlab.theory.derivations.simulation import trials
 
 
 @cache
-def weight_gradient_variance() -> Derivation:
-    """Derive Var[dC/dw^i] from the variances of its two factors."""
-    below = sp.Product(Width(layer) * WeightVariance(layer), (layer, 0, i - 1))
-    above = Width(layer + 1) * WeightVariance(layer)
-    ends = input_variance * GradientVariance(d)
-    result = equation(WeightGradientVariance(i), below * sp.Product(above, (layer, i + 1, d)) * ends)
+def weight_gradient_variance(without: frozenset[str] = frozenset()) -> Derivation:
+    """Derive Var[dC/dw^i] from its two factors; ``without`` names assumptions of ``CARRIES`` to go on without."""
+    if "linear_regime" in without:  # then second moments travel
+        without |= {"zero_mean_inputs"}
+    square = forward_square(without)
+    factors = square(i) * GradientVariance(i)
+    below, above = forward_variance(without & CARRIES), backward_variance(without & {"linear_regime"})
+    known = (above.result,) if "linear_regime" in without else (below.result, above.result)
+    result = equation(WeightGradientVariance(i), insert(factors, *known))
     steps = (
         Step(
             "A weight's gradient is the activation below times the gradient above.",
@@ -43,15 +47,18 @@ def weight_gradient_variance() -> Derivation:
             lambda claim, _: _is_weight_derivative(claim),
         ),
         Step(
-            "The variance of a product of independent factors of mean 0 is the product of the variances.",
-            equation(WeightGradientVariance(i), ActivationVariance(i) * GradientVariance(i)),
-            "step 1; gradient_independence, zero_mean_weights, zero_mean_inputs, equal_output_gradient",
+            "The variance of a product of independent factors of mean 0 is the product of the variances."
+            if square is not ActivationSecondMoment
+            else "The second moment of a product of independent factors is the product of theirs; the mean is 0.",
+            equation(WeightGradientVariance(i), factors),
+            "step 1; gradient_independence, zero_mean_weights, equal_output_gradient"
+            + (", zero_mean_inputs" if square is not ActivationSecondMoment else ""),
             lambda claim, earlier: (
                 claim.lhs == WeightGradientVariance(i)
                 and is_variance(
                     claim.rhs,
                     earlier[0].rhs,
-                    {Activation: ActivationVariance(i), Gradient: GradientVariance(i)},
+                    {Activation: square(i), Gradient: GradientVariance(i)},
                     independent={Activation, Gradient},
                 )
             ),
@@ -61,12 +68,27 @@ def weight_gradient_variance() -> Derivation:
             result,
             "step 2 with the results of forward_variance and backward_variance",
             lambda claim, earlier: (
-                claim.lhs == WeightGradientVariance(i)
-                and equal(claim.rhs, insert(earlier[1].rhs, forward_variance().result, backward_variance().result))
+                claim.lhs == WeightGradientVariance(i) and equal(claim.rhs, insert(earlier[1].rhs, *known))
             ),
         ),
     )
-    conclusion = Conclusion(
+    return Derivation(
+        "weight_gradient_variance",
+        "Variance of weight gradients",
+        "Glorot & Bengio 2010, eqs. 3, 7",
+        replaced(BOTH, without, {"linear_regime": wide_layers, "zero_bias": random_bias}),
+        steps,
+        (_beyond(result, without) if without else _conclusion(result),),
+        experiment=lambda random: trials([result], setting(without), random),
+        carries=CARRIES - without,
+    )
+
+
+def _conclusion(result: sp.Eq) -> Conclusion:
+    below = sp.Product(Width(layer) * WeightVariance(layer), (layer, 0, i - 1))
+    above = Width(layer + 1) * WeightVariance(layer)
+    ends = input_variance * GradientVariance(d)
+    return Conclusion(
         7,
         result,
         printed=equation(WeightGradientVariance(i), below * sp.Product(above, (layer, i, d - 1)) * ends),
@@ -74,14 +96,16 @@ def weight_gradient_variance() -> Derivation:
         difference="The printed second product runs over i' = i ... d - 1 instead of i + 1 ... d: it lets "
         "W^i into its own gradient and leaves out the output weights W^d.",
     )
-    return Derivation(
-        "weight_gradient_variance",
-        "Variance of weight gradients",
-        "Glorot & Bengio 2010, eqs. 3, 7",
-        BOTH,
-        steps,
-        (conclusion,),
-    )
+
+
+def _beyond(result: sp.Eq, without: frozenset[str]) -> Conclusion:
+    if "linear_regime" in without:
+        said = "The second moment below comes from the recurrence of forward_variance without linear_regime."
+    elif "zero_bias" in without:
+        said = "The biases of the layers below add their variance to what enters W^i."
+    else:
+        said = "E[x^2] stands where eq. 7 has Var[x]."
+    return Conclusion(None, result, difference=said)
 
 
 def _is_weight_derivative(claim: sp.Eq) -> bool:
