@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement.compare import SECOND_MOMENTS, Comparison
-from glorotlab.plotting import curves, layers, steps
+from glorotlab.plotting import curves, layers, phases, steps
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, layer_ticks, new_figure
 from glorotlab.schema import TENSORS
+from glorotlab.theory.phase_diagram import KIND as PHASE_DIAGRAM
 from glorotlab.training.run import Run
 
-ACCEPTED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run"
+ACCEPTED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run, a phase diagram"
 
 
 def plot(obj: xr.Dataset | Comparison | Run, ax: Axes | None = None) -> Figure:
@@ -25,8 +26,9 @@ def plot(obj: xr.Dataset | Comparison | Run, ax: Axes | None = None) -> Figure:
 
     Parameters
     ----------
-    obj : LayerStatistics, Comparison or Run
-        Second moments per layer on a logarithmic axis; measured / predicted per layer; error curves.
+    obj : LayerStatistics, Comparison, Run or phase diagram
+        Second moments per layer on a logarithmic axis; measured / predicted per layer; error curves; ln chi_1 over
+        (sigma_w^2, sigma_b^2) with the critical line and the initialisers.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a figure of its own, which needs no display.
 
@@ -40,11 +42,15 @@ def plot(obj: xr.Dataset | Comparison | Run, ax: Axes | None = None) -> Figure:
     InvalidValueError
         Where there is nothing to draw in the object.
     """
-    ax = new_figure().axes[0] if ax is None else ax
+    if ax is None:
+        diagram = isinstance(obj, xr.Dataset) and obj.attrs.get("kind") == PHASE_DIAGRAM
+        ax = new_figure(size=(7.0, 6.8) if diagram else (6.5, 4.5)).axes[0]
     if isinstance(obj, Run):
         _plot_run(ax, obj)
     elif isinstance(obj, Comparison):
         _plot_comparison(ax, obj)
+    elif isinstance(obj, xr.Dataset) and obj.attrs.get("kind") == PHASE_DIAGRAM:
+        phases.draw_phase_diagram(ax, obj)
     elif isinstance(obj, xr.Dataset) and "layer" in obj.dims and "step" not in obj.dims:
         _plot_statistics(ax, obj)
     else:

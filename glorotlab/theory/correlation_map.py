@@ -2,8 +2,8 @@
 
 Two examples whose pre-activations have second moment q and correlation c have in the next layer the correlation
 C(c) = (sigma_w^2 E[f(s_1) f(s_2)] + sigma_b^2) / V, V = sigma_w^2 E f^2 + sigma_b^2 (Poole et al. 2016), with slope
-C'(c) = sigma_w^2 q E[f'(s_1) f'(s_2)] / V (Price's theorem). At a fixed point V = q; where q vanishes or grows, the division
-by V keeps C(1) = 1.
+C'(c) = sigma_w^2 q E[f'(s_1) f'(s_2)] / V (Price's theorem). At a fixed point V = q; where q vanishes or grows, the
+division by V keeps C(1) = 1.
 
 By Mehler's formula C is a power series in c whose coefficients are not negative and sum to 1. Hence C is convex on
 [0, 1], and its fixed points are known before any is computed:
@@ -33,11 +33,14 @@ Pairs = Callable[[Array], tuple[Array, Array]]
 TERMS = 192
 """Terms of the Hermite series of many points."""
 
-SERIES_ERROR = 1e-9
-"""Where the series may err by more in the slope of a chord, pair moments take its place."""
+FEW = 24
+"""Points that are solved one by one."""
 
-ONE = 1 - 2.0**-40
-"""The upper end of the bracket of c*: chords to 1 from there on are lost to rounding."""
+SERIES_ERROR = 1e-7
+"""Where the series may err by more in c*, pair moments take its place."""
+
+SHORTEST = 2.0**-13
+"""Least sqrt(1 - c*): shorter chords are lost to rounding."""
 
 
 def limits(
@@ -73,26 +76,25 @@ def limits(
     if chaotic.size:
         gain = (weight_variance / after)[chaotic]
         arguments = record, q[chaotic], gain, exact.second_moment[chaotic], at_zero[chaotic], at_one[chaotic]
-        correlation[chaotic], slope[chaotic] = _inner(*arguments)
-        error[chaotic] = 4 * exact.error / (1 - slope[chaotic])
+        correlation[chaotic], slope[chaotic], residual = _inner(*arguments)
+        error[chaotic] = (4 * exact.error + residual) / (1 - slope[chaotic])
     return correlation, slope, error
 
 
 def _inner(
     record: Activation, q: Array, gain: Array, square: Array, at_zero: Array, at_one: Array
-) -> tuple[Array, Array]:
-    """c* below 1 and the slope there: by the series where it is good, else by pair moments."""
+) -> tuple[Array, Array, Array]:
+    """c* below 1, the slope there and an error of C: by the series where it is good, else by pair moments."""
     start = at_zero / (at_zero + at_one - 1)  # the zero of the line from C(0) to 1 - C'(1)
-    few = closed_forms.pairs(record, q[:1], q[:1], np.array([0.5])) is not None or len(q) <= TERMS // 8
-    if few:
-        return _solve(exact_pairs(record, q), gain, square, start)
+    if len(q) <= FEW or closed_forms.pairs(record, q[:1], q[:1], np.array([0.5])) is not None:
+        return *_solve(exact_pairs(record, q), gain, square, start), np.zeros_like(q)
     pairs, lost = series(record, q, square)
     correlation, slope = _solve(pairs, gain, square, start)
-    with np.errstate(divide="ignore"):
-        bad = gain * lost * correlation**TERMS * TERMS > SERIES_ERROR
+    error = gain * lost * correlation**TERMS * TERMS
+    bad = error > SERIES_ERROR * (1 - slope)
     if bad.any():
-        correlation[bad], slope[bad] = _solve(exact_pairs(record, q[bad]), gain[bad], square[bad], correlation[bad])
-    return correlation, slope
+        correlation[bad], slope[bad] = _solve(exact_pairs(record, q[bad]), gain[bad], square[bad], start[bad])
+    return correlation, slope, np.where(bad, 0.0, error)
 
 
 def exact_pairs(record: Activation, q: Array) -> Pairs:
@@ -127,24 +129,28 @@ def series(record: Activation, q: Array, square: Array) -> tuple[Pairs, Array]:
 
 
 def _solve(pairs: Pairs, gain: Array, square: Array, start: Array) -> tuple[Array, Array]:
-    """Solve chord(c) = 1 for the slope of the chord from c to 1, which rises with c."""
+    """Solve for the c whose chord to 1 has slope 1.
+
+    The unknown is u = sqrt(1 - c): near c = 1 the slope of the chord is linear in u where f has a kink, and in u^2
+    where it has none, so Newton's steps settle soon in both cases.
+    """
     known: dict[bytes, tuple[Array, Array]] = {}
 
-    def chord(c: Array) -> tuple[Array, Array]:
-        key = c.tobytes()
+    def chord(u: Array) -> tuple[Array, Array]:
+        """Slope of the chord from c to 1, and of C at c."""
+        key = u.tobytes()
         if key not in known:
             known.clear()
-            value, slope = pairs(c)
-            known[key] = gain * (square - value) / (1 - c), gain * slope
+            value, slope = pairs(1 - u**2)
+            known[key] = gain * (square - value) / u**2, gain * slope
         return known[key]
 
-    low, high = np.zeros_like(start), np.full_like(start, ONE)
-    correlation = roots.newton(
-        lambda c: chord(c)[0] - 1,
-        lambda c: (chord(c)[0] - chord(c)[1]) / (1 - c),
-        low,
-        high,
-        np.minimum(start, ONE),
+    u = roots.newton(
+        lambda u: 1 - chord(u)[0],
+        lambda u: 2 * (chord(u)[0] - chord(u)[1]) / u,
+        np.full_like(start, SHORTEST),
+        np.ones_like(start),
+        np.sqrt(1 - start).clip(SHORTEST),
         tolerance=4 * closed_forms.ROUNDING,
     )
-    return correlation, chord(correlation)[1]
+    return 1 - u**2, chord(u)[1]

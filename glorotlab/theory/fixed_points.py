@@ -11,10 +11,10 @@ pre-activation into V(q) = sigma_w^2 E f(sqrt(q) z)^2 + sigma_b^2 (Poole et al. 
   (2017) found tanh networks on MNIST trainable down to about 6 xi_c layers: a rule of experience, not a theorem.
 
 All fixed points are found, not the one an iteration falls into: the excess g = ln(V(q) / q) is evaluated on a grid of
-ln q, with its extrema near 0 as further nodes, and every change of sign between neighbours is refined. (A Gaussian mean
-varies on scales of order 1 in ln q; the grid is an eighth of that.) q = 0 and q = infinity are listed as limits: 0 where f(0) = 0 and
-sigma_b = 0, infinity where V(q) / q does not vanish. Scale-invariant f (linear, ReLU) have V(q) = sigma_w^2 A q
-+ sigma_b^2: without biases every q is fixed at sigma_w^2 = 1 / A, and none but the limits elsewhere.
+ln q, with its extrema near 0 as further nodes, and every change of sign between neighbours is refined. (A Gaussian
+mean varies on scales of order 1 in ln q; the grid is an eighth of that.) q = 0 and q = infinity are listed as limits:
+0 where f(0) = 0 and sigma_b = 0, infinity where V(q) / q does not vanish. Scale-invariant f (linear, ReLU) have V(q) =
+sigma_w^2 A q + sigma_b^2: without biases every q is fixed at sigma_w^2 = 1 / A, and elsewhere the limits alone are.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,9 @@ from glorotlab.theory.quadrature import Array
 
 LOWEST, HIGHEST = 1e-16, 1e16
 """Second moments between which fixed points are looked for; the ends stand for 0 and infinity."""
+
+BLOCKS = 33
+"""Parts of the grid that are tried one by one where moments cannot be had on all of it."""
 
 STEP = 0.125
 """Of the grid in ln q, at most."""
@@ -259,24 +263,37 @@ class Grid:
 
 @lru_cache(maxsize=16)
 def variance_map(record: Activation) -> Grid:
-    """Evaluate a variance map on the grid; its upper end falls until the moments of f exist."""
+    """Evaluate a variance map on the grid."""
     with np.errstate(all="ignore"):
         at_zero = np.asarray(record.function(np.zeros(1)), dtype=np.float64)[0]
         near = np.asarray(record.derivative(np.array([-NEXT_TO_0, NEXT_TO_0])), dtype=np.float64)
-    top = HIGHEST
-    while True:
-        q = np.geomspace(LOWEST, top, math.ceil(math.log(top / LOWEST) / STEP) + 1)
-        try:
-            square, growth = moments(record, q).second_moment, response(record, q)[1]
-        except AssumptionError:
-            if top < 1:
-                raise
-            top = top**0.5 if top > 16 else top / 4
-            continue
-        power = growth[-1] * q[-1] / square[-1]
-        order = 0 if power < 1 - POWER else 1 if power <= 1 + POWER else 2
-        step = math.log(q[1] / q[0])
-        return Grid(q, square, growth, step, bool(at_zero == 0), float((near**2).mean()), order)
+    q, square, growth = _sampled_map(record)
+    power = growth[-1] * q[-1] / square[-1]
+    order = 0 if power < 1 - POWER else 1 if power <= 1 + POWER else 2
+    step = math.log(q[1] / q[0])
+    return Grid(q, square, growth, step, bool(at_zero == 0), float((near**2).mean()), order)
+
+
+def _sampled_map(record: Activation) -> tuple[Array, Array, Array]:
+    """Return q, E f^2 and dE f^2/dq on the grid, or on the part of it around 1 where moments of f can be had."""
+    q = np.geomspace(LOWEST, HIGHEST, math.ceil(math.log(HIGHEST / LOWEST) / STEP) + 1)
+    try:
+        return q, moments(record, q).second_moment, response(record, q)[1]
+    except AssumptionError:
+        pass
+    blocks = np.array_split(q, BLOCKS)
+    found: dict[int, tuple[Array, Array]] = {}
+    for direction in (range(BLOCKS // 2, BLOCKS), range(BLOCKS // 2 - 1, -1, -1)):
+        for index in direction:
+            try:
+                found[index] = moments(record, blocks[index]).second_moment, response(record, blocks[index])[1]
+            except AssumptionError:
+                break
+    if not found:
+        moments(record, q)
+    rows = [(blocks[index], *found[index]) for index in sorted(found)]
+    columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
+    return columns[0], columns[1], columns[2]
 
 
 @dataclass(frozen=True)
@@ -288,12 +305,12 @@ class Place:
     after: int
 
 
-def excess(record: Activation, w: npt.ArrayLike, b: npt.ArrayLike, q: Array) -> Array:
+def excess(record: Activation, w: Array | float, b: Array | float, q: Array) -> Array:
     """Return g = ln(V(q) / q)."""
     return np.asarray(np.log((w * moments(record, q).second_moment + b) / q))
 
 
-def turning(record: Activation, w: npt.ArrayLike, b: npt.ArrayLike, q: Array) -> Array:
+def turning(record: Activation, w: Array | float, b: Array | float, q: Array) -> Array:
     """Return dg/d ln q = q V'(q) / V(q) - 1."""
     after = w * moments(record, q).second_moment + b
     return np.asarray(w * response(record, q)[1] * q / after - 1)
@@ -316,7 +333,7 @@ def find(record: Activation, w: Array, b: Array) -> list[list[Place]]:
         some = np.flatnonzero(sign)
         first, last = (int(sign[some[0]]), int(sign[some[-1]])) if some.size else (0, 0)
         places.append([Place(0.0, 0, first)] if bias == 0 and grid.zero_at_zero else [])
-        for i, j in zip(some[:-1], some[1:], strict=True):
+        for i, j in pairwise(some.tolist()):
             before, after = int(sign[i]), int(sign[j])
             if before != after:
                 brackets.append((row, len(places[row]), float(q[i]), float(q[j]), before))
@@ -392,16 +409,22 @@ def _points(record: Activation, w: float, b: float, places: list[Place], toleran
     if not places:
         return []
     q = np.array([place.q for place in places])
-    columns = describe(record, np.full(q.shape, w), np.full(q.shape, b), q, tolerance)
+    given = np.array([place.before == place.after == 0 for place in places])
+    columns = describe(record, np.full(q.shape, w), np.full(q.shape, b), q, given, tolerance)
     values = [{name: float(column[index]) for name, column in columns.items()} for index in range(len(places))]
     return [
-        FixedPoint(q=place.q, stability=_stability(place, row["slope"]), tolerance=tolerance, **row)
+        FixedPoint(q=place.q, stability=_stability(place), tolerance=tolerance, **row)
         for place, row in zip(places, values, strict=True)
     ]
 
 
-def describe(record: Activation, w: Array, b: Array, q: Array, tolerance: float) -> dict[str, Array]:
-    """Return slope, chi_1, c*, its slope and the error at fixed points q, of which 0 and infinity are limits."""
+def describe(
+    record: Activation, w: Array, b: Array, q: Array, given: npt.NDArray[np.bool_], tolerance: float
+) -> dict[str, Array]:
+    """Return slope, chi_1, c*, its slope and the error at fixed points q, of which 0 and infinity are limits.
+
+    ``given`` marks the q that are not found but chosen, where every q is fixed.
+    """
     grid = variance_map(record)
     inside = np.clip(q, grid.q[0], grid.q[-1])
     exact = moments(record, inside)
@@ -410,8 +433,9 @@ def describe(record: Activation, w: Array, b: Array, q: Array, tolerance: float)
     slope[at_zero] = chi_1[at_zero] = w[at_zero] * grid.slope_at_zero
     slope[far] = chi_1[far] = math.inf
     correlation, correlation_slope, error = correlation_map.limits(record, w, b, inside, tolerance)
-    # at a double root q moves with the square root of the error
-    error = np.maximum(error, ZERO / np.maximum(np.abs(1 - slope), math.sqrt(ZERO)))
+    # at a double root q moves with the square root of the error; the limits and a given q have none
+    root = (q > 0) & np.isfinite(q) & ~given
+    error = np.maximum(error, np.where(root, ZERO / np.maximum(np.abs(1 - slope), math.sqrt(ZERO)), 0.0))
     return {
         "slope": slope,
         "chi_1": chi_1,
@@ -421,13 +445,17 @@ def describe(record: Activation, w: Array, b: Array, q: Array, tolerance: float)
     }
 
 
-def _stability(place: Place, slope: float) -> str:
-    """Below a fixed point that attracts, V(q) > q; above it, V(q) < q. A slope below -1 overshoots it."""
+def _stability(place: Place) -> str:
+    """Below a fixed point that attracts, V(q) > q; above it, V(q) < q.
+
+    V may fall, but never so steeply that it overshoots: d ln E f^2 / d ln q = (E[s^2 f^2] / (q E f^2) - 1) / 2 is at
+    least -1/2, and so is V'(q*).
+    """
     if place.before == place.after == 0:
         return "neutral"
     attracts = [
         side for side, exists in ((place.before > 0, place.q > 0), (place.after < 0, place.q < math.inf)) if exists
     ]
     if all(attracts):
-        return "stable" if slope >= -1 else "unstable"
+        return "stable"
     return "half-stable" if any(attracts) else "unstable"
