@@ -1,4 +1,4 @@
-"""Initialisers that keep signals through fan_in alone: LeCun et al. (1998) for linear units, He et al. (2015) for ReLU."""
+"""Initialisers that keep signals by fan_in: LeCun et al. (1998) for linear units, He et al. (2015) for ReLU."""
 
 from dataclasses import replace
 from functools import cache
@@ -45,19 +45,19 @@ from glorotlab.theory.derivations.simulation import LINEAR, NONLINEAR, Setting, 
 relu_units = Assumption(
     "relu_units",
     "Units are rectified: f(s) = max(0, s).",
-    "Another f has another mean of f(s)^2 over s; only of positively homogeneous f is its share of s^2 the same at "
-    "every variance.",
+    "Another f lets another share of the second moment by; only of positively homogeneous f is it the same at every "
+    "variance.",
 )
 leaky_units = Assumption(
     "leaky_units",
     "Units are leaky: f(s) = s above 0 and a s below.",
-    "Another f has another mean of f(s)^2 over s.",
+    "Another f lets another share of the second moment by.",
 )
 symmetric_weights = Assumption(
     "symmetric_weights",
     "W^i and its negative have one law, and no pre-activation is exactly 0.",
     "Pre-activations then need not be as often positive as negative, and the positive half need not hold half of "
-    "the second moment. They are 0 where every unit below is off, once in 2^n layers of n ReLUs.",
+    "the second moment. They are 0 where every unit below is off, as all of n ReLUs are with probability 1/2 to the n.",
 )
 equal_input_squares = Assumption(
     "equal_input_squares",
@@ -74,7 +74,7 @@ _TRIED = sp.Rational(1, 2)
 
 @cache
 def lecun_initialization(without: frozenset[str] = frozenset()) -> Derivation:
-    """Derive Var[W^i] = 1 / n_i; ``without`` linear_regime it keeps pre-activations at the activations' second moment."""
+    """Derive Var[W^i] = 1 / n_i; ``without`` linear_regime it keeps what reaches f, and f does the rest."""
     linear = "linear_regime" not in without
     square = forward_square(without | (frozenset() if linear else {"zero_mean_inputs"}))
     forward, backward = forward_variance(without), backward_variance(without)
@@ -172,7 +172,8 @@ def he_initialization(without: frozenset[str] = frozenset()) -> Derivation:
         Step(
             "Of a symmetric law the positive half holds half of the second moment.",
             equation(square(i + 1), share * PreactivationVariance(i)),
-            f"{units.name}; symmetric_weights: s and -s are equally likely, and f(s)^2 + f(-s)^2 is a multiple of s^2",
+            f"{units.name}; symmetric_weights: s and -s are equally likely, and the squares of f(s) and f(-s) add to a "
+            "multiple of that of s",
             lambda claim, _: (
                 claim.lhs == square(i + 1)
                 and equal(claim.rhs, _mean_over_signs(_unit(leak) ** 2 / _S**2) * PreactivationVariance(i))

@@ -6,7 +6,7 @@ import numpy as np
 import sympy as sp
 
 from glorotlab import activations
-from glorotlab.theory.derivations.algebra import equal, equation, solution
+from glorotlab.theory.derivations.algebra import equal, equation
 from glorotlab.theory.derivations.assumptions import (
     equal_output_gradient,
     gradient_independence,
@@ -176,7 +176,7 @@ def _of_tanh(gain: sp.Symbol, source: int, series: sp.Expr) -> Step:
     return Step(
         f"Of tanh the {gain.name.removeprefix('g_')} gain leaves 1 as q grows.",
         equation(gain**2, series + remainder),
-        f"step {source + 1} with the Taylor series of tanh, E[s^(2 m)] = q^m (2 m)! / (2^m m!)",
+        f"step {source + 1} with the Taylor series of tanh, E[s^(2 m)] = q^m (2 m - 1)!!",
         check,
     )
 

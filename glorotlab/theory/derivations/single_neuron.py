@@ -7,7 +7,7 @@ import numpy.typing as npt
 import sympy as sp
 
 from glorotlab import activations
-from glorotlab.theory.derivations.algebra import at, equal, equation, solves
+from glorotlab.theory.derivations.algebra import equal, equation, solves
 from glorotlab.theory.derivations.derivation import Assumption, Conclusion, Derivation, Step
 from glorotlab.theory.derivations.notation import ActivationSlope, Gradient, LayerQuantity, Weight, d, i, layer
 from glorotlab.theory.derivations.trial import Trial
@@ -88,8 +88,8 @@ def single_neuron_chain(without: frozenset[str] = frozenset()) -> Derivation:
     if bounded:
         steps.append(
             Step(
-                "With equal weights and all slopes at their largest the gradient is a power of w / 4: it vanishes where "
-                "w is below 4, and a weight of 100 makes every factor 25.",
+                "With equal weights and all slopes at their largest the gradient is a power of w / 4: it vanishes "
+                "where w is below 4, and a weight of 100 makes every factor 25.",
                 equation(BiasGradient(i), Gradient(d) * (_WEIGHT / 4) ** (d - i)),
                 "steps 3 and 4; equal_weights",
                 lambda claim, earlier: (
@@ -147,13 +147,13 @@ def explosion_interval() -> Derivation:
             ),
         ),
         Step(
-            "With w = 4 cosh(t/2)^2 that logarithm is t, and the width",
+            "With w four times the square of cosh(t/2) that logarithm is t, and the width",
             equation(_WIDTH, _T / (2 * sp.cosh(_T / 2) ** 2)),
             "step 3; u = exp(t) solves step 1 for this w",
             lambda claim, earlier: claim.lhs == _WIDTH and equal(claim.rhs, _in_t(earlier[0], earlier[2])),
         ),
         Step(
-            "is largest where this holds: t = 1.543, w = 6.92, width 0.448.",
+            "is largest where this holds: t = 1.543, w = 6.89, width 0.448.",
             equation(_T * sp.tanh(_T / 2), sp.S.One),
             "the derivative of step 5 vanishes",
             lambda claim, earlier: (
@@ -247,7 +247,7 @@ def _chains(name: str, random: np.random.Generator, chains: int = 60_000, depth:
 
 
 def _interval(result: sp.Eq, random: np.random.Generator, draws: int = 60_000) -> tuple[Trial, ...]:
-    """The share of inputs of [-1, 1] at which a sigmoid neuron of bias 0 does not shrink a gradient."""
+    """Measure the share of inputs of [-1, 1] at which a sigmoid neuron of bias 0 does not shrink a gradient."""
     record, found = activations.get("sigmoid"), []
     for weight in (5.0, 6.9, 40.0):
         a = random.uniform(-1, 1, draws)

@@ -18,14 +18,14 @@ exchangeable_logits = Assumption(
 independent_labels = Assumption(
     "independent_labels",
     "Labels are independent of the logits, as before training.",
-    "A trained network puts its probability where the label is: then E[p_c] is not 1/K, and the gradient shrinks as the "
-    "cost does.",
+    "A trained network puts its probability where the label is: then E[p_c] is not 1/K, and the gradient shrinks as "
+    "the cost does.",
 )
 balanced_labels = Assumption(
     "balanced_labels",
     "Every class is as frequent as any other.",
-    "An output's mean gradient is then 1/K minus the frequency of its class; its second moment keeps the form of step 2 "
-    "only as a mean over outputs.",
+    "An output's mean gradient is then 1/K minus the frequency of its class; its second moment keeps the form of step "
+    "2 only as a mean over outputs.",
 )
 small_logits = Assumption(
     "small_logits",
@@ -72,8 +72,8 @@ def softmax_output_gradient(without: frozenset[str] = frozenset()) -> Derivation
             Step(
                 "To first order in the variance Q of the logits,",
                 equation(_SQUARE, 1 / _K**2 + (_K - 1) * _Q / _K**3),
-                "small_logits; the Taylor series of softmax over independent logits, by exchangeable_logits; for two to four "
-                "outputs",
+                "small_logits; the Taylor series of softmax over independent logits, by exchangeable_logits; for two "
+                "to four outputs",
                 _is_expansion,
             ),
             Step(
@@ -87,7 +87,8 @@ def softmax_output_gradient(without: frozenset[str] = frozenset()) -> Derivation
         ]
     assumptions = (exchangeable_logits, independent_labels, balanced_labels, small_logits)
     said = (
-        "Networks start near (K - 1) / K^2 where logits are small; larger ones raise it, and beyond Q = .1 or so the next orders count."
+        "Networks start near (K - 1) / K^2 where logits are small; larger ones raise it, and beyond Q = .1 "
+        "or so the next orders count."
         if small
         else "E_p lies between 1 / K^2, all logits equal, and 1 / K, one output certain: predict integrates it."
     )
