@@ -18,19 +18,21 @@ import numpy as np
 from scipy.stats import norm
 
 import glorotlab as gl
-from glorotlab import initializers
+from glorotlab import costs, initializers
 from glorotlab.data.files import search_folders
 from glorotlab.errors import AssumptionError
 from glorotlab.measurement import estimators
 from glorotlab.measurement.compare import SECOND_MOMENTS
+from glorotlab.theory.predict import propagate
 
 ACTIVATIONS = ("tanh", "softsign", "sigmoid", "relu", "gelu", "elu", "erf", "silu")
 INITIALIZERS = ("standard", "glorot_uniform", "he_normal", "orthogonal", "nielsen_default")
 NETWORKS = {"shapeset": "1024,1000x5,9", "mnist": "784,500,300,700,10"}
 EXAMPLES, CHUNK = 300, 20
 OUTPUT_LAYERS = 64
-"""Output layers drawn over the hidden layers of each network for the second moment of the logits: over its own nine
-outputs alone that scatters by 27 %, and .35 % would take six thousand networks."""
+"""Further output layers drawn over the hidden layers of each network. Outputs are few: over its own nine the second
+moment of the logits scatters by 27 % from network to network, a batch gradient's by up to 70 %, and the errors wanted
+would take thousands of networks. See ``Outputs``."""
 
 VARIABLES = (*SECOND_MOMENTS, "learning_speed")
 BATCH_MEAN = ("batch_weight_gradient_second_moment", "learning_speed")
@@ -57,26 +59,71 @@ def examples_of(dataset: gl.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return dataset.test.batch(0, EXAMPLES)
 
 
-def values_of(spec: gl.NetworkSpec, x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """VARIABLES of one network, each (layer,)."""
-    network = gl.Network(spec, seed=seed)
-    passed = network.backpropagate(x, y)
-    values = {name: value for name, value in estimators.layer_values(network, passed).items() if name in VARIABLES}
-    weights, biases = initializers.get(spec.initializer), initializers.get_bias(spec.bias)
-    fan_in, fan_out = spec.fans[-1]
-    random = np.random.default_rng((seed, OUTPUT_LAYERS))
-    w = np.hstack([weights.sample(random, fan_in, fan_out) for _ in range(OUTPUT_LAYERS)])
-    b = np.hstack([biases.sample(random, fan_out) for _ in range(OUTPUT_LAYERS)])
-    values["preactivation_second_moment"][-1] = ((passed.below(-1) @ w.astype("f4") + b) ** 2).mean()
-    return values
+class Outputs:
+    """What the output layers alone tell of a network's gradients: the control variate of a cell.
+
+    Let C be any function of the hidden layers and one output layer. A network's own output layer and those drawn anew
+    over the same hidden layers are alike in law, so that a measured Y and Y - C(own) + mean C(new) have one
+    expectation, whether C is any good or not. C is Y with the kernels of ``predict`` in place of the layers between:
+    (1/B^2) sum_ab G_ab dC/ds_a . dC/ds_b / K with G of each variable and layer; the length of a bias gradient is a root
+    of such a form.
+    """
+
+    def __init__(self, spec: gl.NetworkSpec, x: np.ndarray, y: np.ndarray):
+        self.spec, self.layers = spec, propagate(spec, inputs=x, labels=y).layers
+        self.cost, self.labels = costs.get(spec.output, spec.cost), np.eye(spec.classes)[y][:, np.newaxis]
+        self.forms: dict[str, list[np.ndarray]] = {name: [] for name in VARIABLES[2:]}
+        down = np.ones((len(x), len(x)))
+        for layer, above in zip(self.layers[::-1], [None, *self.layers[:0:-1]], strict=True):
+            if above is not None:
+                down = down * (above.fan_out * above.variance * layer.derivative)
+            single = np.diag(np.diag(down)) * len(x)  # of each example alone
+            kernels = (single, single * layer.below, down * layer.below, down * layer.fan_out)
+            for name, kernel in zip(self.forms, kernels, strict=True):
+                self.forms[name].insert(0, (kernel / len(x) ** 2).astype("f4"))
+
+    def gradients(self, logits: np.ndarray) -> np.ndarray:
+        """dC/ds for logits (examples, draws, outputs)."""
+        d = self.cost.gradient(logits.astype("f8"), np.broadcast_to(self.labels, logits.shape))
+        return np.asarray(d, dtype="f4")
+
+    def controls(self, d: np.ndarray) -> dict[str, np.ndarray]:
+        """C of each variable, (layer, draws), for dC/ds (examples, draws, outputs)."""
+        flat, found = d.reshape(len(d), -1), {}
+        for name, kernels in self.forms.items():
+            sums = [np.einsum("ed,ed->d", flat, kernel @ flat).reshape(d.shape[1:]).mean(axis=1) for kernel in kernels]
+            found[name] = np.array(sums) ** (0.5 if name == "learning_speed" else 1)
+        return found
+
+    def draw(self, hidden: np.ndarray, seed: int) -> np.ndarray:
+        """Logits of new output layers over the last hidden activations, (examples, draws, outputs)."""
+        weights, biases = initializers.get(self.spec.initializer), initializers.get_bias(self.spec.bias)
+        fan_in, fan_out = self.spec.fans[-1]
+        random = np.random.default_rng((seed, OUTPUT_LAYERS))
+        w = np.hstack([weights.sample(random, fan_in, fan_out) for _ in range(OUTPUT_LAYERS)])
+        b = np.hstack([biases.sample(random, fan_out) for _ in range(OUTPUT_LAYERS)])
+        return (hidden @ w.astype("f4") + b).reshape(len(hidden), OUTPUT_LAYERS, fan_out)
+
+    def values(self, x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+        """VARIABLES of one network, each (layer,)."""
+        network = gl.Network(self.spec, seed=seed)
+        passed = network.backpropagate(x, y)
+        values = {name: value for name, value in estimators.layer_values(network, passed).items() if name in VARIABLES}
+        logits = self.draw(passed.activations[-2], seed)
+        values["preactivation_second_moment"][-1] = (logits**2).mean()
+        own, new = (self.controls(d) for d in (passed.backprop[-1][:, np.newaxis], self.gradients(logits)))
+        for name in self.forms:
+            values[name] = values[name] - own[name][:, 0] + new[name].mean(axis=1)
+        return values
 
 
 def measured(dataset: gl.Dataset, spec: gl.NetworkSpec, most: int) -> dict:
     """Mean and standard error by layer of each variable, and the networks drawn until these are small enough."""
     x, y = examples_of(dataset)
+    outputs = Outputs(spec, x, y)
     drawn: list[dict[str, np.ndarray]] = []
     while len(drawn) < most:
-        drawn += [values_of(spec, x, y, seed) for seed in range(len(drawn), min(len(drawn) + CHUNK, most))]
+        drawn += [outputs.values(x, y, seed) for seed in range(len(drawn), min(len(drawn) + CHUNK, most))]
         rows = {name: np.array([each[name] for each in drawn]) for name in VARIABLES}
         means = {name: row.mean(axis=0) for name, row in rows.items()}
         errors = {name: row.std(axis=0, ddof=1) / len(drawn) ** 0.5 for name, row in rows.items()}
@@ -144,14 +191,14 @@ def main(*arguments: str) -> None:
         for activation, initializer in itertools.product(ACTIVATIONS, INITIALIZERS):
             label = f"{name} {activation} {initializer}"
             spec = gl.NetworkSpec.parse(NETWORKS[name], activation=activation, initializer=initializer)
-            if label not in cells:
-                cells[label] = {"cell": label, **measured(dataset, spec, options.seeds)}
-                with options.out.open("a") as file:
-                    file.write(json.dumps(cells[label]) + "\n")
             try:
+                if label not in cells:
+                    cells[label] = {"cell": label, **measured(dataset, spec, options.seeds)}
+                    with options.out.open("a") as file:
+                        file.write(json.dumps(cells[label]) + "\n")
                 found = rows_of(dataset, spec, cells[label])
             except AssumptionError as refusal:
-                print(f"{label:36} {cells[label]['networks']:4} networks  refused: {refusal}", flush=True)
+                print(f"{label:36} refused: {refusal}", flush=True)
                 continue
             report(label, cells[label]["networks"], found)
             rows += found

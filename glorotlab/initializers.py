@@ -266,6 +266,11 @@ class BiasInitializer:
     name: str
     variance: float
 
+    @property
+    def excess_kurtosis(self) -> float:
+        """E[b^4] / Var[b]^2 - 3."""
+        return -6 / 5 if self.name.startswith("uniform") else 0.0
+
     def sample(self, generator: np.random.Generator, fan_out: int) -> Weights:
         """Draw a vector of shape (fan_out,), float64."""
         if self.variance == 0:

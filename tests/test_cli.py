@@ -149,7 +149,7 @@ def test_derive_writes_the_derivation(run, format):
 
 
 def test_derive_shows_printed_and_derived_where_they_differ(run):
-    differing = [name for name in derive() if derive(name).difference is not None]
+    differing = [name for name in derive() if derive(name).printed is not None and derive(name).difference is not None]
     assert differing
     for name in differing:
         text = run("derive", name)
@@ -159,7 +159,7 @@ def test_derive_shows_printed_and_derived_where_they_differ(run):
 
 def test_derive_verifies(run, capsys):
     assert main(["derive", "forward_variance", "--verify"]) == 0
-    assert capsys.readouterr().err == "forward_variance: 6 of 6 checks passed\n"
+    assert capsys.readouterr().err.startswith("forward_variance: 10 of 10 checks passed\n")
     found = parsed(run("derive", "forward_variance", "--verify", "--format", "json"))
     assert found["verification"]["passed"] is True
     assert found["steps"] == derive("forward_variance").to_dict()["steps"]
@@ -225,6 +225,21 @@ def test_predict_prints_a_table_and_its_assumptions(run):
         assert assumption in text
 
 
+def test_predict_prints_singular_values_if_asked(run):
+    prediction = predict(NetworkSpec.parse(LAYERS), input_second_moment=1.0)
+    value = f"{prediction['jacobian_singular_value_mean'].values[0]:.5g}"
+    assert value not in run("predict", LAYERS)
+    rows = [line.split() for line in run("predict", LAYERS, "--all").splitlines()]
+    assert [row for row in rows if row[:1] == ["1"]][-1][3] == value
+
+
+def test_predict_prints_its_errors(run):
+    text = " ".join(run("predict", LAYERS).split())
+    prediction = predict(NetworkSpec.parse(LAYERS), input_second_moment=1.0)
+    for name in ("finite_width", "gaussianity", "dependence"):
+        assert f"{prediction.attrs[f'{name}_error']:.1g} for" in text
+
+
 def test_measure_averages_consecutive_seeds(run):
     x, y = load_dataset("shapeset", seed=5).test.batch(0, 12)
     expected = measure(NetworkSpec.parse(LAYERS), x, y, [5, 6, 7], dtype="float64")
@@ -266,7 +281,8 @@ def test_compare_prints_every_entry_as_json(run, everything):
     options = ["--all"] if everything else []
     found = parsed(run("compare", LAYERS, "-a", "softsign", *EXAMPLES, "--seeds", 4, "--json", *options))
     assert list(found) == ["schema_version", "spec", "assumptions", "layers", "data"]
-    variables = {variable for _, variable in entries} if everything else set(SECOND_MOMENTS)
+    variables = {variable for _, variable in entries}
+    assert variables > set(SECOND_MOMENTS)
     for record in found["layers"]:
         assert record.keys() == variables | {"layer", "fan_in", "fan_out"}
         for name in variables:
@@ -534,4 +550,4 @@ def test_errors_of_a_prediction_are_printed(run, command):
         *(["--seeds", 2] if command == "compare" else []),
     )
     assert "Relative errors: numerical at most" in text
-    assert "finite width of order 0.2" in text
+    assert "of the order of 0.2 for finite width" in text

@@ -25,9 +25,6 @@ from glorotlab.experiments import initialization as shared_initialization
 from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.scales import SCALES, get_scale
 from glorotlab.report.reproduce import load, save
-from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory import second_moments
-from glorotlab.theory.predict import predict
 from glorotlab.threads import num_threads, set_num_threads
 
 import xarray as xr  # isort: skip
@@ -313,14 +310,6 @@ def test_training_leaves_the_number_of_threads_alone():
 
 
 # --- theory behind the curves ---
-
-
-def test_the_variances_are_those_of_the_full_kernels():
-    spec = NetworkSpec.parse("9,20x3,4", activation="sigmoid", initializer="nielsen_default")
-    x = np.random.default_rng(0).normal(size=(5, 9))
-    q = second_moments.preactivation_second_moments(spec, x)
-    predicted = predict(spec, inputs=x)["preactivation_second_moment"].values
-    np.testing.assert_allclose(q.mean(axis=1), predicted, rtol=1e-10)
 
 
 def test_peaks_are_read_next_to_zero():

@@ -9,8 +9,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import ndtr
 
-from glorotlab import costs
-from glorotlab.theory.output_gradient import OutputGradient, output_gradient, softmax_moments
+from glorotlab import activations, costs
+from glorotlab.theory.output_gradient import ELEMENTWISE, OutputGradient, output_gradient, softmax_moments
 
 SIGMA_LEVEL = 4.9
 """Standard errors that a normal variable exceeds with probability 1e-6."""
@@ -168,6 +168,62 @@ def test_elementwise_costs_against_plane_integrals(output, cost, labels, classes
     np.testing.assert_allclose(found.means, means, rtol=0, atol=1e-11)
     np.testing.assert_allclose(found.mean_products, mean_products, rtol=0, atol=1e-10 * scale)
     assert found.error < 1e-8
+
+
+def wide_pair(f, g, q, rho: float) -> float:
+    """E[f(s_a) g(s_b)] for functions of scale 1 over any q: one rule in each s, over the joint density."""
+    rules = []
+    for each in q:
+        root = math.sqrt(each)
+        edges = np.concatenate([np.linspace(-9, 9, 91) * root, np.arange(-50.0, 51.0)])
+        rules.append(reference.panels(np.unique(edges[np.abs(edges) <= 9 * root])))
+    (a, weight_a), (b, weight_b) = rules
+    spread = math.sqrt(q[1] * (1 - rho**2))
+    given = reference.normal_density((b - rho * math.sqrt(q[1] / q[0]) * a[:, np.newaxis]) / spread) / spread
+    return float((weight_a * f(a) * reference.normal_density(a / np.sqrt(q[0]))) @ (given @ (weight_b * g(b)))) / (
+        math.sqrt(q[0])
+    )
+
+
+@pytest.mark.parametrize("q", [(1e-3, 1e4), (1e-3, 2e-3), (50.0, 200.0), (1e4, 1e4)], ids=str)
+@pytest.mark.parametrize("rho", [-0.8, 0.3, 0.95])
+@pytest.mark.parametrize(("output", "cost"), ELEMENTWISE)
+def test_elementwise_costs_of_small_and_large_logits(output, cost, q, rho):
+    labels = np.array([0, 1])
+    found = output_gradient(output, cost, kernel(*q, rho), labels, 2)
+    zero, one = (lambda s, y=y: costs.get(output, cost).gradient(s, np.full_like(s, y)) for y in (0.0, 1.0))
+    pair = (wide_pair(one, zero, q, rho) + wide_pair(zero, one, q, rho)) / 2
+    scale = math.sqrt(found.kernel[0, 0] * found.kernel[1, 1])
+    assert abs(found.kernel[0, 1] - pair) < 1e-8 * scale
+    diagonal = [wide_pair(lambda s: one(s) ** 2 + zero(s) ** 2, np.ones_like, (each, each), 0.0) / 2 for each in q]
+    np.testing.assert_allclose(np.diagonal(found.kernel), diagonal, rtol=1e-8)
+    assert found.error < 1e-8
+
+
+@pytest.mark.parametrize(("output", "cost"), ELEMENTWISE)
+def test_alike_examples_of_large_logits(output, cost):
+    """Sixty examples of logits between 1e-3 and 1e4, some 1e-6 apart, for which no series in the correlation serves."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(60, 50)) * np.geomspace(0.03, 100, 60)[:, np.newaxis]
+    x[30:] += np.geomspace(1e-6, 0.3, 30)[:, np.newaxis] * x[30:] + x[:30]
+    found = output_gradient(output, cost, x @ x.T / 50, np.arange(60) % 3, 3)
+    assert found.error < 2e-6
+    assert np.linalg.eigvalsh(found.kernel).min() > -1e-6 * found.kernel.max()
+
+
+@pytest.mark.parametrize(("output", "cost"), ELEMENTWISE)
+def test_the_parts_of_an_elementwise_gradient(output, cost):
+    """dC/ds = o(s) + (c - y) e(s), o odd and e even."""
+    odd, even, centre = ELEMENTWISE[output, cost]
+    s = np.linspace(-8, 8, 65)
+    o = activations.get(odd)
+    e = np.ones_like(s) if even == "1" else activations.get(even).function(s)
+    assert o.odd
+    np.testing.assert_array_equal(e, e[::-1])
+    for y in (0.0, 1.0):
+        np.testing.assert_allclose(
+            o.function(s) + (centre - y) * e, costs.get(output, cost).gradient(s, np.full_like(s, y)), atol=1e-15
+        )
 
 
 def test_softmax_with_quadratic_cost_within_its_stated_error():

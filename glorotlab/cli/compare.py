@@ -31,7 +31,7 @@ def compare(
     data: ExampleOptions,
     seeds: Seeds = 20,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every variable that both have, not the second moments alone.")
+        bool, typer.Option("--all", help="Every variable that both have, as JSON always has; else second moments.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -45,17 +45,16 @@ def compare(
     prediction = predict(spec, inputs=x, labels=y)
     found = both(prediction, measured(spec, x, y, network, seeds))
     variables = list(dict.fromkeys(entry.variable for entry in found.entries))
-    shown = variables if everything else [name for name in variables if name in SECOND_MOMENTS]
     assumptions = json.loads(prediction.attrs["assumptions"])
     origin = {"dataset": data.dataset, "examples": len(x), "seed": network.seed, "seeds": seeds}
     if as_json:
         from glorotlab.cli.jsonout import print_layers
 
-        print_layers(spec, assumptions, _records(spec, found, shown), data=origin)
+        print_layers(spec, assumptions, _records(spec, found, variables), data=origin)
         return
     out = console()
     out.print(f"{spec_line(spec)}; {described(origin)}; {seeds} network{'s' * (seeds > 1)}")
-    for name in shown:
+    for name in variables if everything else [name for name in variables if name in SECOND_MOMENTS]:
         out.print(name, style="bold")
         out.print(_table(found.select(name)))
     out.print(RULE)
@@ -95,13 +94,13 @@ def _fixed(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _records(spec: NetworkSpec, found: Comparison, shown: list[str]) -> list[dict[str, Any]]:
+def _records(spec: NetworkSpec, found: Comparison, variables: list[str]) -> list[dict[str, Any]]:
     """Return one record a layer; a variable that is missing there, such as a softmax activation, is null."""
     by_place = {(entry.layer, entry.variable): entry for entry in found.entries}
     records: list[dict[str, Any]] = []
     for layer, (fan_in, fan_out) in enumerate(spec.fans, start=1):
         record: dict[str, Any] = {"layer": layer, "fan_in": fan_in, "fan_out": fan_out}
-        for name in shown:
+        for name in variables:
             entry = by_place.get((layer, name))
             fields = {} if entry is None else dataclasses.asdict(entry)
             record[name] = {key: fields.get(key) for key in NAMES}

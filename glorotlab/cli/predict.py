@@ -40,6 +40,9 @@ def predict(
             rich_help_panel=DATA,
         ),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also saturation, singular values and learning speeds, as JSON always has.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Predict the statistics of every layer at initialisation by mean-field theory."""
@@ -59,7 +62,7 @@ def predict(
 
     said = "inputs of second moment " + f"{data['input_second_moment']:g}" if dataset is None else described(data)
     console().print(f"Predicted: {spec_line(spec)}; {said}")
-    print_layers_tables(found)
+    print_layers_tables(found, everything=everything)
     print_assumptions(found)
 
 
@@ -82,8 +85,12 @@ def print_assumptions(prediction: xr.Dataset) -> None:
     out.print("Assumptions of the prediction")
     for assumption in json.loads(prediction.attrs["assumptions"]):
         out.print(f"  - {assumption}")
-    numerical, width = (prediction.attrs[f"{name}_error"] for name in ("numerical", "finite_width"))
-    out.print(f"Relative errors: numerical at most {numerical:.1g}; finite width of order {width:.1g}")
+    names = ("numerical", "finite_width", "gaussianity", "dependence")
+    numerical, width, gaussianity, dependence = (prediction.attrs.get(f"{name}_error", 0.0) for name in names)
+    out.print(
+        f"Relative errors: numerical at most {numerical:.1g}; of the order of {width:.1g} for finite width, "
+        f"{gaussianity:.1g} for pre-activations that are not Gaussian, {dependence:.1g} for gradient independence"
+    )
 
 
 def spec_line(spec: NetworkSpec) -> str:

@@ -23,8 +23,7 @@ from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
 from glorotlab.streams import Purpose
-from glorotlab.theory import second_moments
-from glorotlab.theory.moments import moments
+from glorotlab.theory.predict import propagate
 from glorotlab.theory.pushforward import Pushforward
 from glorotlab.threads import num_threads, set_num_threads
 from glorotlab.training.loop import train
@@ -147,9 +146,10 @@ def predicted_start(scale: Scale, name: str) -> xr.Dataset:
     record = activations.get(spec.activation)
     for seed in range(scale.trained_networks):
         x, _ = _dataset(scale, seed).test.batch(0, min(MONITORED_EXAMPLES, scale.test_examples))
-        q = second_moments.preactivation_second_moments(spec, x)[:-1]
-        mean = moments(record, q).mean.mean(axis=1)
-        rows.append((mean, [float(Pushforward.of(record, row).quantile(PERCENTILE)) for row in q]))
+        layers = propagate(spec, inputs=x).layers[:-1]
+        laws = [Pushforward.of(record, np.diagonal(layer.preactivation)) for layer in layers]
+        means = [layer.activation_mean.mean() for layer in layers]
+        rows.append((means, [float(law.quantile(PERCENTILE)) for law in laws]))
     mean, percentile = np.mean(rows, axis=0)
     data = {"activation_mean": ("layer", mean), "activation_percentile": ("layer", percentile)}
     return xr.Dataset(data, coords={"layer": np.arange(1, len(mean) + 1)})

@@ -23,7 +23,7 @@ from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory import quadrature
-from glorotlab.theory.moments import LARGEST, SMALLEST, moments, response, sampled
+from glorotlab.theory.moments import LARGEST, SMALLEST, Moments, moments, response, sampled
 from glorotlab.theory.output_gradient import OutputGradient
 from glorotlab.theory.pair_moments import kernel_moments
 from glorotlab.theory.quadrature import Array
@@ -40,9 +40,11 @@ class LayerKernels:
     record : its activation; None where the output is no activation.
     preactivation : Q
     activation : M of the layer's own output; not a number where the output is no activation.
-    activation_mean : (examples,) E f; zero where f is odd.
     derivative : E[f'(s_a) f'(s_b)]
     below, below_mean : M and mean of what enters the layer
+    activation_mean : (examples,) E f; zero where f is odd.
+    activation_fourth, derivative_fourth : (examples,) E f^4 and E f'^4
+    slope, growth : (examples,) E[f f'] and dE[f^2]/dq
     backprop : D, filled by the backward pass
     backprop_mean : (examples,) E dC/ds, filled by the backward pass
     """
@@ -53,10 +55,14 @@ class LayerKernels:
     record: Activation | None
     preactivation: Array
     activation: Array
-    activation_mean: Array
     derivative: Array
     below: Array
     below_mean: Array
+    activation_mean: Array
+    activation_fourth: Array
+    derivative_fourth: Array
+    slope: Array
+    growth: Array
     backprop: Array = field(default_factory=lambda: np.empty(0))
     backprop_mean: Array = field(default_factory=lambda: np.empty(0))
 
@@ -91,14 +97,13 @@ def forward(spec: NetworkSpec, inputs: Array, inputs_mean: Array) -> tuple[list[
         record = spec.layer_activation(index)
         fans = np.array(fan_in, dtype=np.float64), np.array(fan_out, dtype=np.float64), variances[index, ...]
         if record is None:
-            nothing = np.full_like(q, np.nan)
-            layers.append(LayerKernels(*fans, record, q, nothing, nothing[0], nothing, below, below_mean))
+            nothing, none = np.full_like(q, np.nan), np.full((5, len(q)), np.nan)
+            layers.append(LayerKernels(*fans, record, q, nothing, nothing, below, below_mean, *none))
             break
-        pairs = kernel_moments(record, q)
-        mean = moments(record, np.diagonal(q)).mean
-        slopes = pairs.derivative_second_moment
-        layers.append(LayerKernels(*fans, record, q, pairs.second_moment, mean, slopes, below, below_mean))
-        below, below_mean, error = pairs.second_moment, mean, max(error, pairs.error)
+        pairs, single = kernel_moments(record, q), _single(record, moments(record, np.diagonal(q)))
+        kernels = q, pairs.second_moment, pairs.derivative_second_moment
+        layers.append(LayerKernels(*fans, record, *kernels, below, below_mean, *single))
+        below, below_mean, error = pairs.second_moment, single[0], max(error, pairs.error)
     return layers, error
 
 
@@ -120,31 +125,25 @@ def chain(spec: NetworkSpec, second_moment: float, inputs_mean: float) -> tuple[
     for part, record in ((slice(-1), hidden), (slice(-1, None), output)):
         if not q[part].size:
             continue  # no hidden layers
-        squares = means = slopes = np.full(len(q[part]), np.nan)
+        squares = slopes = np.full(len(q[part]), np.nan)
+        single = np.full((5, len(squares)), np.nan)
         if record is not None:
             found = moments(record, q[part])
-            squares, means, slopes = found.second_moment, found.mean, found.derivative_second_moment
+            squares, slopes, single = found.second_moment, found.derivative_second_moment, _single(record, found)
             error = max(error, found.error)
-        below, below_mean = np.append(below, squares[:-1]), np.append(below_mean, means[:-1])
-        preactivation, activation, derivative, entering = (
+        below, below_mean = np.append(below, squares[:-1]), np.append(below_mean, single[0, :-1])
+        q_part, pairs, slope_pairs, entering = (
             values[:, np.newaxis, np.newaxis] for values in (q[part], squares, slopes, below)
         )
-        layers.append(
-            LayerKernels(
-                fans[part, 0],
-                fans[part, 1],
-                variances[part],
-                record,
-                preactivation,
-                activation,
-                means[:, np.newaxis],
-                derivative,
-                entering,
-                below_mean[:, np.newaxis],
-            )
-        )
-        below, below_mean = squares[-1:], means[-1:]
+        stacked = fans[part, 0], fans[part, 1], variances[part], record, q_part, pairs, slope_pairs, entering
+        layers.append(LayerKernels(*stacked, below_mean[:, np.newaxis], *single[..., np.newaxis]))
+        below, below_mean = squares[-1:], single[0, -1:]
     return layers, error
+
+
+def _single(record: Activation, found: Moments) -> Array:
+    """E f, E f^4, E f'^4, E[f f'] and dE[f^2]/dq, shape (5, q): moments of single examples that a layer keeps."""
+    return np.stack([found.mean, found.fourth_moment, found.derivative_fourth_moment, *response(record, found.q)])
 
 
 def _second_moment(record: Activation, q: Array) -> float:
@@ -168,7 +167,8 @@ def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient)
     float
         The largest share of E (dC/ds)^2 that gradient independence leaves out: dC/ds = f'(s) W dC/ds' holds
         n v H' z of the layer's own z, by Stein's identity, beside independent terms of variance n v D'; their ratio is
-        n v H'^2 E f^2 / D', of order outputs / width.
+        n v H'_a H'_b M_ab / D'_ab, of order outputs / width. It is taken of each example, and of the means over pairs
+        that make the gradients of the batch, where the independent terms may cancel.
 
     Raises
     ------
@@ -179,15 +179,21 @@ def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient)
     curvature, dependence = top.curvature, 0.0
     for index in range(len(layers) - 2, -1, -1):
         layer, above = layers[index], layers[index + 1]
-        slope, growth = response(activations.get(spec.activation), np.diagonal(layer.preactivation))
         gain = above.fan_out * above.variance
-        own = gain * curvature**2 * np.diagonal(layer.activation) / np.diagonal(above.backprop)
-        dependence = max(dependence, float(own.max()))
+        own = gain**2 * np.outer(curvature, curvature) * layer.activation * layer.derivative
         layer.backprop = gain * above.backprop * layer.derivative
         _check_range("gradient", "back-propagated gradient", np.diagonal(layer.backprop), index)
-        layer.backprop_mean = gain * curvature * slope
-        curvature = gain * curvature * growth
+        each = float((np.diagonal(own) / np.diagonal(layer.backprop)).max())
+        batch = (_share(own * kernel, layer.backprop * kernel) for kernel in (np.ones(1), layer.below))
+        dependence = max(dependence, each, *batch)
+        layer.backprop_mean = gain * curvature * layer.slope
+        curvature = gain * curvature * layer.growth
     return dependence
+
+
+def _share(part: Array, whole: Array) -> float:
+    total = float(whole.sum())
+    return abs(float(part.sum())) / total if total > 0 else 0.0  # of examples of zeros nothing enters
 
 
 def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> float:
@@ -196,7 +202,6 @@ def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGra
     if len(layers) == 1:
         return 0.0
     hidden, output = layers
-    slope, growth = response(activations.get(spec.activation), hidden.preactivation[:, 0, 0])
     gains = np.append(hidden.fan_out * hidden.variance, output.fan_out * output.variance)[1:]
 
     def down(start: float, factors: Array) -> Array:
@@ -205,12 +210,12 @@ def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGra
 
     with np.errstate(over="ignore", under="ignore"):  # refused
         d = down(top.kernel[0, 0], gains * hidden.derivative[:, 0, 0])
-        curvature = np.append(down(top.curvature[0], gains * growth)[1:], top.curvature)
+        curvature = np.append(down(top.curvature[0], gains * hidden.growth[:, 0])[1:], top.curvature)
     wrong = np.flatnonzero(~((d >= SMALLEST) & (d <= LARGEST)))
     if wrong.size:
         _check_range("gradient", "back-propagated gradient", d[wrong[-1:]], int(wrong[-1]))
     hidden.backprop = d[:, np.newaxis, np.newaxis]
-    hidden.backprop_mean = (gains * curvature * slope)[:, np.newaxis]
+    hidden.backprop_mean = gains[:, np.newaxis] * curvature[:, np.newaxis] * hidden.slope
     above = np.append(d[1:], top.kernel[0, 0])
     return float((gains * curvature**2 * hidden.activation[:, 0, 0] / above).max())
 

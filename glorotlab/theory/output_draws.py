@@ -34,6 +34,9 @@ BLOCK = 2**21
 JITTER = 1e-10
 """Variance added to every logit, relative to the largest, so that alike examples keep a Cholesky factor."""
 
+LOST = 1e-12
+"""Share of one example's second moment below which that of a batch has cancelled, and lost its digits."""
+
 MAX_SPEED_ERROR = 0.01
 """Largest relative standard error of a learning speed that is given."""
 
@@ -69,22 +72,25 @@ def learning_speeds(spec: NetworkSpec, layers: list[LayerKernels], labels: Label
     The length of a layer's bias gradient is the root of a quadratic form in the output gradient, whose mean the kernels
     give. The root of the mean would be too long (Jensen), most where outputs are few: the ratio of the mean root to it
     is an average over drawn outputs, with the form itself as control variate. NaN where the error exceeds
-    ``MAX_SPEED_ERROR``.
+    ``MAX_SPEED_ERROR``, or the batch's gradients cancel.
     """
     chained = layers[-1].preactivation.ndim == 3  # one example: all layers share the length of the output gradient
     kernel = layers[-1].preactivation[0] if chained else layers[-1].preactivation
     labels = np.zeros_like(labels) if len(labels) == 1 else labels  # units are alike
     forms = np.concatenate([_forms(layers, block, chained) for block in draw(spec, kernel, labels)], axis=1)
-    expected = np.concatenate([np.atleast_1d(layer.backprop.mean(axis=(-2, -1))) for layer in layers])
+    kernels = [layer.backprop.reshape(-1, *layer.backprop.shape[-2:]) for layer in layers]
+    expected = np.concatenate([d.mean(axis=(-2, -1)) for d in kernels])
+    single = np.concatenate([np.diagonal(d, axis1=-2, axis2=-1).mean(axis=-1) for d in kernels])
+    expected[expected < LOST * single] = np.nan
     ratio = forms / (expected[-1:] if chained else expected)[:, np.newaxis]
     root = np.sqrt(ratio)
     centred = ratio - ratio.mean(axis=1, keepdims=True)
     spread = (centred**2).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        slope = np.where(spread > 0, (centred * root).sum(axis=1) / spread, 0)
+    slope = np.divide((centred * root).sum(axis=1), spread, where=spread > 0, out=np.zeros_like(spread))
     mean = root.mean(axis=1) - slope * (ratio.mean(axis=1) - 1)
     residual = root - slope[:, np.newaxis] * centred
-    error = residual.std(axis=1) / (mean * math.sqrt(forms.shape[1]))
+    deviation = residual.std(axis=1) / math.sqrt(forms.shape[1])
+    error = np.divide(deviation, mean, where=mean > 0, out=np.full_like(mean, np.inf))
     units = np.concatenate([np.atleast_1d(layer.fan_out) for layer in layers])
     return np.where(error <= MAX_SPEED_ERROR, np.sqrt(units * expected) * mean, np.nan), float(error.max())
 

@@ -12,11 +12,12 @@ from math import factorial
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import costs
+from glorotlab import activations, costs
 from glorotlab.streams import Purpose, generator
-from glorotlab.theory import quadrature
 from glorotlab.theory.interpolation import log_nodes
-from glorotlab.theory.pair_series import PAIR_TOLERANCE, correlation, mehler_kernel, mehler_sum, pair_terms
+from glorotlab.theory.moments import moments
+from glorotlab.theory.pair_moments import kernel_moments
+from glorotlab.theory.pair_series import correlation
 from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
@@ -48,6 +49,15 @@ beyond, the logits are drawn."""
 BLOCK = 2**18
 """Logits drawn at a time."""
 
+ONE = "1"
+
+ELEMENTWISE = {
+    ("sigmoid", "cross_entropy"): ("tanh(x/2)/2", ONE, 0.5),
+    ("sigmoid", "quadratic"): ("tanh(x/2)*(1-tanh(x/2)**2)/8", "(1-tanh(x/2)**2)/4", 0.5),
+    ("linear", "quadratic"): ("linear", ONE, 0.0),
+}
+"""dC/ds = o(s) + (c - y) e(s) with o odd and e even, as o, e and c: (a(s) - y) times 1, or times sigmoid'."""
+
 
 @dataclass(frozen=True)
 class OutputGradient:
@@ -78,9 +88,8 @@ class OutputGradient:
 def output_gradient(output: str, cost: str, kernel: Array, labels: Labels, classes: int) -> OutputGradient:
     """Return the statistics of dC/ds for logits of covariance ``kernel`` (examples, examples) in each unit."""
     record = costs.get(output, cost)
-    same = labels[:, np.newaxis] == labels
     if record.elementwise:
-        return _elementwise(record, kernel, same, classes)
+        return _elementwise(ELEMENTWISE[output, cost], kernel, labels[:, np.newaxis] == labels, classes)
     found, curvature, error = (
         _softmax_log_likelihood(record, kernel, labels, classes)
         if cost == "log_likelihood"
@@ -172,39 +181,24 @@ def _softmax_log_likelihood(
     return found, alpha, max(error, diagonal_error)
 
 
-def _elementwise(record: costs.Cost, kernel: Array, same: Mask, classes: int) -> OutputGradient:
-    """dC/ds_k = h_y(s_k) with y the unit's own 0 or 1: pair moments of h_0 and h_1 counted over the units."""
-
-    def target(y: float) -> quadrature.Function:
-        return lambda s: record.gradient(s, np.full_like(s, y))
-
-    def count(zeros: Array, ones: Array, mixed: Array) -> Array:
-        """Sum over the units: both labels elsewhere, both here, or one of them (a is 0 and b is 1)."""
-        equal, unequal = ones + (classes - 1) * zeros, mixed + mixed.T + (classes - 2) * zeros
-        return np.where(same, equal, unequal)
-
-    def squared(function: quadrature.Function) -> quadrature.Function:
-        return lambda s: function(s) ** 2
-
-    q, rho = np.diagonal(kernel), correlation(kernel)
-    functions = [target(0.0), target(1.0)]
-    mean0, mean1, square0, square1 = quadrature.expectations([*functions, *map(squared, functions)], q)
-    for terms in pair_terms():
-        zero, one = quadrature.hermite_coefficients(functions, q, terms)
-        zeros, zeros_error = mehler_kernel(zero, rho, square0)
-        ones, ones_error = mehler_kernel(one, rho, square1)
-        mixed, bound = mehler_sum(zero, one, rho, square0, square1)
-        error = max(zeros_error, ones_error, float(bound.max()))
-        if error <= PAIR_TOLERANCE:
-            break
-    products = count(zeros, ones, mixed)
-    sums = (classes - 1) * mean0 + mean1
-    own = count(np.outer(mean0, mean0), np.outer(mean1, mean1), np.outer(mean0, mean1))
+def _elementwise(parts: tuple[str, str, float], kernel: Array, same: Mask, classes: int) -> OutputGradient:
+    """dC/ds_k = o(s_k) + (c - y_k) e(s_k): see ``ELEMENTWISE``. The cross terms E[o e] are those of an odd function."""
+    odd, even, centre = parts
+    q = np.diagonal(kernel)
+    slopes, odd_pairs = moments(odd, q).derivative_mean, kernel_moments(activations.get(odd), kernel)
+    error, mean, even_squares = odd_pairs.error, np.ones_like(q), np.ones_like(kernel)
+    if even != ONE:
+        mean, even_pairs = moments(even, q).mean, kernel_moments(activations.get(even), kernel)
+        error, even_squares = max(error, even_pairs.error), even_pairs.second_moment
+    targets = classes * centre**2 - 2 * centre + same  # sum_k (c - y_ak) (c - y_bk)
+    products = classes * odd_pairs.second_moment + targets * even_squares
+    sums, squares = (classes * centre - 1) * mean, np.outer(mean, mean)
     return OutputGradient(
         products / classes,
         sums / classes,
-        (products + np.outer(sums, sums) - own) / classes**2,  # units are independent given their labels
-        ((classes - 1) * zero[1] + one[1]) / (classes * np.sqrt(q)),  # E h' is the first Hermite coefficient
+        # units are independent given their labels
+        (products + np.outer(sums, sums) - targets * squares) / classes**2,
+        slopes,
         error,
     )
 
@@ -229,6 +223,6 @@ def _sampled(record: costs.Cost, kernel: Array, labels: Labels, classes: int) ->
         curvature += (logits * d).sum(axis=(0, 2))  # Stein: E[s d] = q E[d d / d s]
         pooled.append([(d**2).mean(axis=(1, 2)), (d.mean(axis=1) ** 2).mean(axis=1)])
     per_draw = np.concatenate(pooled, axis=1)
-    error = np.max(per_draw.std(axis=1) / per_draw.mean(axis=1)) / np.sqrt(draws)
-    size = draws * classes
-    return total / size, curvature / (size * np.diagonal(kernel)), float(error)
+    mean, size = per_draw.mean(axis=1), draws * classes
+    error = float(np.max(per_draw.std(axis=1) / mean)) / np.sqrt(draws) if mean.all() else np.inf
+    return total / size, curvature / (size * np.diagonal(kernel)), error

@@ -171,6 +171,10 @@ def kernel_moments(record: Activation, kernel: Array) -> PairMoments:
     for values, square, where in zip(found, squares, alike, strict=True):
         values[where] = np.broadcast_to(square, rho.shape)[where]
     errors[alike[0] & alike[1]] = exact.error
+    if record.odd:  # mirror images stay so in every layer, and a chaotic one would tear rounding errors apart
+        for values, square, sign in zip(found, squares, (-1, 1), strict=True):
+            mirrored = copies(-rho, square) & (rho < 0)
+            values[mirrored] = sign * np.broadcast_to(square, rho.shape)[mirrored]
     return PairMoments(found[0], found[1], method, errors)
 
 
@@ -325,7 +329,7 @@ def _interpolated(
         if error <= 2 * TOLERANCE:
             break
     weights = interpolate(q)
-    x = (angle - (low + high) / 2) / max((high - low) / 2, 1e-300)
+    x = np.clip((angle - (low + high) / 2) / max((high - low) / 2, 1e-300), -1, 1)
     found = np.empty((2, *angle.shape))
     for row in range(2):
         above, current = np.zeros_like(x), np.zeros_like(x)  # Clenshaw's recurrence

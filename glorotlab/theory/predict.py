@@ -20,7 +20,7 @@ from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, describe, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory import jacobian, mean_field
+from glorotlab.theory import jacobian, limits, mean_field
 from glorotlab.theory.mean_field import LayerKernels
 from glorotlab.theory.moments import LARGEST, SMALLEST
 from glorotlab.theory.output_draws import learning_speeds
@@ -35,14 +35,15 @@ if TYPE_CHECKING:
 ASSUMPTIONS = (
     "weights and biases are as initialised: before any training step",
     "layers are wide: corrections of relative size 1/width are left out",
+    "pre-activations are Gaussian: their excess kurtosis, which few or sparse weights leave, is left out",
     "gradient independence: weights met backward are taken as independent of the forward pass",
 )
 
 MAX_NUMERICAL_ERROR = 0.01
 """Largest relative numerical error of a prediction that is given."""
 
-WIDTH_FACTOR, MAX_FINITE_WIDTH_ERROR = 5.0, 1.0
-"""Relative variance a layer of n units adds to a second moment, times n, and the largest sum over layers allowed."""
+MAX_FINITE_WIDTH_ERROR, MAX_GAUSSIANITY_ERROR = 1.0, 0.5
+"""Largest orders of what the limit of wide layers and of Gaussian pre-activations may leave out; see ``limits``."""
 
 MAX_DEPENDENCE = 0.5
 """Largest share of a gradient's second moment that gradient independence may leave out; see ``mean_field.backward``."""
@@ -77,8 +78,9 @@ def predict(
     xarray.Dataset
         LayerStatistics with dimension ``layer``. Attribute ``assumptions`` lists what it rests on;
         ``numerical_error`` bounds (for sampled logits: is one standard error of) the relative error of the numerics,
-        ``finite_width_error`` is the order of magnitude of what the limit of wide layers leaves out, see
-        ``finite_width_error``; ``dependence_error`` that of gradient independence.
+        ``finite_width_error`` is the relative variance of second moments between networks, and the order of
+        magnitude of what the limit of wide layers leaves out; ``gaussianity_error`` of what Gaussian pre-activations
+        leave out (both: see ``limits``); ``dependence_error`` of what gradient independence does.
 
     Raises
     ------
@@ -86,10 +88,11 @@ def predict(
         Where an argument has the wrong shape, is not finite, or both or neither of the sources are given.
     AssumptionError
         Where the theory has nothing to say: all inputs zero with zero biases; a signal or gradient that vanishes or
-        explodes beyond the range of float64; layers so narrow that ``finite_width_error`` exceeds 1; so many outputs
-        that ``dependence_error`` exceeds .5; a numerical error above 1 %. The last comes from pairs of examples, but is
-        raised for all statistics: those that need no pairs, second moments of one example, are predicted from
-        ``input_second_moment``.
+        explodes beyond the range of float64; layers so narrow that the activations' part of ``finite_width_error``
+        exceeds 1; pre-activations so far from Gaussian that ``gaussianity_error`` exceeds .5; so many outputs that
+        ``dependence_error`` exceeds .5; a numerical error above 1 %. The last comes from pairs of examples or from
+        drawn logits, but is raised for all statistics: those that need no pairs, second moments of one example, are
+        predicted from ``input_second_moment``, those that need no gradients without labels.
     """
     found = propagate(spec, inputs=inputs, labels=labels, input_second_moment=input_second_moment)
     values = [_forward_values(spec, layer) for layer in found.layers]
@@ -97,7 +100,11 @@ def predict(
         for index, layer in enumerate(found.layers):
             values[index] |= _backward_values(layer, found.top if layer is found.layers[-1] else None, first=not index)
     columns = {name: np.concatenate([_rows(value[name], name) for value in values]) for name in values[0]}
-    errors = {"numerical_error": found.error, "finite_width_error": finite_width_error(spec)}
+    errors = {
+        "numerical_error": found.error,
+        "finite_width_error": found.finite_width,
+        "gaussianity_error": found.gaussianity,
+    }
     if found.labels is not None:
         errors["dependence_error"] = found.dependence
         columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, found.layers, found.labels)
@@ -128,6 +135,8 @@ class Propagation:
     examples : int
     error : float
         The largest relative numerical error.
+    finite_width, gaussianity : float
+        See ``limits``.
     dependence : float
         What gradient independence leaves out; see ``mean_field.backward``.
     """
@@ -137,7 +146,9 @@ class Propagation:
     labels: npt.NDArray[np.int64] | None
     examples: int
     error: float
-    dependence: float
+    finite_width: float
+    gaussianity: float
+    dependence: float = 0.0
 
 
 @single_threaded_blas()
@@ -150,7 +161,7 @@ def propagate(
     pairs: bool = False,
 ) -> Propagation:
     """Carry kernels forward and backward; arguments and errors as of ``predict``, ``pairs``: also of one example."""
-    kernel, mean = _input_kernel(spec, inputs, input_second_moment)
+    kernel, mean, fourth = _input_kernel(spec, inputs, input_second_moment)
     y = _labels(spec, labels, len(kernel), scalar=inputs is None)
     if not (np.diagonal(kernel) + initializers.get_bias(spec.bias).variance > 0).all():
         raise AssumptionError(
@@ -161,17 +172,18 @@ def propagate(
         layers, error = mean_field.chain(spec, float(kernel[0, 0]), float(mean[0]))
     else:
         layers, error = mean_field.forward(spec, kernel, mean)
-    _check_error(error)
-    width_error = finite_width_error(spec)
-    if width_error > MAX_FINITE_WIDTH_ERROR:
-        raise AssumptionError(
-            f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width_error:.2g}, "
-            f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
-        )
+    _check_error(error, "pair moments of the examples", "predict one example from its input second moment")
+    width, gaussianity = _distances(spec, layers, fourth, gradients=y is not None)
     if y is None:
-        return Propagation(layers, None, None, len(kernel), error, 0.0)
+        return Propagation(layers, None, None, len(kernel), error, width, gaussianity)
     output_kernel = layers[-1].preactivation[0] if chained else layers[-1].preactivation
     top = output_gradient(spec.output, spec.cost, output_kernel, y, spec.classes)
+    logits = float(np.diagonal(output_kernel).max())
+    _check_error(
+        top.error,
+        f"gradients of {spec.output} outputs with {spec.cost} cost at logits of second moment {logits:.2g}",
+        "use smaller weights or another cost, or predict without labels",
+    )
     dependence = (mean_field.backward_chain if chained else mean_field.backward)(spec, layers, top)
     if dependence > MAX_DEPENDENCE:
         raise AssumptionError(
@@ -180,40 +192,47 @@ def propagate(
             "fewer outputs, or measure instead"
         )
     error = max(error, top.error)
-    _check_error(error)
-    return Propagation(layers, top, y, len(kernel), error, dependence)
+    return Propagation(layers, top, y, len(kernel), error, width, gaussianity, dependence)
 
 
-def finite_width_error(spec: NetworkSpec) -> float:
-    """Return the order of magnitude of the relative corrections that the limit of wide layers leaves out.
+def _distances(spec: NetworkSpec, layers: list[LayerKernels], fourth: Array, *, gradients: bool) -> tuple[float, float]:
+    """Return the errors of ``limits``, or refuse."""
+    forward, backward = limits.relative_variances(layers)
+    width = float(forward.max())
+    if not width <= MAX_FINITE_WIDTH_ERROR:
+        raise AssumptionError(
+            f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width:.2g}, "
+            f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
+        )
+    gaussianity = limits.gaussianity_error(spec, layers, fourth)
+    if not gaussianity <= MAX_GAUSSIANITY_ERROR:
+        raise AssumptionError(
+            f"pre-activations of {spec.initializer} weights and {spec.bias} biases are far from Gaussian: relative "
+            f"corrections of order {gaussianity:.2g}, allowed is {MAX_GAUSSIANITY_ERROR:g}: use more weights a unit "
+            "or normal weights and biases, or measure instead"
+        )
+    return float((forward + backward).max()) if gradients else width, gaussianity
 
-    It is the relative variance between networks of a second moment, to which shifts of its mean are proportional:
-    each hidden layer of n units adds (E f^4 / (E f^2)^2 - 1) / n to it (Yaida 2020; Roberts, Yaida & Hanin 2022),
-    5 / n for ReLU, 2 / n for linear units and less where units saturate. The 5 is taken for all. Outputs do not
-    count: moments over few of them are integrated.
-    """
-    return sum(WIDTH_FACTOR / fan_out for _, fan_out in spec.fans[:-1])
 
-
-def _check_error(error: float) -> None:
+def _check_error(error: float, what: str, instead: str) -> None:
     if not error <= MAX_NUMERICAL_ERROR:
         raise AssumptionError(
-            f"pair moments of the examples cannot be trusted: relative error up to {error:.2g}, allowed is "
-            f"{MAX_NUMERICAL_ERROR:g}: measure instead, or predict one example from its input second moment"
+            f"{what} cannot be trusted: relative error up to {error:.2g}, allowed is {MAX_NUMERICAL_ERROR:g}: "
+            f"measure instead, or {instead}"
         )
 
 
 def _assumptions(spec: NetworkSpec, scalar: bool) -> list[str]:
     found = list(ASSUMPTIONS)
-    if initializers.get(spec.initializer).distribution == "sparse":
-        found.append("each unit receives many weights k: corrections of relative size 1/k are left out")
     if scalar:
         found.append("inputs have mean zero, and the batch is one example")
     return found
 
 
-def _input_kernel(spec: NetworkSpec, inputs: npt.ArrayLike | None, second_moment: float | None) -> tuple[Array, Array]:
-    """M^0 and the mean over inputs of each example."""
+def _input_kernel(
+    spec: NetworkSpec, inputs: npt.ArrayLike | None, second_moment: float | None
+) -> tuple[Array, Array, Array]:
+    """M^0, and the means over the inputs of each example of x and x^4: normal ones stand for a second moment."""
     if (inputs is None) == (second_moment is None):
         raise InvalidValueError("give either inputs or input_second_moment to predict from")
     if inputs is None:
@@ -221,12 +240,12 @@ def _input_kernel(spec: NetworkSpec, inputs: npt.ArrayLike | None, second_moment
             raise InvalidValueError(
                 f"input second moment {second_moment}: allowed are positive numbers from {SMALLEST:g} to {LARGEST:g}"
             )
-        return np.full((1, 1), float(second_moment)), np.zeros(1)
+        return np.full((1, 1), float(second_moment)), np.zeros(1), np.full(1, 3 * float(second_moment) ** 2)
     x = spec.check_inputs(inputs).astype(np.float64)
     if len(x) > MAX_EXAMPLES:
         raise InvalidValueError(f"{len(x)} examples: allowed are 1 to {MAX_EXAMPLES}")
     with np.errstate(over="ignore"):  # refused where the pre-activations are
-        return x @ x.T / spec.fan_in, x.mean(axis=1)
+        return x @ x.T / spec.fan_in, x.mean(axis=1), (x**4).mean(axis=1)
 
 
 def _labels(
