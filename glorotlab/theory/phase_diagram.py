@@ -25,10 +25,11 @@ from glorotlab import __version__, activations
 from glorotlab.activations import Activation
 from glorotlab.errors import InvalidValueError
 from glorotlab.initializers import ALIASES, NAMES, Initializer, get, get_bias
-from glorotlab.theory import fixed_points, roots
-from glorotlab.theory.fixed_points import TOLERANCE, TRAINABLE, ZERO
+from glorotlab.theory import fixed_points, roots, variance_map
+from glorotlab.theory.fixed_points import TOLERANCE, TRAINABLE
 from glorotlab.theory.moments import moments, response, second_moments
 from glorotlab.theory.quadrature import Array
+from glorotlab.theory.variance_map import ZERO
 
 KIND = "phase diagram"
 """Attribute ``kind`` of the Dataset."""
@@ -82,7 +83,7 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
     b = float(fixed_points.variances(bias_variance, "bias_variance"))
-    grid = fixed_points.variance_map(record)
+    grid = variance_map.variance_map(record)
     found = []
     if b == 0 and grid.zero_at_zero and grid.slope_at_zero > 0:
         found.append(CriticalPoint(0.0, 1 / grid.slope_at_zero, 0.0, 1.0))
@@ -205,12 +206,12 @@ def _fan(value: int, name: str) -> int:
 def _reached(record: Activation, w: Array, b: Array, start: float) -> tuple[dict[str, Array], float]:
     """Return what ``FixedPoint`` tells of the fixed point that a signal of second moment ``start`` moves to."""
     q, given = np.full(w.shape, math.nan), np.zeros(w.shape, dtype=bool)
-    excess = fixed_points.excess(record, w, b, np.full(w.shape, start))
-    for row, places in enumerate(fixed_points.find(record, w, b)):
+    excess = variance_map.excess(record, w, b, np.full(w.shape, start))
+    for row, places in enumerate(variance_map.find(record, w, b)):
         if any(place.before == place.after == 0 for place in places):
             q[row], given[row] = start, True
             continue
-        index = fixed_points.destination(places, start, float(excess[row]))
+        index = variance_map.destination(places, start, float(excess[row]))
         if index is not None:
             q[row] = places[index].q
     known = ~np.isnan(q)
@@ -234,7 +235,7 @@ def _fill(where: npt.NDArray[np.bool_], values: Array) -> Array:
 
 def _line(record: Activation) -> dict[str, tuple[Array, dict[str, str]]]:
     """Return the critical line as a curve in q."""
-    top = min(LINE[1], float(fixed_points.variance_map(record).q[-1]))
+    top = min(LINE[1], float(variance_map.variance_map(record).q[-1]))
     q = np.geomspace(LINE[0], top, LINE_POINTS)
     exact = moments(record, q)
     weight = 1 / exact.derivative_second_moment
