@@ -12,8 +12,8 @@ from glorotlab.errors import InvalidValueError
 from glorotlab.plotting import curves, histograms, layers, steps, style
 from glorotlab.plotting.plot import plot
 
-SPEC = gl.NetworkSpec.parse("4,12x2,3")
-X, Y = np.random.default_rng(0).normal(size=(6, 4)), np.array([0, 1, 2, 0, 1, 2])
+SPEC = gl.NetworkSpec.parse("8,12x2,3")
+X, Y = np.random.default_rng(0).normal(size=(6, 8)), np.array([0, 1, 2, 0, 1, 2])
 
 
 @pytest.fixture

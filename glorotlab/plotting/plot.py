@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement.compare import SECOND_MOMENTS, Comparison
-from glorotlab.plotting import curves, layers, spectra, steps
+from glorotlab.plotting import curves, layers, phases, spectra, steps
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, layer_ticks, new_figure
 from glorotlab.schema import TENSORS
 from glorotlab.theory.jacobian_spectrum import JacobianSpectrum
+from glorotlab.theory.phase_diagram import KIND as PHASE_DIAGRAM
 from glorotlab.training.run import Run
 
-ACCEPTED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run, a JacobianSpectrum"
+ACCEPTED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run, a JacobianSpectrum, a phase diagram"
 
 
 def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None = None) -> Figure:
@@ -26,8 +27,9 @@ def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None 
 
     Parameters
     ----------
-    obj : LayerStatistics, Comparison, Run or JacobianSpectrum
-        Second moments per layer on a logarithmic axis; measured / predicted per layer; error curves; density.
+    obj : LayerStatistics, Comparison, Run, JacobianSpectrum or phase diagram
+        Second moments per layer on a logarithmic axis; measured / predicted per layer; error curves; density; ln chi_1
+        over (sigma_w^2, sigma_b^2) with the critical line and the initialisers.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a figure of its own, which needs no display.
 
@@ -41,7 +43,9 @@ def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None 
     InvalidValueError
         Where there is nothing to draw in the object.
     """
-    ax = new_figure().axes[0] if ax is None else ax
+    if ax is None:
+        diagram = isinstance(obj, xr.Dataset) and obj.attrs.get("kind") == PHASE_DIAGRAM
+        ax = new_figure(size=(7.0, 6.8) if diagram else (6.5, 4.5)).axes[0]
     if isinstance(obj, Run):
         _plot_run(ax, obj)
     elif isinstance(obj, Comparison):
@@ -49,6 +53,8 @@ def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None 
     elif isinstance(obj, JacobianSpectrum):
         spectra.draw_spectrum(ax, obj)
         _legend(ax)
+    elif isinstance(obj, xr.Dataset) and obj.attrs.get("kind") == PHASE_DIAGRAM:
+        phases.draw_phase_diagram(ax, obj)
     elif isinstance(obj, xr.Dataset) and "layer" in obj.dims and "step" not in obj.dims:
         _plot_statistics(ax, obj)
     else:

@@ -23,7 +23,7 @@ from glorotlab.theory import mean_field
 from glorotlab.theory.free_product import FreeProduct
 from glorotlab.theory.interpolation import gauss_rule
 from glorotlab.theory.moments import LARGEST, SMALLEST, moments
-from glorotlab.theory.predict import MAX_FINITE_WIDTH_ERROR, finite_width_error
+from glorotlab.theory.predict import propagate
 from glorotlab.theory.quadrature import Array
 from glorotlab.theory.roots import newton, probabilities
 from glorotlab.theory.slopes import SlopeSpectrum, population
@@ -195,13 +195,9 @@ def jacobian_spectrum(
     initializer = initializers.get(spec.initializer)
     if initializer.distribution == "sparse":
         raise AssumptionError("sparse weights: no spectrum of their Jacobians is known: measure instead")
-    width_error = finite_width_error(spec)
-    if width_error > MAX_FINITE_WIDTH_ERROR:
-        raise AssumptionError(
-            f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width_error:.2g}, "
-            f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
-        )
-    ln_q, weights = gauss_rule(np.log(_first_second_moments(spec, inputs, input_second_moment)), COMPONENTS)
+    first_q = _first_second_moments(spec, inputs, input_second_moment)
+    propagate(spec, input_second_moment=float(first_q.mean()) / _gain(spec))  # refuses narrow layers
+    ln_q, weights = gauss_rule(np.log(first_q), COMPONENTS)
     components, errors = [], []
     for q in np.exp(ln_q):
         component, error = _component(spec, float(q), first, last)

@@ -21,9 +21,13 @@ from glorotlab.theory.derivations.derivation import (
     Verification,
 )
 from glorotlab.theory.derivations.equal_width import equal_width
+from glorotlab.theory.derivations.fan_in import he_initialization, lecun_initialization
 from glorotlab.theory.derivations.forward import forward_variance
+from glorotlab.theory.derivations.gain import nonlinear_gain
 from glorotlab.theory.derivations.initialization import normalized_initialization, standard_initialization
 from glorotlab.theory.derivations.mean_singular_value import mean_singular_value
+from glorotlab.theory.derivations.single_neuron import explosion_interval, single_neuron_chain
+from glorotlab.theory.derivations.softmax import softmax_output_gradient
 from glorotlab.theory.derivations.trial import Trial
 from glorotlab.theory.derivations.weight_gradient import weight_gradient_variance
 
@@ -40,6 +44,12 @@ _BUILDERS: dict[str, Callable[..., Derivation]] = {
     "standard_initialization": standard_initialization,
     "normalized_initialization": normalized_initialization,
     "mean_singular_value": mean_singular_value,
+    "lecun_initialization": lecun_initialization,
+    "he_initialization": he_initialization,
+    "nonlinear_gain": nonlinear_gain,
+    "softmax_output_gradient": softmax_output_gradient,
+    "single_neuron_chain": single_neuron_chain,
+    "explosion_interval": explosion_interval,
 }
 
 

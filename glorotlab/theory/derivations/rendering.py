@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _TEXT_COLUMNS = 110
 _NAME_UNDERSCORE = re.compile(r"(?<=[a-z]{2})_(?=[a-z]{2})")
 _INDEXED = r"[A-Za-z/]+(?:[_^](?:\([^)]*\)|\w))+"
-_FORMULA = re.compile(rf"(?:Var|E)\[(?:{_INDEXED}|\w)\]|{_INDEXED}")
+_FORMULA = re.compile(rf"(?:Var|E)\[[^\]]+\]|{_INDEXED}")
 _BRACKETED_INDEX = re.compile(r"([_^])\(([^)]*)\)")
 _ENTITY = re.compile(r"&(?!lt;|gt;|amp;|quot;|apos;)[A-Za-z]+;")
 

@@ -128,9 +128,11 @@ def _weights(setting: Setting, random: np.random.Generator, networks: int, index
     return np.asarray(deviation * random.standard_normal(shape))
 
 
-def trials(results: Sequence[sp.Eq], setting: Setting, random: np.random.Generator) -> tuple[Trial, ...]:
+def trials(
+    results: Sequence[sp.Eq], setting: Setting, random: np.random.Generator, networks: int = NETWORKS
+) -> tuple[Trial, ...]:
     """Set results ``Q(i) = ...`` beside drawn networks, in every layer whose Q a formula of layer 0 ... d gives."""
-    found, measured = [], draw(setting, random)
+    found, measured = [], draw(setting, random, networks)
     for result in results:
         for layer in range(setting.top + 1):
             index = int(result.lhs.args[0].subs(q.i, layer))
