@@ -11,10 +11,10 @@ from .spec.network import NetworkSpec as NetworkSpec
 from .spec.run import RunSpec as RunSpec
 from .spec.run import TrainingSpec as TrainingSpec
 from .theory.derivations import derive as derive
-from .theory.jacobian_spectrum import jacobian_spectrum as jacobian_spectrum
 from .theory.fixed_points import FixedPoint as FixedPoint
 from .theory.fixed_points import FixedPoints as FixedPoints
 from .theory.fixed_points import fixed_points as fixed_points
+from .theory.jacobian_spectrum import jacobian_spectrum as jacobian_spectrum
 from .theory.moments import moments as moments
 from .theory.pair_moments import pair_moments as pair_moments
 from .theory.phase_diagram import critical_points as critical_points
