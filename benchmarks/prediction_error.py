@@ -23,12 +23,13 @@ from glorotlab.data.files import search_folders
 from glorotlab.errors import AssumptionError
 from glorotlab.measurement import estimators
 from glorotlab.measurement.compare import SECOND_MOMENTS
+from glorotlab.network.mlp import ForwardPass
 from glorotlab.theory.predict import propagate
 
 ACTIVATIONS = ("tanh", "softsign", "sigmoid", "relu", "gelu", "elu", "erf", "silu")
 INITIALIZERS = ("standard", "glorot_uniform", "he_normal", "orthogonal", "nielsen_default")
 NETWORKS = {"shapeset": "1024,1000x5,9", "mnist": "784,500,300,700,10"}
-EXAMPLES, CHUNK = 300, 20
+EXAMPLES, CHUNK = 300, 40
 OUTPUT_LAYERS = 64
 """Further output layers drawn over the hidden layers of each network. Outputs are few: over its own nine the second
 moment of the logits scatters by 27 % from network to network, a batch gradient's by up to 70 %, and the errors wanted
@@ -95,42 +96,70 @@ class Outputs:
             found[name] = np.array(sums) ** (0.5 if name == "learning_speed" else 1)
         return found
 
-    def draw(self, hidden: np.ndarray, seed: int) -> np.ndarray:
-        """Logits of new output layers over the last hidden activations, (examples, draws, outputs)."""
+    def draw(self, hidden: np.ndarray, seed: int) -> tuple[np.ndarray, float]:
+        """Logits of new output layers over hidden activations, (examples, draws, outputs), and their ``excess``."""
         weights, biases = initializers.get(self.spec.initializer), initializers.get_bias(self.spec.bias)
         fan_in, fan_out = self.spec.fans[-1]
         random = np.random.default_rng((seed, OUTPUT_LAYERS))
         w = np.hstack([weights.sample(random, fan_in, fan_out) for _ in range(OUTPUT_LAYERS)])
         b = np.hstack([biases.sample(random, fan_out) for _ in range(OUTPUT_LAYERS)])
-        return (hidden @ w.astype("f4") + b).reshape(len(hidden), OUTPUT_LAYERS, fan_out)
+        logits = (hidden @ w.astype("f4") + b).reshape(len(hidden), OUTPUT_LAYERS, fan_out)
+        return logits, excess(logits, hidden, w, b)
 
-    def values(self, x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        """VARIABLES of one network, each (layer,)."""
+    def values(self, x: np.ndarray, y: np.ndarray, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """VARIABLES of one network, each (layer,), and its numbers of mean 0."""
         network = gl.Network(self.spec, seed=seed)
         passed = network.backpropagate(x, y)
         values = {name: value for name, value in estimators.layer_values(network, passed).items() if name in VARIABLES}
-        logits = self.draw(passed.activations[-2], seed)
+        logits, output_excess = self.draw(passed.activations[-2], seed)
         values["preactivation_second_moment"][-1] = (logits**2).mean()
         own, new = (self.controls(d) for d in (passed.backprop[-1][:, np.newaxis], self.gradients(logits)))
         for name in self.forms:
             values[name] = values[name] - own[name][:, 0] + new[name].mean(axis=1)
-        return values
+        return values, np.array([*centred(network, passed), output_excess])
+
+
+def excess(s: np.ndarray, below: np.ndarray, weights: np.ndarray, biases: np.ndarray) -> float:
+    """Mean s^2 less its expectation given the layer below and the mean squares of the weights and biases."""
+    squares, w, z, b = ((each.astype("f8") ** 2).mean() for each in (s, weights, below, biases))
+    return float(squares - len(weights) * w * z - b)
+
+
+def centred(network: gl.Network, passed: ForwardPass) -> list[float]:
+    """Numbers that explain how a network's statistics scatter, and have mean 0 over networks whatever is predicted.
+
+    Of each hidden layer the excess, and the means of sign(s) and s |s|: weights and biases are symmetric.
+    """
+    found = []
+    for layer, s in enumerate(passed.preactivations[:-1]):
+        found.append(excess(s, passed.below(layer), network.weights[layer], network.biases[layer]))
+        found += [np.sign(s).mean(dtype="f8"), (s * np.abs(s)).mean(dtype="f8")]
+    return found
+
+
+def mean_and_error(values: np.ndarray, controls: np.ndarray) -> tuple[float, float]:
+    """Mean of values (networks,) from their least squares on controls of mean 0, and its standard error."""
+    design = np.column_stack([np.ones(len(values)), controls / controls.std(axis=0)])
+    inverse = np.linalg.pinv(design)
+    residuals = values - design @ (inverse @ values)
+    variance = residuals @ residuals / (len(values) - design.shape[1])
+    return float(inverse[0] @ values), float((variance * (inverse[0] @ inverse[0])) ** 0.5)
 
 
 def measured(dataset: gl.Dataset, spec: gl.NetworkSpec, most: int) -> dict:
     """Mean and standard error by layer of each variable, and the networks drawn until these are small enough."""
     x, y = examples_of(dataset)
     outputs = Outputs(spec, x, y)
-    drawn: list[dict[str, np.ndarray]] = []
+    drawn: list[tuple[dict[str, np.ndarray], np.ndarray]] = []
     while len(drawn) < most:
         drawn += [outputs.values(x, y, seed) for seed in range(len(drawn), min(len(drawn) + CHUNK, most))]
-        rows = {name: np.array([each[name] for each in drawn]) for name in VARIABLES}
-        means = {name: row.mean(axis=0) for name, row in rows.items()}
-        errors = {name: row.std(axis=0, ddof=1) / len(drawn) ** 0.5 for name, row in rows.items()}
-        if not any(np.any(errors[name] > ENOUGH[name] * means[name]) for name in VARIABLES):
+        controls, found = np.array([each for _, each in drawn]), {}
+        for name in VARIABLES:
+            columns = np.array([values[name] for values, _ in drawn]).T
+            found[name] = [list(each) for each in zip(*(mean_and_error(c, controls) for c in columns), strict=True)]
+        if not any(error > ENOUGH[name] * mean for name in VARIABLES for mean, error in zip(*found[name], strict=True)):
             break
-    as_lists = {name: [means[name].tolist(), errors[name].tolist()] for name in VARIABLES}
-    return {"networks": len(drawn), "measured": as_lists}
+    return {"networks": len(drawn), "measured": found}
 
 
 def rows_of(dataset: gl.Dataset, spec: gl.NetworkSpec, found: dict) -> list[Row]:

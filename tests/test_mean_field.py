@@ -1,12 +1,14 @@
 """Kernels of a network against the recursion written out with two-dimensional integrals."""
 
+import copy
+
 import gaussian_reference as reference
 import numpy as np
 import pytest
 
 from glorotlab import activations, initializers
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory import mean_field
+from glorotlab.theory import dependence, mean_field
 from glorotlab.theory.moments import moments, response
 from glorotlab.theory.output_gradient import OutputGradient
 
@@ -62,16 +64,21 @@ def test_forward_and_backward_are_the_recursion(name, initializer):
         np.testing.assert_allclose(layer.derivative, slopes[-1], rtol=1e-8, atol=1e-10 + error)
     assert np.isnan(layers[-1].activation).all()
 
-    top = OutputGradient(INPUTS[::-1, ::-1] + 1, MEANS, np.zeros((3, 3)), np.array([0.5, 0.2, 0.1]), 0.0)
-    mean_field.backward(spec, layers, top)
-    d, h = top.kernel, top.curvature
-    np.testing.assert_array_equal(layers[3].backprop, d)
-    np.testing.assert_array_equal(layers[3].backprop_mean, MEANS)
+    curvature = np.array([0.5, 0.2, 0.1])
+    d, h = INPUTS[::-1, ::-1] + 1, curvature
+    independent, dependent = copy.deepcopy(layers), layers
+    for each, part in ((independent, 0.0), (dependent, 1.0)):
+        mean_field.backward(spec, each, OutputGradient(d, MEANS, np.zeros((3, 3)), part * curvature, 0.0))
+        np.testing.assert_array_equal(each[3].backprop, d)
+        np.testing.assert_array_equal(each[3].backprop_mean, MEANS)
+    met = d
     for index, fan_out_above in ((2, 4), (1, 7), (0, 20)):
         gain = fan_out_above * variance[index + 1]
-        d = gain * d * slopes[index]
-        np.testing.assert_allclose(layers[index].backprop, d, rtol=1e-8, atol=(1e-10 + 3 * error) * d.max())
-        np.testing.assert_allclose(layers[index].backprop_mean, gain * h * products[index], atol=1e-9)
+        own = pair_matrix(lambda s: function(s) * derivative(s), layers[index].preactivation)
+        d, met = gain * d * slopes[index], gain * met * slopes[index] + gain**2 * np.outer(h, h) * own
+        np.testing.assert_allclose(independent[index].backprop, d, rtol=1e-8, atol=(1e-10 + 3 * error) * d.max())
+        np.testing.assert_allclose(dependent[index].backprop, met, atol=4 * dependence.NEGLIGIBLE * met.max())
+        np.testing.assert_allclose(dependent[index].backprop_mean, gain * h * products[index], atol=1e-9)
         h = gain * h * growths[index]
 
 

@@ -196,7 +196,7 @@ def jacobian_spectrum(
     if initializer.distribution == "sparse":
         raise AssumptionError("sparse weights: no spectrum of their Jacobians is known: measure instead")
     first_q = _first_second_moments(spec, inputs, input_second_moment)
-    propagate(spec, input_second_moment=float(first_q.mean()) / _gain(spec))  # refuses narrow layers
+    propagate(spec, inputs=np.full((1, spec.fan_in), math.sqrt(first_q.mean() / _gain(spec))))  # refuses narrow layers
     ln_q, weights = gauss_rule(np.log(first_q), COMPONENTS)
     components, errors = [], []
     for q in np.exp(ln_q):
