@@ -38,7 +38,9 @@ MAX_SPEED_ERROR = 0.01
 """Largest relative standard error of a learning speed that is given."""
 
 
-def draw(spec: NetworkSpec, kernel: Array, labels: Labels, draws: int = 0) -> Iterator[Array]:
+def draw(
+    spec: NetworkSpec, kernel: Array, labels: Labels, draws: int = 0, scale: float = 1.0
+) -> Iterator[Array]:
     """Yield blocks of dC/ds of the output layer, (examples, draws of the block, classes), with a fixed seed.
 
     Parameters
@@ -49,6 +51,8 @@ def draw(spec: NetworkSpec, kernel: Array, labels: Labels, draws: int = 0) -> It
     labels : (examples,)
     draws : int
         How many networks; 0 for a number that suits the sizes.
+    scale : float
+        Of the logits, which are otherwise the same.
     """
     examples, classes = len(kernel), spec.classes
     draws = draws or min(max(LOGITS // (examples * classes), MIN_DRAWS), MAX_DRAWS)
@@ -58,7 +62,7 @@ def draw(spec: NetworkSpec, kernel: Array, labels: Labels, draws: int = 0) -> It
     y = np.eye(classes)[labels][:, np.newaxis]
     for start in range(0, draws, block):
         count = min(block, draws - start)
-        logits = root @ random.normal(size=(examples, count * classes))
+        logits = scale * root @ random.normal(size=(examples, count * classes))
         yield record.gradient(logits.reshape(examples, count, classes), np.broadcast_to(y, (examples, count, classes)))
 
 

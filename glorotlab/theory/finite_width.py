@@ -1,0 +1,163 @@
+"""What finitely many units do to the mean of a second moment, example by example, to first order in 1/width.
+
+Given q, the units of a layer are independent N(0, q), so that means over n of them scatter by 1/n about the mean-field
+value (Yaida 2020; Roberts, Yaida & Hanin 2022). With M = E f^2, mu = E f'^2, ' = d/dq, u = n v of the layer above and
+V = Var q, the mean of q moves by delta:
+
+    V_{l+1} = (u M')^2 V_l + u^2 (E f^4 - M^2) / n,
+    delta_{l+1} = u (M' delta_l + M'' (V_l + X_l) / 2).
+
+X is what weights of excess kurtosis kappa add, whose pre-activations are not quite Gaussian: E g changes by
+kappa v^2 sum z^4 / (24 q^2) E[g He_4(s / sqrt(q))] = X d^2 E g / dq^2 / 2 with X = kappa v^2 sum z^4 / 3.
+
+Backward, with gradient independence, E[T_l | q_l] of the second moment T of dC/ds obeys
+E[T_l | q] = gain E[(mu + eta) T_{l+1}(u (M + epsilon) + v_b)], where eta and epsilon scatter together. Its logarithm's
+derivatives in q and its relative shift b at fixed q are, with C = E f^2 f'^2,
+
+    A_l = mu'/mu + u M' A_{l+1},    A'_l = (mu'/mu)' + u M'' A_{l+1} + (u M')^2 A'_{l+1},
+    b_l = b_{l+1} + {u (C - mu M)/mu A_{l+1} + u^2 (E f^4 - M^2) (A'_{l+1} + A_{l+1}^2) / 2} / n
+                  + X_l {mu''/mu + u M'' A_{l+1}} / 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glorotlab import initializers
+from glorotlab.activations import Activation
+from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory import quadrature
+from glorotlab.theory.mean_field import LayerKernels
+from glorotlab.theory.moments import half_width, sampled
+from glorotlab.theory.quadrature import Array
+
+F, SQUARE, SLOPE_SQUARE, FOURTH, PRODUCT = 0, 1, 3, 4, 6
+"""Rows of ``moments.sampled``: f, f^2, f'^2, f^4, (f f')^2."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """Moments of one layer's units and their derivatives in q, each (examples,).
+
+    Parameters
+    ----------
+    square, slope : (3, examples)
+        M = E f^2 and mu = E f'^2, with first and second derivative in q.
+    noise : (examples,)
+        E f^4 - M^2.
+    product : (examples,)
+        E f^2 f'^2 - mu M.
+    """
+
+    square: Array
+    slope: Array
+    noise: Array
+    product: Array
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What passes from layer to layer; lists over the layers, the output layer last, of arrays (examples,).
+
+    Parameters
+    ----------
+    responses : of the hidden layers, and of the output layer where it has an activation
+    up : u = n v of the layer above, of the hidden layers
+    variance, shift : Var q and the shift of its mean
+    excess : X
+    log_slope, log_curvature : A and A'
+    gradient_shift : b
+    """
+
+    responses: list[Response]
+    up: list[float]
+    variance: list[Array]
+    shift: list[Array]
+    excess: list[Array]
+    log_slope: list[Array]
+    log_curvature: list[Array]
+    gradient_shift: list[Array]
+
+    def gradient(self, index: int) -> Array:
+        """Return the relative shift of E (dC/ds)^2 of a layer."""
+        a, curvature = self.log_slope[index], self.log_curvature[index]
+        second = (curvature + a**2) * self.variance[index]
+        return self.gradient_shift[index] + a * self.shift[index] + second / 2
+
+    def weight_gradient(self, index: int, signal: Array) -> Array:
+        """Return that of the example's weight gradient; ``signal`` is the part of q the layer below sends.
+
+        It has a factor in proportion to ``signal``, except in the first layer, whose inputs are given.
+        """
+        if not index:
+            return self.gradient(index)
+        own = (self.shift[index] + self.log_slope[index] * self.variance[index]) / signal
+        return self.gradient(index) + own
+
+    def activation(self, index: int) -> Array:
+        """Return the relative shift of E f^2 of a layer."""
+        square, slope, curvature = self.responses[index].square
+        return (slope * self.shift[index] + curvature * (self.variance[index] + self.excess[index]) / 2) / square
+
+
+def chain(
+    spec: NetworkSpec, layers: list[LayerKernels], fourth: Array, top: tuple[Array, Array] | None = None
+) -> Chain:
+    """Carry variances and shifts through every layer.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    layers : list of LayerKernels
+    fourth : (examples,)
+        Mean over the inputs of x^4.
+    top : two arrays (examples,), optional
+        First and second derivative in q of ln E (dC/ds)^2 of the output layer.
+    """
+    kurtosis = [initializers.get(spec.initializer).excess_kurtosis(*fans) for fans in spec.fans]
+    responses = [respond(layer.record, np.diagonal(layer.preactivation)) for layer in layers if layer.record]
+    hidden = len(layers) - 1
+    up = [float(below.fan_out * layer.variance) for below, layer in zip(layers, layers[1:], strict=False)]
+    widths = [float(layer.fan_out) for layer in layers]
+    variance, shift, excess = [np.zeros_like(fourth)], [np.zeros_like(fourth)], []
+    for index, layer in enumerate(layers):
+        excess.append(kurtosis[index] * float(layer.variance) ** 2 * float(layer.fan_in) * fourth / 3)
+        if index == hidden:
+            break
+        found = responses[index]
+        square, slope, curvature = found.square
+        noise = up[index] ** 2 * found.noise / widths[index]
+        variance.append((up[index] * slope) ** 2 * variance[index] + noise)
+        shift.append(up[index] * (slope * shift[index] + curvature * (variance[index] + excess[index]) / 2))
+        fourth = found.noise + square**2
+    nothing = np.zeros_like(fourth)
+    log_slope, log_curvature = ([each] for each in (top or (nothing, nothing)))
+    gradient_shift = [nothing]
+    for index in range(hidden - 1, -1, -1):
+        found, u = responses[index], up[index]
+        _, growth, bend = found.square
+        mu, slope, curvature = found.slope
+        a, a_slope, b = log_slope[0], log_curvature[0], gradient_shift[0]
+        scatter = u * found.product / mu * a + u**2 * found.noise * (a_slope + a**2) / 2
+        gradient_shift.insert(0, b + scatter / widths[index] + excess[index] * (curvature / mu + u * bend * a) / 2)
+        log_slope.insert(0, slope / mu + u * growth * a)
+        log_curvature.insert(0, curvature / mu - (slope / mu) ** 2 + u * bend * a + (u * growth) ** 2 * a_slope)
+    return Chain(responses, up, variance, shift, excess, log_slope, log_curvature, gradient_shift)
+
+
+def respond(record: Activation, q: Array) -> Response:
+    """Return the moments of a unit and their derivatives in q.
+
+    dE g/dq = E[g He_2(t)] / (2 q) and d^2 E g/dq^2 = E[g He_4(t)] / (4 q^2) with t = s / sqrt(q): g need not be
+    smooth.
+    """
+    s, weights, values = sampled(record, q, quadrature.ORDER, half_width(record, q))
+    measure = weights * quadrature.density(s, q)
+    t2 = s**2 / q[:, np.newaxis]
+    first, second = measure * (t2 - 1), measure * (t2**2 - 6 * t2 + 3)
+    both = values[[SQUARE, SLOPE_SQUARE]]
+    square, slope = np.stack([both @ measure.T, both @ first.T / (2 * q), both @ second.T / (4 * q**2)], axis=1)
+    fourth, product = values[[FOURTH, PRODUCT]] @ measure.T
+    return Response(square, slope, fourth - square[0] ** 2, product - slope[0] * square[0])
