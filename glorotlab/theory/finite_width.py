@@ -17,6 +17,10 @@ derivatives in q and its relative shift b at fixed q are, with C = E f^2 f'^2,
     A_l = mu'/mu + u M' A_{l+1},    A'_l = (mu'/mu)' + u M'' A_{l+1} + (u M')^2 A'_{l+1},
     b_l = b_{l+1} + {u (C - mu M)/mu A_{l+1} + u^2 (E f^4 - M^2) (A'_{l+1} + A_{l+1}^2) / 2} / n
                   + X_l {mu''/mu + u M'' A_{l+1}} / 2.
+
+But weights met backward are those of the forward pass. Given s' = W' z of the layer above, W is v z s''/ q' and an
+independent rest, so that W g' holds v z P'/q' with P = s'g. With e = E P^2 / (q E g^2) - 1, 0 where g does not know s,
+a layer adds u C / (mu q') e' / n to b, and e = e' u q M'^2 / (q' mu) + 2 q mu'/mu.
 """
 
 from __future__ import annotations
@@ -55,6 +59,21 @@ class Response:
     slope: Array
     noise: Array
     product: Array
+
+
+@dataclass(frozen=True)
+class Top:
+    """What the gradients' chain starts from, each (examples,).
+
+    Parameters
+    ----------
+    log_slope, log_curvature : A and A'
+    alignment : e
+    """
+
+    log_slope: Array
+    log_curvature: Array
+    alignment: Array
 
 
 @dataclass(frozen=True)
@@ -103,7 +122,7 @@ class Chain:
 
 
 def chain(
-    spec: NetworkSpec, layers: list[LayerKernels], fourth: Array, top: tuple[Array, Array] | None = None
+    spec: NetworkSpec, layers: list[LayerKernels], fourth: Array, top: Top | None = None
 ) -> Chain:
     """Carry variances and shifts through every layer.
 
@@ -113,8 +132,8 @@ def chain(
     layers : list of LayerKernels
     fourth : (examples,)
         Mean over the inputs of x^4.
-    top : two arrays (examples,), optional
-        First and second derivative in q of ln E (dC/ds)^2 of the output layer.
+    top : Top, optional
+        Without it the output layer's gradient does not depend on the logits.
     """
     kurtosis = [initializers.get(spec.initializer).excess_kurtosis(*fans) for fans in spec.fans]
     responses = [respond(layer.record, np.diagonal(layer.preactivation)) for layer in layers if layer.record]
@@ -133,14 +152,17 @@ def chain(
         shift.append(up[index] * (slope * shift[index] + curvature * (variance[index] + excess[index]) / 2))
         fourth = found.noise + square**2
     nothing = np.zeros_like(fourth)
-    log_slope, log_curvature = ([each] for each in (top or (nothing, nothing)))
-    gradient_shift = [nothing]
+    top = top or Top(nothing, nothing, nothing)
+    log_slope, log_curvature, gradient_shift, alignment = [top.log_slope], [top.log_curvature], [nothing], top.alignment
     for index in range(hidden - 1, -1, -1):
         found, u = responses[index], up[index]
         _, growth, bend = found.square
         mu, slope, curvature = found.slope
         a, a_slope, b = log_slope[0], log_curvature[0], gradient_shift[0]
-        scatter = u * found.product / mu * a + u**2 * found.noise * (a_slope + a**2) / 2
+        q, above = (np.diagonal(layer.preactivation) for layer in layers[index : index + 2])
+        dependent = u * (found.product + mu * found.square[0]) / (mu * above) * alignment
+        alignment = alignment * u * q * growth**2 / (above * mu) + 2 * q * slope / mu
+        scatter = dependent + u * found.product / mu * a + u**2 * found.noise * (a_slope + a**2) / 2
         gradient_shift.insert(0, b + scatter / widths[index] + excess[index] * (curvature / mu + u * bend * a) / 2)
         log_slope.insert(0, slope / mu + u * growth * a)
         log_curvature.insert(0, curvature / mu - (slope / mu) ** 2 + u * bend * a + (u * growth) ** 2 * a_slope)

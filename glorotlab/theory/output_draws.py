@@ -38,9 +38,7 @@ MAX_SPEED_ERROR = 0.01
 """Largest relative standard error of a learning speed that is given."""
 
 
-def draw(
-    spec: NetworkSpec, kernel: Array, labels: Labels, draws: int = 0, scale: float = 1.0
-) -> Iterator[Array]:
+def draw(spec: NetworkSpec, kernel: Array, labels: Labels, draws: int = 0) -> Iterator[Array]:
     """Yield blocks of dC/ds of the output layer, (examples, draws of the block, classes), with a fixed seed.
 
     Parameters
@@ -51,19 +49,24 @@ def draw(
     labels : (examples,)
     draws : int
         How many networks; 0 for a number that suits the sizes.
-    scale : float
-        Of the logits, which are otherwise the same.
     """
-    examples, classes = len(kernel), spec.classes
+    record = costs.get(spec.output, spec.cost)
+    y = np.eye(spec.classes)[labels][:, np.newaxis]
+    for logits in draw_logits(kernel, spec.classes, draws):
+        yield record.gradient(logits, np.broadcast_to(y, logits.shape))
+
+
+def draw_logits(kernel: Array, classes: int, draws: int = 0) -> Iterator[Array]:
+    """Yield blocks of logits; arguments and shape as of ``draw``."""
+    examples = len(kernel)
     draws = draws or min(max(LOGITS // (examples * classes), MIN_DRAWS), MAX_DRAWS)
     block = max(1, BLOCK // (examples * classes))
     root = np.linalg.cholesky(kernel + np.eye(examples) * (JITTER * np.diagonal(kernel).max()))
-    random, record = generator(0, Purpose.QUADRATURE, STREAM), costs.get(spec.output, spec.cost)
-    y = np.eye(classes)[labels][:, np.newaxis]
+    random = generator(0, Purpose.QUADRATURE, STREAM)
     for start in range(0, draws, block):
         count = min(block, draws - start)
-        logits = scale * root @ random.normal(size=(examples, count * classes))
-        yield record.gradient(logits.reshape(examples, count, classes), np.broadcast_to(y, (examples, count, classes)))
+        logits = root @ random.normal(size=(examples, count * classes))
+        yield logits.reshape(examples, count, classes)
 
 
 @single_threaded_blas()

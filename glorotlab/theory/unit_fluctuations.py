@@ -7,15 +7,21 @@ example it is the recursion of Yaida 2020 and Roberts, Yaida & Hanin 2022, and i
 are sampled: their variances then hold every correlation between examples, between f and f', and the kurtosis of
 weights over few inputs or outputs, without moments of four examples.
 
-With J_kl = dq^l / dM^k and A_l = d ln E (dC/ds^l)^2 / dq (``finite_width``), and c_a the example's share of T:
-the forward part of x_k is sum_a c_a (d ln T_a / dq^l_a) J_kl (f_a^2 - M_a) for k below the layer l of T, and
-sum_a c_a A_{k+1} u_k (f_a^2 - M_a) for k from l on. From l on the gradient adds y' w y / T - 1 with y = f'(s) h and w
-the kernels from l to k. Outputs are few: T is meant given those that were drawn. Of pairs of examples that
-respond to layers below, the geometric mean of both responses is taken.
+Outputs are few, and their gradients delta are drawn together with the logits s: T is meant given them. Weights met
+backward are those of the forward pass: of h = W g' the part along z is v z s'.g'/q' (``finite_width``). With
+tau = s.delta / q of the outputs D^l_ab = P_ab delta_a.delta_b / K + R_ab (tau_a tau_b - Q_ab delta_a.delta_b / (q_a q_b)),
+where P is the product of the kernels n v E[f' f'] between and R that of what is along z,
+R^l = n v E[f' f'] R^{l+1} + c c' E[f f' f f'], c = v at the top and c^l = n v M' c^{l+1}.
+
+With J_kl = dq^l / dM^k and A_l = d ln E (dC/ds^l)^2 / dq (``finite_width``) and c_a the example's share of T, x_k of a
+gradient's T in layer l is sum_a c_a A_l J_kl (f_a^2 - M_a) for k < l; of a weight gradient also the response of
+M^{l-1}. From l on it is y' w y / T - 1 + sum_a c_a A_{k+1} u_k (f_a^2 - M_a) with y = f'(s) h and w the kernels from l
+to k.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,10 +30,11 @@ from glorotlab import initializers
 from glorotlab.activations import Activation
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
-from glorotlab.theory import output_draws
+from glorotlab.theory import output_draws, quadrature
 from glorotlab.theory.finite_width import Chain
 from glorotlab.theory.mean_field import LayerKernels
-from glorotlab.theory.output_gradient import Labels
+from glorotlab.theory.output_law import OutputLaw
+from glorotlab.theory.pair_series import correlation, mehler_sum
 from glorotlab.theory.quadrature import Array
 
 STREAM = 2
@@ -36,14 +43,10 @@ STREAM = 2
 SAMPLES, MIN_UNITS, MAX_UNITS = 2**20, 2**10, 2**14
 """Pre-activations sampled for each layer, over examples and units, and the least and most units."""
 
-LOGITS, MIN_DRAWS, MAX_DRAWS = 2**22, 2**8, 2**12
-"""Logits drawn for the law of what depends on the outputs, and the least and most networks."""
-
-STEP = 0.05
-"""Relative step in q of the differences that give the response of the output's gradient."""
+TERMS = 64
+"""Terms of the Hermite series of pair kernels."""
 
 GRADIENTS = ("backprop_gradient", "example_weight_gradient", "batch_weight_gradient", "batch_bias_gradient")
-SIGNALS = ("preactivation", "activation")
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,20 @@ class Fluctuation:
     error : float
         Standard error of it.
     draws : (networks,) or None
-        T / E T of networks that differ in the weights of the output layer alone.
+        T over its mean-field value, of networks that differ in the weights of the output layer alone; 1 for all where
+        that layer does not count.
+    share : (examples,)
+        Of each example in T.
     """
 
     variance: float
     error: float
-    draws: Array | None
+    draws: Array
+    share: Array
 
 
 def fluctuations(
-    spec: NetworkSpec, layers: list[LayerKernels], chain: Chain, inputs: Array | None, delta: Array | None
+    spec: NetworkSpec, layers: list[LayerKernels], chain: Chain, law: OutputLaw, gradients: bool = True
 ) -> dict[str, list[Fluctuation]]:
     """Return the scatter of every second moment that is pooled over the batch, a list over the layers for each name.
 
@@ -76,183 +83,210 @@ def fluctuations(
     layers : list of LayerKernels
         With the backward pass where gradients are wanted.
     chain : Chain
-    inputs : (examples, fan_in), optional
-        For the kurtosis of the first layer's pre-activations.
-    delta : (examples, networks, classes), optional
-        Draws of dC/ds of the output layer; without them gradients are left out.
+    law : OutputLaw
+    gradients : bool
     """
-    statistics = list(_signals(layers, chain))
-    if delta is not None:
-        statistics += _gradients(spec, layers, chain, delta)
-    for index in range(len(layers) - 1):
-        _add_layer(spec, layers, chain, index, inputs, delta, statistics)
-    found: dict[str, list[Fluctuation]] = {}
-    for each in statistics:
-        found.setdefault(each.name, []).append(Fluctuation(each.variance, each.square_error**0.5, each.draws))
+    batch = _Batch(spec, layers, chain, law, gradients)
+    found = {"preactivation": [], "activation": []} | ({name: [] for name in GRADIENTS} if gradients else {})
+    for index in range(len(layers)):
+        for name, values in found.items():
+            if name in GRADIENTS:
+                values.append(batch.gradient(name, index))
+            elif name == "preactivation" or layers[index].record is not None:
+                values.append(batch.signal(name, index))
     return found
 
 
-@dataclass
-class _Statistic:
-    """A statistic of one layer, and the variance found so far.
+class _Batch:
+    """Sampled units of every hidden layer of a network on a batch."""
 
-    Parameters
-    ----------
-    name, layer
-    below : (examples,)
-        d ln T / dq of its layer.
-    draws : (networks,) or None
-    share : (examples,)
-        c_a; of gradients.
-    weights : (examples,) or (examples, examples)
-        w, from its layer to the one in hand; a vector of what is diagonal.
-    pairs : (examples, examples) or None
-        w of f: what multiplies f_a f_b of the layer below, of a batch gradient.
-    """
+    def __init__(
+        self, spec: NetworkSpec, layers: list[LayerKernels], chain: Chain, law: OutputLaw, gradients: bool
+    ) -> None:
+        self.spec, self.layers, self.chain, self.law = spec, layers, chain, law
+        self.examples, self.hidden = len(law.gradient), len(layers) - 1
+        self.units = min(max(SAMPLES // self.examples, MIN_UNITS), MAX_UNITS)
+        self.chosen = np.arange(self.units) % law.gradient.shape[1]
+        self.gain = [float(layer.fan_out * layer.variance) for layer in layers[1:]]
+        random = [generator(0, Purpose.QUADRATURE, STREAM + index) for index in range(self.hidden)]
+        shape = self.examples, self.units
+        self.s = [_root(layers[k].preactivation) @ random[k].normal(size=shape) for k in range(self.hidden)]
+        records = [_record(layer) for layer in layers[:-1]]
+        self.f = [record.function(s) for record, s in zip(records, self.s, strict=True)]
+        self.centred = [
+            f**2 - np.diagonal(layer.activation)[:, np.newaxis] for f, layer in zip(self.f, layers[:-1], strict=True)
+        ]
+        if gradients:
+            self._kernels()
+            slopes = [record.derivative(s) for record, s in zip(records, self.s, strict=True)]
+            self.y = [slopes[k] * self._incoming(k, random[k]) for k in range(self.hidden)]
 
-    name: str
-    layer: int
-    below: Array
-    draws: Array | None = None
-    share: Array | None = None
-    weights: Array | None = None
-    pairs: Array | None = None
-    variance: float = 0.0
-    square_error: float = 0.0
+    def _kernels(self) -> None:
+        """Set P and R of every layer, and the slopes of M in q."""
+        ones = np.ones((self.examples, self.examples))
+        self.p, self.r, self.signal_slopes = [ones], [0 * ones], []
+        coefficient = np.full(self.examples, 1 / self.spec.classes)
+        for k in range(self.hidden - 1, -1, -1):
+            layer, slope = self.layers[k], self.gain[k] * self.layers[k].derivative
+            record, q = _record(layer), np.diagonal(layer.preactivation)
+            rho = correlation(layer.preactivation)
 
-    def add(self, influence: Array, units: float) -> None:
-        """Add the variance of one layer's units."""
-        square = (influence - influence.mean()) ** 2
-        self.variance += float(square.mean()) / units
-        self.square_error += float(square.var()) / len(square) / units**2
+            def scaled(s: Array, record: Activation = record) -> Array:
+                return s * record.derivative(s)
 
+            def product(s: Array, record: Activation = record) -> Array:
+                return record.function(s) * record.derivative(s)
 
-def _signals(layers: list[LayerKernels], chain: Chain) -> list[_Statistic]:
-    found = []
-    for index, layer in enumerate(layers):
+            functions = [record.function, scaled, product]
+            series = quadrature.hermite_coefficients(functions, q, TERMS, record.kinks)
+            squares = quadrature.expectations([lambda s, g=g: g(s) ** 2 for g in functions], q, record.kinks)
+            grown = mehler_sum(series[1], series[0], rho, squares[1], squares[0])[0]
+            self.signal_slopes.insert(0, (grown - layer.preactivation * layer.derivative) / (2 * q[:, np.newaxis]))
+            both = mehler_sum(series[2], series[2], rho, squares[2], squares[2])[0]
+            np.fill_diagonal(both, squares[2])
+            coefficient = self.gain[k] * coefficient
+            self.r.insert(0, slope * self.r[0] + np.outer(coefficient, coefficient) * both)
+            self.p.insert(0, slope * self.p[0])
+            coefficient = coefficient * self.chain.responses[k].square[1]
+
+    def _incoming(self, k: int, random: np.random.Generator) -> Array:
+        """Draw h for the units of one layer, each of another network's outputs.
+
+        Given the outputs, the independent part is sum_k u_k delta_k with Gaussian u_k(a), independent over k, whose
+        covariance over the examples is P; directly below the outputs u_k is the weight itself.
+        """
+        delta = self.law.gradient
+        if k == self.hidden - 1:
+            initializer, drawn = initializers.get(self.spec.initializer), []
+            while sum(map(len, drawn)) < self.units:
+                drawn.append(initializer.sample(random, *self.spec.fans[-1]))
+            weights = np.concatenate(drawn)[: self.units]
+            return np.einsum("amk,mk->am", delta[:, self.chosen], weights)
+        root = _root(self.gain[k] / self.spec.classes * self.p[k + 1])
+        h = np.zeros((self.examples, self.units))
+        for c in range(self.spec.classes):
+            h += (root @ random.normal(size=h.shape)) * delta[:, self.chosen, c]
+        return h
+
+    def _response(self, k: int, index: int) -> Array:
+        """J: dq of layer ``index`` by dM of layer k below it."""
+        found = np.full(self.examples, self.chain.up[k])
+        for above in range(k + 1, index):
+            found *= self.chain.responses[above].square[1] * self.chain.up[above]
+        return found
+
+    def signal(self, name: str, index: int) -> Fluctuation:
+        """Return the scatter of E s^2 or E f^2."""
+        layer = self.layers[index]
         q = np.diagonal(layer.preactivation)
-        found.append(_Statistic("preactivation", index, 1 / q.sum() * np.ones_like(q)))
-        if layer.record is not None:
-            square, slope, _ = chain.responses[index].square
-            found.append(_Statistic("activation", index, slope / square.sum()))
-    return found
+        share, slope = q / q.sum(), 1 / q.sum() * np.ones_like(q)
+        if name == "activation":
+            square, growth, _ = self.chain.responses[index].square
+            share, slope = square / square.sum(), growth / square.sum()
+        influences = [(slope * self._response(k, index)) @ self.centred[k] for k in range(index)]
+        if index < self.hidden:
+            values = self.s[index] if name == "preactivation" else self.f[index]
+            total = q.sum() if name == "preactivation" else np.diagonal(layer.activation).sum()
+            return self._fluctuation([*influences, (values**2).sum(axis=0) / total], np.ones(1), share)
+        values = self.law.logits if name == "preactivation" else _record(layer).function(self.law.logits)
+        draws = (values**2).mean(axis=(0, 2))
+        return self._fluctuation(influences, draws / draws.mean(), share)
+
+    def gradient(self, name: str, index: int) -> Fluctuation:
+        """Return the scatter of a gradient's second moment."""
+        layer, size = self.layers[index], self.examples
+        weights = {
+            "backprop_gradient": np.full(size, 1 / size),
+            "example_weight_gradient": np.diagonal(layer.below) / size,
+            "batch_weight_gradient": layer.below / size**2,
+            "batch_bias_gradient": np.full((size, size), 1 / size**2),
+        }[name]
+        diagonal = weights.ndim == 1
+        shares = weights * (np.diagonal(layer.backprop) if diagonal else layer.backprop)
+        expected = float(shares.sum())
+        share = (shares if diagonal else shares.sum(axis=1)) / expected
+        draws, fresh = self._draws(weights, index)
+        influences = [(share * self.chain.log_slope[index] * self._response(k, index)) @ self.centred[k] for k in range(index)]
+        if index and name == "example_weight_gradient":
+            signal = self.gain_signal(index)
+            for k in range(index):
+                influences[k] += (share / signal * self._response(k, index)) @ self.centred[k]
+        if index and name == "batch_weight_gradient":
+            for k, influence in self._signal_part(index, fresh):
+                influences[k] += influence
+        for k in range(index, self.hidden):
+            slope = share * self.chain.log_slope[k + 1] * self.chain.up[k]
+            influences.append(_quadratic(weights, self.y[k]) / fresh[self.chosen] + slope @ self.centred[k])
+            kernel = self.gain[k] * self.layers[k].derivative
+            weights = weights * (np.diagonal(kernel) if diagonal else kernel)
+        return self._fluctuation(influences, draws / expected, share)
+
+    def gain_signal(self, index: int) -> Array:
+        """Return the part of q that the layer below sends."""
+        return np.diagonal(self.layers[index].preactivation) - initializers.get_bias(self.spec.bias).variance
+
+    def _draws(self, weights: Array, index: int) -> tuple[Array, Array]:
+        """T of every draw of the outputs, and that of weights met once."""
+        q = np.diagonal(self.layers[-1].preactivation)
+        p, r = self.p[index], self.r[index]
+        both = self.spec.classes * r * self.layers[-1].preactivation / np.outer(q, q)
+        if weights.ndim == 1:
+            p, r, both = (np.diagonal(each) for each in (p, r, both))
+        examples, networks, classes = self.law.gradient.shape
+        flat = self.law.gradient.reshape(examples, -1)
+        fresh = _quadratic(weights * p, flat).reshape(networks, classes).mean(axis=1)
+        own = _quadratic(weights * both, flat).reshape(networks, classes).mean(axis=1)
+        return fresh - own + _quadratic(weights * r, self.law.projection), fresh
+
+    def _signal_part(self, index: int, draws: Array) -> Iterator[tuple[int, Array]]:
+        """Yield the layers below and how their units move T through the kernel M of what enters the layer.
+
+        T is linear in M, with weights that depend on the outputs drawn; Price's theorem carries them down: of
+        different examples, dM_ab/dQ_ab = E[f'_a f'_b].
+        """
+        weights = self.p[index] / self.examples**2
+        square = (self.law.gradient**2).mean(axis=2)
+        diagonal = np.diagonal(weights)[:, np.newaxis] * square
+        weights = weights * (1 - np.eye(self.examples))
+        delta, classes = self.law.gradient, self.spec.classes
+        for k in range(index - 1, -1, -1):
+            influence = (diagonal[:, self.chosen] * self.f[k] ** 2).sum(axis=0)
+            mean = (diagonal * np.diagonal(self.layers[k].activation)[:, np.newaxis]).sum(axis=0)
+            for c in range(classes):
+                influence += _quadratic(weights, delta[:, self.chosen, c] * self.f[k]) / classes
+            flat = delta.reshape(self.examples, -1)
+            mean += _quadratic(weights * self.layers[k].activation, flat).reshape(-1, classes).mean(axis=1)
+            yield k, (influence - mean[self.chosen]) / draws[self.chosen]
+            if not k:
+                break
+            below = 2 * weights * self.signal_slopes[k]
+            grown = ((below @ flat) * flat).reshape(self.examples, -1, classes).mean(axis=2)
+            up = self.chain.up[k - 1]
+            diagonal = up * (diagonal * self.chain.responses[k].square[1][:, np.newaxis] + grown)
+            weights = up * weights * self.layers[k].derivative
+
+    def _fluctuation(self, influences: list[Array], draws: Array, share: Array) -> Fluctuation:
+        variance = square_error = 0.0
+        for k, influence in enumerate(influences):
+            square = (influence - influence.mean()) ** 2
+            width = float(self.layers[k].fan_out)
+            variance += float(square.mean()) / width
+            square_error += float(square.var()) / len(square) / width**2
+        return Fluctuation(variance, square_error**0.5, draws, share)
 
 
-def _gradients(spec: NetworkSpec, layers: list[LayerKernels], chain: Chain, delta: Array) -> list[_Statistic]:
-    examples, networks, classes = delta.shape
-    flat = delta.reshape(examples, -1)
-    found, product = [], np.ones((examples, examples))
-    bias = initializers.get_bias(spec.bias).variance
-    for index in range(len(layers) - 1, -1, -1):
-        layer = layers[index]
-        if index < len(layers) - 1:
-            product = product * _gain(layers, index) * layer.derivative
-        own = {
-            "backprop_gradient": np.full(examples, 1 / examples),
-            "example_weight_gradient": np.diagonal(layer.below) / examples,
-            "batch_weight_gradient": layer.below / examples**2,
-            "batch_bias_gradient": np.full((examples, examples), 1 / examples**2),
-        }
-        response = chain.log_slope[index]
-        signal = response + 1 / (np.diagonal(layer.preactivation) - bias) if index else response
-        for name, weights in own.items():
-            square = weights.ndim == 2
-            shares = weights * (layer.backprop if square else np.diagonal(layer.backprop))
-            share = (shares.sum(axis=1) if square else shares) / shares.sum()
-            draws = _quadratic(weights * (product if square else np.diagonal(product)), flat)
-            draws = draws.reshape(networks, classes).mean(axis=1)
-            pairs = layer.backprop / examples**2 if name == "batch_weight_gradient" and index else None
-            below = share * (signal if "weight" in name else response)
-            found.append(_Statistic(name, index, below, draws, share, weights, pairs))
-    return found[::-1]
+def _record(layer: LayerKernels) -> Activation:
+    assert layer.record is not None  # noqa: S101
+    return layer.record
 
 
 def _quadratic(weights: Array, y: Array) -> Array:
-    """y' w y of every column."""
+    """y' w y of every column; w is a vector where it is diagonal."""
     if weights.ndim == 1:
         return np.asarray(weights @ y**2)
     return np.asarray(((weights @ y) * y).sum(axis=0))
 
 
-def _gain(layers: list[LayerKernels], index: int) -> float:
-    return float(layers[index + 1].fan_out * layers[index + 1].variance)
-
-
-def _add_layer(
-    spec: NetworkSpec,
-    layers: list[LayerKernels],
-    chain: Chain,
-    index: int,
-    inputs: Array | None,
-    delta: Array | None,
-    statistics: list[_Statistic],
-) -> None:
-    """Add what the units of one hidden layer do to every statistic."""
-    layer, record = layers[index], layers[index].record
-    assert isinstance(record, Activation)
-    examples = len(layer.preactivation)
-    units = min(max(SAMPLES // examples, MIN_UNITS), MAX_UNITS)
-    random = generator(0, Purpose.QUADRATURE, STREAM + index)
-    s = _root(layer.preactivation) @ random.normal(size=(examples, units))
-    f = record.function(s)
-    centred = f**2 - np.diagonal(layer.activation)[:, np.newaxis]
-    if delta is not None:
-        y = record.derivative(s) * _incoming(spec, layers, index, delta, units, random)
-    response = np.ones(examples)  # J from this layer to the one in hand
-    responses = [response]
-    for above in range(index, len(layers) - 1):
-        if above > index:
-            response = response * chain.responses[above].square[1]
-        response = response * chain.up[above]
-        responses.append(response)
-    for each in statistics:
-        if each.layer > index:
-            influence = (each.below * responses[each.layer - index]) @ centred
-            if each.pairs is not None and each.layer == index + 1:
-                share = each.share * responses[1] / (np.diagonal(layers[index + 1].preactivation) - initializers.get_bias(spec.bias).variance)
-                total = (each.pairs * layer.activation).sum()
-                influence = influence - share @ centred + _quadratic(each.pairs, f) / total
-        elif each.weights is not None:
-            drawn = np.resize(each.draws, units)
-            influence = _quadratic(each.weights, y) / drawn
-            influence += (each.share * chain.log_slope[index + 1] * chain.up[index]) @ centred
-            kernel = layer.derivative if each.weights.ndim == 2 else np.diagonal(layer.derivative)
-            each.weights = each.weights * kernel * _gain(layers, index)
-        elif each.layer == index:
-            own = s**2 if each.name == "preactivation" else f**2
-            influence = own.sum(axis=0) / own.sum(axis=0).mean()
-        else:
-            continue
-        each.add(influence, float(layer.fan_out))
-
-
 def _root(kernel: Array) -> Array:
     jitter = output_draws.JITTER * np.diagonal(kernel).max()
     return np.asarray(np.linalg.cholesky(kernel + np.eye(len(kernel)) * jitter))
-
-
-def _incoming(
-    spec: NetworkSpec, layers: list[LayerKernels], index: int, delta: Array, units: int, random: np.random.Generator
-) -> Array:
-    """Draw h = W dC/ds of the layer above for units of one layer, (examples, units), each of another network's outputs.
-
-    Given the outputs, h = sum_k u_k dC/ds_k with Gaussian u_k(a) independent over k whose covariance over the examples
-    is the product of the kernels between; directly below the outputs u_k is the weight itself.
-    """
-    examples, networks, classes = delta.shape
-    chosen = np.arange(units) % networks
-    if index == len(layers) - 2:
-        initializer, drawn = initializers.get(spec.initializer), []
-        fan_in, fan_out = spec.fans[-1]
-        while sum(map(len, drawn)) < units:
-            drawn.append(initializer.sample(random, fan_in, fan_out))
-        weights = np.concatenate(drawn)[:units]
-        return np.einsum("amk,mk->am", delta[:, chosen], weights)
-    product = np.full((examples, examples), _gain(layers, index) / classes)
-    for above in range(index + 1, len(layers) - 1):
-        product *= _gain(layers, above) * layers[above].derivative
-    root = _root(product)
-    found = np.zeros((examples, units))
-    for k in range(classes):
-        found += (root @ random.normal(size=(examples, units))) * delta[:, chosen, k]
-    return found
