@@ -20,7 +20,8 @@ derivatives in q and its relative shift b at fixed q are, with C = E f^2 f'^2,
 
 But weights met backward are those of the forward pass. Given s' = W' z of the layer above, W is v z s''/ q' and an
 independent rest, so that W g' holds v z P'/q' with P = s'g. With e = E P^2 / (q E g^2) - 1, 0 where g does not know s,
-a layer adds u C / (mu q') e' / n to b, and e = e' u q M'^2 / (q' mu) + 2 q mu'/mu.
+a layer adds u C / (mu q') e' / n to b, and e = e' u q M'^2 / (q' mu) + 2 q mu'/mu. Here e = 0 at the top:
+``unit_fluctuations`` has what begins there.
 """
 
 from __future__ import annotations
@@ -62,88 +63,81 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Top:
-    """What the gradients' chain starts from, each (examples,).
-
-    Parameters
-    ----------
-    log_slope, log_curvature : A and A'
-    alignment : e
-    """
-
-    log_slope: Array
-    log_curvature: Array
-    alignment: Array
-
-
-@dataclass(frozen=True)
-class Chain:
-    """What passes from layer to layer; lists over the layers, the output layer last, of arrays (examples,).
+class Forward:
+    """What passes forward; lists over the layers, the output layer last, of arrays (examples,).
 
     Parameters
     ----------
     responses : of the hidden layers, and of the output layer where it has an activation
     up : u = n v of the layer above, of the hidden layers
+    q, width : of each layer
     variance, shift : Var q and the shift of its mean
     excess : X
-    log_slope, log_curvature : A and A'
-    gradient_shift : b
     """
 
     responses: list[Response]
     up: list[float]
+    q: list[Array]
+    width: list[float]
     variance: list[Array]
     shift: list[Array]
     excess: list[Array]
-    log_slope: list[Array]
-    log_curvature: list[Array]
-    gradient_shift: list[Array]
 
-    def gradient(self, index: int) -> Array:
-        """Return the relative shift of E (dC/ds)^2 of a layer."""
-        a, curvature = self.log_slope[index], self.log_curvature[index]
-        second = (curvature + a**2) * self.variance[index]
-        return self.gradient_shift[index] + a * self.shift[index] + second / 2
-
-    def weight_gradient(self, index: int, signal: Array) -> Array:
-        """Return that of the example's weight gradient; ``signal`` is the part of q the layer below sends.
-
-        It has a factor in proportion to ``signal``, except in the first layer, whose inputs are given.
-        """
-        if not index:
-            return self.gradient(index)
-        own = (self.shift[index] + self.log_slope[index] * self.variance[index]) / signal
-        return self.gradient(index) + own
+    def preactivation(self, index: int) -> Array:
+        """Return the relative shift of E s^2 of a layer."""
+        return np.asarray(self.shift[index] / self.q[index])
 
     def activation(self, index: int) -> Array:
         """Return the relative shift of E f^2 of a layer."""
         square, slope, curvature = self.responses[index].square
-        return (slope * self.shift[index] + curvature * (self.variance[index] + self.excess[index]) / 2) / square
+        return np.asarray((slope * self.shift[index] + curvature * (self.variance[index] + self.excess[index]) / 2) / square)
+
+    def response(self, below: int, index: int) -> Array:
+        """Return J, what q of a layer gains by M of one below it."""
+        found = np.full_like(self.q[0], self.up[below])
+        for between in range(below + 1, index):
+            found *= self.responses[between].square[1] * self.up[between]
+        return found
 
 
-def chain(
-    spec: NetworkSpec, layers: list[LayerKernels], fourth: Array, top: Top | None = None
-) -> Chain:
-    """Carry variances and shifts through every layer.
+@dataclass(frozen=True)
+class Backward:
+    """What passes back from the output layer; lists as of ``Forward``.
 
     Parameters
     ----------
-    spec : NetworkSpec
-    layers : list of LayerKernels
-    fourth : (examples,)
-        Mean over the inputs of x^4.
-    top : Top, optional
-        Without it the output layer's gradient does not depend on the logits.
+    forward : Forward
+    log_slope, log_curvature : A and A'
+    fixed : b
     """
+
+    forward: Forward
+    log_slope: list[Array]
+    log_curvature: list[Array]
+    fixed: list[Array]
+
+    def shift(self, index: int, signal: Array | None = None) -> Array:
+        """Return the relative shift of E (dC/ds)^2 of a layer, or of the weight gradient.
+
+        ``signal`` is then the part of q that the layer below sends, to which the other factor is in proportion.
+        """
+        a, forward = self.log_slope[index], self.forward
+        variance, shift = forward.variance[index], forward.shift[index]
+        found = self.fixed[index] + a * shift + (self.log_curvature[index] + a**2) * variance / 2
+        return found if signal is None else found + (shift + a * variance) / signal
+
+
+def forward(spec: NetworkSpec, layers: list[LayerKernels], fourth: Array) -> Forward:
+    """Carry variances and shifts of q through every layer; ``fourth`` is the mean of x^4, (examples,)."""
     kurtosis = [initializers.get(spec.initializer).excess_kurtosis(*fans) for fans in spec.fans]
-    responses = [respond(layer.record, np.diagonal(layer.preactivation)) for layer in layers if layer.record]
-    hidden = len(layers) - 1
+    q = [np.diagonal(layer.preactivation) for layer in layers]
+    responses = [respond(layer.record, each) for layer, each in zip(layers, q, strict=True) if layer.record]
     up = [float(below.fan_out * layer.variance) for below, layer in zip(layers, layers[1:], strict=False)]
     widths = [float(layer.fan_out) for layer in layers]
     variance, shift, excess = [np.zeros_like(fourth)], [np.zeros_like(fourth)], []
     for index, layer in enumerate(layers):
         excess.append(kurtosis[index] * float(layer.variance) ** 2 * float(layer.fan_in) * fourth / 3)
-        if index == hidden:
+        if index == len(layers) - 1:
             break
         found = responses[index]
         square, slope, curvature = found.square
@@ -151,22 +145,27 @@ def chain(
         variance.append((up[index] * slope) ** 2 * variance[index] + noise)
         shift.append(up[index] * (slope * shift[index] + curvature * (variance[index] + excess[index]) / 2))
         fourth = found.noise + square**2
-    nothing = np.zeros_like(fourth)
-    top = top or Top(nothing, nothing, nothing)
-    log_slope, log_curvature, gradient_shift, alignment = [top.log_slope], [top.log_curvature], [nothing], top.alignment
-    for index in range(hidden - 1, -1, -1):
-        found, u = responses[index], up[index]
-        _, growth, bend = found.square
+    return Forward(responses, up, q, widths, variance, shift, excess)
+
+
+def backward(forward: Forward, log_slope: Array, log_curvature: Array) -> Backward:
+    """Carry A, A' and b down from the A and A' of the output layer, (examples,)."""
+    nothing = np.zeros_like(log_slope)
+    slopes, curvatures, fixed, alignment = [log_slope], [log_curvature], [nothing], nothing
+    for index in range(len(forward.up) - 1, -1, -1):
+        found, u, q = forward.responses[index], forward.up[index], forward.q[index]
+        square, growth, bend = found.square
         mu, slope, curvature = found.slope
-        a, a_slope, b = log_slope[0], log_curvature[0], gradient_shift[0]
-        q, above = (np.diagonal(layer.preactivation) for layer in layers[index : index + 2])
-        dependent = u * (found.product + mu * found.square[0]) / (mu * above) * alignment
-        alignment = alignment * u * q * growth**2 / (above * mu) + 2 * q * slope / mu
-        scatter = dependent + u * found.product / mu * a + u**2 * found.noise * (a_slope + a**2) / 2
-        gradient_shift.insert(0, b + scatter / widths[index] + excess[index] * (curvature / mu + u * bend * a) / 2)
-        log_slope.insert(0, slope / mu + u * growth * a)
-        log_curvature.insert(0, curvature / mu - (slope / mu) ** 2 + u * bend * a + (u * growth) ** 2 * a_slope)
-    return Chain(responses, up, variance, shift, excess, log_slope, log_curvature, gradient_shift)
+        a, a_slope = slopes[0], curvatures[0]
+        above = mu * forward.q[index + 1]
+        scatter = u * (found.product + mu * square) / above * alignment
+        alignment = alignment * u * q * growth**2 / above + 2 * q * slope / mu
+        scatter += u * found.product / mu * a + u**2 * found.noise * (a_slope + a**2) / 2
+        kurtosis = forward.excess[index] * (curvature / mu + u * bend * a) / 2
+        fixed.insert(0, fixed[0] + scatter / forward.width[index] + kurtosis)
+        slopes.insert(0, slope / mu + u * growth * a)
+        curvatures.insert(0, curvature / mu - (slope / mu) ** 2 + u * bend * a + (u * growth) ** 2 * a_slope)
+    return Backward(forward, slopes, curvatures, fixed)
 
 
 def respond(record: Activation, q: Array) -> Response:

@@ -11,9 +11,12 @@ import numpy as np
 
 from glorotlab import costs
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.output_draws import draw_logits
+from glorotlab.streams import Purpose, generator
 from glorotlab.theory.output_gradient import Labels
 from glorotlab.theory.quadrature import Array
+
+STREAM = 2
+"""Of ``Purpose.QUADRATURE``."""
 
 LOGITS, MIN_DRAWS, MAX_DRAWS = 2**22, 2**8, 2**12
 """Logits drawn in all, and the least and most networks."""
@@ -24,38 +27,26 @@ STEP = 0.05
 
 @dataclass(frozen=True)
 class OutputLaw:
-    """Draws of the output layer.
+    """Draws of the output layer, (examples, networks, classes).
 
     Parameters
     ----------
-    logits, gradient : (examples, networks, classes)
-        s and dC/ds.
-    projection : (examples, networks)
-        s . dC/ds / q, the part of the gradient along the logits.
-    log_slope, log_curvature : (examples,)
-        First and second derivative of ln E (dC/ds)^2 in q.
+    logits, gradient : s and dC/ds
+    less, more : dC/ds where q is smaller or larger by the share ``STEP``
     """
 
     logits: Array
     gradient: Array
-    projection: Array
-    log_slope: Array
-    log_curvature: Array
+    less: Array
+    more: Array
 
 
-def output_law(spec: NetworkSpec, kernel: Array, labels: Labels) -> OutputLaw:
-    """Draw logits of covariance ``kernel`` (examples, examples) in each unit."""
-    examples, record = len(kernel), costs.get(spec.output, spec.cost)
-    draws = min(max(LOGITS // (examples * spec.classes), MIN_DRAWS), MAX_DRAWS)
-    s = np.concatenate(list(draw_logits(kernel, spec.classes, draws)), axis=1)
-    y = np.broadcast_to(np.eye(spec.classes)[labels][:, np.newaxis], s.shape)
-    d, q = record.gradient(s, y), np.diagonal(kernel)
-    square = (d**2).mean(axis=(1, 2))
-    less, more = (np.log((record.gradient(s * (1 + h) ** 0.5, y) ** 2).mean(axis=(1, 2))) for h in (-STEP, STEP))
-    return OutputLaw(
-        s,
-        d,
-        (s * d).sum(axis=2) / q[:, np.newaxis],
-        (more - less) / (2 * STEP * q),
-        (more - 2 * np.log(square) + less) / (STEP * q) ** 2,
-    )
+def output_law(spec: NetworkSpec, roots: Array, labels: Labels) -> OutputLaw:
+    """Draw logits whose covariance over the examples has one of the ``roots`` (kernels, examples, examples)."""
+    kernels, examples, _ = roots.shape
+    record, classes = costs.get(spec.output, spec.cost), spec.classes
+    draws = -(-min(max(LOGITS // (examples * classes), MIN_DRAWS), MAX_DRAWS) // kernels)
+    normal = generator(0, Purpose.QUADRATURE, STREAM).normal(size=(kernels, examples, draws * classes))
+    s = np.moveaxis(roots @ normal, 0, 1).reshape(examples, kernels * draws, classes)
+    y = np.broadcast_to(np.eye(classes)[labels][:, np.newaxis], s.shape)
+    return OutputLaw(s, *(record.gradient(s * (1 + h) ** 0.5, y) for h in (0, -STEP, STEP)))
