@@ -119,14 +119,26 @@ class _Networks:
             self._run_backward()
 
     def _run_forward(self) -> Array:
-        """Fill s and f of every hidden layer; return roots of the output's kernels, each scaled to the expected q."""
+        """Fill s and f of every hidden layer, and what they are where q is the expected one by a power law.
+
+        Returns
+        -------
+        Roots of the output's kernels, each scaled to the expected q.
+        """
         self.s: list[Array] = []
         self.f: list[Array] = []
+        self.levelled: list[Array] = []
+        self.kernels: list[Array] = []
         kernel = np.broadcast_to(self.layers[0].preactivation, (self.networks, self.examples, self.examples))
         for k in range(self.hidden):
             normal = self.random.normal(size=(self.networks, self.examples, int(self.layers[k].fan_out)))
             self.s.append(_root(kernel) @ normal)
             self.f.append(_record(self.layers[k]).function(self.s[k]))
+            square, growth, _ = self.forward.responses[k].square
+            ratio = self.forward.q[k] / np.diagonal(kernel, axis1=1, axis2=2)
+            level = ratio ** (self.forward.q[k] * growth / (2 * square))
+            self.levelled.append(self.f[k] * level[:, :, np.newaxis])
+            self.kernels.append(kernel)
             variance = float(self.layers[k + 1].variance)
             kernel = variance * self.f[k] @ np.swapaxes(self.f[k], 1, 2) + self.bias
         scale = np.sqrt(self.forward.q[-1] / np.diagonal(kernel, axis1=1, axis2=2))
@@ -173,8 +185,12 @@ class _Networks:
         parts = [self._lower(k, slope / total * forward.response(k, index)) for k in range(index)]
         draws = np.ones(1)
         if index < self.hidden:
-            own = self._relative((self.s if name == "preactivation" else self.f)[index], square / total)
-            parts.append(own)
+            if name == "preactivation":
+                level = np.sqrt(square / np.diagonal(self.kernels[index], axis1=1, axis2=2))
+                values = self.s[index] * level[:, :, np.newaxis]
+            else:
+                values = self.levelled[index]
+            parts.append((values**2).sum(axis=1) / total)
         else:
             values = self.law.logits if name == "preactivation" else _record(layer).function(self.law.logits)
             draws = (values**2).mean(axis=(0, 2))
@@ -235,7 +251,7 @@ class _Networks:
         total = fresh[self.chosen, np.newaxis, np.newaxis] * self.spec.classes * self.examples**2
         weights = self.p[index] * (delta @ np.swapaxes(delta, 1, 2)) / total
         for k in range(index - 1, -1, -1):
-            yield k, _quadratic(weights, self.f[k])
+            yield k, _quadratic(weights, self.levelled[k])
             if k:
                 own = np.diagonal(weights, axis1=1, axis2=2)
                 others = weights * (1 - np.eye(self.examples))
@@ -245,13 +261,8 @@ class _Networks:
                 weights *= self.forward.up[k - 1]
 
     def _lower(self, k: int, slope: Array) -> Array:
-        """Influence of a layer's units through M, relative to each network's own M."""
-        return self._relative(self.f[k], slope * self.forward.responses[k].square[0])
-
-    def _relative(self, values: Array, slope: Array) -> Array:
-        """Sum over the examples of slope v^2 / mean v^2, (networks, units)."""
-        square = values**2
-        return np.einsum("a,nai->ni", slope, square / square.mean(axis=2, keepdims=True))
+        """Influence of a layer's units through M, (networks, units)."""
+        return _quadratic(slope, self.levelled[k])
 
     def _fluctuation(self, parts: list[Array], draws: Array, shift: float) -> Fluctuation:
         """Sum the variances within each network; ``parts`` are (networks, units) of the layers."""
