@@ -5,6 +5,7 @@ Outputs are few, so that a second moment over them scatters from network to netw
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +34,11 @@ class OutputLaw:
     ----------
     logits, gradient : s and dC/ds
     less, more : dC/ds where q is smaller or larger by the share ``STEP``
+    gradient_of : callable
+        dC/ds of other logits of that shape.
     """
 
+    gradient_of: Callable[[Array], Array]
     logits: Array
     gradient: Array
     less: Array
@@ -49,4 +53,8 @@ def output_law(spec: NetworkSpec, roots: Array, labels: Labels) -> OutputLaw:
     normal = generator(0, Purpose.QUADRATURE, STREAM).normal(size=(kernels, examples, draws * classes))
     s = np.moveaxis(roots @ normal, 0, 1).reshape(examples, kernels * draws, classes)
     y = np.broadcast_to(np.eye(classes)[labels][:, np.newaxis], s.shape)
-    return OutputLaw(s, *(record.gradient(s * (1 + h) ** 0.5, y) for h in (0, -STEP, STEP)))
+
+    def gradient(logits: Array) -> Array:
+        return record.gradient(logits, y)
+
+    return OutputLaw(gradient, s, *(gradient(s * (1 + h) ** 0.5) for h in (0, -STEP, STEP)))

@@ -20,7 +20,7 @@ from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, describe, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory import jacobian, mean_field
+from glorotlab.theory import bands, jacobian, mean_field
 from glorotlab.theory.mean_field import LayerKernels
 from glorotlab.theory.moments import LARGEST, SMALLEST
 from glorotlab.theory.output_draws import learning_speeds
@@ -58,6 +58,8 @@ def predict(
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     input_second_moment: float | None = None,
+    level: float | None = None,
+    networks: int = 1,
 ) -> xr.Dataset:
     """Predict per-layer statistics at initialisation by mean-field theory.
 
@@ -71,11 +73,17 @@ def predict(
     input_second_moment : float, optional
         E[x^2] of one example whose inputs have mean zero, from 1e-100 to 1e30; gradients are then those of a batch
         of one.
+    level : float, optional
+        Probability of bands, such as .95. Second moments and ``learning_speed`` then have ``V_low`` and ``V_high`` for
+        one network drawn once, its standard deviation ``V_std``, the ``V_shift`` of its mean at finite width, and the
+        errors of all that, ``V_quadrature_error``, ``V_expansion_error`` and ``V_sampling_error``; see ``bands``.
+    networks : int
+        The bands are for the mean of as many; ``V_std`` is always of one.
 
     Returns
     -------
     xarray.Dataset
-        LayerStatistics with dimension ``layer``. Attribute ``assumptions`` lists what it rests on;
+        LayerStatistics with dimension ``layer``; V itself is the mean-field value. Attribute ``assumptions`` lists what it rests on;
         ``numerical_error`` bounds (for sampled logits: is one standard error of) the relative error of the numerics,
         ``finite_width_error`` is the order of magnitude of what the limit of wide layers leaves out, see
         ``finite_width_error``; ``dependence_error`` that of gradient independence.
@@ -85,13 +93,17 @@ def predict(
     InvalidValueError
         Where an argument has the wrong shape, is not finite, or both or neither of the sources are given.
     AssumptionError
-        Where the theory has nothing to say: all inputs zero with zero biases; a signal or gradient that vanishes or
+        Where the theory has nothing to say: bands of weights that depend on each other, or of layers so narrow that a
+        logarithm's variance exceeds 1.5; all inputs zero with zero biases; a signal or gradient that vanishes or
         explodes beyond the range of float64; layers so narrow that ``finite_width_error`` exceeds 1; so many outputs
         that ``dependence_error`` exceeds .5; a numerical error above 1 %. The last comes from pairs of examples, but is
         raised for all statistics: those that need no pairs, second moments of one example, are predicted from
         ``input_second_moment``.
     """
-    found = propagate(spec, inputs=inputs, labels=labels, input_second_moment=input_second_moment)
+    if level is None and networks != 1:
+        raise InvalidValueError(f"networks {networks} without a level: give the level of the bands")
+    pairs = level is not None  # units are sampled layer by layer
+    found = propagate(spec, inputs=inputs, labels=labels, input_second_moment=input_second_moment, pairs=pairs)
     values = [_forward_values(spec, layer) for layer in found.layers]
     if found.labels is not None:
         for index, layer in enumerate(found.layers):
@@ -101,6 +113,10 @@ def predict(
     if found.labels is not None:
         errors["dependence_error"] = found.dependence
         columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, found.layers, found.labels)
+    if level is not None:
+        fourth = _fourth_moments(inputs, input_second_moment)
+        columns |= bands.bands(spec, found.layers, fourth, found.labels, columns, level, networks, found.error)
+        errors |= {"level": level, "networks": networks}
     return layer_statistics(
         columns,
         attributes={
@@ -113,6 +129,13 @@ def predict(
         | errors
         | ({} if inputs is None else digests(inputs, found.labels)),
     )
+
+
+def _fourth_moments(inputs: npt.ArrayLike | None, second_moment: float | None) -> Array:
+    """Mean of x^4 over the inputs of each example; of inputs that are not given, as of Gaussian ones."""
+    if inputs is None:
+        return np.array([3.0 * float(second_moment or 0.0) ** 2])
+    return np.asarray((np.asarray(inputs, dtype=np.float64) ** 4).mean(axis=1))
 
 
 @dataclass(frozen=True)

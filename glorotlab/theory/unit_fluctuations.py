@@ -44,6 +44,9 @@ STREAM = 3
 SAMPLES, MIN_NETWORKS, MAX_NETWORKS = 2**20, 8, 2**8
 """Pre-activations sampled in the widest layer, over examples, units and networks; least and most networks."""
 
+SLOPE_STRIDE = 4
+"""Every how many draws of the outputs their response to q is taken from."""
+
 TERMS = 64
 """Terms of the Hermite series of pair kernels."""
 
@@ -210,6 +213,8 @@ class _Networks:
         shares = weights * (np.diagonal(layer.backprop) if diagonal else layer.backprop)
         expected = float(shares.sum())
         share = (shares if diagonal else shares.sum(axis=1)) / expected
+        if index == self.hidden and "weight" not in name:
+            return self._fluctuation([], _forms(weights, self._scattered_gradient()) / expected, 0.0)
         draws, fresh, back = self._draws(weights, index)
         signal = self.forward.q[index] - self.bias if index and "weight" in name else None
         slope = share * back.log_slope[index]
@@ -228,18 +233,28 @@ class _Networks:
         return self._fluctuation(parts, draws / expected, float((share * back.shift(index, signal)).sum()))
 
     def _draws(self, weights: Array, index: int) -> tuple[Array, Array, Backward]:
-        """T of every draw of the outputs, that of weights met once, and what it responds to."""
+        """T of every draw of the outputs, that of weights met once in each network, and what it responds to."""
         q, kernel = self.forward.q[-1], self.layers[-1].preactivation
         p, r, twice = self.p[index], self.r[index], self.spec.classes * self.r[index] * kernel / np.outer(q, q)
         if weights.ndim == 1:
             p, r, twice = (np.diagonal(each) for each in (p, r, twice))
-        law = self.law
-        fresh, less, more = (_forms(weights * p, each) for each in (law.gradient, law.less, law.more))
+        law, some = self.law, slice(None, None, SLOPE_STRIDE)
         tau = (law.logits * law.gradient).sum(axis=2) / q[:, np.newaxis]
-        draws = fresh - _forms(weights * twice, law.gradient) + _quadratic(weights * r, tau)
-        low, middle, high = (np.log(each.mean()) for each in (less, fresh, more))
+        draws = _forms(weights * (p - twice), law.gradient) + _quadratic(weights * r, tau)
+        fresh = _forms(weights * p, law.gradient[:, self.chosen])
+        three = (_forms(weights * p, each[:, some]) for each in (law.less, law.gradient, law.more))
+        low, middle, high = (np.log(each.mean()) for each in three)
         slope, bend = (high - low) / (2 * STEP * q), (high - 2 * middle + low) / (STEP * q) ** 2
         return draws, fresh, finite_width.backward(self.forward, slope, bend)
+
+    def _scattered_gradient(self) -> Array:
+        """Return dC/ds of the output layer where q scatters and shifts as the hidden layers make it."""
+        found = self.signal("preactivation", self.hidden)
+        networks = self.law.logits.shape[1]
+        deviation = found.variance**0.5
+        normal = generator(0, Purpose.QUADRATURE, STREAM + 1).normal(size=(networks, 1))
+        growth = (1 + found.shift) * np.exp(deviation * normal - found.variance / 2)
+        return self.law.gradient_of(self.law.logits * np.sqrt(growth))
 
     def _signal_part(self, index: int, fresh: Array) -> Iterator[tuple[int, Array]]:
         """Yield the layers below and how their units move T through the kernel M of what enters the layer.
@@ -248,7 +263,7 @@ class _Networks:
         different examples, dM_ab/dQ_ab = E[f'_a f'_b].
         """
         delta = np.moveaxis(self.law.gradient[:, self.chosen], 0, 1)
-        total = fresh[self.chosen, np.newaxis, np.newaxis] * self.spec.classes * self.examples**2
+        total = fresh[:, np.newaxis, np.newaxis] * self.spec.classes * self.examples**2
         weights = self.p[index] * (delta @ np.swapaxes(delta, 1, 2)) / total
         for k in range(index - 1, -1, -1):
             yield k, _quadratic(weights, self.levelled[k])
