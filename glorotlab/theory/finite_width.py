@@ -26,6 +26,7 @@ a layer adds u C / (mu q') e' / n to b, and e = e' u q M'^2 / (q' mu) + 2 q mu'/
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,9 @@ class Forward:
     def activation(self, index: int) -> Array:
         """Return the relative shift of E f^2 of a layer."""
         square, slope, curvature = self.responses[index].square
-        return np.asarray((slope * self.shift[index] + curvature * (self.variance[index] + self.excess[index]) / 2) / square)
+        return np.asarray(
+            (slope * self.shift[index] + curvature * (self.variance[index] + self.excess[index]) / 2) / square
+        )
 
     def response(self, below: int, index: int) -> Array:
         """Return J, what q of a layer gains by M of one below it."""
@@ -132,7 +135,7 @@ def forward(spec: NetworkSpec, layers: list[LayerKernels], fourth: Array) -> For
     kurtosis = [initializers.get(spec.initializer).excess_kurtosis(*fans) for fans in spec.fans]
     q = [np.diagonal(layer.preactivation) for layer in layers]
     responses = [respond(layer.record, each) for layer, each in zip(layers, q, strict=True) if layer.record]
-    up = [float(below.fan_out * layer.variance) for below, layer in zip(layers, layers[1:], strict=False)]
+    up = [float(below.fan_out * layer.variance) for below, layer in itertools.pairwise(layers)]
     widths = [float(layer.fan_out) for layer in layers]
     variance, shift, excess = [np.zeros_like(fourth)], [np.zeros_like(fourth)], []
     for index, layer in enumerate(layers):

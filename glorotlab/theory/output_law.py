@@ -9,12 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from glorotlab import costs
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.output_gradient import Labels
 from glorotlab.theory.quadrature import Array
+
+Draws = npt.NDArray[np.float32]
 
 STREAM = 2
 """Of ``Purpose.QUADRATURE``."""
@@ -28,21 +31,21 @@ STEP = 0.05
 
 @dataclass(frozen=True)
 class OutputLaw:
-    """Draws of the output layer, (examples, networks, classes).
+    """Draws of the output layer, (examples, networks, classes) float32.
 
     Parameters
     ----------
     logits, gradient : s and dC/ds
     less, more : dC/ds where q is smaller or larger by the share ``STEP``
     gradient_of : callable
-        dC/ds of other logits of that shape.
+        dC/ds of logits times a factor for each network, (networks, 1).
     """
 
-    gradient_of: Callable[[Array], Array]
-    logits: Array
-    gradient: Array
-    less: Array
-    more: Array
+    gradient_of: Callable[[Array | float], Draws]
+    logits: Draws
+    gradient: Draws
+    less: Draws
+    more: Draws
 
 
 def output_law(spec: NetworkSpec, roots: Array, labels: Labels) -> OutputLaw:
@@ -54,7 +57,7 @@ def output_law(spec: NetworkSpec, roots: Array, labels: Labels) -> OutputLaw:
     s = np.moveaxis(roots @ normal, 0, 1).reshape(examples, kernels * draws, classes)
     y = np.broadcast_to(np.eye(classes)[labels][:, np.newaxis], s.shape)
 
-    def gradient(logits: Array) -> Array:
-        return record.gradient(logits, y)
+    def gradient(factor: Array | float) -> Draws:
+        return record.gradient(s * factor, y).astype(np.float32)
 
-    return OutputLaw(gradient, s, *(gradient(s * (1 + h) ** 0.5) for h in (0, -STEP, STEP)))
+    return OutputLaw(gradient, s.astype(np.float32), *(gradient((1 + h) ** 0.5) for h in (0, -STEP, STEP)))

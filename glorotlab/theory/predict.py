@@ -83,7 +83,8 @@ def predict(
     Returns
     -------
     xarray.Dataset
-        LayerStatistics with dimension ``layer``; V itself is the mean-field value. Attribute ``assumptions`` lists what it rests on;
+        LayerStatistics with dimension ``layer``; V itself is the mean-field value, without shift. Attribute
+        ``assumptions`` lists what it rests on;
         ``numerical_error`` bounds (for sampled logits: is one standard error of) the relative error of the numerics,
         ``finite_width_error`` is the order of magnitude of what the limit of wide layers leaves out, see
         ``finite_width_error``; ``dependence_error`` that of gradient independence.

@@ -14,7 +14,10 @@ on it is y' w y / T + sum_a c_a A_{k+1} u_k f_a^2 with y = f'(s) h and w the ker
 
 Outputs are few, and their gradients delta are drawn together with the logits s: T is meant given them. Weights met
 backward are those of the forward pass: of h = W g' the part along z is v z s'.g'/q' (``finite_width``). With
-tau = s.delta / q of the outputs D^l_ab = P_ab delta_a.delta_b / K + R_ab (tau_a tau_b - Q_ab delta_a.delta_b / (q_a q_b)),
+tau = s.delta / q of the outputs
+
+    D^l_ab = P_ab delta_a.delta_b / K + R_ab (tau_a tau_b - Q_ab delta_a.delta_b / (q_a q_b)),
+
 where P is the product of the kernels n v E[f' f'] between and R that of what is along z,
 R^l = n v E[f' f'] R^{l+1} + c c' E[f f' f f'], c = v at the top and c^l = n v M' c^{l+1}.
 """
@@ -23,8 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from glorotlab import initializers
 from glorotlab.activations import Activation
@@ -49,6 +54,8 @@ SLOPE_STRIDE = 4
 
 TERMS = 64
 """Terms of the Hermite series of pair kernels."""
+
+Samples = npt.NDArray[np.float32]
 
 GRADIENTS = ("backprop_gradient", "example_weight_gradient", "batch_weight_gradient", "batch_bias_gradient")
 
@@ -105,9 +112,7 @@ def fluctuations(
 class _Networks:
     """Units of networks drawn at their width, on a batch; arrays (networks, examples, units) for every hidden layer."""
 
-    def __init__(
-        self, spec: NetworkSpec, layers: list[LayerKernels], forward: Forward, labels: Labels | None
-    ) -> None:
+    def __init__(self, spec: NetworkSpec, layers: list[LayerKernels], forward: Forward, labels: Labels | None) -> None:
         self.spec, self.layers, self.forward = spec, layers, forward
         self.examples, self.hidden = len(layers[0].preactivation), len(layers) - 1
         self.gain = [float(layer.fan_out * layer.variance) for layer in layers[1:]]
@@ -122,52 +127,52 @@ class _Networks:
             self._run_backward()
 
     def _run_forward(self) -> Array:
-        """Fill s and f of every hidden layer, and what they are where q is the expected one by a power law.
+        """Fill s and f of every hidden layer, both of second moment 1 at any q, f by a power law.
 
         Returns
         -------
         Roots of the output's kernels, each scaled to the expected q.
         """
-        self.s: list[Array] = []
-        self.f: list[Array] = []
-        self.levelled: list[Array] = []
-        self.kernels: list[Array] = []
+        self.s: list[Samples] = []
+        self.f: list[Samples] = []
+        self.q: list[Array] = []
         kernel = np.broadcast_to(self.layers[0].preactivation, (self.networks, self.examples, self.examples))
         for k in range(self.hidden):
-            normal = self.random.normal(size=(self.networks, self.examples, int(self.layers[k].fan_out)))
-            self.s.append(_root(kernel) @ normal)
-            self.f.append(_record(self.layers[k]).function(self.s[k]))
-            square, growth, _ = self.forward.responses[k].square
-            ratio = self.forward.q[k] / np.diagonal(kernel, axis1=1, axis2=2)
-            level = ratio ** (self.forward.q[k] * growth / (2 * square))
-            self.levelled.append(self.f[k] * level[:, :, np.newaxis])
-            self.kernels.append(kernel)
-            variance = float(self.layers[k + 1].variance)
-            kernel = variance * self.f[k] @ np.swapaxes(self.f[k], 1, 2) + self.bias
-        scale = np.sqrt(self.forward.q[-1] / np.diagonal(kernel, axis1=1, axis2=2))
-        return _root(kernel * scale[:, :, np.newaxis] * scale[:, np.newaxis])
+            expected, (square, growth, _) = self.forward.q[k], self.forward.responses[k].square
+            q = np.diagonal(kernel, axis1=1, axis2=2)
+            scale = square * (q / expected) ** (expected * growth / square)
+            s = _root(kernel) @ self.random.normal(size=(self.networks, self.examples, int(self.layers[k].fan_out)))
+            f = _record(self.layers[k]).function(s)
+            kernel = float(self.layers[k + 1].variance) * f @ np.swapaxes(f, 1, 2) + self.bias
+            self.q.append(q)
+            self.s.append(_levelled(s, q))
+            self.f.append(_levelled(f, scale))
+        q = np.diagonal(kernel, axis1=1, axis2=2)
+        return _root(_scaled(kernel, np.sqrt(self.forward.q[-1] / q)))
 
     def _run_backward(self) -> None:
         """Fill y = f'(s) h of every hidden layer, each network with another draw of the outputs."""
-        self.y: list[Array] = [np.empty(0)] * self.hidden
+        self.y: list[Samples] = [np.empty(0, dtype=np.float32)] * self.hidden
         draws = self.law.gradient.shape[1]
         self.chosen = np.arange(self.networks) * (draws // self.networks)
         initializer = initializers.get(self.spec.initializer)
+        d: Array = np.moveaxis(self.law.gradient[:, self.chosen], 0, 1).astype(np.float64)
         for k in range(self.hidden - 1, -1, -1):
             if k == self.hidden - 1:  # few outputs: the kurtosis of the weights counts
                 fans = self.spec.fans[-1]
                 weights = np.stack([initializer.sample(self.random, *fans) for _ in range(self.networks)])
-                h = np.moveaxis(self.law.gradient[:, self.chosen], 0, 1) @ np.swapaxes(weights, 1, 2)
+                h = d @ np.swapaxes(weights, 1, 2)
             else:
-                variance = float(self.layers[k + 1].variance)
-                root = _root(variance * self.y[k + 1] @ np.swapaxes(self.y[k + 1], 1, 2))
-                h = root @ self.random.normal(size=self.s[k].shape)
-            self.y[k] = _record(self.layers[k]).derivative(self.s[k]) * h
+                root = _root(float(self.layers[k + 1].variance) * d @ np.swapaxes(d, 1, 2))
+                h = root @ self.random.normal(size=(self.networks, self.examples, int(self.layers[k].fan_out)))
+            d = h * _record(self.layers[k]).derivative(self.s[k] * np.sqrt(self.q[k])[:, :, np.newaxis])
+            self.y[k] = _levelled(d, np.full(d.shape[:2], (d**2).mean()))
 
     def _kernels(self) -> None:
         """Set P and R of every layer, and the slopes of M in q."""
         ones = np.ones((self.examples, self.examples))
-        self.p, self.r, self.slopes = [ones], [0 * ones], []
+        self.p, self.r = [ones], [0 * ones]
+        self.slopes: list[Array] = []
         coefficient = np.full(self.examples, 1 / self.spec.classes)
         for k in range(self.hidden - 1, -1, -1):
             layer, gain = self.layers[k], self.gain[k] * self.layers[k].derivative
@@ -188,15 +193,10 @@ class _Networks:
         parts = [self._lower(k, slope / total * forward.response(k, index)) for k in range(index)]
         draws = np.ones(1)
         if index < self.hidden:
-            if name == "preactivation":
-                level = np.sqrt(square / np.diagonal(self.kernels[index], axis1=1, axis2=2))
-                values = self.s[index] * level[:, :, np.newaxis]
-            else:
-                values = self.levelled[index]
-            parts.append((values**2).sum(axis=1) / total)
+            parts.append(_quadratic(square / total, (self.s if name == "preactivation" else self.f)[index]))
         else:
             values = self.law.logits if name == "preactivation" else _record(layer).function(self.law.logits)
-            draws = (values**2).mean(axis=(0, 2))
+            draws = (values.astype(np.float64) ** 2).mean(axis=(0, 2))
             draws /= draws.mean()
         return self._fluctuation(parts, draws, float((square * shift).sum() / total))
 
@@ -239,22 +239,23 @@ class _Networks:
         if weights.ndim == 1:
             p, r, twice = (np.diagonal(each) for each in (p, r, twice))
         law, some = self.law, slice(None, None, SLOPE_STRIDE)
-        tau = (law.logits * law.gradient).sum(axis=2) / q[:, np.newaxis]
+        tau = ((law.logits * law.gradient).sum(axis=2) / q[:, np.newaxis]).astype(np.float32)
         draws = _forms(weights * (p - twice), law.gradient) + _quadratic(weights * r, tau)
+        draws = np.maximum(draws, 0)  # to first order it may be negative
         fresh = _forms(weights * p, law.gradient[:, self.chosen])
         three = (_forms(weights * p, each[:, some]) for each in (law.less, law.gradient, law.more))
         low, middle, high = (np.log(each.mean()) for each in three)
         slope, bend = (high - low) / (2 * STEP * q), (high - 2 * middle + low) / (STEP * q) ** 2
         return draws, fresh, finite_width.backward(self.forward, slope, bend)
 
-    def _scattered_gradient(self) -> Array:
+    def _scattered_gradient(self) -> Samples:
         """Return dC/ds of the output layer where q scatters and shifts as the hidden layers make it."""
         found = self.signal("preactivation", self.hidden)
         networks = self.law.logits.shape[1]
         deviation = found.variance**0.5
         normal = generator(0, Purpose.QUADRATURE, STREAM + 1).normal(size=(networks, 1))
         growth = (1 + found.shift) * np.exp(deviation * normal - found.variance / 2)
-        return self.law.gradient_of(self.law.logits * np.sqrt(growth))
+        return self.law.gradient_of(np.sqrt(growth))
 
     def _signal_part(self, index: int, fresh: Array) -> Iterator[tuple[int, Array]]:
         """Yield the layers below and how their units move T through the kernel M of what enters the layer.
@@ -266,7 +267,7 @@ class _Networks:
         total = fresh[:, np.newaxis, np.newaxis] * self.spec.classes * self.examples**2
         weights = self.p[index] * (delta @ np.swapaxes(delta, 1, 2)) / total
         for k in range(index - 1, -1, -1):
-            yield k, _quadratic(weights, self.levelled[k])
+            yield k, _quadratic(_scaled(weights, np.sqrt(self.forward.responses[k].square[0])), self.f[k])
             if k:
                 own = np.diagonal(weights, axis1=1, axis2=2)
                 others = weights * (1 - np.eye(self.examples))
@@ -277,7 +278,7 @@ class _Networks:
 
     def _lower(self, k: int, slope: Array) -> Array:
         """Influence of a layer's units through M, (networks, units)."""
-        return _quadratic(slope, self.levelled[k])
+        return _quadratic(slope * self.forward.responses[k].square[0], self.f[k])
 
     def _fluctuation(self, parts: list[Array], draws: Array, shift: float) -> Fluctuation:
         """Sum the variances within each network; ``parts`` are (networks, units) of the layers."""
@@ -296,13 +297,17 @@ def _pair_kernels(record: Activation, layer: LayerKernels) -> tuple[Array, Array
     def product(s: Array) -> Array:
         return np.asarray(record.function(s) * record.derivative(s))
 
-    functions = [record.function, scaled, product]
+    functions: list[quadrature.Function] = [record.function, scaled, product]
     f, grown, both = quadrature.hermite_coefficients(functions, q, TERMS, record.kinks)
-    squares = quadrature.expectations([lambda s, g=g: g(s) ** 2 for g in functions], q, record.kinks)
+    squares = quadrature.expectations([_squared(each) for each in functions], q, record.kinks)
     scaled_kernel, _ = mehler_sum(grown, f, rho, squares[1], squares[0])  # E[s f'(s_a) f(s_b)]
     along, _ = mehler_sum(both, both, rho, squares[2], squares[2])
     np.fill_diagonal(along, squares[2])
     return (scaled_kernel - kernel * layer.derivative) / (2 * q[:, np.newaxis]), along
+
+
+def _squared(function: quadrature.Function) -> quadrature.Function:
+    return lambda s: function(s) ** 2
 
 
 def _record(layer: LayerKernels) -> Activation:
@@ -310,14 +315,25 @@ def _record(layer: LayerKernels) -> Activation:
     return layer.record
 
 
-def _quadratic(weights: Array, y: Array) -> Array:
-    """y' w y along the last but one axis of y; w is a vector where it is diagonal."""
-    if weights.ndim == 1:
-        return np.asarray(weights @ y**2)
-    return np.asarray(((weights @ y) * y).sum(axis=-2))
+def _quadratic(weights: Array, y: Samples) -> Array:
+    """Quadratic form y' w y along the last but one axis of y; w is a vector where it is diagonal."""
+    size = np.abs(weights).max()
+    scaled = (weights / (size or 1.0)).astype(np.float32)
+    found = scaled @ y**2 if weights.ndim == 1 else ((scaled @ y) * y).sum(axis=-2)
+    return np.asarray(found * size, dtype=np.float64)
 
 
-def _forms(weights: Array, delta: Array) -> Array:
+def _scaled(kernel: Array, scale: Array) -> Array:
+    """Multiply rows and columns by ``scale``."""
+    return np.asarray(kernel * scale[..., :, np.newaxis] * scale[..., np.newaxis, :])
+
+
+def _levelled(values: npt.NDArray[np.floating[Any]], second_moment: Array) -> Samples:
+    """Divide samples (networks, examples, units) by the root of their second moment (networks, examples)."""
+    return np.asarray(values / np.sqrt(second_moment)[:, :, np.newaxis], dtype=np.float32)
+
+
+def _forms(weights: Array, delta: Samples) -> Array:
     """Mean over the classes of delta' w delta of every draw (examples, draws, classes)."""
     examples, draws, classes = delta.shape
     return np.asarray(_quadratic(weights, delta.reshape(examples, -1)).reshape(draws, classes).mean(axis=1))
