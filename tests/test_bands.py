@@ -70,25 +70,23 @@ def test_a_band_holds_its_share_of_networks(case):
         assert (inside[known] <= most).all(), (name, inside)
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[3]], ids=" ".join)
-def test_the_mean_is_shifted_as_predicted(case):
-    """Mean over 12,000 networks of three layers of 40 units on one example, within 1e-6 in all.
+@pytest.mark.parametrize(("case", "layers"), [(CASES[0], "20,40x3,4"), (CASES[3], "20,60x5,4")])
+def test_the_mean_is_shifted_as_predicted(case, layers):
+    """Mean over 8,000 networks on one example. Chance: 1e-6 in all; left to higher orders are shift^2 / 2 and 1 %.
 
-    Half of the shift and 1 % are left to higher orders; the mean-field value itself is rejected in the first layer's
-    gradient of GELU, by 2.7 standard errors or more.
+    One network scatters by its own size, so that this detects errors of 10 %.
     """
-    spec = spec_of(*case, layers="20,40x3,4")
+    spec = spec_of(*case, layers=layers)
     x, y = data(spec, 1)
-    predicted, found = predict(spec, inputs=x, labels=y, level=LEVEL), drawn(spec, x, y, 12_000, seed=1)
-    critical = stats.norm.isf(1e-6 / (2 * 2 * 4 * len(found)))
+    predicted, found = predict(spec, inputs=x, labels=y, level=LEVEL), drawn(spec, x, y, 8000, seed=1)
+    critical = stats.norm.isf(1e-6 / (2 * 2 * 6 * len(found)))
     for name, values in found.items():
         value, shift = predicted[name].values, predicted[f"{name}_shift"].values
         error = critical * values.std(axis=0) / math.sqrt(len(values))
-        off = np.abs(values.mean(axis=0) - value - shift)
+        off, allowed = np.abs(values.mean(axis=0) - value - shift), error + 0.01 * value + shift**2 / (2 * value)
         known = np.isfinite(value)
-        assert (off[known] <= (error + np.abs(shift) / 2 + 0.01 * value)[known]).all(), name
-        if case[0] == "gelu" and name == "backprop_gradient_second_moment":
-            assert values.mean(axis=0)[0] - value[0] > error[0] / 2
+        assert (off[known] <= allowed[known]).all(), name
+        assert (allowed < 0.1 * value)[known].all(), name
 
 
 def test_one_layer_scatters_as_chi_square():
@@ -134,13 +132,15 @@ def test_the_mean_of_several_networks_scatters_less():
 
 
 def test_inputs_and_their_second_moment_give_the_same_bands():
-    spec = spec_of("tanh", GLOROT, "normal")
-    x = np.full((1, 20), 0.6)
-    x[0, ::2] *= -1
+    """Inputs with E x^4 = 3 (E x^2)^2, which enters with uniform weights."""
+    spec = spec_of("tanh", GLOROT, "uniform", "21,60x3,4")
+    x = np.zeros((1, 21))
+    x[0, ::3] = math.sqrt(3) * 0.6
     left = predict(spec, inputs=x, labels=[0], level=0.9)
     right = predict(spec, input_second_moment=0.36, level=0.9)
     for name in left:
-        np.testing.assert_allclose(left[name].values, right[name].values, rtol=1e-5, atol=1e-7, err_msg=str(name))
+        if not str(name).partition("_second_moment")[0].endswith(("mean", "variance")):
+            np.testing.assert_allclose(left[name].values, right[name].values, rtol=1e-5, atol=1e-7, err_msg=str(name))
 
 
 def test_a_level_changes_nothing_else_and_is_reproducible():

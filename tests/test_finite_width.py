@@ -59,6 +59,28 @@ def test_uniform_weights_shift_what_is_curved():
     assert spec.fans[0] == (9, 50)
 
 
+def test_a_gradient_shift_written_out_for_sin():
+    """Two layers, output gradients that do not depend on the logits; u = n v = 2.
+
+    The upper layer's gradient is along its signal by e = 2 q mu'/mu, the outputs' not at all.
+    """
+    forward, _ = chain("sin", "9,50,80,3", "variance_scaling(scale=2, mode=fan_in, distribution=normal)", 0.4)
+    lower, upper = 2 * 0.4, 1 - np.exp(-4 * 0.4)  # q
+    mu, slope, bend = ((1 + np.exp(-2 * upper)) / 2, -np.exp(-2 * upper), 2 * np.exp(-2 * upper))
+    a = slope / mu
+    curvature = bend / mu - a**2
+    e2, e8 = np.exp(-2 * lower), np.exp(-8 * lower)
+    square, gain, product = (1 - e2) / 2, (1 + e2) / 2, (1 - e8) / 8
+    noise = 3 / 8 - e2 / 2 + e8 / 8 - square**2
+    along = 2 * product / (gain * upper) * 2 * upper * slope / mu
+    together = 2 * (product - gain * square) / gain * a + 4 * noise * (curvature + a**2) / 2
+    backward = finite_width.backward(forward, np.zeros(1), np.zeros(1))
+    np.testing.assert_allclose(forward.q[:2], [[lower], [upper]], rtol=1e-9)
+    np.testing.assert_allclose(backward.fixed[0], (along + together) / 50, rtol=1e-9)
+    np.testing.assert_allclose(backward.fixed[1], 0, atol=1e-15)
+    assert abs(along) > 0.3 * abs(together)
+
+
 def test_units_of_few_inputs_with_uniform_weights():
     """E sin^2(s) for s a sum of 9 uniform numbers is known from its characteristic function: 1 - E cos(2 s) over 2."""
     forward, spec = chain("sin", "9,50,3", "variance_scaling(scale=1, mode=fan_in, distribution=uniform)", 0.2, 1.0)

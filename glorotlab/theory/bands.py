@@ -29,7 +29,7 @@ MAX_VARIANCE = 1.5
 large."""
 
 POINTS = 2**16
-"""Quantiles of the law of one T."""
+"""Values that stand for the law of one T, at least."""
 
 COLUMNS = {name: f"{name}_second_moment" for name in ("preactivation", "activation", *unit_fluctuations.GRADIENTS)}
 
@@ -40,12 +40,12 @@ class Law:
 
     Parameters
     ----------
-    quantiles : (points,)
-        In order.
+    values : (points,)
+        Of equal probability.
     fluctuation : Fluctuation
     """
 
-    quantiles: Array
+    values: Array
     fluctuation: Fluctuation
 
     def band(self, level: float, networks: int) -> tuple[float, float]:
@@ -54,10 +54,10 @@ class Law:
 
         tail = (1 - level) / 2
         if networks == 1:
-            low, high = np.quantile(self.quantiles, [tail, 1 - tail])
+            low, high = np.quantile(self.values, [tail, 1 - tail])
             return float(low), float(high)
-        mean = self.quantiles.mean()
-        variance = np.log1p(self.quantiles.var() / mean**2 / networks)
+        mean = self.values.mean()
+        variance = np.log1p(self.values.var() / mean**2 / networks)
         reach = -ndtri(tail) * np.sqrt(variance)
         return float(mean * np.exp(-variance / 2 - reach)), float(mean * np.exp(-variance / 2 + reach))
 
@@ -77,7 +77,7 @@ def law(found: Fluctuation, power: float = 1.0) -> Law:
     normal = ndtri((np.arange(count) + 0.5) / count)
     normal /= normal.std()
     factors = (1 + found.shift) * np.exp(found.variance**0.5 * normal - found.variance / 2)
-    return Law(np.sort(np.multiply.outer(found.draws, factors), axis=None) ** power, found)
+    return Law(np.multiply.outer(found.draws, factors).ravel() ** power, found)
 
 
 def bands(
@@ -145,7 +145,7 @@ def _columns(
     rows = np.full((len(values), len(suffixes)), np.nan)
     for row, value, scale, each in zip(rows, values, scales, laws, strict=False):
         low, high = each.band(level, networks)
-        std, mean = float(each.quantiles.std()), float(each.quantiles.mean())
+        std, mean = float(each.values.std()), float(each.values.mean())
         shift = mean - value / scale
         expansion = shift**2 / 2 + error.expansion * std  # the next term of exp(shift), and of the deviation
         row[:] = std, shift, low, high, error.numerical * mean, expansion, each.sampling_error() * std
