@@ -84,6 +84,7 @@ def bands(
     spec: NetworkSpec,
     layers: list[LayerKernels],
     fourth: Array,
+    inputs: Array | None,
     labels: Labels | None,
     values: Mapping[str, Array],
     level: float,
@@ -98,6 +99,7 @@ def bands(
     layers : list of LayerKernels
     fourth : (examples,)
         Mean over the inputs of x^4.
+    inputs : (examples, fan_in), optional
     labels : (examples,) or None
     values : mapping of str to (layer,)
         Mean-field values.
@@ -116,7 +118,7 @@ def bands(
         Where units of a layer are not independent, or layers are too narrow.
     """
     _check(spec, level, networks)
-    found = unit_fluctuations.fluctuations(spec, layers, finite_width.forward(spec, layers, fourth), labels)
+    found = unit_fluctuations.fluctuations(spec, layers, finite_width.forward(spec, layers, fourth), inputs, labels)
     error = _Error(numerical_error, sum(1 / fan_out for _, fan_out in spec.fans[:-1]))
     columns: dict[str, Array] = {}
     for name, fluctuation in found.items():

@@ -22,7 +22,7 @@ Draws = npt.NDArray[np.float32]
 STREAM = 2
 """Of ``Purpose.QUADRATURE``."""
 
-LOGITS, MIN_DRAWS, MAX_DRAWS = 2**22, 2**8, 2**12
+LOGITS, MIN_DRAWS, MAX_DRAWS = 2**22, 2**6, 2**12
 """Logits drawn in all, and the least and most networks."""
 
 STEP = 0.05

@@ -115,8 +115,9 @@ def predict(
         errors["dependence_error"] = found.dependence
         columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, found.layers, found.labels)
     if level is not None:
-        fourth = _fourth_moments(inputs, input_second_moment)
-        columns |= bands.bands(spec, found.layers, fourth, found.labels, columns, level, networks, found.error)
+        x = None if inputs is None else np.asarray(inputs, dtype=np.float64)
+        fourth = _fourth_moments(x, input_second_moment)
+        columns |= bands.bands(spec, found.layers, fourth, x, found.labels, columns, level, networks, found.error)
         errors |= {"level": level, "networks": networks}
     return layer_statistics(
         columns,
@@ -132,11 +133,11 @@ def predict(
     )
 
 
-def _fourth_moments(inputs: npt.ArrayLike | None, second_moment: float | None) -> Array:
+def _fourth_moments(inputs: Array | None, second_moment: float | None) -> Array:
     """Mean of x^4 over the inputs of each example; of inputs that are not given, as of Gaussian ones."""
     if inputs is None:
         return np.array([3.0 * float(second_moment or 0.0) ** 2])
-    return np.asarray((np.asarray(inputs, dtype=np.float64) ** 4).mean(axis=1))
+    return np.asarray((inputs**4).mean(axis=1))
 
 
 @dataclass(frozen=True)

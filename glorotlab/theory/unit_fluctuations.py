@@ -4,9 +4,9 @@ A statistic T of one network is a function of means over the units of its layers
 the mean of their influences x_k, which depend on a unit's pre-activations s over the batch and on the gradients
 h = W dC/ds^{k+1} that reach it, so that Var ln T = sum_k Var(x_k) / n_k (the delta method; for one example it is the
 recursion of Yaida 2020 and Roberts, Yaida & Hanin 2022, and its counterpart for gradients). Units are sampled: their
-variances then hold every correlation between examples, between f and f', and the kurtosis of weights over few outputs,
-without moments of four examples. They come from networks of the widths asked for, drawn kernel by kernel: given
-Q^k the units are N(0, Q^k), and Q^{k+1} is the mean over them. The kernels scatter, which adds to Var(x_k).
+variances then hold every correlation between examples, between f and f', and the kurtosis of weights over few inputs
+or outputs, without moments of four examples. They come from networks of the widths asked for, drawn kernel by kernel:
+given Q^k the units are N(0, Q^k), and Q^{k+1} is the mean over them. The kernels scatter, which adds to Var(x_k).
 
 With J_kl = dq^l / dM^k and A_l = d ln E (dC/ds^l)^2 / dq (``finite_width``) and c_a the example's share of T, x_k of a
 gradient's T in layer l is sum_a c_a A_l J_kl f_a^2 for k < l; of a weight gradient also the response of M^{l-1}. From l
@@ -84,7 +84,7 @@ class Fluctuation:
 
 
 def fluctuations(
-    spec: NetworkSpec, layers: list[LayerKernels], forward: Forward, labels: Labels | None
+    spec: NetworkSpec, layers: list[LayerKernels], forward: Forward, inputs: Array | None, labels: Labels | None
 ) -> dict[str, list[Fluctuation]]:
     """Return the scatter of every second moment that is pooled over the batch, a list over the layers for each name.
 
@@ -94,10 +94,12 @@ def fluctuations(
     layers : list of LayerKernels
         With the backward pass where gradients are wanted.
     forward : Forward
+    inputs : (examples, fan_in), optional
+        Without them the first layer's pre-activations are taken as Gaussian, whatever the weights.
     labels : (examples,), optional
         Without them gradients are left out.
     """
-    networks = _Networks(spec, layers, forward, labels)
+    networks = _Networks(spec, layers, forward, inputs, labels)
     names = ("preactivation", "activation", *(() if labels is None else GRADIENTS))
     found: dict[str, list[Fluctuation]] = {name: [] for name in names}
     for index, layer in enumerate(layers):
@@ -112,7 +114,14 @@ def fluctuations(
 class _Networks:
     """Units of networks drawn at their width, on a batch; arrays (networks, examples, units) for every hidden layer."""
 
-    def __init__(self, spec: NetworkSpec, layers: list[LayerKernels], forward: Forward, labels: Labels | None) -> None:
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        layers: list[LayerKernels],
+        forward: Forward,
+        inputs: Array | None,
+        labels: Labels | None,
+    ) -> None:
         self.spec, self.layers, self.forward = spec, layers, forward
         self.examples, self.hidden = len(layers[0].preactivation), len(layers) - 1
         self.gain = [float(layer.fan_out * layer.variance) for layer in layers[1:]]
@@ -120,13 +129,13 @@ class _Networks:
         self.random = generator(0, Purpose.QUADRATURE, STREAM)
         widest = max([*spec.layer_sizes[1:-1], 1])
         self.networks = min(max(SAMPLES // (self.examples * widest), MIN_NETWORKS), MAX_NETWORKS)
-        roots = self._run_forward()
+        roots = self._run_forward(inputs)
         self.law = output_law(spec, roots, np.zeros(self.examples, dtype=np.int64) if labels is None else labels)
         if labels is not None:
             self._kernels()
             self._run_backward()
 
-    def _run_forward(self) -> Array:
+    def _run_forward(self, inputs: Array | None) -> Array:
         """Fill s and f of every hidden layer, both of second moment 1 at any q, f by a power law.
 
         Returns
@@ -141,7 +150,10 @@ class _Networks:
             expected, (square, growth, _) = self.forward.q[k], self.forward.responses[k].square
             q = np.diagonal(kernel, axis1=1, axis2=2)
             scale = square * (q / expected) ** (expected * growth / square)
-            s = _root(kernel) @ self.random.normal(size=(self.networks, self.examples, int(self.layers[k].fan_out)))
+            if k or inputs is None:
+                s = _root(kernel) @ self.random.normal(size=(self.networks, self.examples, int(self.layers[k].fan_out)))
+            else:
+                s = np.stack([self._first_layer(inputs) for _ in range(self.networks)])
             f = _record(self.layers[k]).function(s)
             kernel = float(self.layers[k + 1].variance) * f @ np.swapaxes(f, 1, 2) + self.bias
             self.q.append(q)
@@ -149,6 +161,12 @@ class _Networks:
             self.f.append(_levelled(f, scale))
         q = np.diagonal(kernel, axis1=1, axis2=2)
         return _root(_scaled(kernel, np.sqrt(self.forward.q[-1] / q)))
+
+    def _first_layer(self, inputs: Array) -> Array:
+        """Draw pre-activations of the first layer, with its own weights: inputs are few or sparse."""
+        fan_in, fan_out = self.spec.fans[0]
+        weights = initializers.get(self.spec.initializer).sample(self.random, fan_in, fan_out)
+        return inputs @ weights + initializers.get_bias(self.spec.bias).sample(self.random, fan_out)
 
     def _run_backward(self) -> None:
         """Fill y = f'(s) h of every hidden layer, each network with another draw of the outputs."""
