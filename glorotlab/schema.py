@@ -107,6 +107,10 @@ UNCERTAINTY = {
     "sem": "standard error of the mean over networks",
     "low": "lower end of the band for one network drawn once",
     "high": "upper end of the band for one network drawn once",
+    "shift": "shift of the mean over networks at finite width, to first order in 1 / width",
+    "quadrature_error": "error of the band's ends from the numerics of the mean-field value",
+    "expansion_error": "error of the band's ends from higher orders in 1 / width, an order of magnitude",
+    "sampling_error": "standard error of the band's ends from sampled units and outputs",
 }
 """Suffixes that carry the uncertainty of a variable."""
 
@@ -121,8 +125,8 @@ def describe(name: str) -> Variable:
     """Return the schema's entry of a variable, uncertainty suffixes included; KeyError where there is none."""
     if name in VARIABLES:
         return VARIABLES[name]
-    base, _, suffix = name.rpartition("_")
-    entry = VARIABLES[base]
+    suffix = next((suffix for suffix in UNCERTAINTY if name.endswith(f"_{suffix}")), "")
+    entry = VARIABLES[name.removesuffix(f"_{suffix}")]
     return Variable(name, f"{entry.long_name}: {UNCERTAINTY[suffix]}", entry.dims, entry.units, entry.equation)
 
 

@@ -158,16 +158,20 @@ def test_linear_networks_follow_the_exact_second_moment_recursion(bias):
 
 
 def test_linear_deep_gradients_are_products_of_variances():
-    """Equations 6 and 7 of Glorot & Bengio (2010) with f' = 1, for one example."""
+    """Equations 6 and 7 of Glorot & Bengio (2010) with f' = 1, for one example; dC/ds is s - y at the top.
+
+    Of dC/ds = W dC/ds' the part n v H' s of the layer's own s adds to them, with H = d^2C/ds^2 (``dependence``).
+    """
     spec = NetworkSpec.parse("30,20,10,4", activation="linear", initializer="normal(std=0.3)", output="linear")
     found = predict(spec, input_second_moment=0.7)
     v, sizes = 0.09, spec.layer_sizes
     q = [0.7]
     for size in sizes[:-1]:
         q.append(q[-1] * size * v)
-    d = [q[-1] + 1 / 4]
-    for size in sizes[:1:-1]:
-        d.insert(0, d[0] * size * v)
+    d, curvature = [q[-1] + 1 / 4], 1.0
+    for size, square in zip(sizes[:1:-1], q[-2:0:-1], strict=True):
+        curvature *= size * v
+        d.insert(0, d[0] * size * v + curvature**2 * square)
     np.testing.assert_allclose(found["preactivation_second_moment"], q[1:], rtol=1e-12)
     np.testing.assert_allclose(found["backprop_gradient_second_moment"], d, rtol=1e-12)
     weights = np.array(q[:-1]) * d

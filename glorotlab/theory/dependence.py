@@ -31,24 +31,15 @@ TERMS, TOLERANCE = 16, 1e-6
 """Of the Hermite series, and of its coefficients; what the series omits is put at the order after."""
 
 
-def along_signal(record: Activation, layer: LayerKernels, part: Array) -> Array:
-    """Return what the weights above add to the layer's D: part_a part_b E[(f f')(s_a) (f f')(s_b)], part = n v H.
-
-    Parameters
-    ----------
-    record : Activation
-        The layer's.
-    layer : LayerKernels
-        Of a hidden layer, (examples, examples).
-    part : (examples,)
-    """
+def along_signal(record: Activation, layer: LayerKernels) -> Array:
+    """Return E[(f f')(s_a) (f f')(s_b)] of a hidden layer whose activation is ``record``, (examples, examples)."""
     q, rho = np.diagonal(layer.preactivation), correlation(layer.preactivation)
     nodes, interpolate = log_nodes(q, TOLERANCE)
     (coefficients,) = quadrature.hermite_coefficients([partial(_product, record)], nodes, TERMS, record.kinks)
     coefficients = interpolate(coefficients)
     rest = np.sqrt(np.clip(layer.product_square - (coefficients**2).sum(axis=0), 0, None))
-    pairs = symmetric_sum(coefficients, rho) + np.sign(rho) * np.abs(rho) ** TERMS * np.outer(rest, rest)
-    return np.asarray(np.outer(part, part) * pairs)
+    beyond = np.sign(rho) * np.abs(rho) ** TERMS * np.outer(rest, rest)
+    return np.asarray(symmetric_sum(coefficients, rho) + beyond)
 
 
 def _product(record: Activation, s: Array) -> Array:

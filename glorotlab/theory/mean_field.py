@@ -178,7 +178,8 @@ def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient)
         gain = above.fan_out * above.variance
         layer.backprop = gain * above.backprop * layer.derivative
         if _counts(gain * curvature, layer):
-            layer.backprop = layer.backprop + dependence.along_signal(hidden, layer, gain * curvature)
+            part = gain * curvature
+            layer.backprop = layer.backprop + np.outer(part, part) * dependence.along_signal(hidden, layer)
         _check_range("gradient", "back-propagated gradient", np.diagonal(layer.backprop), index)
         layer.backprop_mean = gain * curvature * layer.slope
         curvature = gain * curvature * layer.growth

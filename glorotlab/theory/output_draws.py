@@ -34,7 +34,7 @@ BLOCK = 2**21
 JITTER = 1e-10
 """Variance added to every logit, relative to the largest, so that alike examples keep a Cholesky factor."""
 
-LOST = 1e-12
+LOST = 1e-5
 """Share of one example's second moment below which that of a batch has cancelled, and lost its digits."""
 
 MAX_SPEED_ERROR = 0.01
@@ -53,16 +53,23 @@ def draw(spec: NetworkSpec, kernel: Array, labels: Labels, draws: int = 0) -> It
     draws : int
         How many networks; 0 for a number that suits the sizes.
     """
-    examples, classes = len(kernel), spec.classes
+    record = costs.get(spec.output, spec.cost)
+    y = np.eye(spec.classes)[labels][:, np.newaxis]
+    for logits in draw_logits(kernel, spec.classes, draws):
+        yield record.gradient(logits, np.broadcast_to(y, logits.shape))
+
+
+def draw_logits(kernel: Array, classes: int, draws: int = 0) -> Iterator[Array]:
+    """Yield blocks of logits; arguments and shape as of ``draw``."""
+    examples = len(kernel)
     draws = draws or min(max(LOGITS // (examples * classes), MIN_DRAWS), MAX_DRAWS)
     block = max(1, BLOCK // (examples * classes))
     root = np.linalg.cholesky(kernel + np.eye(examples) * (JITTER * np.diagonal(kernel).max()))
-    random, record = generator(0, Purpose.QUADRATURE, STREAM), costs.get(spec.output, spec.cost)
-    y = np.eye(classes)[labels][:, np.newaxis]
+    random = generator(0, Purpose.QUADRATURE, STREAM)
     for start in range(0, draws, block):
         count = min(block, draws - start)
         logits = root @ random.normal(size=(examples, count * classes))
-        yield record.gradient(logits.reshape(examples, count, classes), np.broadcast_to(y, (examples, count, classes)))
+        yield logits.reshape(examples, count, classes)
 
 
 @single_threaded_blas()
@@ -71,18 +78,22 @@ def learning_speeds(spec: NetworkSpec, layers: list[LayerKernels], labels: Label
 
     The length of a layer's bias gradient is the root of a quadratic form in the output gradient, whose mean the kernels
     give. The root of the mean would be too long (Jensen), most where outputs are few: the ratio of the mean root to it
-    is an average over drawn outputs, with the form itself as control variate. NaN where the error exceeds
+    is an average over drawn outputs, with the form itself as control variate. What gradients that meet their own
+    weights add counts by its mean, since outputs are many where it counts. NaN where the error exceeds
     ``MAX_SPEED_ERROR``, or the batch's gradients cancel.
     """
     chained = layers[-1].preactivation.ndim == 3  # one example: all layers share the length of the output gradient
     kernel = layers[-1].preactivation[0] if chained else layers[-1].preactivation
     labels = np.zeros_like(labels) if len(labels) == 1 else labels  # units are alike
-    forms = np.concatenate([_forms(layers, block, chained) for block in draw(spec, kernel, labels)], axis=1)
     kernels = [layer.backprop.reshape(-1, *layer.backprop.shape[-2:]) for layer in layers]
     expected = np.concatenate([d.mean(axis=(-2, -1)) for d in kernels])
     single = np.concatenate([np.diagonal(d, axis1=-2, axis2=-1).mean(axis=-1) for d in kernels])
-    expected[expected < LOST * single] = np.nan
-    ratio = forms / (expected[-1:] if chained else expected)[:, np.newaxis]
+    products = [np.ones_like(kernel)] if chained else _products(layers)
+    independent = np.array([(product * kernels[-1][-1]).mean() for product in products])
+    top = expected[-1:] if chained else expected
+    independent[independent < LOST * single[-len(independent) :]] = np.nan
+    forms = np.concatenate([_forms(products, block) for block in draw(spec, kernel, labels)], axis=1)
+    ratio = (forms + (top - independent)[:, np.newaxis]) / top[:, np.newaxis]
     root = np.sqrt(ratio)
     centred = ratio - ratio.mean(axis=1, keepdims=True)
     spread = (centred**2).sum(axis=1)
@@ -95,18 +106,21 @@ def learning_speeds(spec: NetworkSpec, layers: list[LayerKernels], labels: Label
     return np.where(error <= MAX_SPEED_ERROR, np.sqrt(units * expected) * mean, np.nan), float(error.max())
 
 
-def _forms(layers: list[LayerKernels], d: Array, chained: bool) -> Array:
-    """Mean over pairs of examples of each drawn network's D, (layers, draws); of a chain of the output layer alone."""
+def _products(layers: list[LayerKernels]) -> list[Array]:
+    """P of every layer: the product of n v E[f' f'] of the layers from it up."""
+    found = [np.ones_like(layers[-1].preactivation)]
+    for layer, above in zip(layers[-2::-1], layers[:0:-1], strict=True):
+        found.insert(0, found[0] * (above.fan_out * above.variance * layer.derivative))
+    return found
+
+
+def _forms(products: list[Array], d: Array) -> Array:
+    """Mean over pairs of examples of P_ab dC/ds_a . dC/ds_b per output, of each drawn network, (layers, draws)."""
     examples, draws, classes = d.shape
-    found = np.empty((1 if chained else len(layers), draws))
+    found = np.empty((len(products), draws))
     found[-1] = (d.mean(axis=0) ** 2).mean(axis=-1)
-    if chained:
-        return found
-    product = np.ones((examples, examples))
     flat = d.reshape(examples, -1).astype(np.float32)  # its rounding is far below the error of drawing
-    for index in range(len(layers) - 2, -1, -1):
-        above = layers[index + 1]
-        product *= above.fan_out * above.variance * layers[index].derivative
+    for row, product in zip(found[:-1], products[:-1], strict=True):
         squares = np.einsum("ed,ed->d", flat, product.astype(np.float32) @ flat)
-        found[index] = squares.reshape(draws, classes).mean(axis=1) / examples**2
+        row[:] = squares.reshape(draws, classes).mean(axis=1) / examples**2
     return found

@@ -43,3 +43,11 @@ def symmetric_sum(series: Array, rho: Array) -> Array:
         total[rows, columns] = part
         total[columns, rows] = part.T
     return total
+
+
+def mixed_sum(left: Array, right: Array, rho: Array) -> Array:
+    """Sum_k a_k(i) b_k(j) rho_ij^k of two functions' coefficients."""
+    total = np.zeros_like(rho)
+    for a, b in zip(left[::-1], right[::-1], strict=True):
+        total = total * rho + a[:, np.newaxis] * b
+    return total

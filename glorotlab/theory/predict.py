@@ -20,7 +20,7 @@ from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, describe, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory import jacobian, limits, mean_field
+from glorotlab.theory import bands, jacobian, limits, mean_field
 from glorotlab.theory.mean_field import LayerKernels
 from glorotlab.theory.moments import LARGEST, SMALLEST
 from glorotlab.theory.output_draws import learning_speeds
@@ -56,6 +56,8 @@ def predict(
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     input_second_moment: float | None = None,
+    level: float | None = None,
+    networks: int = 1,
 ) -> xr.Dataset:
     """Predict per-layer statistics at initialisation by mean-field theory.
 
@@ -69,11 +71,18 @@ def predict(
     input_second_moment : float, optional
         E[x^2] of one example whose inputs have mean zero, from 1e-100 to 1e30; gradients are then those of a batch
         of one.
+    level : float, optional
+        Probability of bands, such as .95. Second moments and ``learning_speed`` then have ``V_low`` and ``V_high`` for
+        one network drawn once, its standard deviation ``V_std``, the ``V_shift`` of its mean at finite width, and the
+        errors of all that, ``V_quadrature_error``, ``V_expansion_error`` and ``V_sampling_error``; see ``bands``.
+    networks : int
+        The bands are for the mean of as many; ``V_std`` is always of one.
 
     Returns
     -------
     xarray.Dataset
-        LayerStatistics with dimension ``layer``. Attribute ``assumptions`` lists what it rests on;
+        LayerStatistics with dimension ``layer``; V itself is the mean-field value, without shift. Attribute
+        ``assumptions`` lists what it rests on;
         ``numerical_error`` bounds (for sampled logits: is one standard error of) the relative error of the numerics,
         ``finite_width_error`` is the relative variance of second moments between networks, and the order of
         magnitude of what the limit of wide layers leaves out; ``gaussianity_error`` of what Gaussian pre-activations
@@ -84,14 +93,25 @@ def predict(
     InvalidValueError
         Where an argument has the wrong shape, is not finite, or both or neither of the sources are given.
     AssumptionError
-        Where the theory has nothing to say: all inputs zero with zero biases; a signal or gradient that vanishes or
+        Where the theory has nothing to say: bands of weights that depend on each other, or of layers so narrow that a
+        logarithm's variance exceeds 1.5; all inputs zero with zero biases; a signal or gradient that vanishes or
         explodes beyond the range of float64; layers so narrow that the activations' part of ``finite_width_error``
         exceeds 1; pre-activations so far from Gaussian that ``gaussianity_error`` exceeds .5; a numerical error
         above 1 %. The last comes from pairs of examples or from drawn logits, but is raised for all statistics: those
         that need no pairs, second moments of one example, are predicted from ``input_second_moment``, those that need
         no gradients without labels.
     """
-    found = propagate(spec, inputs=inputs, labels=labels, input_second_moment=input_second_moment)
+    if level is None and networks != 1:
+        raise InvalidValueError(f"networks {networks} without a level: give the level of the bands")
+    banded = level is not None  # units are then sampled layer by layer, and narrow layers are refused by ``bands``
+    found = propagate(
+        spec,
+        inputs=inputs,
+        labels=labels,
+        input_second_moment=input_second_moment,
+        pairs=banded,
+        narrow=banded,
+    )
     values = [_forward_values(spec, layer) for layer in found.layers]
     if found.labels is not None:
         for index, layer in enumerate(found.layers):
@@ -104,6 +124,11 @@ def predict(
     }
     if found.labels is not None:
         columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, found.layers, found.labels)
+    if level is not None:
+        x = None if inputs is None else np.asarray(inputs, dtype=np.float64)
+        fourth = _fourth_moments(x, input_second_moment)
+        columns |= bands.bands(spec, found.layers, fourth, x, found.labels, columns, level, networks, found.error)
+        errors |= {"level": level, "networks": networks}
     return layer_statistics(
         columns,
         attributes={
@@ -116,6 +141,13 @@ def predict(
         | errors
         | ({} if inputs is None else digests(inputs, found.labels)),
     )
+
+
+def _fourth_moments(inputs: Array | None, second_moment: float | None) -> Array:
+    """Mean of x^4 over the inputs of each example; of inputs that are not given, as of Gaussian ones."""
+    if inputs is None:
+        return np.array([3.0 * float(second_moment or 0.0) ** 2])
+    return np.asarray((inputs**4).mean(axis=1))
 
 
 @dataclass(frozen=True)
@@ -152,8 +184,12 @@ def propagate(
     labels: npt.ArrayLike | None = None,
     input_second_moment: float | None = None,
     pairs: bool = False,
+    narrow: bool = False,
 ) -> Propagation:
-    """Carry kernels forward and backward; arguments and errors as of ``predict``, ``pairs``: also of one example."""
+    """Carry kernels forward and backward; arguments and errors as of ``predict``.
+
+    ``pairs``: keep kernels of one example as matrices too; ``narrow``: do not refuse narrow layers.
+    """
     kernel, mean, fourth = _input_kernel(spec, inputs, input_second_moment)
     y = _labels(spec, labels, len(kernel), scalar=inputs is None)
     if not (np.diagonal(kernel) + initializers.get_bias(spec.bias).variance > 0).all():
@@ -166,7 +202,8 @@ def propagate(
     else:
         layers, error = mean_field.forward(spec, kernel, mean)
     _check_error(error, "pair moments of the examples", "predict one example from its input second moment")
-    width, gaussianity = _distances(spec, layers, fourth, gradients=y is not None)
+    limit = math.inf if narrow else MAX_FINITE_WIDTH_ERROR
+    width, gaussianity = _distances(spec, layers, fourth, limit, gradients=y is not None)
     if y is None:
         return Propagation(layers, None, None, len(kernel), error, width, gaussianity)
     output_kernel = layers[-1].preactivation[0] if chained else layers[-1].preactivation
@@ -182,14 +219,16 @@ def propagate(
     return Propagation(layers, top, y, len(kernel), error, width, gaussianity)
 
 
-def _distances(spec: NetworkSpec, layers: list[LayerKernels], fourth: Array, *, gradients: bool) -> tuple[float, float]:
+def _distances(
+    spec: NetworkSpec, layers: list[LayerKernels], fourth: Array, limit: float, *, gradients: bool
+) -> tuple[float, float]:
     """Return the errors of ``limits``, or refuse."""
     forward, backward = limits.relative_variances(layers)
     width = float(forward.max())
-    if not width <= MAX_FINITE_WIDTH_ERROR:
+    if not width <= limit:
         raise AssumptionError(
             f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width:.2g}, "
-            f"allowed is {MAX_FINITE_WIDTH_ERROR:g}: use wider or fewer hidden layers, or measure instead"
+            f"allowed is {limit:g}: use wider or fewer hidden layers, or measure instead"
         )
     gaussianity = limits.gaussianity_error(spec, layers, fourth)
     if not gaussianity <= MAX_GAUSSIANITY_ERROR:
