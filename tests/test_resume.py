@@ -40,21 +40,25 @@ def test_an_interrupted_run_is_saved_and_the_interrupt_raised_again(tmp_path, st
 @pytest.mark.parametrize("kind", DATA)
 @pytest.mark.parametrize("options", [{}, {"momentum": 0.9, "l2": 0.01, "dtype": "float64"}], ids=str)
 def test_a_run_stopped_anywhere_ends_bit_identical(tmp_path, kind, options):
-    """Stopped after 1, 3, 6, 10, ... updates: in the middle of epochs, between records and on them."""
+    """Stopped in the middle of epochs and at their ends, after a record and without one since the stop before."""
     layers = "1024,12,11,9" if kind == "stream" else "6,12,11,3"
+    out = tmp_path / "run"
     spec, data = run_spec(layers, monitor_every=4, validation_every=5, **options), DATA[kind]()
     expected = bits(train(spec, dataset=data))
-    for place, stop in enumerate((1, 3, 6, 10, 15, 21), start=1):
+    for place, stop in enumerate((1, 3, 6, 7, 14, 21), start=1):
         with pytest.raises(KeyboardInterrupt):
-            train(spec, tmp_path, dataset=DATA[kind](), progress=stop_after(stop))
-        found = load_run(tmp_path)
+            train(spec, out, dataset=DATA[kind](), progress=stop_after(stop))
+        found = load_run(out)
         assert (found.status, found.updates, len(found.provenance)) == ("interrupted", stop, place)
-    run = train(spec, tmp_path, dataset=DATA[kind]())
-    assert bits(run) == bits(load_run(tmp_path)) == expected
-    assert [session["from_update"] for session in run.provenance] == [0, 1, 3, 6, 10, 15, 21]
-    assert json.loads((tmp_path / "provenance.json").read_text()) == run.provenance
+        with pytest.raises(KeyboardInterrupt):
+            train(spec, tmp_path / str(stop), dataset=DATA[kind](), progress=stop_after(stop))
+        assert bits(found) == bits(load_run(tmp_path / str(stop))), "stopped once, to the same place"
+    run = train(spec, out, dataset=DATA[kind]())
+    assert bits(run) == bits(load_run(out)) == expected
+    assert [session["from_update"] for session in run.provenance] == [0, 1, 3, 6, 7, 14, 21]
+    assert json.loads((out / "provenance.json").read_text()) == run.provenance
     for name in ("statistics", "histograms", "curves"):
-        assert (tmp_path / f"{name}.nc").read_bytes() == expected["tables"][name]
+        assert (out / f"{name}.nc").read_bytes() == expected["tables"][name]
 
 
 def test_a_resume_is_bit_identical_on_any_number_of_threads(tmp_path, small_products_on_threads, monkeypatch):
@@ -131,6 +135,11 @@ def test_a_checkpoint_waits_until_it_costs_little(monkeypatch):
     with timer.timed():
         now[0] += 2  # 0.5 % of 400 s
     assert (due_after(399.9), due_after(0.2)) == (False, True)
+    unknown = saving.Timer(60, expected=1)
+    now[0] += 199
+    assert not unknown.due()
+    now[0] += 2
+    assert unknown.due()
     always = saving.Timer(0)
     with always.timed():
         now[0] += 1000

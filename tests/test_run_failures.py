@@ -182,6 +182,8 @@ def test_a_checkpoint_that_no_longer_fits(own, capsys, monkeypatch):
     assert "File too large; its last checkpoint, after 2 updates, is untouched" in capsys.readouterr().err
     assert {path.name for path in (own / "run").iterdir()} <= FILES
     assert load_run("run").updates == 2
+    assert main(["train", "--resume", "--out", "run", "--lr", "3"]) == 2
+    assert "--lr beside --resume: the spec says it all" in capsys.readouterr().err
     assert main(["train", "--resume", "--out", "run"]) == 0
     assert "finished after 6 updates (resumed after 2)" in capsys.readouterr().out
     found = load_run("run")

@@ -95,7 +95,8 @@ def _refuse_options(context: typer.Context, target: str) -> None:
         and getattr(context.get_parameter_source(str(parameter.name)), "name", "") == "COMMANDLINE"
     ]
     if given:
-        raise InvalidValueError(f"{', '.join(given)} beside {target}: the spec says it all; change it there")
+        hint = "" if target == "--resume" else "; change it there"
+        raise InvalidValueError(f"{', '.join(given)} beside {target}: the spec says it all{hint}")
 
 
 def _read(path: Path) -> RunSpec:

@@ -96,13 +96,20 @@ class RunFolder:
         files.make_folder(self.path)
         self._lock = lock.Lock(self.path)
         try:
-            for name in os.listdir(self.path):
-                if _is_passing(name) and name != lock.FILE:
-                    (self.path / name).unlink(missing_ok=True)
+            self._clear()
             yield
         finally:
             self._lock.release()
             self._lock = None
+
+    def _clear(self) -> None:
+        """Remove what a kill left half-written."""
+        try:
+            for path in list(self.path.iterdir()):
+                if _is_passing(path.name) and path.name != lock.FILE:
+                    path.unlink()
+        except OSError as error:
+            raise RunError(f"run folder {str(self.path)!r} cannot be written: {_reason(error)}") from None
 
     def commit(self, found: Checkpoint) -> None:
         """Write the checkpoint, where this process still owns the folder: the run is then what it says."""

@@ -16,6 +16,9 @@ CHECKPOINT_EVERY = 60.0
 DERIVE_EVERY = 60.0
 """Seconds, at least, between two writings of the files that are derived from the checkpoint."""
 
+DERIVE_TAKES = 1.0
+"""Seconds the first of them is expected to take, most of it for importing xarray."""
+
 SHARE = 0.005
 """Share of a run's time that writing may take: this much for checkpoints, as much for the files derived from them."""
 
@@ -23,11 +26,13 @@ SHARE = 0.005
 class Timer:
     """Says when something is due: ``every`` seconds after the last time, later where that took long.
 
-    It then waits until what the last one took is at most ``SHARE`` of the time since. With ``every`` 0 it always is.
+    It then waits until what the last time took (before the first, ``expected`` seconds) is at most ``SHARE`` of the
+    time since. With ``every`` 0 it always is due.
     """
 
-    def __init__(self, every: float) -> None:
-        self.every, self._pause, self._last = every, every, time.monotonic()
+    def __init__(self, every: float, expected: float = 0.0) -> None:
+        self.every, self._last = every, time.monotonic()
+        self._pause = self._pause_after(expected)
 
     def due(self) -> bool:
         """Whether it is time."""
@@ -39,7 +44,10 @@ class Timer:
         started = time.monotonic()
         yield
         self._last = time.monotonic()
-        self._pause = max(self.every, (self._last - started) / SHARE) if self.every else 0.0
+        self._pause = self._pause_after(self._last - started)
+
+    def _pause_after(self, seconds: float) -> float:
+        return max(self.every, seconds / SHARE) if self.every else 0.0
 
 
 class Saver:
@@ -58,12 +66,12 @@ class Saver:
 
     def __init__(self, folder: RunFolder, take: Callable[[str], Checkpoint], every: float, saved: int | None) -> None:
         self.folder, self.take, self.saved = folder, take, saved
-        self._checkpoints, self._derived = Timer(every), Timer(max(every, DERIVE_EVERY))
+        self._checkpoints, self._derived = Timer(every), Timer(max(every, DERIVE_EVERY), DERIVE_TAKES)
 
     def begin(self) -> None:
         """Say that the run goes on; a new one writes a checkpoint, so that a folder that cannot hold it fails now."""
-        found = self.take(RUNNING)
         with self._failing(), self._checkpoints.timed():
+            found = self.take(RUNNING)
             if self.saved is None:
                 self._commit(found)
             self.folder.describe(found)
