@@ -6,7 +6,7 @@ from collections.abc import Iterable
 class GlorotlabError(Exception):
     """Base of every error glorotlab raises on purpose.
 
-    The command line prints its message in one line and exits with code 2.
+    The command line prints its message in one line and exits with code 2, of a run that failed or diverged with 1.
     """
 
 
@@ -42,6 +42,14 @@ class DataError(GlorotlabError):
 
 class RunError(GlorotlabError):
     """A run folder that cannot be used: another spec, not writable, not a run."""
+
+
+class RunInUseError(RunError):
+    """A run folder that another process is training in; the message names its host and process id."""
+
+
+class RunFailedError(RunError):
+    """A run that could not go on: its folder is full, read-only or gone. Its last checkpoint is intact."""
 
 
 class DivergedError(GlorotlabError):

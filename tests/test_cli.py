@@ -396,8 +396,12 @@ def test_ctrl_c_saves_the_run_and_says_so_in_one_line(own):
         finally:
             process.kill()
     assert (process.returncode, out) == (130, "")
-    assert err == f"glorotlab: interrupted: what was done lies in {folder}\n"
-    assert load_run(folder).status == "interrupted"
+    done = load_run(folder)
+    assert err == (
+        f"glorotlab: interrupted: saved after {done.updates} of 1000000000 updates; "
+        f"go on with: glorotlab train --resume --out {folder}\n"
+    )
+    assert (done.status, done.updates > 0) == ("interrupted", True)
 
 
 # reproduce: the experiments are stood in for, so that this tests the command alone

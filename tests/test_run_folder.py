@@ -1,34 +1,28 @@
-"""The folder a run leaves: whole or not there, read back equal, never another's, whatever stops it."""
+"""The folder a run leaves: read back equal, whole, never another's."""
 
-import dataclasses
 import errno
-import itertools
 import json
 import os
 import shutil
-import signal
-import threading
 import tomllib
 
 import numpy as np
 import pytest
 import xarray as xr
-from training_fixtures import arrays, finite, run_spec
+from training_fixtures import arrays, bits, contents, finite, run_spec, stop_after
 
 from glorotlab.errors import RunError
-from glorotlab.kernels import dense
 from glorotlab.spec.run import RunSpec
-from glorotlab.training import files, loop
-from glorotlab.training.interrupts import held_interrupts
+from glorotlab.training import files, loop, provenance
 from glorotlab.training.loop import train
-from glorotlab.training.run import Run, load_run, write_status
+from glorotlab.training.run import Run, load_run
 
 FILES = {
+    "checkpoint.npz",
     "spec.toml",
     "statistics.nc",
     "histograms.nc",
     "curves.nc",
-    "weights.npz",
     "provenance.json",
     "status.json",
 }
@@ -37,14 +31,6 @@ DATA = finite()
 
 def trained(folder, **fields):
     return train(run_spec(**fields), folder, dataset=DATA)
-
-
-def contents(folder):
-    """Every path below a folder, its bytes and its times."""
-    return {
-        str(path.relative_to(folder)): (path.read_bytes() if path.is_file() else None, path.stat().st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-    }
 
 
 def refused(root, name="", **fields):
@@ -100,10 +86,12 @@ def test_the_spec_is_plain_toml(finished):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_weights_are_plain_arrays(tmp_path, dtype):
-    run = trained(tmp_path / "run", dtype=dtype)
-    with np.load(tmp_path / "run" / "weights.npz", allow_pickle=False) as stored:
-        assert sorted(stored.files) == ["bias_1", "bias_2", "bias_3", "weight_1", "weight_2", "weight_3"]
-        for name in stored.files:
+    run = trained(tmp_path / "run", dtype=dtype, momentum=0.5)
+    with np.load(tmp_path / "run" / "checkpoint.npz", allow_pickle=False) as stored:
+        names = [f"{kind}_{layer}" for kind in ("bias", "weight") for layer in (1, 2, 3)]
+        assert set(names) == set(run.weights)
+        assert {f"{kind}_velocity_{layer}" for kind in ("bias", "weight") for layer in (1, 2, 3)} < set(stored.files)
+        for name in names:
             assert stored[name].dtype == dtype
             np.testing.assert_array_equal(stored[name], run.weights[name])
     assert weights(load_run(tmp_path / "run")) == weights(run)
@@ -116,13 +104,28 @@ def test_netcdf_opens_with_xarray_alone(finished, name):
         xr.testing.assert_identical(found.load(), getattr(run, name))
 
 
-def test_provenance_names_versions_and_times(finished):
-    stored = json.loads((finished[1] / "provenance.json").read_text())
-    assert {"glorotlab", "numpy", "scipy", "xarray", "python", "machine", "threads", "started", "seconds"} <= set(
-        stored
-    )
+def test_provenance_names_versions_and_machine(finished):
+    run, folder = finished
+    (stored,) = json.loads((folder / "provenance.json").read_text())
+    assert {"glorotlab", "numpy", "scipy", "xarray", "python", "git", "simd", "threads", "processor"} <= set(stored)
     assert stored["numpy"] == np.__version__
-    assert stored["seconds"] >= 0
+    assert (stored["from_update"], stored["pid"]) == (0, os.getpid())
+    assert [stored] == run.provenance
+    assert run.seconds > 0
+
+
+def test_provenance_knows_the_git_state_of_this_package_alone(tmp_path, monkeypatch):
+    """A stand-in for git, so that the test needs none."""
+    package = os.fspath(provenance.Path(provenance.__file__).resolve().parents[2])
+    answers = {"rev-parse --show-toplevel": package, "rev-parse HEAD": "0" * 40}
+    monkeypatch.setattr(provenance, "_git", lambda folder, *arguments: answers.get(" ".join(arguments), " M a.py"))
+    ask = provenance._git_state.__wrapped__
+    assert ask() == {"commit": "0" * 40, "modified": True}
+    answers["rev-parse --show-toplevel"] = str(tmp_path)
+    assert ask() is None, "the repository of somebody else's project"
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ask() is None, "no git"
 
 
 def test_the_weights_of_a_run_are_its_own(finished):
@@ -151,7 +154,13 @@ def test_a_finished_run_is_not_trained_again(copy, monkeypatch):
     ids=str,
 )
 def test_another_spec_is_refused_and_nothing_changed(copy, fields):
-    assert "holds a run of another spec" in refused(copy, **fields)
+    (name,) = fields
+    message = refused(copy, **fields)
+    assert "holds a run of another spec" in message
+    field = {"layers": "network.layer_sizes", "seed": "seed", "dtype": "dtype"}.get(name, f"training.{name}")
+    was = {"updates": "23", "learning_rate": "0.1", "dtype": "'float32'", "layers": "[6, 12, 11, 3]", "l2": "0.0"}
+    assert f"({field} is {was.get(name, '0')} there, " in message
+    assert message.count(" there, ") == 1, "a field that does not differ"
 
 
 def test_other_data_are_another_spec(copy):
@@ -225,223 +234,6 @@ def test_a_folder_without_permission_is_refused_before_training(tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_was_killed_begins_again(copy):
-    """As it stands after a kill in the middle, and before its first status."""
-    expected = weights(load_run(copy))
-    write_status(copy, "running", 0)
-    with pytest.raises(RunError, match="has saved nothing yet"):
-        load_run(copy)
-    assert weights(trained(copy)) == expected
-    for path in copy.iterdir():
-        if path.name != "spec.toml":
-            path.unlink()
-    assert weights(trained(copy)) == expected
-    assert load_run(copy).status == "finished"
-
-
-# what stops it
-
-
-def stop_after(step):
-    def progress(done, total):
-        if done == step:
-            raise KeyboardInterrupt
-
-    return progress
-
-
-@pytest.mark.parametrize("step", [1, 7, 23])
-def test_an_interrupted_run_is_saved_and_the_interrupt_raised_again(tmp_path, step):
-    with pytest.raises(KeyboardInterrupt):
-        train(run_spec(monitor_every=5), tmp_path / "run", dataset=DATA, progress=stop_after(step))
-    found = load_run(tmp_path / "run")
-    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
-    assert (found.status, found.updates) == ("interrupted", step)
-    assert weights(found) == weights(trained(None, updates=step))
-    assert found.statistics.step.values.tolist() == list(range(0, step, 5)) + [23] * (step == 23)
-    assert found.histograms.sizes["step"] == 2
-    assert "interrupted" in found._repr_html_()
-    with pytest.raises(RunError, match=f"interrupted after {step} of 23 updates"):
-        trained(tmp_path / "run", monitor_every=5)
-    assert weights(load_run(tmp_path / "run")) == weights(found)
-
-
-def test_an_interrupt_without_a_folder_is_just_that(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        train(run_spec(), dataset=DATA, progress=stop_after(2))
-    assert list(tmp_path.iterdir()) == []
-
-
-def press_in(monkeypatch, owner, name, call):
-    """Press Ctrl-C inside the given call of a function."""
-    inner, calls = getattr(owner, name), []
-
-    def pressed(*arguments, **options):
-        calls.append(name)
-        if len(calls) == call:
-            signal.raise_signal(signal.SIGINT)
-        return inner(*arguments, **options)
-
-    monkeypatch.setattr(owner, name, pressed)
-
-
-def test_ctrl_c_inside_an_update_waits_for_its_end(tmp_path, monkeypatch):
-    """In the second of three layers of the third update: the layers of one update never part."""
-    with monkeypatch.context() as patch:
-        press_in(patch, dense, "backward_update", 8)
-        with pytest.raises(KeyboardInterrupt):
-            trained(tmp_path / "run")
-    found = load_run(tmp_path / "run")
-    assert (found.status, found.updates) == ("interrupted", 3)
-    assert weights(found) == weights(trained(None, updates=3))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-@pytest.mark.parametrize(
-    ("owner", "name"),
-    [
-        (loop.StatisticsMonitor, "histogram_dataset"),
-        (loop.StatisticsMonitor, "statistics"),
-        (loop, "weights_of"),
-        (files, "write_dataset"),
-        (files, "write_arrays"),
-        (files.os, "fsync"),
-        (files.os, "replace"),
-    ],
-    ids=lambda value: str(getattr(value, "__name__", value)),
-)
-def test_ctrl_c_while_the_run_is_written_loses_nothing(tmp_path, monkeypatch, owner, name):
-    with monkeypatch.context() as patch:
-        press_in(patch, owner, name, 1)
-        with pytest.raises(KeyboardInterrupt):
-            trained(tmp_path / "run")
-    found = load_run(tmp_path / "run")
-    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
-    assert found.status in ("finished", "interrupted")
-    assert weights(found) == weights(trained(None, updates=found.updates))
-
-
-def test_ctrl_c_while_an_interrupted_run_is_written_waits(tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        press_in(patch, files, "write_dataset", 2)
-        with pytest.raises(KeyboardInterrupt):
-            train(run_spec(), tmp_path / "run", dataset=DATA, progress=stop_after(4))
-    assert (load_run(tmp_path / "run").status, load_run(tmp_path / "run").updates) == ("interrupted", 4)
-
-
-def test_training_beside_the_main_thread_leaves_signals_alone(tmp_path):
-    runs = []
-    thread = threading.Thread(target=lambda: runs.append(trained(tmp_path / "run")))
-    thread.start()
-    thread.join(60)
-    assert runs[0].status == "finished"
-
-
-def test_a_handler_of_the_users_own_is_left_alone(monkeypatch):
-    calls = []
-    before = signal.signal(signal.SIGINT, lambda *_: calls.append("theirs"))
-    try:
-        with held_interrupts() as release:
-            signal.raise_signal(signal.SIGINT)
-            release()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert calls == ["theirs"]
-
-
-def test_an_interrupt_is_raised_once_when_released_and_at_the_end():
-    def work(seen):
-        with held_interrupts() as release:
-            signal.raise_signal(signal.SIGINT)
-            with pytest.raises(KeyboardInterrupt):
-                release()
-            release()
-            signal.raise_signal(signal.SIGINT)
-            seen.append("to the end")
-
-    seen = []
-    with pytest.raises(KeyboardInterrupt):
-        work(seen)
-    assert seen == ["to the end"]
-
-
-def full_at(nth, inner):
-    """Return a function that finds the disk full at its nth call."""
-    calls = itertools.count(1)
-
-    def full(*arguments):
-        if next(calls) == nth:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return inner(*arguments)
-
-    return full
-
-
-@pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_full_disk_never_leaves_a_run_that_says_it_is_whole(tmp_path, monkeypatch, failing):
-    """At the first file, the second, ... until none fails; what is there is whole."""
-    for nth in range(1, 20):
-        folder = tmp_path / f"{failing}{nth}"
-        with monkeypatch.context() as patch:
-            patch.setattr(files.os, failing, full_at(nth, getattr(os, failing)))
-            try:
-                trained(folder, updates=2)
-            except RunError as error:
-                assert "No space left on device" in str(error)  # noqa: PT017
-                assert len(str(error).splitlines()) == 1  # noqa: PT017
-            else:
-                break
-        assert {path.name for path in folder.iterdir()} <= FILES, "a temporary file is left"
-        with pytest.raises(RunError):
-            load_run(folder)
-        assert trained(folder, updates=2).status == "finished"
-    assert nth > len(FILES)
-    assert load_run(folder).status == "finished"
-
-
-def test_saving_over_a_run_unsays_its_status_first(copy, monkeypatch):
-    run = dataclasses.replace(load_run(copy), updates=5)
-    monkeypatch.setattr(files, "write_arrays", lambda *_: (_ for _ in ()).throw(RunError("full")))
-    with pytest.raises(RunError, match="full"):
-        run.save(copy)
-    with pytest.raises(RunError, match="has saved nothing yet"):
-        load_run(copy)
-
-
-# a file written whole
-
-
-@pytest.mark.parametrize("failing", ["fsync", "chmod", "replace"])
-@pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "No space left"), OSError("odd"), KeyboardInterrupt()], ids=repr
-)
-def test_a_file_not_written_leaves_the_old_one_alone(tmp_path, monkeypatch, failing, error):
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    def fail(*arguments):
-        raise error
-
-    monkeypatch.setattr(files.os, failing, fail)
-    with pytest.raises(RunError if isinstance(error, OSError) else KeyboardInterrupt) as caught:
-        files.write_whole(path, "new")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
-    assert path.read_text() == "old"
-    if isinstance(error, OSError):
-        assert str(caught.value) == f"cannot write {str(path)!r}: {error.strerror or error}"
-
-
-def test_a_file_is_renamed_into_place_after_it_is_on_disk(tmp_path, monkeypatch):
-    order = []
-    for name in ("fsync", "replace"):
-        inner = getattr(os, name)
-        monkeypatch.setattr(files.os, name, lambda *a, name=name, inner=inner: (order.append(name), inner(*a)))
-    files.write_whole(tmp_path / "file", b"bytes")
-    assert order == ["fsync", "replace"]
-    assert (tmp_path / "file").read_bytes() == b"bytes"
-
-
 # a damaged folder
 
 
@@ -452,41 +244,58 @@ def damaged(folder):
     assert str(folder) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
-@pytest.mark.parametrize("share", [0, 0.01, 0.2, 0.5, 0.9, 0.99])
-def test_a_truncated_file_is_one_clear_line(copy, name, share):
-    content = (copy / name).read_bytes()
-    (copy / name).write_bytes(content[: int(share * len(content))])
+@pytest.mark.parametrize("share", [0, 0.01, 0.2, 0.5, 0.9, 0.99, 0.9999])
+def test_a_truncated_checkpoint_is_one_clear_line(copy, share):
+    path = copy / "checkpoint.npz"
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
     damaged(copy)
+    refused(copy)
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
 @pytest.mark.parametrize(
     "content", [b"\0" * 64, b"\xff\xfe\xfa", b"CDF\x01", b"PK\x03\x04", b"[[]", b"{", b"x\n\ny"], ids=repr
 )
-def test_a_file_of_something_else_is_one_clear_line(copy, name, content):
-    (copy / name).write_bytes(content)
+def test_a_checkpoint_of_something_else_is_one_clear_line(copy, content):
+    (copy / "checkpoint.npz").write_bytes(content)
     damaged(copy)
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
-def test_a_missing_file_is_one_clear_line(copy, name):
+def test_a_missing_checkpoint_is_one_clear_line(copy):
+    (copy / "checkpoint.npz").unlink()
+    damaged(copy)
+    refused(copy)
+    (copy / "checkpoint.npz").mkdir()
+    damaged(copy)
+
+
+@pytest.mark.parametrize("name", sorted(FILES - {"checkpoint.npz"}))
+def test_a_derived_file_is_made_again(copy, finished, name):
+    """As a kill after the last checkpoint leaves it; the run is read without it."""
+    before = contents(copy)
     (copy / name).unlink()
-    damaged(copy)
-    (copy / name).mkdir()
-    damaged(copy)
+    assert bits(load_run(copy)) == bits(finished[0])
+    assert bits(trained(copy)) == bits(finished[0])
+    assert {path: content for path, (content, _) in contents(copy).items()} == {
+        path: content for path, (content, _) in before.items()
+    }
 
 
-@pytest.mark.parametrize(
-    "status", ['{"status": "great", "updates": 1}', '{"status": "finished"}', '{"status": 1, "updates": "x"}', "[1]"]
-)
-def test_an_unknown_status_is_damage(copy, status):
+@pytest.mark.parametrize("status", ["[1]", '{"status": "running", "updates": 5}', '{"status": "great"}', "{}", ""])
+def test_a_status_that_is_behind_or_damaged_is_made_again(copy, status):
+    before = (copy / "status.json").read_text()
     (copy / "status.json").write_text(status)
-    damaged(copy)
+    assert trained(copy).status == "finished"
+    assert (copy / "status.json").read_text() == before
 
 
-def stored(run, **changed):
-    return {name: array for name, array in (run.weights | changed).items() if array is not None}
+def rewrite(folder, header=None, **changed):
+    """Write a checkpoint again, whole, with other content."""
+    with np.load(folder / "checkpoint.npz", allow_pickle=False) as stored:
+        found = {name: stored[name] for name in stored.files}
+    text = json.loads(found["header"].tobytes()) | (header or {})
+    found |= {"header": np.frombuffer(json.dumps(text).encode(), np.uint8)} | changed
+    np.savez(folder / "checkpoint.npz", **{name: array for name, array in found.items() if array is not None})
 
 
 @pytest.mark.parametrize(
@@ -498,12 +307,47 @@ def stored(run, **changed):
         {"weight_1": np.zeros((6, 12))},
         {"weight_4": np.zeros((3, 3), "f")},
         {"bias_1": np.array([{}] * 12, dtype=object)},
+        {"weight_velocity_1": np.zeros((6, 12), "f")},
+        {"steps": None},
+        {"curves": np.zeros((3, 3))},
+        {"statistics/activation_mean": np.zeros((2, 3))},
     ],
-    ids=["missing", "missing-bias", "shape", "dtype", "more", "pickled"],
+    ids=lambda changed: "-".join(changed),
 )
-def test_weights_of_another_network_are_damage(copy, finished, changed):
-    np.savez(copy / "weights.npz", **stored(finished[0], **changed))
+def test_arrays_of_another_run_are_damage(copy, changed):
+    rewrite(copy, **changed)
     damaged(copy)
+
+
+@pytest.mark.parametrize(
+    "header", [{"status": "great"}, {"updates": 24}, {"updates": -1}, {"spec": {}}, {"sessions": 1}]
+)
+def test_a_header_that_makes_no_sense_is_damage(copy, header):
+    rewrite(copy, header)
+    damaged(copy)
+
+
+def test_a_newer_format_says_so(copy):
+    rewrite(copy, {"format": 2, "glorotlab": "9.9", "spec": {"something": "else"}})
+    with pytest.raises(RunError, match=r"run format 2, of glorotlab 9\.9; this version reads 1"):
+        load_run(copy)
+
+
+def test_a_run_from_before_checkpoints_says_so(tmp_path):
+    for name in ("spec.toml", "status.json", "weights.npz", "statistics.nc"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(RunError, match="a run of format 0, which has no checkpoint; this version reads 1"):
+        load_run(tmp_path)
+    assert "format 0" in refused(tmp_path)
+
+
+def test_a_spec_of_fewer_fields_has_their_defaults(copy, finished):
+    """A checkpoint of before a field was added opens, and is the same run."""
+    spec = finished[0].spec.model_dump(mode="json")
+    del spec["training"]["l2"], spec["dtype"]
+    rewrite(copy, {"spec": spec})
+    assert load_run(copy).spec == finished[0].spec
+    assert trained(copy).status == "finished"
 
 
 def test_what_is_no_run_folder_is_one_clear_line(tmp_path):
@@ -515,18 +359,26 @@ def test_what_is_no_run_folder_is_one_clear_line(tmp_path):
         assert len(str(caught.value).splitlines()) == 1
 
 
-def test_flipped_bytes_never_escape(copy):
-    """What reads as a run after damage may be one; anything else is a RunError, never a traceback."""
-    rng = np.random.default_rng(0)
-    for name in ("statistics.nc", "weights.npz", "status.json", "curves.nc"):
-        content = (copy / name).read_bytes()
-        for _ in range(60):
-            broken = bytearray(content)
-            for place in rng.integers(min(len(content), 4000), size=3):
-                broken[place] = rng.integers(256)
-            (copy / name).write_bytes(broken)
-            try:
-                assert isinstance(load_run(copy), Run)
-            except RunError as error:
-                assert len(str(error).splitlines()) == 1  # noqa: PT017
-        (copy / name).write_bytes(content)
+def test_flipped_bytes_never_escape(copy, finished):
+    """Damage is a RunError or, in bytes that mean nothing, harmless: never a traceback, never another number."""
+    rng, path, refusals = np.random.default_rng(0), copy / "checkpoint.npz", 0
+    content, expected = path.read_bytes(), bits(finished[0])
+    for _ in range(200):
+        broken = bytearray(content)
+        place = rng.integers(len(content))
+        broken[place] ^= 1 << rng.integers(8)
+        path.write_bytes(broken)
+        try:
+            assert bits(load_run(copy)) == expected, place
+        except RunError as error:
+            refusals += 1
+            assert len(str(error).splitlines()) == 1  # noqa: PT017
+    assert refusals > 100
+
+
+def test_a_run_that_is_not_ended_and_has_no_owner_is_interrupted(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(run_spec(), tmp_path / "run", dataset=DATA, progress=stop_after(4))
+    rewrite(tmp_path / "run", {"status": "running"})
+    assert load_run(tmp_path / "run").status == "interrupted"
+    assert isinstance(load_run(tmp_path / "run"), Run)

@@ -16,7 +16,6 @@ from glorotlab.network.mlp import Network
 from glorotlab.training.batches import Batches
 from glorotlab.training.loop import train
 from glorotlab.training.monitors import classification_error
-from glorotlab.training.run import weights_of
 
 DATA = {"finite": finite, "endless": endless}
 OPTIONS = [{}, {"momentum": 0.9}, {"l2": 0.01}, {"momentum": 0.5, "l2": 0.01}]
@@ -39,7 +38,7 @@ def unmonitored(spec, data):
     for update in range(training.updates):
         x, y = batches.batch(update)
         network.train_step(x, y, training.learning_rate, momentum=training.momentum, l2=training.l2)
-    return bits(weights_of(network))
+    return bits({name: array for name, array in network.state().items() if "velocity" not in name})
 
 
 @pytest.mark.parametrize("kind", DATA)

@@ -1,15 +1,23 @@
 """Small data and specs to train on: arrays in memory, and an endless stream that costs nothing."""
 
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 
+import glorotlab
 from glorotlab.data.dataset import Dataset
+from glorotlab.data.shapeset import ShapesetSource
 from glorotlab.data.source import ArraySource
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
+from glorotlab.streams import Purpose
 
 FAN_IN, CLASSES = 6, 3
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(glorotlab.__file__).parents[1])}
+"""Of processes that find this very glorotlab from any folder."""
 
 
 class Endless:
@@ -49,3 +57,40 @@ def run_spec(layers="6,12,11,3", *, seed=0, dtype="float32", data="shapeset", ne
         seed=seed,
         dtype=dtype,
     )
+
+
+def stream(seed=0):
+    """The images of Shapeset-3x2 themselves, 20 to test on."""
+    held = [ShapesetSource(seed, purpose, 20) for purpose in (Purpose.SHAPESET_VALIDATION, Purpose.SHAPESET_TEST)]
+    return Dataset("shapeset", ShapesetSource(seed), *held)
+
+
+DATA = {"finite": finite, "endless": endless, "stream": stream}
+
+
+def bits(run):
+    """Everything a run found out, as bytes and tables to compare for equality."""
+    tables = {name: getattr(run, name) for name in ("statistics", "histograms", "curves")}
+    return {
+        "weights": {name: array.tobytes() for name, array in run.weights.items()},
+        "tables": {name: bytes(table.to_netcdf(engine="scipy")) for name, table in tables.items()},
+        "ending": (run.status, run.updates, run.spec),
+    }
+
+
+def contents(folder):
+    """Every path below a folder, its bytes and its times."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes() if path.is_file() else None, path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def stop_after(step):
+    """Return a progress callback that presses Ctrl-C after an update."""
+
+    def progress(done, total):
+        if done == step:
+            raise KeyboardInterrupt
+
+    return progress

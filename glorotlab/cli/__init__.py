@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from glorotlab.cli.app import app
-from glorotlab.errors import DivergedError, GlorotlabError
+from glorotlab.errors import DivergedError, GlorotlabError, RunFailedError
 
 __all__ = ["main"]
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(end.exit_code)
     except UsageError as error:
         return _complain(error.format_message(), BAD_INPUT)
-    except DivergedError as error:
+    except (DivergedError, RunFailedError) as error:
         return _complain(str(error), FAILED)
     except GlorotlabError as error:
         return _complain(str(error), BAD_INPUT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 from glorotlab.cli.options import Json
@@ -32,6 +31,7 @@ def collect() -> dict[str, Any]:
     from glorotlab.data.files import search_folders
     from glorotlab.kernels import build_info, simd
     from glorotlab.threads import num_threads
+    from glorotlab.training.provenance import processor
 
     return {
         "glorotlab": __version__,
@@ -43,22 +43,12 @@ def collect() -> dict[str, Any]:
         "openmp": build_info.openmp,
         "simd": f"{simd.get_level()} of {', '.join(simd.LEVELS)}",
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cpus": os.cpu_count(),
         "threads": num_threads(),
         "blas": _blas(),
         "data_folders": [str(folder.parent) for folder in search_folders("any")],
     }
-
-
-def _processor() -> str:
-    """Return the model of the processor, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.processor() or platform.machine())
 
 
 def _blas() -> list[dict[str, Any]]:

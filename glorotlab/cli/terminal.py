@@ -75,7 +75,7 @@ def progress_bars(show: bool = True) -> Iterator[Callable[[str, int, int], None]
 
         def update(name: str, done: int, total: int) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total)
+                tasks[name] = bars.add_task(name, total=total, completed=done)  # of a resumed run
             bars.update(tasks[name], completed=done, total=total)
 
         yield update

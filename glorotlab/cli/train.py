@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,15 +17,18 @@ if TYPE_CHECKING:
     from glorotlab.training.run import Run
 
 TRAINING = "Training"
-BESIDE_A_SPEC = {"target", "threads", "out", "quiet", "as_json"}
+BESIDE_A_SPEC = {"target", "threads", "out", "resume", "checkpoint_every", "quiet", "as_json"}
 """Parameters that do not say what the run is."""
 
 
 @grouped
 def train(
     context: typer.Context,
-    target: Annotated[str, typer.Argument(metavar="SPEC.toml|LAYERS", help="A spec, or layer sizes.")],
     network: NetworkOptions,
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="SPEC.toml|LAYERS", help="A spec, or layer sizes.", show_default=False),
+    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(metavar="D", help="A name of 'glorotlab data list', or FILE.npz.", rich_help_panel=TRAINING),
@@ -40,21 +44,47 @@ def train(
         Path | None,
         typer.Option(metavar="DIR", help="Run folder.", show_default="nothing is written", rich_help_panel=TRAINING),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run in --out; nothing else is needed.", rich_help_panel=TRAINING),
+    ] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Between checkpoints.", rich_help_panel=TRAINING)
+    ] = 60.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a network and monitor the statistics of its layers."""
-    if target.endswith(".toml"):
-        _refuse_options(context, target)
-        spec = _read(Path(target))
-        if network.threads is not None:
-            from glorotlab.threads import set_num_threads
-
-            set_num_threads(network.threads)
+    held = _held(out) if resume else None
+    if target is None or target.endswith(".toml"):
+        _refuse_options(context, target or "--resume")
+        spec = held if target is None else _read(Path(target))
+        if spec is None:
+            raise InvalidValueError("nothing to train: give SPEC.toml, LAYERS, or --resume --out DIR")
+        _set_threads(network)
     else:
         training = {"batch_size": batch, "learning_rate": lr, "momentum": momentum, "l2": l2}
         spec = _spec(target, network, dataset, updates, training)
-    _report(_train(spec, out, quiet), as_json)
+    _report(_train(spec, out, quiet, checkpoint_every), as_json)
+
+
+def _held(out: Path | None) -> RunSpec:
+    """Return the spec of the run in a folder."""
+    from glorotlab.training.folder import RunFolder
+
+    if out is None:
+        raise InvalidValueError("--resume goes on with a run on disk: name its folder with --out DIR")
+    found = RunFolder(out).read()
+    if found is None:
+        raise RunError(f"--resume: there is no run in {str(out)!r}")
+    return found.spec
+
+
+def _set_threads(network: NetworkOptions) -> None:
+    if network.threads is not None:
+        from glorotlab.threads import set_num_threads
+
+        set_num_threads(network.threads)
 
 
 def _refuse_options(context: typer.Context, target: str) -> None:
@@ -65,7 +95,8 @@ def _refuse_options(context: typer.Context, target: str) -> None:
         and getattr(context.get_parameter_source(str(parameter.name)), "name", "") == "COMMANDLINE"
     ]
     if given:
-        raise InvalidValueError(f"{', '.join(given)} beside {target}: the spec says it all; change it there")
+        hint = "" if target == "--resume" else "; change it there"
+        raise InvalidValueError(f"{', '.join(given)} beside {target}: the spec says it all{hint}")
 
 
 def _read(path: Path) -> RunSpec:
@@ -94,26 +125,32 @@ def _spec(
     )
 
 
-def _train(spec: RunSpec, out: Path | None, quiet: bool) -> Run:
+def _train(spec: RunSpec, out: Path | None, quiet: bool, checkpoint_every: float) -> Run:
     from glorotlab.training.loop import train as run
 
     try:
         with progress_bar("training", show=not quiet) as progress:
-            return run(spec, out, progress=progress)
+            return run(spec, out, progress=progress, checkpoint_every=checkpoint_every)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_saved(out)) from None
 
 
 def _saved(out: Path | None) -> str:
-    """Say what an interrupted run left; Ctrl-C in its last moments leaves it finished."""
+    """Say what an interrupted run left, and how to go on; Ctrl-C in its last moments leaves it ended."""
+    from glorotlab.training.checkpoint import ENDED
     from glorotlab.training.files import user_path
-    from glorotlab.training.run import RUNNING, read_status
+    from glorotlab.training.folder import read_status
 
+    if out is None:
+        return "nothing was saved"
     try:
-        saved = out is not None and read_status(user_path(out))[0] != RUNNING
+        found = read_status(user_path(out))
     except RunError:
-        saved = False
-    return f"what was done lies in {out}" if saved else "nothing was saved"
+        return "nothing was saved"
+    if found["status"] in ENDED:
+        return f"the run in {out} had ended"
+    done = f"saved after {found['updates']} of {found['updates_in_all']} updates"
+    return f"{done}; go on with: glorotlab train --resume --out {shlex.quote(str(out))}"
 
 
 def _report(run: Run, as_json: bool) -> None:
@@ -128,9 +165,15 @@ def _report(run: Run, as_json: bool) -> None:
         print_layers(run.spec, [], layer_records(run.statistics.isel(step=-1)), **ending)
     else:
         place = f"; the run lies in {run.folder}" if run.folder else "; not saved (--out DIR saves it)"
-        print(f"{run.status} after {run.updates} updates: {_ending(run.status, errors)}{place}")
+        print(f"{run.status} after {run.updates} updates{_resumed(run)}: {_ending(run.status, errors)}{place}")
     if run.status == "diverged":
         raise typer.Exit(1)
+
+
+def _resumed(run: Run) -> str:
+    """Say where this run went on from, if it did."""
+    sessions = [session["from_update"] for session in run.provenance[1:]]
+    return f" (resumed after {', '.join(map(str, sessions))})" if sessions else ""
 
 
 def _ending(status: str, errors: dict[str, float]) -> str:

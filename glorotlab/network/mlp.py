@@ -3,7 +3,7 @@
 An activation without a kernel takes the unfused step: the same kernels with f = identity, then NumPy for f and f'.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -288,6 +288,37 @@ class Network:
         if not self._fused:
             d *= self._activation.derivative(s)
 
+    def state(self) -> dict[str, Array]:
+        """Return copies of what training changes, by name.
+
+        ``weight_1``, ``bias_1``, ... and, once a step had momentum, ``weight_velocity_1``, ``bias_velocity_1``, ...
+        """
+        return {name: own.copy() for name, own in self._arrays().items()}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Take over what ``state`` returned, bit for bit.
+
+        Raises
+        ------
+        InvalidValueError
+            Where the arrays are not those of a network of this spec and dtype; nothing is then changed.
+        """
+        check_state(state, self.spec, str(self.dtype))
+        if "weight_velocity_1" in state:
+            self._allocate_velocities()
+        else:
+            self._weight_velocities, self._bias_velocities = [None] * len(self.weights), [None] * len(self.biases)
+        for name, own in self._arrays().items():
+            np.copyto(own, state[name], casting="no")
+
+    def _arrays(self) -> dict[str, Array]:
+        found: dict[str, Array] = {}
+        names = ("weight", "bias", "weight_velocity", "bias_velocity")
+        held = (self.weights, self.biases, self._weight_velocities, self._bias_velocities)
+        for name, arrays in zip(names, held, strict=True):
+            found |= {f"{name}_{k}": own for k, own in enumerate(arrays, start=1) if own is not None}
+        return found
+
     def _allocate_velocities(self) -> None:
         if self._weight_velocities[0] is None:
             self._weight_velocities = [padded_copy(np.zeros(weight.shape), self.dtype) for weight in self.weights]
@@ -317,6 +348,19 @@ class Network:
                 f"for layers {self.spec.layers}"
             )
         return inputs
+
+
+def check_state(state: Mapping[str, Array], spec: NetworkSpec, dtype: str) -> None:
+    """Raise InvalidValueError where arrays are not the ``Network.state`` of a spec and dtype."""
+    kinds = ("", "_velocity") if any("velocity" in name for name in state) else ("",)
+    expected = {
+        f"{name}{kind}_{layer}": (shape, dtype)
+        for layer, fans in enumerate(spec.fans, start=1)
+        for name, shape in (("weight", tuple(fans)), ("bias", tuple(fans[1:])))
+        for kind in kinds
+    }
+    if {name: (given.shape, str(given.dtype)) for name, given in state.items()} != expected:
+        raise InvalidValueError(f"these are not the {dtype} weights and biases of layers {spec.layers}")
 
 
 def _check_step(learning_rate: float, momentum: float, l2: float) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +29,6 @@ def user_path(path: str | os.PathLike[str]) -> Path:
         raise RunError(f"folder {str(path)!r}: {error}") from None
 
 
-def is_free(folder: Path) -> bool:
-    """Whether a run may take a folder: it does not exist, or is empty; RunError where it cannot be seen."""
-    try:
-        return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    except OSError as error:
-        raise RunError(f"output folder {str(folder)!r} cannot be read: {error.strerror or error}") from None
-
-
 def make_folder(folder: Path) -> None:
     """Make a folder and see that it can be written; RunError where not."""
     try:
@@ -47,14 +40,19 @@ def make_folder(folder: Path) -> None:
         raise RunError(f"output folder {str(folder)!r} cannot be written: {reason}") from None
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file so that no reader ever sees a part of it; RunError where the disk refuses."""
-    data = content.encode() if isinstance(content, str) else content
+def write_whole(path: Path, content: bytes | str | Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that no reader ever sees a part of it; RunError where the disk refuses.
+
+    The content may be a function that writes it.
+    """
     temporary = ""
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = file.name
-            file.write(data)
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -65,6 +63,24 @@ def write_whole(path: Path, content: bytes | str) -> None:
         if isinstance(error, OSError):
             raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
         raise
+
+
+def is_temporary(name: str, of: Iterable[str]) -> bool:
+    """Whether a file is what a kill left of ``write_whole`` to one of the files ``of``."""
+    return any(name.startswith(f".{file}.") for file in of)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to disk, so that a rename outlasts a power failure, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # network file systems that cannot
+            raise RunError(f"cannot write {str(folder)!r}: {error.strerror or error}") from None
 
 
 def read_whole(path: Path, parse: Callable[[bytes], Content]) -> Content:
@@ -90,16 +106,10 @@ def read_dataset(path: Path) -> xr.Dataset:
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write an ``.npz`` of plain arrays."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **dict(arrays))
-    write_whole(path, buffer.getvalue())
+    write_whole(path, lambda file: np.savez(file, allow_pickle=False, **dict(arrays)))
 
 
-def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read what ``write_arrays`` wrote, never unpickling; RunError where it is missing or damaged."""
-
-    def parse(content: bytes) -> dict[str, npt.NDArray[Any]]:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-
-    return read_whole(path, parse)
+def parse_arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    """Return what ``write_arrays`` wrote, never unpickling; any error where it is damaged (each array has a CRC)."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

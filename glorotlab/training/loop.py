@@ -1,4 +1,4 @@
-"""train: the loop over mini-batch updates, its monitors on their schedule, and the folder it leaves."""
+"""train: the loop over mini-batch updates, its monitors on their schedule, and the folder that keeps it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import math
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.dataset import Dataset
-from glorotlab.errors import DataError, DivergedError, InvalidValueError, RunError
+from glorotlab.errors import DataError, DivergedError, InvalidValueError
 from glorotlab.network.mlp import Network
 from glorotlab.schema import Progress
 from glorotlab.spec.run import RunSpec
 from glorotlab.threads import single_threaded_blas
 from glorotlab.training.batches import Batches
-from glorotlab.training.files import is_free, make_folder, user_path, write_whole
+from glorotlab.training.checkpoint import DIVERGED, FINISHED, INTERRUPTED, Checkpoint
+from glorotlab.training.folder import RunFolder
 from glorotlab.training.interrupts import held_interrupts
 from glorotlab.training.monitors import (
     ErrorCurves,
@@ -26,19 +26,9 @@ from glorotlab.training.monitors import (
     classification_error,
     on_schedule,
 )
-from glorotlab.training.run import (
-    DIVERGED,
-    FINISHED,
-    INTERRUPTED,
-    RUNNING,
-    Run,
-    load_run,
-    provenance,
-    read_spec,
-    read_status,
-    weights_of,
-    write_status,
-)
+from glorotlab.training.provenance import session
+from glorotlab.training.run import Run
+from glorotlab.training.saving import CHECKPOINT_EVERY, Saver
 
 PROGRESS_CALLS = 500
 """How often at most a run reports its progress."""
@@ -50,6 +40,7 @@ def train(
     *,
     dataset: Dataset | None = None,
     progress: Progress | None = None,
+    checkpoint_every: float = CHECKPOINT_EVERY,
 ) -> Run:
     """Train a network as its spec says.
 
@@ -57,12 +48,15 @@ def train(
     ----------
     spec : RunSpec
     out : path-like, optional
-        Run folder; without it nothing is written. A run of the same spec that finished or diverged is loaded,
-        not repeated; an interrupted one is refused.
+        Run folder; without it nothing is written. A run of the same spec that is there goes on from its last
+        checkpoint, to the same bits as if it had never stopped; one that has ended is loaded, not repeated.
     dataset : Dataset, optional
         In place of the one ``spec.data`` names; the run's spec then names this one.
     progress : callable, optional
         Called with (updates done, updates in all).
+    checkpoint_every : float
+        Seconds between checkpoints. Fewer are written where they would take more than 1 % of the time; 0 stands for
+        one after every update, whatever it costs.
 
     Returns
     -------
@@ -72,38 +66,60 @@ def train(
     Raises
     ------
     InvalidValueError
-        Where network and data do not fit.
+        Where network and data do not fit, or a number of seconds is negative.
     DataError
         Where the data are not those whose digest the spec holds.
     DivergedError
         Where the network is not finite before the first update; nothing is then written.
     RunError
         Where the folder holds another spec, is no run folder, or cannot be written.
+    RunInUseError
+        Where another process trains in the folder.
+    RunFailedError
+        Where the folder can no longer be written: full, read-only, gone. The last checkpoint is intact.
     KeyboardInterrupt
         After what was done, whole updates, has been written with status ``interrupted``.
     """
+    if not checkpoint_every >= 0:
+        raise InvalidValueError(f"checkpoint_every {checkpoint_every!r}: allowed are seconds from 0")
     data = dataset if dataset is not None else load_dataset(spec.data, seed=spec.seed)
     spec = _identified(spec, data, own=dataset is not None)
     _check_fit(spec, data)
-    folder = user_path(out) if out is not None else None
-    if folder is not None and _already_ended(folder, spec):
-        return load_run(folder)
+    folder = RunFolder(out) if out is not None else None
+    found = folder.read_for(spec) if folder else None
+    if folder and found and folder.is_complete(found):
+        return Run.of(found, folder)
     loop = _Loop(spec, data, progress)
     with held_interrupts() as release:
-        if folder is not None:
-            make_folder(folder)
-            write_whole(folder / "spec.toml", spec.to_toml())
-            write_status(folder, RUNNING, 0)
-        try:
-            status = loop.run(release)
-        except KeyboardInterrupt:
-            if folder is not None:
-                loop.result(INTERRUPTED).save(folder)
-            raise
-        run = loop.result(status)
-        if folder is not None:
-            run.save(folder)
-    return run
+        if not found:
+            loop.begin()
+        if not folder:
+            return Run.of(loop.checkpoint(loop.run(release)))
+        with folder.owned():
+            return Run.of(_train_in(folder, loop, release, checkpoint_every), folder)
+
+
+def _train_in(folder: RunFolder, loop: _Loop, release: Callable[[], None], every: float) -> Checkpoint:
+    """Train from the checkpoint of a folder this process owns, or from the start."""
+    found = folder.read_for(loop.spec)  # again: its owner before may have got further
+    if found and found.ended:  # killed after its last checkpoint
+        folder.derive(found)
+        return found
+    if found:
+        loop.resume(found)
+    saver = Saver(folder, loop.checkpoint, every, saved=found.updates if found else None)
+    saver.begin()
+
+    def between_updates() -> None:
+        release()
+        saver.save_if_due()
+
+    try:
+        status = loop.run(between_updates)
+    except KeyboardInterrupt:
+        saver.end(INTERRUPTED)
+        raise
+    return saver.end(status)
 
 
 def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
@@ -126,48 +142,52 @@ def _check_fit(spec: RunSpec, data: Dataset) -> None:
         )
 
 
-def _already_ended(folder: Path, spec: RunSpec) -> bool:
-    """Whether the folder holds this very run, ended; RunError where it holds something worth keeping instead."""
-    if is_free(folder):
-        return False
-    if read_spec(folder).content_hash != spec.content_hash:
-        raise RunError(f"{str(folder)!r} holds a run of another spec: choose another folder, or remove it")
-    try:
-        status, updates = read_status(folder)
-    except RunError:  # killed before its first status
-        return False
-    if status == INTERRUPTED:
-        raise RunError(
-            f"{str(folder)!r} holds this run, interrupted after {updates} of {spec.training.updates} updates: "
-            "load it, choose another folder, or remove it to train again"
-        )
-    return status in (FINISHED, DIVERGED)
-
-
 class _Loop:
-    """State of a run between two updates, from the record before the first one on."""
+    """State of a run between two updates, from ``begin`` or ``resume`` on."""
 
     def __init__(self, spec: RunSpec, data: Dataset, progress: Progress | None) -> None:
         self.spec, self.data, self.progress = spec, data, progress
         self.network = Network(spec.network, seed=spec.seed, dtype=spec.dtype)
         self.batches = Batches(data.train, spec.training, spec.seed)
         self.monitor, self.curves = StatisticsMonitor(data.test), ErrorCurves()
-        self.step = 0
-        self.started = time.time()
+        self.step, self.seconds_before, self.started = 0, 0.0, time.monotonic()
+        self.sessions = [session(0)]
+
+    def begin(self) -> None:
+        """Take the record before the first update."""
         if not self._record():
             raise DivergedError(
-                f"the network of {spec.network.initializer} is not finite before the first update: "
+                f"the network of {self.spec.network.initializer} is not finite before the first update: "
                 "nothing can be trained from there"
             )
 
-    @np.errstate(over="ignore", invalid="ignore")  # a network that diverges is a result, not a warning
-    def run(self, release: Callable[[], None]) -> str:
-        """Make every update and every record; return how it ended. ``release`` is called between two updates."""
+    def resume(self, found: Checkpoint) -> None:
+        """Go back to a checkpoint."""
+        self.network.load_state(found.parameters)
+        self.monitor.load_state(found.arrays)
+        self.curves.load_state(found.arrays)
+        self.step, self.seconds_before = found.updates, found.seconds
+        self.sessions = [*found.sessions, session(found.updates)]
+
+    def checkpoint(self, status: str) -> Checkpoint:
+        """Return the run as it stands."""
+        return Checkpoint(
+            self.spec,
+            status,
+            self.step,
+            self.seconds_before + time.monotonic() - self.started,
+            self.monitor.examples,
+            self.sessions,
+            self.network.state() | self.monitor.state() | self.curves.state(),
+        )
+
+    def run(self, between_updates: Callable[[], None]) -> str:
+        """Make every update and every record that is left; return how it ended."""
         training = self.spec.training
         stride = max(1, training.updates // PROGRESS_CALLS)
         with single_threaded_blas():
             while self.step < training.updates:
-                release()
+                between_updates()
                 x, y = self.batches.batch(self.step)
                 cost = self.network.train_step(x, y, training.learning_rate, momentum=training.momentum, l2=training.l2)
                 self.step += 1
@@ -194,17 +214,3 @@ class _Loop:
                 return False
             self.curves.record(self.step, *errors)
         return True
-
-    def result(self, status: str) -> Run:
-        """Return the run as it stands."""
-        seconds = time.time() - self.started
-        return Run(
-            self.spec,
-            self.monitor.statistics(self.spec),
-            self.monitor.histogram_dataset(self.spec),
-            self.curves.dataset(),
-            status,
-            self.step,
-            weights_of(self.network),
-            provenance=provenance() | {"started": self.started, "seconds": round(seconds, 3)},
-        )

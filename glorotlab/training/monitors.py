@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from glorotlab.data.source import Source
 from glorotlab.measurement import estimators
-from glorotlab.network.mlp import Network
-from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
-from glorotlab.spec.run import RunSpec
+from glorotlab.network.mlp import BackwardPass, Network
+from glorotlab.schema import digests
 
-if TYPE_CHECKING:
-    import xarray as xr
+Arrays = dict[str, npt.NDArray[Any]]
 
 MONITORED_EXAMPLES = 300
 """Test examples the statistics are taken on, as in the paper."""
@@ -53,14 +53,22 @@ def _is_finite(row: estimators.Values) -> bool:
 
 
 class StatisticsMonitor:
-    """LayerStatistics of the first ``MONITORED_EXAMPLES`` of a source, with histograms at the first and last record."""
+    """LayerStatistics of the first ``MONITORED_EXAMPLES`` of a source, with histograms at the first and last record.
+
+    Attributes
+    ----------
+    examples : dict
+        Which examples these are: their number and digests.
+    """
 
     def __init__(self, source: Source) -> None:
         self.x, self.y = source.batch(0, int(min(MONITORED_EXAMPLES, source.length)))
-        self.steps: list[int] = []
-        self.rows: list[estimators.Values] = []
-        self.histograms: list[estimators.Values] = []
-        self._last: Any = None
+        self.examples: dict[str, Any] = {"examples": len(self.x)} | digests(self.x, self.y)
+        self._steps: list[int] = []
+        self._rows: list[estimators.Values] = []
+        self._first: estimators.Values = {}
+        self._last: estimators.Values = {}
+        self._last_pass: tuple[Network, BackwardPass] | None = None
 
     def record(self, step: int, network: Network) -> bool:
         """Take the statistics after ``step`` updates; return whether they are finite, and keep them only then."""
@@ -68,51 +76,45 @@ class StatisticsMonitor:
         row = estimators.layer_values(network, passed)
         if not (np.isfinite(passed.cost).all() and _is_finite(row)):
             return False
-        self.steps.append(step)
-        self.rows.append(row)
-        if not self.histograms:
-            self.histograms.append(self._histogram(network, passed))
-        self._last = (network, passed)
+        self._steps.append(step)
+        self._rows.append(row)
+        if not self._first:
+            self._first = _histogram(network, passed)
+        self._last_pass = (network, passed)  # its histogram is made where it turns out to be wanted
         return True
 
-    @staticmethod
-    def _histogram(network: Network, passed: Any) -> estimators.Values:
-        edges = estimators.histogram_edges(network, passed, HISTOGRAM_BINS)
-        return edges | estimators.histogram_counts(network, passed, edges)
+    def state(self) -> Arrays:
+        """Return all that was recorded: ``statistics/NAME`` over records, ``first/NAME``, ``last/NAME``, ``steps``."""
+        if self._last_pass is not None:
+            self._last, self._last_pass = _histogram(*self._last_pass), None
+        found: Arrays = {f"statistics/{name}": np.array([row[name] for row in self._rows]) for name in self._rows[0]}
+        found |= {f"first/{name}": values for name, values in self._first.items()}
+        found |= {f"last/{name}": values for name, values in self._last.items()}
+        return found | {"steps": np.array(self._steps, dtype=np.float64)}
 
-    def statistics(self, spec: RunSpec) -> xr.Dataset:
-        """Return LayerStatistics with dimension ``step``."""
-        return self._dataset(spec, self.rows, self.steps)
+    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take over what ``state`` returned."""
+        self._steps = [int(step) for step in state["steps"]]
+        columns = part(state, "statistics")
+        self._rows = [{name: values[k] for name, values in columns.items()} for k in range(len(self._steps))]
+        self._first, self._last, self._last_pass = part(state, "first"), part(state, "last"), None
 
-    def histogram_dataset(self, spec: RunSpec) -> xr.Dataset:
-        """Return the histograms of the first and the last record, dimension ``step`` of length 2."""
-        last = self._histogram(*self._last)
-        return self._dataset(spec, [self.histograms[0], last], [self.steps[0], self.steps[-1]])
 
-    def _dataset(self, spec: RunSpec, rows: list[estimators.Values], steps: list[int]) -> xr.Dataset:
-        values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-        fans = np.array(spec.network.fans, dtype=np.float64)
-        return layer_statistics(
-            values | {"fan_in": fans[:, 0], "fan_out": fans[:, 1]},
-            leading=("step",),
-            coords={"step": np.array(steps, dtype=np.float64)},
-            attributes={
-                "kind": "training",
-                "spec": spec.network.model_dump(mode="json"),
-                "run_spec": spec.model_dump(mode="json"),
-                "examples": len(self.x),
-                "dtype": spec.dtype,
-                "saturation_threshold": SATURATION_THRESHOLD,
-            }
-            | digests(self.x, self.y),
-        )
+def part(state: Mapping[str, npt.NDArray[Any]], name: str) -> Arrays:
+    """Return the arrays ``name/...`` of a state, under what follows."""
+    return {key.removeprefix(f"{name}/"): array for key, array in state.items() if key.startswith(f"{name}/")}
+
+
+def _histogram(network: Network, passed: BackwardPass) -> estimators.Values:
+    edges = estimators.histogram_edges(network, passed, HISTOGRAM_BINS)
+    return edges | estimators.histogram_counts(network, passed, edges)
 
 
 class ErrorCurves:
     """Training cost and classification errors over updates."""
 
     def __init__(self) -> None:
-        self.points: list[tuple[float, float, float, float]] = []
+        self._points: list[tuple[float, ...]] = []
         self._cost, self._updates = 0.0, 0
 
     def add_cost(self, cost: float) -> None:
@@ -124,20 +126,15 @@ class ErrorCurves:
         """Add a point; the training cost is the mean since the point before."""
         cost = self._cost / self._updates if self._updates else float("nan")
         self._cost, self._updates = 0.0, 0
-        self.points.append((step, cost, validation_error, test_error))
+        self._points.append((step, cost, validation_error, test_error))
 
-    def dataset(self) -> xr.Dataset:
-        """Return ``training_cost``, ``validation_error`` and ``test_error`` over ``step``; errors are fractions."""
-        import xarray as xr
+    def state(self) -> Arrays:
+        """Return ``curves``, rows of step, training cost and errors, and the cost and updates since the last one."""
+        points = np.array(self._points, dtype=np.float64).reshape(-1, 4)
+        return {"curves": points, "since_point": np.array([self._cost, self._updates], dtype=np.float64)}
 
-        table = np.array(self.points, dtype=np.float64).reshape(-1, 4)
-        names = {
-            "training_cost": "mean cost of the mini-batches since the point before",
-            "validation_error": "share of validation examples misclassified",
-            "test_error": "share of test examples misclassified",
-        }
-        data = {
-            name: ("step", table[:, column], {"long_name": text, "units": "1"})
-            for column, (name, text) in enumerate(names.items(), start=1)
-        }
-        return xr.Dataset(data, coords={"step": table[:, 0]})
+    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take over what ``state`` returned."""
+        self._points = [tuple(map(float, row)) for row in state["curves"]]
+        cost, updates = state["since_point"]
+        self._cost, self._updates = float(cost), int(updates)

@@ -1,0 +1,248 @@
+"""One owner of a run folder: the file ``lock``, there for as long as a process trains in the folder.
+
+The owner holds ``flock`` on it and has written in it who it is. Who may take the folder:
+
+1. The kernel gives ``flock`` to one open file at a time and takes it back when its process ends, however it ends.
+   On one kernel that decides: who gets it owns the folder, and what a dead owner left in the file is overwritten. Of
+   two that find a stale lock one gets ``flock``. The file is unlinked by its owner, before ``flock`` is given back;
+   who then gets ``flock`` on the unlinked file sees that the path no longer leads to it, and begins again.
+2. Network file systems may keep ``flock`` to one machine, or lack it. The owner therefore touches the file every
+   ``HEARTBEAT`` seconds; an owner on another kernel counts as gone only after ``FORGOTTEN_AFTER`` seconds without. Two
+   that take over from it at once are told apart as in Fischer's protocol: write who you are, wait longer than a
+   write takes to be seen, and look whether it still stands (L. Lamport, A fast mutual exclusion algorithm,
+   ACM TOCS 5, 1987, p. 2).
+3. Before every checkpoint the owner looks whether it still is (``Lock.check``): one that was stopped for
+   longer than ``FORGOTTEN_AFTER`` writes nothing into a folder that has gone to another.
+
+Readers never touch ``flock``: ``living_owner`` asks the process table where it is the owner's own, else the heartbeat.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import platform
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from glorotlab.errors import RunError, RunInUseError
+
+FILE = "lock"
+HEARTBEAT = 15.0
+FORGOTTEN_AFTER = 120.0
+SETTLE = 2.0
+"""Seconds a network file system is given to show one machine's write to another."""
+
+ATTEMPTS = 100
+"""How often, every 10 ms, to look for the name of an owner that has ``flock`` and has not yet written who it is."""
+
+LENGTH = 512
+"""Bytes of the file, overwritten in one piece: no reader sees half of it, and a full disk still has room."""
+
+HELD = (errno.EWOULDBLOCK, errno.EACCES)
+WITHOUT_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process, such that no other is ever taken for it.
+
+    Parameters
+    ----------
+    host : str
+        For people to read: two machines may have one name.
+    pid : int
+    started : str
+        When the process started, as its kernel counts; empty where there is no /proc.
+    kernel : str
+        The boot of the machine.
+    processes : str
+        The process table (PID namespace) that ``pid`` is of.
+    since : float
+        When the folder was taken, seconds since 1970.
+    """
+
+    host: str
+    pid: int
+    started: str
+    kernel: str
+    processes: str
+    since: float
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file."""
+        return json.dumps(asdict(self)).encode().ljust(LENGTH - 1) + b"\n"
+
+    @classmethod
+    def this_process(cls) -> Owner:
+        """Return the process that asks."""
+        host, pid = platform.node()[:200], os.getpid()
+        return cls(host, pid, _started(pid) or "", *_machine(), since=time.time())
+
+    def lives(self, heartbeat: float) -> bool:
+        """Whether the process is there, as far as can be seen from here; ``heartbeat`` is its last one's time."""
+        if (self.kernel, self.processes) == _machine():
+            return _started(self.pid) == self.started
+        return time.time() - heartbeat < FORGOTTEN_AFTER
+
+
+def _machine() -> tuple[str, str]:
+    """Return the identities of this boot and of this process's table of processes."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return boot, os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return platform.node(), ""
+
+
+def _started(pid: int) -> str | None:
+    """Return when a process started; "" where the system does not say, None where there is no such process."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+        return None if state in "ZX" else fields[18]  # field 22 of proc(5); a zombie is gone
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return ""
+
+
+def _read(path: Path) -> Owner | None:
+    """Return who the file names, of a fresh look at it; None where it names nobody, or is not there."""
+    try:
+        return Owner(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def living_owner(folder: Path) -> Owner | None:
+    """Return the process that is training in a folder, or None."""
+    path = folder / FILE
+    owner = _read(path)
+    try:
+        return owner if owner and owner.lives(path.stat().st_mtime) else None
+    except OSError:
+        return None
+
+
+class Lock:
+    """Ownership of a folder, from construction to ``release``.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    RunInUseError
+        Where another process owns it: names its host and process id.
+    RunError
+        Where the file cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.path, self.owner = folder, folder / FILE, Owner.this_process()
+        try:
+            self._descriptor = self._take()
+        except OSError as error:
+            raise RunError(f"cannot write {str(self.path)!r}: {error.strerror or error}") from None
+        self._released = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="glorotlab lock", daemon=True)
+        self._heart.start()
+
+    def _take(self) -> int:
+        for _ in range(ATTEMPTS):
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                if self._owns(descriptor):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+            time.sleep(0.01)
+        raise self._in_use(_read(self.path))
+
+    def _owns(self, descriptor: int) -> bool:
+        """Own the folder through an open file, or refuse; return False where an owner is just coming or going."""
+        locked = True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in HELD:
+                owner = living_owner(self.folder)
+                if owner:
+                    raise self._in_use(owner) from None
+                return False
+            if error.errno not in WITHOUT_FLOCK:
+                raise
+            locked = False
+        if not self._leads_to(descriptor):
+            return False
+        self._write(descriptor, locked)
+        return True
+
+    def _leads_to(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(descriptor))
+        except FileNotFoundError:
+            return False
+
+    def _write(self, descriptor: int, locked: bool) -> None:
+        """Write who owns the folder, over one that is gone."""
+        before = _read(self.path)
+        decided = locked and (before is None or before.kernel == self.owner.kernel)
+        if not decided and before and before.lives(os.fstat(descriptor).st_mtime):
+            raise self._in_use(before)
+        try:
+            os.pwrite(descriptor, self.owner.to_bytes(), 0)
+            os.ftruncate(descriptor, LENGTH)  # of whatever was there
+            os.fsync(descriptor)
+        except OSError:
+            self.path.unlink(missing_ok=True)
+            raise
+        if not decided:
+            time.sleep(SETTLE)
+            self.check()
+
+    def _in_use(self, owner: Owner | None) -> RunInUseError:
+        who = f"process {owner.pid} on host {owner.host}" if owner else "another process"
+        message = f"run folder {str(self.folder)!r} is in use by {who}"
+        if owner and owner.kernel != self.owner.kernel:
+            message += f" (an owner on another machine counts as gone after {FORGOTTEN_AFTER:.0f} s of silence)"
+        return RunInUseError(message)
+
+    def _beat(self) -> None:
+        while not self._released.wait(HEARTBEAT):
+            with suppress(OSError):
+                os.utime(self._descriptor)
+
+    def check(self) -> None:
+        """Raise RunError where the folder is no longer this owner's: gone, or taken over."""
+        found = _read(self.path)
+        if found == self.owner:
+            return
+        if found is not None:
+            raise self._in_use(found)
+        if not self.folder.is_dir():
+            raise RunError(f"{str(self.folder)!r} is gone")
+        raise RunError(f"{str(self.path)!r} is gone, so that another process may train there")
+
+    def release(self) -> None:
+        """Give the folder back."""
+        self._released.set()
+        self._heart.join()
+        with suppress(OSError):
+            if _read(self.path) == self.owner:
+                self.path.unlink()
+        os.close(self._descriptor)
