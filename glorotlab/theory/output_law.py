@@ -19,8 +19,8 @@ from glorotlab.theory.quadrature import Array
 
 Draws = npt.NDArray[np.float32]
 
-STREAM = 2
-"""Of ``Purpose.QUADRATURE``."""
+STREAM = 1000
+"""Of ``Purpose.QUADRATURE``; lower ones are those of ``output_draws`` and, by layer, ``predict_distributions``."""
 
 LOGITS, MIN_DRAWS, MAX_DRAWS = 2**22, 2**6, 2**12
 """Logits drawn in all, and the least and most networks."""

@@ -6,6 +6,7 @@ gradients everything is drawn (with a fixed seed) but the last random weights, w
 - dC/ds_j = f'(s_j) g_j with g_j = sum_k W_jk dC/ds_k of the layer above. Given that layer, g_j is Gaussian where it is
   wide, of a variance which the length of the output gradient moves for a whole network together; just below the
   outputs, few weights meet and their own law remains.
+  What gradients that meet their own weights add (``dependence``), of the order of outputs / width, is left out.
 - dC/dW_ij of the batch mean is (1/B) sum_a z_ai f'(s_aj) g_aj, linear in g_j: given z_i, s_j and the output gradients
   it is Gaussian, of variance (1/B^2) sum_ab z_ai z_bi f'(s_aj) f'(s_bj) E[g_aj g_bj].
 """

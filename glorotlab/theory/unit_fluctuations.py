@@ -44,8 +44,8 @@ from glorotlab.theory.output_law import STEP, output_law
 from glorotlab.theory.pair_series import correlation, mixed_sum
 from glorotlab.theory.quadrature import Array
 
-STREAM = 3
-"""Of ``Purpose.QUADRATURE``."""
+STREAM = 1001
+"""Of ``Purpose.QUADRATURE``, and one more."""
 
 SAMPLES, MIN_NETWORKS, MAX_NETWORKS = 2**20, 8, 2**8
 """Pre-activations sampled in the widest layer, over examples, units and networks; least and most networks."""
