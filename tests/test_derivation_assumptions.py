@@ -30,7 +30,7 @@ def test_without_an_assumption_a_derivation_goes_on_or_says_why_not(name, assump
     assert not any(assumption in step.reason.split("without ")[0].split() for step in found.steps)
     if found.stopped is None:
         assert assumption in derive(name).carries
-        assert found.result != derive(name).result
+        assert found.text() != derive(name).text()
     else:
         with pytest.raises(AssumptionError, match="has no result"):
             _ = found.result
@@ -43,11 +43,11 @@ def test_without_an_assumption_a_derivation_goes_on_or_says_why_not(name, assump
 
 @pytest.mark.parametrize(("name", "without"), CARRIED)
 def test_extra_terms_are_verified_step_by_step_and_by_experiment(name, without):
-    """Each experiment fails falsely about once in a million; it finds errors of 8 % (``Trial.detectable``)."""
+    """Each experiment fails falsely about once in a million; it finds errors of 9 % (``Trial.detectable``)."""
     verification = derive(name, without=without).verify()
     assert verification, str(verification)
     assert verification.trials
-    assert max(trial.detectable for trial in verification.trials) < 0.08
+    assert max(trial.detectable for trial in verification.trials) < 0.09
 
 
 @pytest.mark.parametrize(("name", "without"), CARRIED)
@@ -62,7 +62,7 @@ def test_all_forms_of_a_derivation_with_extra_terms_can_be_written(name, without
 @pytest.mark.parametrize("without", [(), ("linear_regime",), ("zero_bias",), ("zero_mean_inputs",)])
 @pytest.mark.parametrize("name", ["forward_variance", "backward_variance", "weight_gradient_variance"])
 def test_an_experiment_refutes_a_wrong_result(name, without):
-    """Each result is made 15 % larger: found but for once in a thousand, since errors of 8 % are found 99 times in 100.
+    """Each result is made 15 % larger: found but for once in a thousand, since errors of 9 % are found 99 times in 100.
 
     The first layer up or the last layer down is left out, where a result holds by definition.
     """
