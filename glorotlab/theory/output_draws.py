@@ -37,8 +37,9 @@ JITTER = 1e-10
 LOST = 1e-5
 """Share of one example's second moment below which that of a batch has cancelled, and lost its digits."""
 
-MAX_SPEED_ERROR = 0.01
-"""Largest relative standard error of a learning speed that is given."""
+MAX_SPEED_ERROR, WANTED_SPEED_ERROR, MORE_DRAWS = 0.01, 0.002, 16.0
+"""Largest relative standard error of a learning speed that is given; the one for which more networks are drawn, and how
+many times as many at most."""
 
 
 def draw(spec: NetworkSpec, kernel: Array, labels: Labels, draws: int = 0) -> Iterator[Array]:
@@ -92,18 +93,29 @@ def learning_speeds(spec: NetworkSpec, layers: list[LayerKernels], labels: Label
     independent = np.array([(product * kernels[-1][-1]).mean() for product in products])
     top = expected[-1:] if chained else expected
     independent[independent < LOST * single[-len(independent) :]] = np.nan
-    forms = np.concatenate([_forms(products, block) for block in draw(spec, kernel, labels)], axis=1)
-    ratio = (forms + (top - independent)[:, np.newaxis]) / top[:, np.newaxis]
+
+    def mean_root(draws: int) -> tuple[Array, Array, int]:
+        forms = np.concatenate([_forms(products, block) for block in draw(spec, kernel, labels, draws)], axis=1)
+        ratio = (forms + (top - independent)[:, np.newaxis]) / top[:, np.newaxis]
+        return *_mean_root(ratio), forms.shape[1]
+
+    mean, error, draws = mean_root(0)
+    more = draws * min(float(np.nanmax(error, initial=0)) / WANTED_SPEED_ERROR, MORE_DRAWS**0.5) ** 2
+    if more > draws:
+        mean, error, _ = mean_root(math.ceil(more))
+    units = np.concatenate([np.atleast_1d(layer.fan_out) for layer in layers])
+    return np.where(error <= MAX_SPEED_ERROR, np.sqrt(units * expected) * mean, np.nan), float(error.max())
+
+
+def _mean_root(ratio: Array) -> tuple[Array, Array]:
+    """E sqrt(ratio) of each row, whose mean is 1, and its relative standard error: regressed on the ratio itself."""
     root = np.sqrt(ratio)
     centred = ratio - ratio.mean(axis=1, keepdims=True)
     spread = (centred**2).sum(axis=1)
     slope = np.divide((centred * root).sum(axis=1), spread, where=spread > 0, out=np.zeros_like(spread))
     mean = root.mean(axis=1) - slope * (ratio.mean(axis=1) - 1)
-    residual = root - slope[:, np.newaxis] * centred
-    deviation = residual.std(axis=1) / math.sqrt(forms.shape[1])
-    error = np.divide(deviation, mean, where=mean > 0, out=np.full_like(mean, np.inf))
-    units = np.concatenate([np.atleast_1d(layer.fan_out) for layer in layers])
-    return np.where(error <= MAX_SPEED_ERROR, np.sqrt(units * expected) * mean, np.nan), float(error.max())
+    deviation = (root - slope[:, np.newaxis] * centred).std(axis=1) / math.sqrt(ratio.shape[1])
+    return mean, np.divide(deviation, mean, where=mean > 0, out=np.full_like(mean, np.inf))
 
 
 def _products(layers: list[LayerKernels]) -> list[Array]:
