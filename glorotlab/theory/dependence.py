@@ -39,6 +39,8 @@ def along_signal(record: Activation, layer: LayerKernels) -> Array:
     coefficients = interpolate(coefficients)
     rest = np.sqrt(np.clip(layer.product_square - (coefficients**2).sum(axis=0), 0, None))
     beyond = np.sign(rho) * np.abs(rho) ** TERMS * np.outer(rest, rest)
+    if record.odd:  # then f f' is odd too
+        return np.asarray(symmetric_sum(coefficients[1::2], rho**2) * rho + beyond)
     return np.asarray(symmetric_sum(coefficients, rho) + beyond)
 
 

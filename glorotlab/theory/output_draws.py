@@ -23,7 +23,7 @@ from glorotlab.threads import single_threaded_blas
 STREAM = 1
 """Of ``Purpose.QUADRATURE``; 0 is that of the output gradient's own moments."""
 
-LOGITS = 2**18
+LOGITS = 2**17
 """Logits drawn in all, if that gives at least ``MIN_DRAWS`` and at most ``MAX_DRAWS`` networks."""
 
 MIN_DRAWS, MAX_DRAWS = 64, 4096

@@ -126,7 +126,7 @@ def predict(
         columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(spec, found.layers, found.labels)
     if level is not None:
         x = None if inputs is None else np.asarray(inputs, dtype=np.float64)
-        fourth = _fourth_moments(x, input_second_moment)
+        _, _, fourth = _input_kernel(spec, inputs, input_second_moment)
         columns |= bands.bands(spec, found.layers, fourth, x, found.labels, columns, level, networks, found.error)
         errors |= {"level": level, "networks": networks}
     return layer_statistics(
@@ -141,13 +141,6 @@ def predict(
         | errors
         | ({} if inputs is None else digests(inputs, found.labels)),
     )
-
-
-def _fourth_moments(inputs: Array | None, second_moment: float | None) -> Array:
-    """Mean of x^4 over the inputs of each example; of inputs that are not given, as of Gaussian ones."""
-    if inputs is None:
-        return np.array([3.0 * float(second_moment or 0.0) ** 2])
-    return np.asarray((inputs**4).mean(axis=1))
 
 
 @dataclass(frozen=True)
@@ -271,7 +264,7 @@ def _input_kernel(
     if len(x) > MAX_EXAMPLES:
         raise InvalidValueError(f"{len(x)} examples: allowed are 1 to {MAX_EXAMPLES}")
     with np.errstate(over="ignore"):  # refused where the pre-activations are
-        return x @ x.T / spec.fan_in, x.mean(axis=1), (x**4).mean(axis=1)
+        return x @ x.T / spec.fan_in, x.mean(axis=1), ((x * x) ** 2).mean(axis=1)  # NumPy's x**4 takes longer
 
 
 def _labels(
