@@ -3,6 +3,16 @@
 import pytest
 
 from glorotlab.kernels import dense
+from glorotlab.threads import num_threads, set_num_threads
+
+
+@pytest.fixture
+def one_thread():
+    """Use one thread: many small networks are measured faster."""
+    before = num_threads()
+    set_num_threads(1)
+    yield
+    set_num_threads(before)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.measurement.measure import measure
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.predict import predict, propagate
-from glorotlab.threads import num_threads, set_num_threads
 
 WIDE, UNEVEN = "64,300x3,9", "40,200,300,250,5"
 CASES = [
@@ -35,12 +34,7 @@ SHIFT = 4.0
 VARIABLES = [f"{tensor}_{what}" for tensor in schema.TENSORS for what in ("mean", "second_moment", "variance")]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = num_threads()
-    set_num_threads(1)
-    yield
-    set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def correlated_data(spec: NetworkSpec, examples: int = 24) -> tuple[np.ndarray, np.ndarray]:

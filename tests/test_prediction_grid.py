@@ -12,7 +12,6 @@ from glorotlab.data.shapeset import shapeset
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.predict import predict
-from glorotlab.threads import num_threads, set_num_threads
 
 GRID = [
     ("256,280,220,240,9", "tanh", "glorot_uniform"),
@@ -50,12 +49,7 @@ OUTPUT_LAYERS, PASSED_BACK = 32, 8
 """Output layers drawn over the hidden layers of each network, and how many of them are passed back."""
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = num_threads()
-    set_num_threads(1)
-    yield
-    set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:

@@ -186,9 +186,10 @@ def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient)
 
 
 def _counts(part: Array, layer: LayerKernels) -> bool:
-    """Whether the term of ``dependence`` counts: of an example, or of the means over pairs that make the batch's
-    gradients, where the independent terms may cancel.
-    """  # noqa: D205
+    """Whether the term of ``dependence`` counts.
+
+    Of an example, or of the means over pairs that make the batch's gradients, where the independent terms may cancel.
+    """
     squares = part**2 * layer.product_square
     own = np.outer(part, part) * layer.activation * layer.derivative  # of the right order
     shares = [(squares / np.diagonal(layer.backprop)).max()]

@@ -54,23 +54,16 @@ def draw(spec: NetworkSpec, kernel: Array, labels: Labels, draws: int = 0) -> It
     draws : int
         How many networks; 0 for a number that suits the sizes.
     """
-    record = costs.get(spec.output, spec.cost)
-    y = np.eye(spec.classes)[labels][:, np.newaxis]
-    for logits in draw_logits(kernel, spec.classes, draws):
-        yield record.gradient(logits, np.broadcast_to(y, logits.shape))
-
-
-def draw_logits(kernel: Array, classes: int, draws: int = 0) -> Iterator[Array]:
-    """Yield blocks of logits; arguments and shape as of ``draw``."""
-    examples = len(kernel)
+    examples, classes = len(kernel), spec.classes
     draws = draws or min(max(LOGITS // (examples * classes), MIN_DRAWS), MAX_DRAWS)
     block = max(1, BLOCK // (examples * classes))
     root = np.linalg.cholesky(kernel + np.eye(examples) * (JITTER * np.diagonal(kernel).max()))
-    random = generator(0, Purpose.QUADRATURE, STREAM)
+    random, record = generator(0, Purpose.QUADRATURE, STREAM), costs.get(spec.output, spec.cost)
+    y = np.eye(classes)[labels][:, np.newaxis]
     for start in range(0, draws, block):
         count = min(block, draws - start)
         logits = root @ random.normal(size=(examples, count * classes))
-        yield logits.reshape(examples, count, classes)
+        yield record.gradient(logits.reshape(examples, count, classes), np.broadcast_to(y, (examples, count, classes)))
 
 
 @single_threaded_blas()
