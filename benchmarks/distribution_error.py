@@ -14,6 +14,7 @@ from scipy import special, stats
 
 import glorotlab as gl
 from glorotlab import activations, initializers
+from glorotlab.benchmarking.multiple_tests import holm
 from glorotlab.kernels import statistics
 from glorotlab.measurement.estimators import HISTOGRAM_TENSORS, histogram_edges
 from glorotlab.network.mlp import BackwardPass
@@ -34,14 +35,6 @@ NORMAL = special.ndtri((np.arange(4096) + 0.5) / 4096)
 """Values of a standard normal that stand for all."""
 
 Law = Pushforward | LocationScale
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Which hypotheses Holm's step-down procedure rejects, of the shape of p."""
-    flat = p.ravel()
-    order = np.argsort(flat)
-    accepted = np.maximum.accumulate(flat[order] > LEVEL / np.arange(len(flat), 0, -1))
-    return ~accepted[np.argsort(order)].reshape(p.shape)
 
 
 def rms(values: np.ndarray) -> float:
@@ -99,7 +92,9 @@ class Pooled:
 
     @property
     def z(self) -> np.ndarray:
-        return self.off / self.standard_error
+        off, error = self.off, self.standard_error
+        certain = np.where(off == 0, 0.0, np.copysign(np.inf, off))  # where neither side scatters
+        return np.divide(off, error, where=error > 0, out=certain)
 
 
 class Binomial:
@@ -146,7 +141,7 @@ def law_given(spec: gl.NetworkSpec, passed: BackwardPass, name: str, layer: int,
 
 def print_pooled(name: str, layers: list[Pooled], networks: int) -> None:
     p = [2 * stats.t.sf(np.abs(layer.z), networks - 1) for layer in layers]
-    outside = np.split(holm(np.concatenate(p)), np.cumsum([len(each) for each in p])[:-1])
+    outside = np.split(holm(np.concatenate(p), LEVEL), np.cumsum([len(each) for each in p])[:-1])
     for number, (layer, out) in enumerate(zip(layers, outside, strict=True), 1):
         bins = len(layer.edges) - 1
         quantiles = np.abs(layer.z[bins : bins + len(QUANTILES)]).max()
@@ -157,7 +152,7 @@ def print_pooled(name: str, layers: list[Pooled], networks: int) -> None:
 
 def print_binomial(name: str, layers: list[Binomial]) -> None:
     p = [layer.p for layer in layers]
-    outside = np.split(holm(np.concatenate(p)), np.cumsum([len(each) for each in p])[:-1])
+    outside = np.split(holm(np.concatenate(p), LEVEL), np.cumsum([len(each) for each in p])[:-1])
     for number, (layer, out) in enumerate(zip(layers, outside, strict=True), 1):
         z, plain = layer.z(layer.given), layer.z(layer.plain)
         row = f"{name:22} {number:5} {len(z):6} {np.abs(z).max():8.2f} {rms(z):6.2f} {out.sum():8}"

@@ -21,6 +21,7 @@ from scipy.stats import norm
 
 import glorotlab as gl
 from glorotlab import costs, initializers
+from glorotlab.benchmarking.multiple_tests import holm
 from glorotlab.data.files import search_folders
 from glorotlab.errors import AssumptionError
 from glorotlab.measurement import estimators
@@ -175,12 +176,6 @@ def rows_of(dataset: gl.Dataset, spec: gl.NetworkSpec, found: dict) -> list[Row]
     return rows
 
 
-def holm(p: np.ndarray, level: float = 0.01) -> int:
-    """Number of hypotheses Holm's step-down procedure rejects."""
-    accepted = np.flatnonzero(np.sort(p) > level / np.arange(len(p), 0, -1))
-    return int(accepted[0]) if len(accepted) else len(p)
-
-
 def summary(rows: list[Row]) -> None:
     print(f"\n{len(rows)} numbers; |measured / predicted - 1| in per cent, noise of the measurement included:")
     print(f"{'variable':38} numbers    50th    90th    99th  largest beyond 2 SE  allowed  outside")
@@ -191,7 +186,7 @@ def summary(rows: list[Row]) -> None:
         numbers = f"{len(chosen):7} {middle:7.2f} {high:7.2f} {highest:7.2f} {100 * excess.max():20.2f}"
         print(f"{name:38} {numbers} {100 * ALLOWED[name]:8.0f} {np.sum(excess > ALLOWED[name]):8}")
     p = 2 * norm.sf([abs(row.ratio - 1) / row.error for row in rows])
-    print(f"{holm(p)} of {len(rows)} z-scores differ from 0 at a familywise level of 1 % (Holm)")
+    print(f"{holm(p, 0.01).sum()} of {len(rows)} z-scores differ from 0 at a familywise level of 1 % (Holm)")
 
 
 def shifts_of(dataset: gl.Dataset, spec: gl.NetworkSpec) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import pytest
 import threadpoolctl
 
 from glorotlab import threads
+from glorotlab.benchmarking.multiple_tests import holm
 from glorotlab.benchmarking.numpy_step import NumpyNetwork
 from glorotlab.benchmarking.step import StepTiming, time_step
 from glorotlab.errors import GlorotlabError
@@ -174,7 +175,6 @@ def test_benchmarks_run(name, capsys):
     assert "nan" not in " ".join(lines)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # few networks leave bins without scatter
 @pytest.mark.parametrize("name", SMALLER)
 def test_long_benchmarks_run_in_small(name, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
@@ -198,8 +198,13 @@ def test_prediction_error_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys
     cells = [json.loads(line)["cell"] for line in kept.read_text().splitlines()]
     assert cells == ["shapeset tanh standard", "shapeset tanh he_normal"]
     assert "shapeset tanh standard" in capsys.readouterr().out
-    assert module.holm(np.array([0.001, 0.004, 0.02, 0.9])) == 1  # .001 <= .01/4, .004 > .01/3
     assert module.Row("v", 1, 1.05, 0.01).beyond == pytest.approx(0.03)
+
+
+def test_holm_stops_at_the_first_that_is_too_large():
+    rejected = holm(np.array([[0.9, 0.001], [0.004, 0.0049]]), 0.01)  # .001 <= .01/4, .004 > .01/3, .0049 < .01/2
+    assert rejected.tolist() == [[False, True], [False, False]]
+    assert holm(np.array([0.001, 0.002]), 0.01).all()
 
 
 def test_controls_of_mean_0_leave_the_mean_and_take_out_the_scatter():
