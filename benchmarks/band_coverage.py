@@ -1,13 +1,12 @@
 """How often one network lies inside its predicted 95 % band: python benchmarks/band_coverage.py [--widths 100 1000].
 
 Networks are drawn by NumPy alone on a few Shapeset images, DRAWS for each width, depth and distribution of the weights;
-all activations share the standardised weights. Each chunk of draws is kept in FILE as it is done; a second run with the
-same FILE goes on where the first one stopped. Width 1000 and ten layers take about half an hour on one slow core.
+all activations share the standardised weights. Measurements are kept in a folder, chunk by chunk; a second run goes on
+where the first one stopped, and judges them by the bands of today. Width 1000 takes about an hour of one core.
 """
 
 import argparse
 import itertools
-import json
 import sys
 import time
 from pathlib import Path
@@ -27,8 +26,8 @@ DEPTHS, DISTRIBUTIONS = (2, 5, 10), ("normal", "uniform")
 EXAMPLES, CLASSES, CHUNK, LEVEL = 30, 9, 200, 0.95
 ALLOWED = (0.93, 0.97)
 
-Bands = dict[str, np.ndarray]
-"""Ends of the bands of an activation, (statistics, layers, 2)."""
+Cell = tuple[int, int, str]
+"""Width, number of hidden layers, distribution of the weights."""
 
 
 def spec_of(width: int, depth: int, distribution: str, activation: str) -> gl.NetworkSpec:
@@ -38,6 +37,7 @@ def spec_of(width: int, depth: int, distribution: str, activation: str) -> gl.Ne
 
 
 def bands_of(spec: gl.NetworkSpec, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Ends of the bands, (statistics, layers, 2)."""
     found = gl.predict(spec, inputs=x, labels=y, level=LEVEL)
     names = [f"{name}_second_moment" for name in STATISTICS]
     return np.array([[found[f"{name}_{end}"].values for end in ("low", "high")] for name in names]).transpose(0, 2, 1)
@@ -78,79 +78,71 @@ def statistics_of(spec: gl.NetworkSpec, weights: list[np.ndarray], x: np.ndarray
     return found
 
 
-def count_inside(
-    cell: tuple[int, int, str], seeds: range, bands: Bands, x: np.ndarray, y: np.ndarray
-) -> dict[str, list[list[list[int]]]]:
-    """Networks below, inside and above each band: of each activation (3, statistics, layers)."""
+def draw_networks(cell: Cell, seeds: range, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Second moments of networks drawn one by one, (activations, networks, statistics, layers)."""
     width, depth, distribution = cell
-    counts = {name: np.zeros((3, *low_high.shape[:2]), dtype=int) for name, low_high in bands.items()}
-    fans = spec_of(*cell, "tanh").fans
+    specs = [spec_of(*cell, name) for name in ACTIVATIONS]
+    values = []
     for seed in seeds:
         random = np.random.default_rng([seed, width, depth, DISTRIBUTIONS.index(distribution)])
-        weights = [standard_weights(random, distribution, *each) for each in fans]
-        for name, low_high in bands.items():
-            values = statistics_of(spec_of(*cell, name), weights, x, y)
-            low, high = low_high[..., 0], low_high[..., 1]
-            counts[name] += np.array([values < low, (values >= low) & (values <= high), values > high])
-    return {name: count.tolist() for name, count in counts.items()}
+        weights = [standard_weights(random, distribution, *fans) for fans in specs[0].fans]
+        values.append([statistics_of(spec, weights, x, y) for spec in specs])
+    return np.array(values).swapaxes(0, 1)
 
 
-def run_cell(cell: tuple[int, int, str], draws: int, done: set[int], out: Path, x: np.ndarray, y: np.ndarray) -> None:
-    """Append the chunks of one cell that are missing to the file."""
-    starts = [start for start in range(0, draws, CHUNK) if start not in done]
-    if not starts:
-        return
-    bands: Bands = {}
-    for name in ACTIVATIONS:
+def measure(cell: Cell, draws: int, folder: Path, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Draw the chunks of one cell that the folder lacks; return all, (activations, networks, statistics, layers)."""
+    chunks = []
+    for start in range(0, draws, CHUNK):
+        file = folder / ("_".join(map(str, (*cell, start))) + ".npy")
+        if not file.exists():
+            began = time.perf_counter()
+            seeds = range(start, min(start + CHUNK, draws))
+            partial = file.with_suffix(".part")
+            with partial.open("wb") as stream:
+                np.save(stream, draw_networks(cell, seeds, x, y), allow_pickle=False)
+            partial.replace(file)
+            print(*cell, f"networks {seeds[0]} to {seeds[-1]}: {time.perf_counter() - began:.0f} s", flush=True)
+        chunks.append(np.load(file, allow_pickle=False))
+    return np.concatenate(chunks, axis=1)
+
+
+def judge(cell: Cell, values: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[float]:
+    """Print the share of networks inside each band, statistic by statistic; return all shares."""
+    found = []
+    for name, networks in zip(ACTIVATIONS, values, strict=True):
         try:
-            bands[name] = bands_of(spec_of(*cell, name), x, y)
+            bands = bands_of(spec_of(*cell, name), x, y)
         except AssumptionError as refusal:
             print(*cell, name, "refused:", refusal, flush=True)
-    for start in starts:
-        began = time.perf_counter()
-        counts = count_inside(cell, range(start, start + CHUNK), bands, x, y)
-        with out.open("a") as file:
-            file.write(json.dumps({"cell": cell, "start": start, "counts": counts}) + "\n")
-        seconds = time.perf_counter() - began
-        print(*cell, f"networks {start} to {start + CHUNK - 1}: {seconds:.0f} s", flush=True)
+            continue
+        inside = ((networks >= bands[..., 0]) & (networks <= bands[..., 1])).mean(axis=0)
+        for statistic, row, band in zip(STATISTICS, inside, bands, strict=True):
+            shares = [float(share) for share, (low, _) in zip(row, band, strict=True) if np.isfinite(low)]
+            text = " ".join(f"{100 * share:.1f}{'*' * (not allowed(share))}" for share in shares)
+            print("{:5} {:3} {:8}".format(*cell), f"{name:9} {networks.shape[0]:5} {statistic:24} {text}", flush=True)
+            found += shares
+    return found
 
 
-def table(lines: list[dict]) -> None:
-    """Print, for each cell and statistic, the share of networks inside its band, layer by layer."""
-    totals: dict[tuple, np.ndarray] = {}
-    for line in lines:
-        for name, counts in line["counts"].items():
-            key = (*line["cell"], name)
-            totals[key] = totals.get(key, 0) + np.array(counts)
-    outside, number = 0, 0
-    print("\nshare of networks inside the 95 % band, in per cent, by layer; * outside 93 to 97")
-    for (width, depth, distribution, name), counts in sorted(totals.items()):
-        for statistic, (_, inside, _), total in zip(STATISTICS, counts.swapaxes(0, 1), counts.sum(axis=0), strict=True):
-            shares = inside[total > 0] / total[total > 0]
-            wrong = (shares < ALLOWED[0]) | (shares > ALLOWED[1])
-            outside, number = outside + int(wrong.sum()), number + len(shares)
-            text = " ".join(f"{100 * share:.1f}{'*' if bad else ''}" for share, bad in zip(shares, wrong, strict=True))
-            print(f"{width:5} {depth:3} {distribution:8} {name:9} {total.max():5} {statistic:24} {text}")
-    print(
-        f"{number - outside} of {number} bands hold {100 * ALLOWED[0]:.0f} to {100 * ALLOWED[1]:.0f} % of the networks"
-    )
+def allowed(share: float) -> bool:
+    return ALLOWED[0] <= share <= ALLOWED[1]
 
 
 def main(*arguments: str) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--widths", type=int, nargs="+", default=[100])
     parser.add_argument("--draws", type=int, default=2000, help="networks of a cell")
-    parser.add_argument("--out", type=Path, default=Path("band_coverage.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("band_coverage"), help="folder of the measurements")
     options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
     x, y = gl.shapeset(EXAMPLES)
-
-    def lines() -> list[dict]:
-        return [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-
-    for cell in itertools.product(options.widths, DEPTHS, DISTRIBUTIONS):
-        done = {line["start"] for line in lines() if tuple(line["cell"]) == cell}
-        run_cell(cell, options.draws, done, options.out, x, y)
-    table(lines())
+    cells = list(itertools.product(options.widths, DEPTHS, DISTRIBUTIONS))
+    measured = {cell: measure(cell, options.draws, options.out, x, y) for cell in cells}
+    print("\nshare of networks inside the 95 % band, in per cent, by layer; * outside 93 to 97", flush=True)
+    shares = [share for cell, values in measured.items() for share in judge(cell, values, x, y)]
+    good, low, high = sum(map(allowed, shares)), *(100 * end for end in ALLOWED)
+    print(f"{good} of {len(shares)} bands hold {low:.0f} to {high:.0f} % of the networks")
 
 
 if __name__ == "__main__":
