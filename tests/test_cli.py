@@ -276,7 +276,8 @@ def test_threads_change_no_number(run):
 def test_compare_prints_every_entry_as_json(run, everything):
     x, y = shapes(12)
     spec = NetworkSpec.parse(LAYERS, activation="softsign")
-    expected = set_side_by_side(predict(spec, inputs=x, labels=y), measure(spec, x, y, 4))
+    predicted = predict(spec, inputs=x, labels=y, level=0.95, networks=4)
+    expected = set_side_by_side(predicted, measure(spec, x, y, 4))
     entries = {(entry.layer, entry.variable): entry for entry in expected.entries}
     options = ["--all"] if everything else []
     found = parsed(run("compare", LAYERS, "-a", "softsign", *EXAMPLES, "--seeds", 4, "--json", *options))
@@ -293,7 +294,8 @@ def test_compare_prints_every_entry_as_json(run, everything):
 
 
 def test_compare_prints_ratio_error_and_verdict(run):
-    text = run("compare", LAYERS, *EXAMPLES, "--seeds", 4)
+    text = run("compare", LAYERS, *EXAMPLES, "--seeds", 4, "--no-bands")
+    assert "band" not in text
     x, y = shapes(12)
     spec = NetworkSpec.parse(LAYERS)
     found = set_side_by_side(predict(spec, inputs=x, labels=y), measure(spec, x, y, 4))
@@ -301,6 +303,21 @@ def test_compare_prints_ratio_error_and_verdict(run):
         row = [str(entry.layer), f"{entry.predicted:.5g}", f"{entry.measured:.5g}", f"{entry.standard_error:.2g}"]
         row += [f"{entry.ratio:.4f}", "±", f"{entry.ratio_error:.4f}", f"{entry.z_score:.2f}", verdict(entry)]
         assert row in [line.split() for line in text.splitlines()]
+
+
+def test_bands_are_printed_where_there_are_any(run):
+    x, y = shapes(12)
+    expected = predict(NetworkSpec.parse(LAYERS), inputs=x, labels=y, level=0.9)
+    low, high = (float(expected[f"activation_second_moment_{end}"][0]) for end in ("low", "high"))
+    text = run("predict", LAYERS, "--dataset", "shapeset", "--batch", 12, "--level", 0.9)
+    assert f"{low:.3g} .. {high:.3g}" in text
+    assert "with probability 0.9" in text
+    text = run("compare", LAYERS, *EXAMPLES, "--seeds", 3)
+    assert "the mean of 3 networks lies inside with probability 0.95" in text
+    assert " .. " in text
+    text = run("compare", LAYERS, "-i", "orthogonal", *EXAMPLES, "--seeds", 3)
+    assert "no bands: bands for initializer orthogonal" in text
+    assert " .. " not in text
 
 
 @pytest.mark.parametrize("sign", [-1, 1])

@@ -55,6 +55,7 @@ CASES = {
     "unknown cost": (["predict", "10,5", "--cost", "hinge"], "hinge"),
     "a layer of no units": (["predict", "784,0,10"], "'0' is not a size"),
     "layers that are words": (["measure", "abc", *SHAPESET], "abc"),
+    "a level above 1": (["predict", "10,5", "--level", "95"], "level 95.0: allowed are numbers between 0 and 1"),
     "a seed below 0": (["predict", "10,5", "--seed", "-1"], "seed -1"),
     "a seed that is a word": (["predict", "10,5", "--seed", "x"], "--seed"),
     "seeds beyond the last": (

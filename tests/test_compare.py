@@ -70,6 +70,15 @@ def test_bands():
     assert [(e.low, e.high, e.inside_band) for e in table.entries] == [(0.5, 1.5, True), (0.5, 1.5, False)]
 
 
+def test_a_band_of_the_mean_of_as_many_networks_judges_their_mean():
+    bands = {"activation_second_moment_low": [0.5, 0.5], "activation_second_moment_high": [1.5, 1.5]}
+    predicted = prediction(activation_second_moment=[1.0, 1.0], **bands)
+    measured = measurement(activation_second_moment=[[0.4, 1.5], [1.4, 1.6]])
+    for networks, inside in ((1, [False, False]), (2, [True, False])):
+        table = compare(predicted.assign_attrs(networks=networks), measured)
+        assert [entry.inside_band for entry in table.entries] == inside
+
+
 def test_nan_and_unshared_variables_are_left_out():
     table = compare(
         prediction(activation_second_moment=[1.0, np.nan], activation_mean=[1.0, 1.0], learning_speed=[1.0, 1.0]),

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glorotlab.cli.measure import Seeds, measured
-from glorotlab.cli.options import ExampleOptions, Json, Layers, NetworkOptions, grouped
+from glorotlab.cli.measure import Seeds, chosen_seeds, measured
+from glorotlab.cli.options import ExampleOptions, Json, Layers, Level, NetworkOptions, grouped
 from glorotlab.cli.predict import described, print_assumptions, spec_line
 from glorotlab.cli.terminal import console, number, table
+from glorotlab.errors import AssumptionError
 
 if TYPE_CHECKING:
+    import xarray as xr
     from rich.table import Table
 
     from glorotlab.measurement.compare import Comparison, Entry
@@ -30,6 +32,8 @@ def compare(
     network: NetworkOptions,
     data: ExampleOptions,
     seeds: Seeds = 20,
+    level: Level = 0.95,
+    bands: Annotated[bool, typer.Option(help="Also predict bands.")] = True,
     everything: Annotated[
         bool, typer.Option("--all", help="Every variable that both have, as JSON always has; else second moments.")
     ] = False,
@@ -38,11 +42,11 @@ def compare(
     """Predict, measure, and set both side by side, layer by layer."""
     from glorotlab.measurement.compare import SECOND_MOMENTS
     from glorotlab.measurement.compare import compare as both
-    from glorotlab.theory.predict import predict
 
     spec = network.spec(layers)
     x, y = data.load(spec, network.seed)
-    prediction = predict(spec, inputs=x, labels=y)
+    networks = len(chosen_seeds(network, seeds))
+    prediction, refusal = _predicted(spec, x, y, level if bands else None, networks)
     found = both(prediction, measured(spec, x, y, network, seeds))
     variables = list(dict.fromkeys(entry.variable for entry in found.entries))
     assumptions = json.loads(prediction.attrs["assumptions"])
@@ -58,7 +62,26 @@ def compare(
         out.print(name, style="bold")
         out.print(_table(found.select(name)))
     out.print(RULE)
+    if "level" in prediction.attrs:
+        whose = f"the mean of {seeds} networks" if seeds > 1 else "one network"
+        out.print(f"band: {whose} lies inside with probability {prediction.attrs['level']:g}, finite width included")
+    elif refusal:
+        out.print(f"no bands: {refusal}")
     print_assumptions(prediction)
+
+
+def _predicted(
+    spec: NetworkSpec, x: Any, y: Any, level: float | None, networks: int
+) -> tuple[xr.Dataset, AssumptionError | None]:
+    """Return the prediction, with bands for the mean of the networks unless these are refused, and the refusal."""
+    from glorotlab.theory.predict import predict
+
+    if level is None:
+        return predict(spec, inputs=x, labels=y), None
+    try:
+        return predict(spec, inputs=x, labels=y, level=level, networks=networks), None
+    except AssumptionError as refusal:
+        return predict(spec, inputs=x, labels=y), refusal
 
 
 def verdict(entry: Entry) -> str:
@@ -78,7 +101,7 @@ def _table(entries: Any) -> Table:
         row += [number(entry.standard_error, 2), _ratio(entry), _fixed(entry.z_score)]
         if band:
             inside = {None: "–", True: "yes", False: "no"}[entry.inside_band]
-            row += [f"{number(entry.low)} .. {number(entry.high)}", inside]
+            row += [f"{number(entry.low, 3)} .. {number(entry.high, 3)}", inside]
         made.add_row(*row, verdict(entry))
     return made
 

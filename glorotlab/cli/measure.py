@@ -44,14 +44,20 @@ def measure(
     print_layers_tables(found)
 
 
-def measured(spec: NetworkSpec, x: Any, y: Any, network: NetworkOptions, seeds: int) -> xr.Dataset:
-    """Return the measurement of consecutive seeds, with a progress bar."""
-    from glorotlab.measurement.measure import measure as real
+def chosen_seeds(network: NetworkOptions, seeds: int) -> range:
+    """Return the seeds of the networks; InvalidValueError where there are none or too many."""
     from glorotlab.streams import check_seed
 
     if not 1 <= seeds <= MAX_SEEDS:
         raise InvalidValueError(f"--seeds {seeds}: allowed are 1 to {MAX_SEEDS}")
     check_seed(network.seed + seeds - 1)
-    chosen = range(network.seed, network.seed + seeds)
+    return range(network.seed, network.seed + seeds)
+
+
+def measured(spec: NetworkSpec, x: Any, y: Any, network: NetworkOptions, seeds: int) -> xr.Dataset:
+    """Return the measurement of consecutive seeds, with a progress bar."""
+    from glorotlab.measurement.measure import measure as real
+
+    chosen = chosen_seeds(network, seeds)
     with progress_bar("measuring") as progress:
         return real(spec, x, y, chosen, dtype=network.dtype.value, progress=progress)

@@ -103,6 +103,11 @@ class NetworkOptions:
         return NetworkSpec.parse(layers, **fields)
 
 
+Level = Annotated[
+    float | None,
+    typer.Option(metavar="P", help="Bands that hold with this probability, such as .95.", rich_help_panel=NETWORK),
+]
+
 DEFAULT_EXAMPLES = 300
 """As many as the paper monitors."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glorotlab.cli.options import DATA, ExampleOptions, Json, Layers, NetworkOptions, grouped
+from glorotlab.cli.options import DATA, ExampleOptions, Json, Layers, Level, NetworkOptions, grouped
 from glorotlab.cli.terminal import console
 from glorotlab.errors import InvalidValueError
 
@@ -40,6 +40,7 @@ def predict(
             rich_help_panel=DATA,
         ),
     ] = None,
+    level: Level = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also saturation, singular values and learning speeds, as JSON always has.")
     ] = False,
@@ -51,7 +52,7 @@ def predict(
     if dataset is None and batch is not None:
         raise InvalidValueError(f"--batch {batch} without --dataset: without data the gradients are of one example")
     spec = network.spec(layers)
-    found, data = _predict(spec, network.seed, dataset, input_moment, batch)
+    found, data = _predict(spec, network.seed, dataset, input_moment, batch, level)
     assumptions = json.loads(found.attrs["assumptions"])
     if as_json:
         from glorotlab.cli.jsonout import layer_records, print_layers
@@ -63,20 +64,22 @@ def predict(
     said = "inputs of second moment " + f"{data['input_second_moment']:g}" if dataset is None else described(data)
     console().print(f"Predicted: {spec_line(spec)}; {said}")
     print_layers_tables(found, everything=everything)
+    if level is not None:
+        console().print(f"Bands: one network drawn once lies inside with probability {level:g}")
     print_assumptions(found)
 
 
 def _predict(
-    spec: NetworkSpec, seed: int, dataset: str | None, moment: float | None, batch: int | None
+    spec: NetworkSpec, seed: int, dataset: str | None, moment: float | None, batch: int | None, level: float | None
 ) -> tuple[xr.Dataset, dict[str, Any]]:
     """Return the prediction and what it is for."""
     from glorotlab.theory.predict import predict as theory
 
     if dataset is None:
         moment = 1.0 if moment is None else moment
-        return theory(spec, input_second_moment=moment), {"input_second_moment": moment}
+        return theory(spec, input_second_moment=moment, level=level), {"input_second_moment": moment}
     x, y = ExampleOptions(dataset, batch).load(spec, seed)
-    return theory(spec, inputs=x, labels=y), {"dataset": dataset, "examples": len(x), "seed": seed}
+    return theory(spec, inputs=x, labels=y, level=level), {"dataset": dataset, "examples": len(x), "seed": seed}
 
 
 def print_assumptions(prediction: xr.Dataset) -> None:

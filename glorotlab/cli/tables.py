@@ -27,9 +27,12 @@ def print_layers_tables(statistics: xr.Dataset, *, everything: bool = False) -> 
     for tensor in TENSORS:
         if f"{tensor}_mean" not in statistics:
             continue
-        made = table("layer", "mean", "second moment", "variance", left=0)
+        banded = f"{tensor}_second_moment_low" in statistics
+        made = table("layer", "mean", "second moment", *["band"] * banded, "variance", left=0)
         for record in records:
-            made.add_row(str(record["layer"]), *(_cell(record, f"{tensor}_{statistic}") for statistic in STATISTICS))
+            mean, square, variance = (_cell(record, f"{tensor}_{statistic}") for statistic in STATISTICS)
+            band = [_band(record, f"{tensor}_second_moment")] * banded
+            made.add_row(str(record["layer"]), mean, square, *band, variance)
         out.print(tensor, style="bold")
         out.print(made)
     if everything:
@@ -37,6 +40,11 @@ def print_layers_tables(statistics: xr.Dataset, *, everything: bool = False) -> 
         for record in records:
             made.add_row(str(record["layer"]), *(_cell(record, name) for name in MORE))
         out.print(made)
+
+
+def _band(record: dict[str, Any], name: str) -> str:
+    low, high = (record.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
+    return f"{number(low, 3)} .. {number(high, 3)}" if math.isfinite(low) else number(math.nan)
 
 
 def _cell(record: dict[str, Any], name: str) -> str:

@@ -43,9 +43,10 @@ class Entry:
     z_score : float or None
         (measured - predicted) / standard_error.
     low, high : float or None
-        The predicted band for one network drawn once, where the prediction has one.
+        The predicted band, where the prediction has one: of the mean of as many networks as its attribute
+        ``networks`` says.
     inside_band : bool or None
-        Whether every network measured lies inside it.
+        Whether the measured mean lies inside a band of the mean of as many networks; else whether every network does.
     """
 
     layer: int
@@ -159,7 +160,8 @@ def _entries(name: str, prediction: xr.Dataset, measurement: xr.Dataset) -> list
         mean = float(values.mean())
         error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
         low, high = (_band(prediction, f"{name}_{end}", index) for end in ("low", "high"))
-        inside = None if low is None or high is None else bool(((values >= low) & (values <= high)).all())
+        judged = np.array([mean]) if prediction.attrs.get("networks") == len(values) else values
+        inside = None if low is None or high is None else bool(((judged >= low) & (judged <= high)).all())
         ratio = mean / expected if expected else None
         z = (mean - expected) / error if error else None
         found.append(Entry(int(layer), name, expected, mean, error, ratio, z, low, high, inside))

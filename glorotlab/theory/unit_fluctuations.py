@@ -24,7 +24,6 @@ R^l = n v E[f' f'] R^{l+1} + c c' E[f f' f f'], c = v at the top and c^l = n v M
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +34,13 @@ from glorotlab import initializers
 from glorotlab.activations import Activation
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
-from glorotlab.theory import finite_width, output_draws, quadrature
+from glorotlab.theory import finite_width, output_draws
 from glorotlab.theory.dependence import along_signal
 from glorotlab.theory.finite_width import Backward, Forward
+from glorotlab.theory.kernel_slopes import KernelSlopes, kernel_slopes
 from glorotlab.theory.mean_field import LayerKernels
 from glorotlab.theory.output_gradient import Labels
 from glorotlab.theory.output_law import STEP, output_law
-from glorotlab.theory.pair_series import correlation, mixed_sum
 from glorotlab.theory.quadrature import Array
 
 STREAM = 1001
@@ -52,9 +51,6 @@ SAMPLES, MIN_NETWORKS, MAX_NETWORKS = 2**20, 8, 2**8
 
 SLOPE_STRIDE = 4
 """Every how many draws of the outputs their response to q is taken from."""
-
-TERMS = 64
-"""Terms of the Hermite series of pair kernels."""
 
 Samples = npt.NDArray[np.float32]
 
@@ -191,14 +187,16 @@ class _Networks:
         """Set P and R of every layer, and the slopes of M in q."""
         ones = np.ones((self.examples, self.examples))
         self.p, self.r = [ones], [0 * ones]
-        self.slopes: list[Array] = []
+        self.slopes: list[list[KernelSlopes]] = []
         coefficient = np.full(self.examples, 1 / self.spec.classes)
         for k in range(self.hidden - 1, -1, -1):
             layer, gain = self.layers[k], self.gain[k] * self.layers[k].derivative
-            slope, along = _slope_kernel(_record(layer), layer), along_signal(_record(layer), layer)
+            record = _record(layer)
             coefficient = self.gain[k] * coefficient
-            self.slopes.insert(0, slope)
-            self.r.insert(0, gain * self.r[0] + np.outer(coefficient, coefficient) * along)
+            self.slopes.insert(
+                0, kernel_slopes([record.function, record.derivative], layer.preactivation, record.kinks)
+            )
+            self.r.insert(0, gain * self.r[0] + np.outer(coefficient, coefficient) * along_signal(record, layer))
             self.p.insert(0, gain * self.p[0])
             coefficient = coefficient * self.forward.responses[k].square[1]
 
@@ -236,17 +234,13 @@ class _Networks:
             return self._fluctuation([], _forms(weights, self._scattered_gradient()) / expected, 0.0)
         draws, fresh, back = self._draws(weights, index)
         signal = self.forward.q[index] - self.bias if index and "weight" in name else None
-        slope = share * back.log_slope[index]
-        if signal is not None and diagonal:
-            slope = slope + share / signal
-        parts = [self._lower(k, slope * self.forward.response(k, index)) for k in range(index)]
-        if signal is not None and not diagonal:
-            for k, part in self._signal_part(index, fresh):
-                parts[k] = parts[k] + part
+        if diagonal:
+            parts = self._single_parts(index, share, back, signal)
+        else:
+            parts = self._pair_parts(index, weights, fresh, back, enters=signal is not None)
         for k in range(index, self.hidden):
             own = _quadratic(weights, self.y[k])
-            own /= own.mean(axis=1, keepdims=True)
-            parts.append(own + self._lower(k, share * back.log_slope[k + 1] * self.forward.up[k]))
+            parts[k] = parts[k] + own / own.mean(axis=1, keepdims=True)
             kernel = self.gain[k] * self.layers[k].derivative
             weights = weights * (np.diagonal(kernel) if diagonal else kernel)
         return self._fluctuation(parts, draws / expected, float((share * back.shift(index, signal)).sum()))
@@ -276,24 +270,49 @@ class _Networks:
         growth = (1 + found.shift) * np.exp(deviation * normal - found.variance / 2)
         return self.law.gradient_of(np.sqrt(growth))
 
-    def _signal_part(self, index: int, fresh: Array) -> Iterator[tuple[int, Array]]:
-        """Yield the layers below and how their units move T through the kernel M of what enters the layer.
+    def _single_parts(self, index: int, share: Array, back: Backward, signal: Array | None) -> list[Array]:
+        """Influence of every hidden layer's units through q on a gradient of single examples, (networks, units)."""
+        slope = share * back.log_slope[index] + (0.0 if signal is None else share / signal)
+        parts = [self._lower(k, slope * self.forward.response(k, index)) for k in range(index)]
+        for k in range(index, self.hidden):
+            parts.append(self._lower(k, share * back.log_slope[k + 1] * self.forward.up[k]))
+        return parts
 
-        T is linear in M, with weights that depend on the outputs drawn; Price's theorem carries them down: of
-        different examples, dM_ab/dQ_ab = E[f'_a f'_b].
+    def _pair_parts(self, index: int, weights: Array, fresh: Array, back: Backward, *, enters: bool) -> list[Array]:
+        """Influence of every hidden layer's units through Q on a gradient of the batch, (networks, units).
+
+        T is a sum of pairs w_ab D_ab, which depend on the outputs drawn. Its answer to Q^k is carried down: that of D
+        through E[f' f'] of layers from ``index`` on, and that of w if it is the kernel M of what ``enters`` the layer.
         """
         delta = np.moveaxis(self.law.gradient[:, self.chosen], 0, 1)
-        total = fresh[:, np.newaxis, np.newaxis] * self.spec.classes * self.examples**2
-        weights = self.p[index] * (delta @ np.swapaxes(delta, 1, 2)) / total
-        for k in range(index - 1, -1, -1):
-            yield k, _quadratic(_scaled(weights, np.sqrt(self.forward.responses[k].square[0])), self.f[k])
-            if k:
-                own = np.diagonal(weights, axis1=1, axis2=2)
-                others = weights * (1 - np.eye(self.examples))
-                below = own * self.forward.responses[k].square[1] + 2 * (others * self.slopes[k]).sum(axis=2)
-                weights = others * self.layers[k].derivative
-                weights[:, np.arange(self.examples), np.arange(self.examples)] = below
-                weights *= self.forward.up[k - 1]
+        total = fresh[:, np.newaxis, np.newaxis] * self.spec.classes
+        backprop = self.p[index] * (delta @ np.swapaxes(delta, 1, 2)) / total
+        pairs = weights * backprop
+        answer = np.zeros_like(pairs)
+        _diagonal(answer)[:] = pairs.sum(axis=2) * back.log_slope[-1]
+        parts: list[Array] = []
+        for k in range(self.hidden - 1, -1, -1):
+            answer = answer * self.forward.up[k]
+            if enters and k == index - 1:
+                answer = answer + backprop / self.examples**2
+            parts.insert(0, _quadratic(_scaled(answer, np.sqrt(self.forward.responses[k].square[0])), self.f[k]))
+            answer = self._answer_of(k, 0, answer)
+            if k >= index:
+                derivative = self.layers[k].derivative
+                known = np.broadcast_to(derivative != 0, pairs.shape)
+                share = np.divide(pairs, derivative, out=np.zeros_like(pairs), where=known)
+                answer = answer + self._answer_of(k, 1, share)
+        return parts
+
+    def _answer_of(self, k: int, moment: int, answer: Array) -> Array:
+        """Return the answer to Q^k of what answers to E[f f] (``moment`` 0) or E[f' f'] (1) of the layer."""
+        response, slopes = self.forward.responses[k], self.slopes[k][moment]
+        single, pair = (response.square, self.layers[k].derivative) if moment == 0 else (response.slope, slopes.pair)
+        others = answer.copy()
+        _diagonal(others)[:] = 0
+        found = others * pair
+        _diagonal(found)[:] = _diagonal(answer) * single[1] + 2 * (others * slopes.own).sum(axis=2)
+        return found
 
     def _lower(self, k: int, slope: Array) -> Array:
         """Influence of a layer's units through M, (networks, units)."""
@@ -303,18 +322,6 @@ class _Networks:
         """Sum the variances within each network; ``parts`` are (networks, units) of the layers."""
         each = sum((part.var(axis=1, ddof=1) / part.shape[1] for part in parts), start=np.zeros(self.networks))
         return Fluctuation(float(each.mean()), float(each.std(ddof=1) / self.networks**0.5), draws, shift)
-
-
-def _slope_kernel(record: Activation, layer: LayerKernels) -> Array:
-    """Return dM_ab/dq_a of different examples: (E[s f'(s_a) f(s_b)] - Q_ab E[f' f']) / (2 q_a)."""
-    kernel = layer.preactivation
-    q, rho = np.diagonal(kernel), correlation(kernel)
-
-    def scaled(s: Array) -> Array:
-        return np.asarray(s * record.derivative(s))
-
-    f, grown = quadrature.hermite_coefficients([record.function, scaled], q, TERMS, record.kinks)
-    return np.asarray((mixed_sum(grown, f, rho) - kernel * layer.derivative) / (2 * q[:, np.newaxis]))
 
 
 def _record(layer: LayerKernels) -> Activation:
@@ -328,6 +335,11 @@ def _quadratic(weights: Array, y: Samples) -> Array:
     scaled = (weights / (size or 1.0)).astype(np.float32)
     found = scaled @ y**2 if weights.ndim == 1 else ((scaled @ y) * y).sum(axis=-2)
     return np.asarray(found * size, dtype=np.float64)
+
+
+def _diagonal(kernels: Array) -> Array:
+    """Diagonals of a stack of matrices, to be written to."""
+    return np.asarray(np.einsum("...ii->...i", kernels))
 
 
 def _scaled(kernel: Array, scale: Array) -> Array:
