@@ -2,11 +2,13 @@
 
 A statistic T of one network is a function of means over the units of its layers. Layer k of n_k units moves ln T by
 the mean of their influences x_k, which depend on a unit's pre-activations s over the batch and on the gradients
-h = W dC/ds^{k+1} that reach it, so that Var ln T = sum_k Var(x_k) / n_k (the delta method; for one example it is the
-recursion of Yaida 2020 and Roberts, Yaida & Hanin 2022, and its counterpart for gradients). Units are sampled: their
-variances then hold every correlation between examples, between f and f', and the kurtosis of weights over few inputs
-or outputs, without moments of four examples. They come from networks of the widths asked for, drawn kernel by kernel:
-given Q^k the units are N(0, Q^k), and Q^{k+1} is the mean over them. The kernels scatter, which adds to Var(x_k).
+h = W dC/ds^{k+1} that reach it: T gains a factor of relative variance Var(x_k) / n_k (the delta method; for one example
+it is the recursion of Yaida 2020 and Roberts, Yaida & Hanin 2022, and its counterpart for gradients). Factors are taken
+as log-normal, Var ln T = sum_k ln(1 + Var(x_k) / n_k), which is exact for E z^2 of ReLU, with 1 + 5/n a layer. Units
+are sampled: their variances then hold every correlation between examples, between f and f', and the kurtosis of weights
+over few inputs or outputs, without moments of four examples. They come from networks of the widths asked for, drawn
+kernel by kernel: given Q^k the units are N(0, Q^k), and Q^{k+1} is the mean over them. The kernels scatter, which adds
+to Var(x_k).
 
 With J_kl = dq^l / dM^k and A_l = d ln E (dC/ds^l)^2 / dq (``finite_width``) and c_a the example's share of T, x_k of a
 gradient's T in layer l is sum_a c_a A_l J_kl f_a^2 for k < l; of a weight gradient also the response of M^{l-1}. From l
@@ -320,7 +322,8 @@ class _Networks:
 
     def _fluctuation(self, parts: list[Array], draws: Array, shift: float) -> Fluctuation:
         """Sum the variances within each network; ``parts`` are (networks, units) of the layers."""
-        each = sum((part.var(axis=1, ddof=1) / part.shape[1] for part in parts), start=np.zeros(self.networks))
+        layers = (np.log1p(part.var(axis=1, ddof=1) / part.shape[1]) for part in parts)
+        each = sum(layers, start=np.zeros(self.networks))
         return Fluctuation(float(each.mean()), float(each.std(ddof=1) / self.networks**0.5), draws, shift)
 
 
