@@ -1,0 +1,221 @@
+"""Networks drawn at random to test what derivations say of their scatter: q, T and how both go together.
+
+Every network has weights of its own and one input. What holds to first order in 1 / width is tried on layers of 20 to 50
+tanh units, whose terms of the next order are below what a trial can find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+
+from glorotlab import activations
+from glorotlab.theory import finite_width
+from glorotlab.theory.derivations import fluctuation_notation as names
+from glorotlab.theory.derivations.notation import BiasVariance, WeightVariance, Width, d, i
+from glorotlab.theory.derivations.trial import Trial
+from glorotlab.theory.moments import moments
+
+Array = npt.NDArray[np.float64]
+Values = Mapping[type[sp.Function], Sequence[float]]
+"""What quantities are, layer by layer."""
+
+NETWORKS, CHUNK = 40_000, 1_000
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What networks are drawn from.
+
+    Attributes
+    ----------
+    widths : n_0 ... n_d, and n_(d+1) where gradients are wanted
+    activation : name
+    first : q_0 but for the bias
+    gain : n_i Var[W^i] of all other layers
+    bias_variance : of every layer
+    uniform : whether weights are uniform; else they are Gaussian
+    """
+
+    widths: tuple[int, ...]
+    activation: str
+    first: float = 1.0
+    gain: float = 1.5
+    bias_variance: float = 0.0
+    uniform: bool = False
+
+    def weight_variance(self, layer: int) -> float:
+        """Var[W^i]; every input is 1."""
+        return (self.gain if layer else self.first) / self.widths[layer]
+
+    @cached_property
+    def wide(self) -> list[float]:
+        """Q_i of every layer."""
+        found = [self.first + self.bias_variance]
+        for _ in self.widths[1:]:
+            square = float(moments(self.activation, found[-1]).second_moment)
+            found.append(self.gain * square + self.bias_variance)
+        return found
+
+    def value(self, expression: sp.Expr, layer: int, known: Values) -> float:
+        """Return the value of a formula where i is ``layer``."""
+        numbers = {
+            Width: self.widths.__getitem__,
+            WeightVariance: self.weight_variance,
+            BiasVariance: lambda _: self.bias_variance,
+            names.WideSignalSquare: self.wide.__getitem__,
+            **{quantity: values.__getitem__ for quantity, values in known.items()},
+        }
+        concrete = expression.subs({i: layer, d: len(self.widths) - 2, names.width: self.widths[1]}).doit()
+        for quantity, number in numbers.items():
+            concrete = concrete.replace(quantity, lambda index, number=number: sp.Float(number(int(index))))
+        concrete = concrete.replace(
+            lambda node: isinstance(node, names.GaussianMean), lambda node: sp.Float(self._gaussian(node))
+        )
+        return float(concrete)
+
+    def _gaussian(self, mean: names.GaussianMean) -> float:
+        q = float(mean.args[0])
+        if isinstance(mean, names.MeanSlopeFourth):
+            return float(moments(self.activation, q).derivative_fourth_moment)
+        found = finite_width.respond(activations.get(self.activation), np.array([q]))
+        square, slope = found.square[:, 0], found.slope[:, 0]
+        return float(
+            {
+                names.MeanSquare: square[mean.order],
+                names.MeanSlopeSquare: slope[mean.order],
+                names.MeanFourth: found.noise[0] + square[0] ** 2,
+                names.MeanProductSquare: found.product[0] + square[0] * slope[0],
+            }[type(mean)]
+        )
+
+
+    def fourth_cumulant(self, layer: int) -> float:
+        """k_i where activations have their moments of wide layers."""
+        kurtosis = -6 / 5 if self.uniform else 0.0
+        fourth = self._gaussian(names.MeanFourth(self.wide[layer - 1])) if layer else 1.0
+        return kurtosis * self.weight_variance(layer) ** 2 * self.widths[layer] * fourth
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was drawn; a list over the layers, of arrays (networks,) or (networks, costs).
+
+    Attributes
+    ----------
+    q : second moments of s^i given the activations below, for layers 0 ... d
+    m : mean squares of s^i over the units, for layers below
+    t : mean squares of dC/ds^i over the units; empty where no gradients are wanted
+    """
+
+    q: list[Array]
+    m: list[Array]
+    t: list[Array]
+
+
+def draw(setting: Networks, random: np.random.Generator, gradients: str | None = None, networks: int = NETWORKS) -> Sample:
+    """Draw networks; ``gradients`` is ``outputs`` for the costs s^d_k, one for each output, or an activation f.
+
+    Then the cost is the sum of F(s^d_k), F' = f, with signs at random.
+    """
+    parts = [_draw(setting, random, gradients, CHUNK) for _ in range(networks // CHUNK)]
+    q, m, t = ([np.concatenate(layer) for layer in zip(*values, strict=True)] for values in zip(*parts, strict=True))
+    return Sample(q, m, t)
+
+
+def _draw(
+    setting: Networks, random: np.random.Generator, gradients: str | None, networks: int
+) -> tuple[list[Array], list[Array], list[Array]]:
+    record, n = activations.get(setting.activation), setting.widths
+    z = np.ones((networks, 1, n[0]), dtype=np.float32)
+    weights, slopes, q, m = [], [], [], []
+    depth = len(n) - 1
+    for index in range(depth + (gradients is None)):
+        variance = setting.weight_variance(index)
+        q.append(variance * (z.astype(np.float64) ** 2).sum(axis=(1, 2)) + setting.bias_variance)
+        if index == depth:
+            break
+        weights.append(_weights(setting, random, networks, index))
+        bias = np.sqrt(setting.bias_variance) * random.standard_normal((networks, 1, n[index + 1]), dtype=np.float32)
+        s = z @ weights[-1] + bias
+        m.append((s.astype(np.float64) ** 2).mean(axis=(1, 2)))
+        z, slope = np.asarray(record.function(s)), np.asarray(record.derivative(s))
+        slopes.append(slope)
+    return q, m, [] if gradients is None else _back(weights, slopes, s, gradients, random)
+
+
+def _back(
+    weights: list[npt.NDArray[np.float32]],
+    slopes: list[npt.NDArray[np.float32]],
+    outputs: npt.NDArray[np.float32],
+    gradients: str,
+    random: np.random.Generator,
+) -> list[Array]:
+    networks, _, count = outputs.shape
+    if gradients == "outputs":
+        g = np.broadcast_to(np.eye(count, dtype=np.float32), (networks, count, count))
+    else:
+        signs = random.integers(0, 2, outputs.shape) * 2 - 1
+        g = np.asarray(activations.get(gradients).function(outputs) * signs, dtype=np.float32)
+    t = [(g.astype(np.float64) ** 2).mean(axis=2)]
+    for w, slope in zip(weights[:0:-1], slopes[-2::-1], strict=True):
+        g = slope * (g @ np.swapaxes(w, 1, 2))
+        t.insert(0, (g.astype(np.float64) ** 2).mean(axis=2))
+    return t
+
+
+def _weights(setting: Networks, random: np.random.Generator, networks: int, index: int) -> npt.NDArray[np.float32]:
+    shape, variance = (networks, *setting.widths[index : index + 2]), setting.weight_variance(index)
+    if setting.uniform:
+        return np.asarray(np.float32(np.sqrt(12 * variance)) * (random.random(shape, dtype=np.float32) - np.float32(0.5)))
+    return np.asarray(np.float32(np.sqrt(variance)) * random.standard_normal(shape, dtype=np.float32))
+
+
+def expand(setting: Networks, variance: sp.Eq, mean: sp.Eq) -> dict[type[sp.Function], list[float]]:
+    """Return Var[q_i] and E[q_i] of every layer by their recurrences."""
+    layers = range(len(setting.widths))
+    found = {
+        names.SignalVariance: [0.0],
+        names.SignalMean: setting.wide[:1],
+        names.FourthCumulant: [setting.fourth_cumulant(layer) for layer in layers],
+    }
+    for layer in layers[:-1]:
+        following = {
+            names.SignalVariance: setting.value(variance.rhs, layer, found),
+            names.SignalMean: setting.value(mean.rhs, layer, found),
+        }
+        for quantity, number in following.items():
+            found[quantity].append(number)
+    return found
+
+
+def signal_trials(setting: Networks, sample: Sample, variance: sp.Eq, mean: sp.Eq) -> list[Trial]:
+    """Set Var[q_i] and E[q_i] beside drawn networks.
+
+    Of E[q_(i+1)] what m_i moves in proportion is taken out, whose mean is known: F'' is seen, which is most of the rest.
+    """
+    known, found = expand(setting, variance, mean), []
+    for layer in range(1, len(sample.q)):
+        q, predicted = sample.q[layer], known[names.SignalMean]
+        found.append(Trial.of(f"Var[q_{layer}]", known[names.SignalVariance][layer], (q - q.mean()) ** 2))
+        slope = setting.gain * setting.value(names.MeanSquare(setting.wide[layer - 1], 1), 0, {})
+        straight = slope * (sample.m[layer - 1] - predicted[layer - 1])
+        found.append(Trial.of(f"E[q_{layer}], curvature alone", predicted[layer], q - straight))
+    return found
+
+
+def exact_signal_trials(setting: Networks, sample: Sample, ratio: sp.Eq) -> list[Trial]:
+    """Set Var[q_i] / E[q_i]^2 beside drawn networks of scale-free units, whose E[q_i] is Q_i."""
+    return [
+        Trial.of(
+            f"{setting.activation}: Var[q_{layer}] / E[q_{layer}]^2",
+            setting.value(ratio.rhs, layer, {}) - 1,
+            (sample.q[layer] / setting.wide[layer] - 1) ** 2,
+        )
+        for layer in range(1, len(sample.q))
+    ]
