@@ -139,10 +139,10 @@ def finite_width_fluctuation(without: frozenset[str] = frozenset()) -> Derivatio
         Conclusion(None, mean, difference="Where F is concave, as of tanh, narrow layers pass on less than wide ones."),
     ]
     if closed:
-        said = "Exact at any width: {} each layer multiplies by."
+        said = "exactly, at any width."
         results += [
-            Conclusion(None, steps[first_closed + 1].equation, difference="Of ReLU, " + said.format("1 + 5 / n")),
-            Conclusion(None, steps[-1].equation, difference="Of linear units, " + said.format("1 + 2 / n")),
+            Conclusion(None, steps[first_closed + 1].equation, difference=f"Of ReLU, {said}"),
+            Conclusion(None, steps[-1].equation, difference=f"Of linear units, {said}"),
         ]
     assumptions = (
         gaussian_weights,
@@ -207,14 +207,14 @@ def _is_fourth_cumulant(claim: sp.Eq, _: tuple[sp.Eq, ...]) -> bool:
     for count in (1, 2, 3):
         terms = [(Weight(i, n, 1), Activation(i, n)) for n in range(1, count + 1)]
         total = sp.expand(sum(w * z for w, z in terms) ** 4)
-        fourth = _over_weights(total, [w for w, _ in terms])
+        fourth = over_weights(total, [w for w, _ in terms])
         square = WeightVariance(i) * sum(z**2 for _, z in terms)
         if not equal(claim.rhs.subs(Width(i), count).doit(), sp.expand(fourth - 3 * square**2)):
             return False
     return bool(claim.lhs == FourthCumulant(i))
 
 
-def _over_weights(polynomial: sp.Expr, weights: list[sp.Expr]) -> sp.Expr:
+def over_weights(polynomial: sp.Expr, weights: list[sp.Expr]) -> sp.Expr:
     """Return the mean over independent weights of mean 0 and excess kurtosis kappa."""
     moments = {0: sp.S.One, 2: WeightVariance(i), 4: (3 + KAPPA) * WeightVariance(i) ** 2}
     terms = sp.Poly(polynomial, *weights).terms()
@@ -354,11 +354,10 @@ def _experiment(
 ) -> tuple[Trial, ...]:
     """Tanh networks of unequal widths to first order; ReLU and linear ones, narrow, where the law is exact."""
     uniform = "gaussian_weights" in without
-    networks = Networks(
-        (24 if uniform else 6, 20, 50), "tanh", bias_variance=0.4 if "zero_bias" in without else 0.0, uniform=uniform
-    )
+    widths = (24, 60, 30) if uniform else (6, 20, 50)
+    networks = Networks(widths, "tanh", bias_variance=0.4 if "zero_bias" in without else 0.0, uniform=uniform)
     found = signal_trials(networks, draw(networks, random), variance, mean)
     for name, result in zip(("relu", "linear"), closed, strict=False):
-        networks = Networks((3, 25, 35) if "equal_widths" in without else (3, 30, 30), name)
+        networks = Networks((3, 30, 50) if "equal_widths" in without else (3, 40, 40), name)
         found += exact_signal_trials(networks, draw(networks, random), result)
     return tuple(found)

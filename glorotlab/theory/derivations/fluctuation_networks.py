@@ -219,3 +219,63 @@ def exact_signal_trials(setting: Networks, sample: Sample, ratio: sp.Eq) -> list
         )
         for layer in range(1, len(sample.q))
     ]
+
+
+def gradient_trials(
+    setting: Networks, sample: Sample, forward: Sequence[sp.Eq], steps: Sequence[sp.Eq], *, given: bool
+) -> list[Trial]:
+    """Set the relative variance of T_i, and its covariance with q_1, beside drawn networks.
+
+    Layers are multiplied, (1 + A^2 Var q) prod (1 + U_i - U_(i+1)) - 1: to first order that is A^2 Var q + U, and what
+    it adds is most of the next order. A tanh cost has the moments of tanh units at its top.
+    """
+    own, joint, slope, scatter = steps
+    top = len(setting.widths) - 2
+    known = expand(setting, *forward)
+    known |= {quantity: [0.0] * (top + 1) for quantity in (names.LogSlope, names.LogVariance)}
+    known[names.Concentration] = [
+        3 * setting.value(_KURTOSIS[True], layer, known) / setting.widths[layer + 1] for layer in range(top)
+    ] + [1.0]
+    if not given:
+        q, kurtosis = setting.wide[top], setting.value(_KURTOSIS[False], top, known) / setting.widths[-1]
+        known[names.LogSlope][top] = setting.value(names.MeanSquare(q, 1) / names.MeanSquare(q), 0, {})
+        known[names.LogVariance][top] = kurtosis - 1 / setting.widths[-1]
+        known[names.Concentration][top] = kurtosis
+    found, product = [], 1 + known[names.LogVariance][top]
+    relative = [t / t.mean(axis=0) - 1 for t in sample.t]
+    for layer in range(top - 1, -1, -1):
+        known[names.LogSlope][layer] = a = setting.value(slope.rhs, layer, known)
+        known[names.LogVariance][layer] = u = setting.value(scatter.rhs, layer, known)
+        product *= 1 + u - known[names.LogVariance][layer + 1]
+        predicted = (1 + a**2 * known[names.SignalVariance][layer]) * product - 1
+        found.append(_relative_variance(f"Var[T_{layer}] / E[T_{layer}]^2", predicted, relative[layer]))
+    covariance = setting.value(joint.rhs.subs(names.SignalSquare(i), names.WideSignalSquare(i)), 0, known)
+    covariance += known[names.LogSlope][1] * known[names.SignalVariance][1]
+    moved = relative[0] * (sample.q[1] - sample.q[1].mean())[:, np.newaxis]
+    found.append(Trial.of("Cov[T_0, q_1] / E[T_0]", covariance, moved.mean(axis=1)))
+    return found
+
+
+_KURTOSIS = {
+    derivative: fourth(names.WideSignalSquare(i)) / square(names.WideSignalSquare(i)) ** 2
+    for derivative, fourth, square in (
+        (True, names.MeanSlopeFourth, names.MeanSlopeSquare),
+        (False, names.MeanFourth, names.MeanSquare),
+    )
+}
+
+
+def exact_gradient_trials(setting: Networks, sample: Sample, ratio: sp.Eq) -> list[Trial]:
+    """Set Var[T_i] / E[T_i]^2 beside drawn networks of scale-free units."""
+    found = []
+    for layer in range(len(setting.widths) - 2):
+        statement, t = f"{setting.activation}: Var[T_{layer}] / E[T_{layer}]^2", sample.t[layer]
+        predicted = setting.value(ratio.rhs, layer, {}) - 1
+        found.append(_relative_variance(statement, predicted, t / t.mean(axis=0) - 1))
+    return found
+
+
+def _relative_variance(statement: str, predicted: float, relative: Array) -> Trial:
+    """Return the trial of the variance of T / E[T]; the sample's own mean, of no bias to speak of, adds to its error."""
+    squares = relative**2
+    return Trial.of(statement, predicted, (squares - 2 * squares.mean(axis=0) * relative).mean(axis=1))
