@@ -11,7 +11,7 @@ import numpy as np
 import sympy as sp
 
 from glorotlab.theory.derivations import first_order
-from glorotlab.theory.derivations.algebra import at, equal, equation, solves
+from glorotlab.theory.derivations.algebra import equal, equation, solves
 from glorotlab.theory.derivations.assumptions import (
     equal_widths,
     independent_weights,
@@ -21,6 +21,7 @@ from glorotlab.theory.derivations.assumptions import (
 )
 from glorotlab.theory.derivations.derivation import Assumption, Conclusion, Derivation, Step
 from glorotlab.theory.derivations.first_order import SIGNED, SMALL, SQUARES
+from glorotlab.theory.derivations.fluctuation_networks import Networks, draw, exact_signal_trials, signal_trials
 from glorotlab.theory.derivations.fluctuation_notation import (
     FourthCumulant,
     MeanFourth,
@@ -33,9 +34,9 @@ from glorotlab.theory.derivations.fluctuation_notation import (
     SignalVariance,
     SignalVarianceGiven,
     WideSignalSquare,
+    kappa,
     width,
 )
-from glorotlab.theory.derivations.fluctuation_networks import Networks, draw, exact_signal_trials, signal_trials
 from glorotlab.theory.derivations.moments import expectation
 from glorotlab.theory.derivations.notation import (
     Activation,
@@ -75,7 +76,6 @@ first_order_width = Assumption(
 CARRIES = frozenset({"zero_bias", "gaussian_weights", "equal_widths"})
 REPLACED = {"zero_bias": gaussian_bias, "gaussian_weights": any_law_of_weights}
 RELU, LINEAR = sp.Piecewise((SIGNED, SIGNED > 0), (0, True)), SIGNED
-KAPPA = sp.Symbol("kappa", real=True)
 
 _BELOW, _OWN = sp.symbols("x y", real=True)
 _UP = Width(i + 1) * WeightVariance(i + 1)
@@ -116,7 +116,8 @@ def finite_width_fluctuation(without: frozenset[str] = frozenset()) -> Derivatio
             f"the law of total variance with steps {given_mean + 1} and {given_variance + 1}; first_order_width: the "
             "map is linear over so little, and the last factor is taken at Q_i",
             lambda claim, earlier: (
-                claim.lhs == SignalVariance(i + 1) and equal(claim.rhs, _total(earlier, given_mean, first_order.variance))
+                claim.lhs == SignalVariance(i + 1)
+                and equal(claim.rhs, _total(earlier, given_mean, first_order.variance))
             ),
         ),
         Step(
@@ -183,9 +184,7 @@ def _is_second_moment(claim: sp.Eq, _: tuple[sp.Eq, ...]) -> bool:
     second = {Weight: WeightVariance(i), Bias: BiasVariance(i) if claim.rhs.has(BiasVariance) else sp.S.Zero}
     for count in (1, 2, 3):
         units = [sum(Activation(i, n) * Weight(i, n, k) for n in range(1, count + 1)) + Bias(i, k) for k in (1, 2)]
-        square, both = (
-            expectation(sp.expand(units[0] * other), second, independent={Weight, Bias}) for other in units
-        )
+        square, both = (expectation(sp.expand(units[0] * other), second, independent={Weight, Bias}) for other in units)
         if both != 0 or not equal(claim.rhs.subs(Width(i), count).doit(), square):
             return False
     return bool(claim.lhs == SignalSquare(i))
@@ -195,7 +194,7 @@ def _fourth_cumulant() -> Step:
     return Step(
         "Weights that are not Gaussian leave a fourth cumulant, 1 / width beside the square of q_i.",
         equation(
-            FourthCumulant(i), KAPPA * WeightVariance(i) ** 2 * sp.Sum(Activation(i, unit) ** 4, (unit, 1, Width(i)))
+            FourthCumulant(i), kappa * WeightVariance(i) ** 2 * sp.Sum(Activation(i, unit) ** 4, (unit, 1, Width(i)))
         ),
         "any_law_of_weights, independent_weights: cumulants of independent terms add",
         _is_fourth_cumulant,
@@ -216,7 +215,7 @@ def _is_fourth_cumulant(claim: sp.Eq, _: tuple[sp.Eq, ...]) -> bool:
 
 def over_weights(polynomial: sp.Expr, weights: list[sp.Expr]) -> sp.Expr:
     """Return the mean over independent weights of mean 0 and excess kurtosis kappa."""
-    moments = {0: sp.S.One, 2: WeightVariance(i), 4: (3 + KAPPA) * WeightVariance(i) ** 2}
+    moments = {0: sp.S.One, 2: WeightVariance(i), 4: (3 + kappa) * WeightVariance(i) ** 2}
     terms = sp.Poly(polynomial, *weights).terms()
     return sum(value * sp.Mul(*(moments.get(power, sp.S.Zero) for power in powers)) for powers, value in terms)
 
@@ -225,7 +224,9 @@ def _given(gaussian: bool, bias: sp.Expr) -> tuple[Step, Step]:
     """Return the steps with the mean and the variance of q_(i+1) given q_i."""
     curved = sp.S.Zero if gaussian else FourthCumulant(i) * MeanSquare(SignalSquare(i), 2) / 6
     mean = _UP * (MeanSquare(SignalSquare(i)) + curved) + bias
-    variance = Width(i + 1) * WeightVariance(i + 1) ** 2 * (MeanFourth(SignalSquare(i)) - MeanSquare(SignalSquare(i)) ** 2)
+    variance = (
+        Width(i + 1) * WeightVariance(i + 1) ** 2 * (MeanFourth(SignalSquare(i)) - MeanSquare(SignalSquare(i)) ** 2)
+    )
     cumulant = "" if gaussian else ". A fourth cumulant adds k/24 E[f^2 He_4], which is k/6 times F''"
     return (
         Step(
@@ -346,7 +347,9 @@ def _solves(claimed: sp.Expr, factor: sp.Expr, *, equal: bool) -> bool:
     ratio = sp.Function("R", positive=True)
     if equal:
         factor = factor.replace(Width, lambda _: width)
-    return solves(equation(ratio(i), claimed), equation(ratio(i + 1), factor * ratio(i)), start=sp.S.Zero, value=sp.S.One)
+    return solves(
+        equation(ratio(i), claimed), equation(ratio(i + 1), factor * ratio(i)), start=sp.S.Zero, value=sp.S.One
+    )
 
 
 def _experiment(

@@ -17,6 +17,9 @@ _OPERATORS = {"E": r"\operatorname{E}", "Var": r"\operatorname{Var}"}
 width = sp.Symbol("n", integer=True, positive=True)
 """Of layers that are equally wide."""
 
+kappa = sp.Symbol("kappa", real=True)
+"""Excess kurtosis of the weights."""
+
 
 class Statistic(LayerQuantity):
     """A number of a layer, or the mean or variance of one over networks.

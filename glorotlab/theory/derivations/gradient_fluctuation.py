@@ -22,7 +22,6 @@ from glorotlab.theory.derivations.assumptions import (
 )
 from glorotlab.theory.derivations.derivation import Assumption, Conclusion, Derivation, Step
 from glorotlab.theory.derivations.finite_width import (
-    KAPPA,
     LINEAR,
     RELU,
     REPLACED,
@@ -55,6 +54,7 @@ from glorotlab.theory.derivations.fluctuation_notation import (
     SignalVariance,
     SignalVarianceGiven,
     WideSignalSquare,
+    kappa,
     width,
 )
 from glorotlab.theory.derivations.notation import Gradient, Weight, WeightVariance, Width, d, i, layer
@@ -131,10 +131,9 @@ def gradient_fluctuation(without: frozenset[str] = frozenset()) -> Derivation:
     if closed:
         equally = "equal_widths" not in without
         steps += [_scale_free("ReLU", RELU, 5, equally), _scale_free("the linear unit", LINEAR, 2, equally)]
-        said = "exactly, at any width: 1 + 5 / n a layer where linear units have 1 + 2 / n."
         results += [
-            Conclusion(None, steps[-2].equation, difference=f"Of ReLU, {said}"),
-            Conclusion(None, steps[-1].equation, difference="Of linear units, with weights met backward for the first time."),
+            Conclusion(None, steps[-2].equation, difference="Of ReLU, exactly, at any width."),
+            Conclusion(None, steps[-1].equation, difference="Of linear units, exactly, at any width."),
         ]
     assumptions = (
         gaussian_weights,
@@ -159,7 +158,7 @@ def gradient_fluctuation(without: frozenset[str] = frozenset()) -> Derivation:
 
 
 def _own_variance(gaussian: bool) -> Step:
-    fourth = sp.Integer(3) if gaussian else 3 + KAPPA * Concentration(i + 1)
+    fourth = sp.Integer(3) if gaussian else 3 + kappa * Concentration(i + 1)
     q = SignalSquare(i)
     return Step(
         "T_i is in proportion to T_(i+1) and a mean over n_(i+1) units, of f'(s)^2 times a squared sum of weights. "
@@ -186,7 +185,7 @@ def _is_fourth_moment(claimed: sp.Expr, gaussian: bool) -> bool:
         terms = [(Weight(i, 1, n), Gradient(i, n)) for n in range(1, count + 1)]
         fourth = over_weights(sp.expand(sum(w * g for w, g in terms) ** 4), [w for w, _ in terms])
         square = sum(g**2 for _, g in terms)
-        found = (fourth / (WeightVariance(i) * square) ** 2).subs(KAPPA, 0 if gaussian else KAPPA)
+        found = (fourth / (WeightVariance(i) * square) ** 2).subs(kappa, 0 if gaussian else kappa)
         concentration = sum(g**4 for _, g in terms) / square**2
         if not equal(claimed.subs(Concentration(i + 1), concentration), found):
             return False
@@ -270,8 +269,10 @@ def _experiment(
     """Tanh networks to first order; ReLU and linear ones, narrow, where the law is exact."""
     given, uniform = "given_output_gradient" not in without, "gaussian_weights" in without
     networks = Networks(
-        (24 if uniform else 6, 30, 30, 4 if given else 30),
+        (24 if uniform else 6, 40, 50, 4) if given else (24 if uniform else 6, 30, 30, 30),
         "tanh",
+        first=1.0 if given else 2.0,
+        gain=1.5 if given else 2.5,
         bias_variance=0.4 if "zero_bias" in without else 0.0,
         uniform=uniform,
     )
@@ -281,5 +282,5 @@ def _experiment(
     found = gradient_trials(networks, sample, *recursions, given=given)
     for name, result in zip(("relu", "linear"), closed, strict=False):
         networks = Networks((3, 30, 50, 4) if "equal_widths" in without else (3, 40, 40, 4), name)
-        found += exact_gradient_trials(networks, draw(networks, random, "outputs"), result)
+        found += exact_gradient_trials(networks, draw(networks, random, "outputs", networks=10_000), result)
     return tuple(found)
