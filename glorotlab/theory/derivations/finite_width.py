@@ -300,8 +300,8 @@ def _sampled() -> Step:
 
 
 def _is_sampled(claim: sp.Eq, _: tuple[sp.Eq, ...]) -> bool:
-    """Whether ``claim`` is E[Var[m | q]] + Var[E[m | q]], for sums over one to four squares of Gaussians."""
-    own = first_order.of_homogeneous(_variance_of_sum(2, SignalSquare(i)), LINEAR) / 2
+    """Whether ``claim`` is E[Var[m | q]] + Var[E[m | q]], with the variance of a squared Gaussian."""
+    own = first_order.of_homogeneous(_variance_of_sum(1, SignalSquare(i)), LINEAR)
     second = SignalVariance(i) + SignalMean(i) ** 2
     found = own.subs(SignalSquare(i) ** 2, second)
     return bool(claim.lhs == SampledVariance(i)) and equal(claim.rhs, found / Width(i + 1) + SignalVariance(i))

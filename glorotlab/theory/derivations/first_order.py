@@ -59,8 +59,11 @@ SQUARES, SLOPES = sp.symbols(f"u_1:{UNITS + 1}"), sp.symbols(f"a_1:{UNITS + 1}")
 """f(s)^2 of each unit, and f'(s)^2 t^2 with an independent t of mean 0 and variance 1."""
 
 
-def over_units(polynomial: sp.Expr, q: sp.Expr, fourth: sp.Expr = sp.S(3)) -> sp.Expr:
-    """Return the mean of a polynomial in ``SQUARES`` and ``SLOPES`` over independent s ~ N(0, q); ``fourth`` is E t^4."""
+_THREE = sp.Integer(3)
+
+
+def over_units(polynomial: sp.Expr, q: sp.Expr, fourth: sp.Expr = _THREE) -> sp.Expr:
+    """Return the mean of a polynomial in ``SQUARES`` and ``SLOPES`` over independent s; ``fourth`` is E t^4."""
     of_unit = {
         (0, 0): sp.S.One,
         (1, 0): MeanSquare(q),

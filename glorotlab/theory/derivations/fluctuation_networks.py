@@ -6,7 +6,7 @@ Every network has weights of its own and one input. What holds to first order in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,7 +69,7 @@ class Networks:
 
     def value(self, expression: sp.Expr, layer: int, known: Values) -> float:
         """Return the value of a formula where i is ``layer``."""
-        numbers = {
+        numbers: dict[type[sp.Function], Callable[[int], float]] = {
             Width: self.widths.__getitem__,
             WeightVariance: self.weight_variance,
             BiasVariance: lambda _: self.bias_variance,
@@ -205,7 +205,7 @@ def expand(setting: Networks, variance: sp.Eq, mean: sp.Eq) -> dict[type[sp.Func
 def signal_trials(setting: Networks, sample: Sample, variance: sp.Eq, mean: sp.Eq) -> list[Trial]:
     """Set Var[q_i] and E[q_i] beside drawn networks.
 
-    Of E[q_(i+1)] what m_i moves in proportion is taken out, whose mean is known: F'' is seen, which is most of the rest.
+    Of E[q_(i+1)] what m_i moves in proportion is taken out, whose mean is known: what F'' does is left.
     """
     known, found = expand(setting, variance, mean), []
     for layer in range(1, len(sample.q)):
@@ -237,7 +237,7 @@ def gradient_trials(
     Layers are multiplied, (1 + A^2 Var q) prod (1 + U_i - U_(i+1)) - 1: to first order that is A^2 Var q + U, and what
     it adds is most of the next order. A tanh cost has the moments of tanh units at its top.
     """
-    own, joint, slope, scatter = steps
+    _, joint, slope, scatter = steps
     top = len(setting.widths) - 2
     known = expand(setting, *forward)
     known |= {quantity: [0.0] * (top + 1) for quantity in (names.LogSlope, names.LogVariance)}
@@ -289,6 +289,6 @@ def exact_gradient_trials(setting: Networks, sample: Sample, ratio: sp.Eq) -> li
 
 
 def _relative_variance(statement: str, predicted: float, relative: Array) -> Trial:
-    """Return the trial of the variance of T / E[T]; the sample's own mean, of no bias to speak of, adds to its error."""
+    """Return the trial of the variance of T / E[T], with the error that the sample's own mean adds."""
     squares = relative**2
     return Trial.of(statement, predicted, (squares - 2 * squares.mean(axis=0) * relative).mean(axis=1))

@@ -1,8 +1,8 @@
 """Beyond infinite width: how the mean square of back-propagated gradients scatters from network to network.
 
 The recursion for one example is our own, to leading order in 1 / width; it builds on Hanin, JMLR 25(267), 2024, who
-treats cumulants of outputs and their derivatives. Of ReLU the law is exact: Hanin & Nica 2020. ``finite_width`` has what
-passes forward; ``glorotlab.theory.unit_fluctuations`` is the same for many examples, as numbers.
+treats cumulants of outputs and their derivatives. Of ReLU the law is exact: Hanin & Nica 2020. ``finite_width``
+has what passes forward; ``glorotlab.theory.unit_fluctuations`` is the same for many examples, as numbers.
 """
 
 from functools import cache
@@ -168,8 +168,8 @@ def _own_variance(gaussian: bool) -> Step:
         + (
             "gaussian_weights: the sums have fourth moment 3 at variance 1"
             if gaussian
-            else "any_law_of_weights: r is the sum of fourth powers of gradients over the square of that of squares, of "
-            "order 1 / width but where outputs are few"
+            else "any_law_of_weights: r is the sum of fourth powers of gradients over the square of that of squares, "
+            "of order 1 / width but where outputs are few"
         ),
         lambda claim, _: (
             claim.lhs == OwnVariance(i)
@@ -222,7 +222,7 @@ def _added(own: sp.Eq, joint: sp.Eq, signal: sp.Eq) -> sp.Expr:
 
 
 def _logarithm() -> sp.Expr:
-    """Return ln T_i but for a constant: random parts of q_i, of the layer's units, of q_(i+1) and of the layers above."""
+    """Return ln T_i but for a constant; random are q_i, the layer's units, with them q_(i+1), and the layers above."""
     q = _Q + SMALL * _BELOW
     above = LogSlope(i + 1) * (_UP * MeanSquare(q) + SMALL * _SIGNAL) + SMALL * _ABOVE
     return sp.log(MeanSlopeSquare(q)) + sp.log(1 + SMALL * _OWN) + above
