@@ -161,7 +161,7 @@ def _own_variance(gaussian: bool) -> Step:
     fourth = sp.Integer(3) if gaussian else 3 + kappa * Concentration(i + 1)
     q = SignalSquare(i)
     return Step(
-        "T_i is in proportion to T_(i+1) and a mean over n_(i+1) units, of f'(s)^2 times a squared sum of weights. "
+        "T_i is in proportion to T_(i+1) and a mean over n_(i+1) units, of squares of f'(s) times a sum over weights. "
         "Given q_i that mean has relative variance w_i.",
         equation(OwnVariance(i), (fourth * MeanSlopeFourth(q) / MeanSlopeSquare(q) ** 2 - 1) / Width(i + 1)),
         "eq. 2; gradient_independence, independent_weights, zero_mean_weights; J(q) = E[f'(s)^4], G(q) = E[f'(s)^2]; "
