@@ -1,8 +1,7 @@
-"""Derivations beyond the paper's own equations, and what becomes of them without each assumption."""
+"""Derivations beyond the paper's own equations: what their experiments find, and what they say."""
 
 import math
 import re
-import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import gaussian_reference as reference
@@ -13,7 +12,6 @@ from scipy.optimize import brentq, minimize_scalar
 
 import glorotlab as gl
 from glorotlab import initializers
-from glorotlab.errors import AssumptionError
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.derivations import fan_in
 from glorotlab.theory.derivations import notation as q
@@ -24,46 +22,12 @@ NAMES = (
     "lecun_initialization",
     "he_initialization",
     "nonlinear_gain",
+    "finite_width_fluctuation",
+    "gradient_fluctuation",
     "softmax_output_gradient",
     "single_neuron_chain",
     "explosion_interval",
 )
-DROPPED = [(name, item.name) for name in NAMES for item in gl.derive(name).assumptions]
-CARRIED = {
-    ("lecun_initialization", "linear_regime"),
-    ("he_initialization", "relu_units"),
-    ("nonlinear_gain", "zero_bias"),
-    ("softmax_output_gradient", "small_logits"),
-    ("single_neuron_chain", "sigmoid_neurons"),
-    ("single_neuron_chain", "equal_weights"),
-}
-
-
-@pytest.mark.parametrize(("name", "assumption"), DROPPED)
-def test_without_an_assumption_it_carries_on_or_says_why_not(name, assumption):
-    """Each verify draws: a true result fails once in a million derivations (see trial.py)."""
-    derivation = gl.derive(name, without=assumption)
-    verification = derivation.verify()
-    assert verification, str(verification)
-    assert assumption not in {item.name for item in derivation.assumptions}
-    if (name, assumption) in CARRIED:
-        assert derivation.stopped is None
-        assert verification.trials
-        assert derivation.conclusions
-    else:
-        assert len(derivation.steps) < len(gl.derive(name).steps)
-        with pytest.raises(AssumptionError, match=re.escape(derivation.stopped)):
-            _ = derivation.result
-
-
-@pytest.mark.parametrize(("name", "assumption"), DROPPED)
-def test_it_is_written_in_every_form(name, assumption):
-    derivation = gl.derive(name, without=assumption)
-    fragment = derivation.latex()
-    words = re.sub(r"\\\[.*?\\\]|\$.*?\$", "", fragment)
-    assert not re.search(r"[_^%#$]|(?<!\\)&", words), words
-    ET.fromstring(derivation.mathml())  # noqa: S314
-    assert derivation.stopped is None or derivation.to_dict()["stopped"] in " ".join(derivation.text().split())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,8 +22,10 @@ from glorotlab.theory.derivations.derivation import (
 )
 from glorotlab.theory.derivations.equal_width import equal_width
 from glorotlab.theory.derivations.fan_in import he_initialization, lecun_initialization
+from glorotlab.theory.derivations.finite_width import finite_width_fluctuation
 from glorotlab.theory.derivations.forward import forward_variance
 from glorotlab.theory.derivations.gain import nonlinear_gain
+from glorotlab.theory.derivations.gradient_fluctuation import gradient_fluctuation
 from glorotlab.theory.derivations.initialization import normalized_initialization, standard_initialization
 from glorotlab.theory.derivations.mean_singular_value import mean_singular_value
 from glorotlab.theory.derivations.single_neuron import explosion_interval, single_neuron_chain
@@ -47,6 +49,8 @@ _BUILDERS: dict[str, Callable[..., Derivation]] = {
     "lecun_initialization": lecun_initialization,
     "he_initialization": he_initialization,
     "nonlinear_gain": nonlinear_gain,
+    "finite_width_fluctuation": finite_width_fluctuation,
+    "gradient_fluctuation": gradient_fluctuation,
     "softmax_output_gradient": softmax_output_gradient,
     "single_neuron_chain": single_neuron_chain,
     "explosion_interval": explosion_interval,

@@ -37,6 +37,7 @@ __all__ = [
     "j",
     "k",
     "layer",
+    "markup",
     "unit",
 ]
 
@@ -100,16 +101,16 @@ class LayerQuantity(sp.Function):  # type: ignore[misc]
 
     def _mathml_presentation(self, printer: Any) -> Any:
         layer_index, *units = (printer._print(index) for index in self.args)
-        letter = _tag(printer, "mi", self.letter)
-        body = _tag(printer, "msub" if self.layer_below else "msup", letter, _tag(printer, "mrow", layer_index))
+        letter = markup(printer, "mi", self.letter)
+        body = markup(printer, "msub" if self.layer_below else "msup", letter, markup(printer, "mrow", layer_index))
         if units:
-            separated = [node for index in units for node in (_tag(printer, "mo", ","), index)][1:]
-            body = _tag(printer, "msub", body, _tag(printer, "mrow", *separated))
+            separated = [node for index in units for node in (markup(printer, "mo", ","), index)][1:]
+            body = markup(printer, "msub", body, markup(printer, "mrow", *separated))
         if self.slope:
-            body = _tag(printer, "mrow", _tag(printer, "mi", "f'"), *_enclosed(printer, "(", body, ")"))
+            body = markup(printer, "mrow", markup(printer, "mi", "f'"), *_enclosed(printer, "(", body, ")"))
         if self.derivative:
-            above = _tag(printer, "mrow", _tag(printer, "mo", "∂"), _tag(printer, "mi", "C"))
-            body = _tag(printer, "mfrac", above, _tag(printer, "mrow", _tag(printer, "mo", "∂"), body))
+            above = markup(printer, "mrow", markup(printer, "mo", "∂"), markup(printer, "mi", "C"))
+            body = markup(printer, "mfrac", above, markup(printer, "mrow", markup(printer, "mo", "∂"), body))
         if self.second_moment:
             return _mathml_second_moment(printer, body)
         return _mathml_variance(printer, body) if self.variance else body
@@ -133,7 +134,7 @@ class VarianceSymbol(sp.Symbol):  # type: ignore[misc]
         return prettyForm(sp.sstr(self))
 
     def _mathml_presentation(self, printer: Any) -> Any:
-        return _mathml_variance(printer, _tag(printer, "mi", self.name))
+        return _mathml_variance(printer, markup(printer, "mi", self.name))
 
 
 class SecondMomentSymbol(sp.Symbol):  # type: ignore[misc]
@@ -154,10 +155,11 @@ class SecondMomentSymbol(sp.Symbol):  # type: ignore[misc]
         return prettyForm(sp.sstr(self))
 
     def _mathml_presentation(self, printer: Any) -> Any:
-        return _mathml_second_moment(printer, _tag(printer, "mi", self.name))
+        return _mathml_second_moment(printer, markup(printer, "mi", self.name))
 
 
-def _tag(printer: Any, name: str, *children: Any) -> Any:
+def markup(printer: Any, name: str, *children: Any) -> Any:
+    """Return an element of MathML; strings among its children are text."""
     node = printer.dom.createElement(name)
     for child in children:
         node.appendChild(printer.dom.createTextNode(child) if isinstance(child, str) else child)
@@ -165,17 +167,17 @@ def _tag(printer: Any, name: str, *children: Any) -> Any:
 
 
 def _enclosed(printer: Any, left: str, body: Any, right: str) -> tuple[Any, Any, Any]:
-    return _tag(printer, "mo", left), body, _tag(printer, "mo", right)
+    return markup(printer, "mo", left), body, markup(printer, "mo", right)
 
 
 def _mathml_variance(printer: Any, body: Any) -> Any:
-    return _tag(printer, "mrow", _tag(printer, "mi", "Var"), *_enclosed(printer, "[", body, "]"))
+    return markup(printer, "mrow", markup(printer, "mi", "Var"), *_enclosed(printer, "[", body, "]"))
 
 
 def _mathml_second_moment(printer: Any, body: Any) -> Any:
-    bracketed = _tag(printer, "mrow", *_enclosed(printer, "(", body, ")"))
-    square = _tag(printer, "msup", bracketed, _tag(printer, "mn", "2"))
-    return _tag(printer, "mrow", _tag(printer, "mi", "E"), *_enclosed(printer, "[", square, "]"))
+    bracketed = markup(printer, "mrow", *_enclosed(printer, "(", body, ")"))
+    square = markup(printer, "msup", bracketed, markup(printer, "mn", "2"))
+    return markup(printer, "mrow", markup(printer, "mi", "E"), *_enclosed(printer, "[", square, "]"))
 
 
 class Width(LayerQuantity):
