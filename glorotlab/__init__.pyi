@@ -17,10 +17,14 @@ from .theory.fixed_points import fixed_points as fixed_points
 from .theory.jacobian_spectrum import jacobian_spectrum as jacobian_spectrum
 from .theory.moments import moments as moments
 from .theory.pair_moments import pair_moments as pair_moments
+from .theory.advise import Advice as Advice
+from .theory.advise import advise as advise
 from .theory.phase_diagram import critical_points as critical_points
 from .theory.phase_diagram import phase_diagram as phase_diagram
 from .theory.predict import predict as predict
 from .theory.predict_distributions import predict_distributions as predict_distributions
+from .theory.trainability import Trainability as Trainability
+from .theory.trainability import trainability as trainability
 from .threads import num_threads as num_threads
 from .threads import set_num_threads as set_num_threads
 from .training.loop import train as train
