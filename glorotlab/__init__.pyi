@@ -10,6 +10,8 @@ from .plotting.plot import plot as plot
 from .spec.network import NetworkSpec as NetworkSpec
 from .spec.run import RunSpec as RunSpec
 from .spec.run import TrainingSpec as TrainingSpec
+from .theory.advise import Advice as Advice
+from .theory.advise import advise as advise
 from .theory.derivations import derive as derive
 from .theory.fixed_points import FixedPoint as FixedPoint
 from .theory.fixed_points import FixedPoints as FixedPoints
@@ -17,8 +19,6 @@ from .theory.fixed_points import fixed_points as fixed_points
 from .theory.jacobian_spectrum import jacobian_spectrum as jacobian_spectrum
 from .theory.moments import moments as moments
 from .theory.pair_moments import pair_moments as pair_moments
-from .theory.advise import Advice as Advice
-from .theory.advise import advise as advise
 from .theory.phase_diagram import critical_points as critical_points
 from .theory.phase_diagram import phase_diagram as phase_diagram
 from .theory.predict import predict as predict

@@ -64,12 +64,12 @@ def _gain(name: str, gain: Gain) -> str:
 
 def _initializers(advice: Advice) -> Iterator[str]:
     yield "Signal: E z^2, last / first hidden layer. Gradient: E (dC/ds)^2, first / last"
-    yield f"{'initialiser':17}{'signal':>9}{'95 % band':>18}{'gradient':>10}{'95 % band':>18}  verdict"
+    yield f"{'initialiser':16}{'signal':>9}{'95 % band':>19}{'gradient':>9}{'95 % band':>19}  verdict"
     for row in advice.initializers:
         found = row.verdict
-        cells = f"{_number(found.signal_ratio):>9}{_band(row.signal_band):>18}"
-        cells += f"{_number(found.gradient_ratio):>10}{_band(row.gradient_band):>18}"
-        yield f"{_name(row):17}{cells}  {_word(found.trains)}"
+        cells = f"{_number(found.signal_ratio):>9}{_band(row.signal_band):>19}"
+        cells += f"{_number(found.gradient_ratio):>9}{_band(row.gradient_band):>19}"
+        yield f"{_name(row):16}{cells}  {_word(found.trains)}"
     yield from _grouped(
         "fails", [(_name(row), row.verdict.reason) for row in advice.initializers if not row.verdict.trains]
     )
@@ -109,11 +109,8 @@ def _recommendation(advice: Advice) -> Iterator[str]:
     yield from _wrapped(f"{found.reason} It {_word(found.verdict.trains)} ({found.verdict.reason}).", indent="  ")
     yield "  PyTorch:"
     yield from (f"    {line}" for line in found.torch.splitlines())
-    truncated = 'normal is untruncated here; Keras\'s "truncated_normal" has the same variance'
-    yield f"  Keras, in Dense ({truncated}):" if len(truncated) < WIDTH - 22 else "  Keras, in Dense:"
+    yield '  Keras, in Dense (its "truncated_normal" has the same variance):'
     yield from _keras(found.keras)
-    if len(truncated) >= WIDTH - 22:
-        yield f"    # {truncated}"
 
 
 def _keras(code: str) -> Iterator[str]:

@@ -209,10 +209,15 @@ def _band(spec: NetworkSpec, second_moment: float) -> _Band:
     hidden = len(spec.layer_sizes) - 2
     if hidden > MAX_BAND_LAYERS:
         return _Band(None, None, f"more than {MAX_BAND_LAYERS} hidden layers")
+    if not initializers.get(spec.initializer).independent:
+        return _Band(None, None, "the weights depend on each other, so that units do not scatter independently")
     try:
-        found = predict(spec, input_second_moment=second_moment, level=LEVEL)
+        with np.errstate(invalid="ignore"):  # outputs so large that no gradient is left: refused
+            found = predict(spec, input_second_moment=second_moment, level=LEVEL)
     except AssumptionError as error:
-        return _Band(None, None, str(error).removeprefix("bands for ").partition(": use ")[0])
+        return _Band(None, None, str(error).partition(":")[0])
+    except np.linalg.LinAlgError:  # outputs so large that their gradients are 0 but for rounding
+        return _Band(None, None, "outputs too large for their gradients to be told from rounding")
     ends: list[tuple[float, float]] = []
     for name, layer in (("activation_second_moment", hidden - 1), ("backprop_gradient_second_moment", 0)):
         value = float(found[name].values[layer])

@@ -1,4 +1,4 @@
-"""Examples as the theory of a batch takes them: their kernel, means and labels; real ones, or a stand-in without data."""
+"""A batch as its theory takes it: kernel, means and labels of real examples, or of a stand-in without data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glorotlab.theory.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
 SAME_CLASS, OTHER_CLASS = 0.53, 0.39
-"""Correlation of two inputs that stands in for data: the means over 1,000 of MNIST's digits, of one class and of two."""
+"""Correlations of inputs that stand in for data: the means over 1,000 of MNIST's digits, of one class and of two."""
 
 CLASSES, EACH = 10, 10
 """The stand-in has as many classes as the network, from 2 up to this, with so many examples each."""
@@ -66,8 +66,9 @@ def examples(
     """
     if (inputs is None) == (input_second_moment is None):
         raise InvalidValueError("give either inputs and labels, or input_second_moment")
-    if inputs is None:
+    if input_second_moment is not None:
         return _stand_in(spec, float(second_moments(input_second_moment, "input_second_moment")))
+    assert inputs is not None  # noqa: S101
     x = spec.check_inputs(inputs).astype(np.float64)
     if labels is None:
         raise InvalidValueError("inputs without labels: allowed are both, or input_second_moment")

@@ -1,10 +1,11 @@
-"""Which initialiser to take: the weight scale, or weights with biases, that keeps signal and gradient over this depth.
+"""Which initialiser to take: the weight scale, or weights with biases, that keep signal and gradient over the depth.
 
-For one example of the data's second moment let S = E z^2 of the last over the first hidden layer, and G = E (dC/ds)^2 of
-the first over the last. The distortion is max(|ln S|, |ln G|). It is minimised over the scale of Var[W] = scale / fan for
-fan_in and, where layers are rectangular, the paper's fan_avg. With one hidden layer S = G = 1 whatever the scale: it is
-then minimised for two hidden layers. Where more than a factor of ``FAR`` is left, points of the critical line with biases
-compete (Schoenholz et al. 2017): there q and the gradient both stay. A candidate counts only if it is said to train.
+For one example of the data's second moment let S = E z^2 of the last over the first hidden layer, and
+G = E (dC/ds)^2 of the first over the last. The distortion is max(|ln S|, |ln G|). It is minimised over the scale of
+Var[W] = scale / fan for fan_in and, where hidden layers are rectangular, the paper's fan_avg. With one hidden
+layer S = G = 1 whatever the scale: it is then minimised for two. Where more than a factor of ``FAR`` is left, points
+of the critical line with biases compete (Schoenholz et al. 2017): there q and the gradient both stay. What trains, by
+``trainability``, goes before what does not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glorotlab import initializers
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory import mean_field
@@ -34,6 +36,9 @@ GOOD = 1.05
 """Factor by which a distortion must be smaller to be preferred."""
 
 BIAS_VARIANCES = (0.001, 0.01, 0.05, 0.1, 0.2)
+
+LARGE = 10.0
+"""sigma_w^2 from which on another activation is named: LeCun's and He's are 1 and 2."""
 
 OTHERS = ("tanh", "relu")
 """Activations that are suggested where one's own cannot be helped, in this order."""
@@ -89,16 +94,28 @@ def recommend(spec: NetworkSpec, batch: Examples) -> Recommendation:
             f"{_number(verdict.gradient_ratio)}."
         )
     other = ""
-    if not verdict.trains or factor > 100:
-        trouble = verdict.reason if not verdict.trains else f"a factor {factor:.2g} is lost at best"
-        sentences.append(f"No initialiser helps {spec.activation:.40} over this depth: {trouble}.")
+    trouble = _trouble(spec, best, verdict)
+    if trouble:
         other, said = _other(spec, batch)
-        sentences.append(said)
+        sentences.extend((trouble, said))
     else:
         sentences.extend(_isometry(best.spec, batch.second_moment))
     chosen = best.spec
     code = torch_lines(chosen.initializer, chosen.bias), keras_lines(chosen.initializer, chosen.bias)
     return Recommendation(chosen.initializer, chosen.bias, " ".join(sentences), factor, verdict, *code, other)
+
+
+def _trouble(spec: NetworkSpec, best: _Candidate, verdict: Trainability) -> str:
+    """Return why even the best initialiser is not good, or nothing."""
+    if not verdict.trains:
+        return f"No initialiser makes {spec.activation:.40} train over this depth: {verdict.reason}."
+    if best.distortion > math.log(100):
+        return (
+            f"Even so a factor {math.exp(best.distortion):.2g} is lost: {spec.activation:.40} does not suit this depth."
+        )
+    if initializers.get(best.spec.initializer).scale > LARGE:
+        return f"But weights so large saturate the units of {spec.activation:.40}: expect slow training."
+    return ""
 
 
 def distortion(spec: NetworkSpec, second_moment: float) -> float:
@@ -156,7 +173,7 @@ def _critical(spec: NetworkSpec, second_moment: float) -> Iterator[_Candidate]:
     for variance in BIAS_VARIANCES:
         std = float(f"{math.sqrt(variance):.4g}")
         for point in critical_points(spec.activation, std**2):
-            if 0 < point.q and point.slope <= 1:
+            if point.q > 0 and point.slope <= 1:
                 chosen = _with(spec, float(f"{point.weight_variance:.4g}"), "fan_in", f"normal(std={std:g})")
                 why = (
                     f"Without biases every scale changes signal or gradient by more than {FAR:g} over this depth. On "

@@ -9,7 +9,7 @@ KERAS_DISTRIBUTIONS = {
     "normal": "untruncated_normal",
     "truncated_normal": "truncated_normal",
 }
-"""Keras's ``truncated_normal`` is cut at two standard deviations and rescaled to the variance scale / fan, as ours is."""
+"""Keras's ``truncated_normal`` is cut at two standard deviations and rescaled to variance scale / fan, as ours is."""
 
 _TORCH_FANS = {
     "fan_in": "m.in_features",

@@ -12,8 +12,8 @@ The 1 belongs to the biases. The second equation is gradient independence, as in
 Gradient descent on the mean cost of B examples moves their outputs by -eta Theta (p - y) / B. It is stable up to a
 learning rate eta proportional to 1 / lambda_1, the largest eigenvalue of Theta / B. The classes are told apart along Y,
 the one-hot labels without their mean over the examples, where outputs move at the rate
-lambda_y = tr(Y' Theta Y) / (B tr(Y' Y)). The condition lambda_1 / lambda_y is then the number of updates, in units of the
-fastest stable one, that it takes to tell the classes apart at first; the cost's own curvature is in both and cancels.
+lambda_y = tr(Y' Theta Y) / (B tr(Y' Y)). The condition lambda_1 / lambda_y is then the order of the number of updates
+at the fastest stable rate that it takes to tell the classes apart; the cost's own curvature is in both and cancels.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def tangent_kernel(layers: list[LayerKernels]) -> Array:
 
 @single_threaded_blas()
 def condition(kernel: Array, labels: Labels) -> tuple[float, float]:
-    """Return lambda_1 and lambda_1 / lambda_y of a tangent kernel; the second is inf where rounding is all that is left.
+    """Return lambda_1 and lambda_1 / lambda_y of a tangent kernel; the second is inf where only rounding is left.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def condition(kernel: Array, labels: Labels) -> tuple[float, float]:
 def coherence(kernel: Array) -> float:
     """Return how much of what tells examples apart is shared between different ones: of Theta, not of its mean.
 
-    It is the standard deviation of Theta_ab over pairs a != b, over the mean of Theta_aa less that of Theta_ab. Where it
-    is 0, an update on one example changes the others' outputs all alike or not at all: nothing learned carries over.
+    It is the standard deviation of Theta_ab over pairs a != b, over the mean of Theta_aa less that of Theta_ab. Where
+    it is 0, an update on one example changes the others' outputs all alike or not at all: nothing carries over.
     """
     pairs = kernel[~np.eye(len(kernel), dtype=bool)]
     own = float(np.diagonal(kernel).mean() - pairs.mean())

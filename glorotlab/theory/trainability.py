@@ -4,10 +4,11 @@ Derived, in the limit of wide layers, for the examples given:
 
 - ``signal_ratio`` and ``gradient_ratio``: E z^2 of the last hidden layer over that of the first, and E (dC/ds)^2 of the
   first over that of the last (``mean_field``);
-- ``condition``: how many updates at the fastest stable learning rate tell the classes apart at first, and ``coherence``:
-  how much an update on one example says about others (``tangent_kernel``);
+- ``condition``: of what order the updates at the fastest stable learning rate are that tell the classes apart, and
+  ``coherence``: how much an update on one example says about others (``tangent_kernel``);
 - ``logit_second_moment``: of the outputs before their activation. Large ones are confidently wrong;
-- ``fluctuation``: the relative variance between networks of one example's signal, to first order in 1 / width (``limits``).
+- ``fluctuation``: the relative variance between networks of one example's signal, to first order in 1 / width
+  (``limits``).
 
 Not derived: that each has a bound beyond which a network does not train. The bounds below are rules, chosen on one set
 of short runs (plain gradient descent, 2,000 updates, batch 10, best of several learning rates) and judged on another by
@@ -65,8 +66,8 @@ class Trainability:
     signal_ratio, gradient_ratio : float or None
     condition, coherence : float or None
     learning_rate : float or None
-        2 / lambda_1 times the number of classes where the output is softmax, whose curvature is 1 / classes at first: the
-        order of the largest stable learning rate.
+        2 / lambda_1, times the number of classes where the output is softmax, whose curvature is 1 / classes at
+        first: the order of the largest stable learning rate.
     logit_second_moment : float or None
     fluctuation : float or None
     """
