@@ -64,12 +64,12 @@ def _gain(name: str, gain: Gain) -> str:
 
 def _initializers(advice: Advice) -> Iterator[str]:
     yield "Signal: E z^2, last / first hidden layer. Gradient: E (dC/ds)^2, first / last"
-    yield f"{'initialiser':16}{'signal':>9}{'95 % band':>19}{'gradient':>9}{'95 % band':>19}  verdict"
+    yield f"{'initialiser':16}{'signal':>9}{'95 % band':>19}{'gradient':>9}{'95 % band':>19} verdict"
     for row in advice.initializers:
         found = row.verdict
         cells = f"{_number(found.signal_ratio):>9}{_band(row.signal_band):>19}"
         cells += f"{_number(found.gradient_ratio):>9}{_band(row.gradient_band):>19}"
-        yield f"{_name(row):16}{cells}  {_word(found.trains)}"
+        yield f"{_name(row):16}{cells} {_word(found.trains)}"
     yield from _grouped(
         "fails", [(_name(row), row.verdict.reason) for row in advice.initializers if not row.verdict.trains]
     )
