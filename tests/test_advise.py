@@ -335,7 +335,8 @@ def test_relu_gets_he():
 def test_rectangular_hidden_layers_get_the_compromise():
     """ReLU over 400 to 100: fan_in keeps S and makes G = 1/4, fan_out the reverse, fan_avg can do no worse."""
     found = gl.advise(spec("400,400,100,4", activation="relu"), input_second_moment=0.3).recommendation
-    by_fan_in = recommend.distortion(spec("400,400,100,4", activation="relu", initializer="he_normal"), 0.3)
+    network = spec("400,400,100,4", activation="relu", initializer="he_normal")
+    by_fan_in = recommend.distortion(network, examples(network, None, None, 0.3))
     assert math.exp(by_fan_in) == pytest.approx(4)
     assert found.distortion == pytest.approx(2, rel=1e-3)  # S G = n_out / n_in whatever the scale
     assert "fan_" in found.reason

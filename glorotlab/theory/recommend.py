@@ -1,10 +1,10 @@
 """Which initialiser to take: the weight scale, or weights with biases, that keep signal and gradient over the depth.
 
-For one example of the data's second moment let S = E z^2 of the last over the first hidden layer, and
-G = E (dC/ds)^2 of the first over the last. The distortion is max(|ln S|, |ln G|). It is minimised over the scale of
-Var[W] = scale / fan for fan_in and, where hidden layers are rectangular, the paper's fan_avg. With one hidden
-layer S = G = 1 whatever the scale: it is then minimised for two. Where more than a factor of ``FAR`` is left, points
-of the critical line with biases compete (Schoenholz et al. 2017): there q and the gradient both stay. What trains, by
+For the batch's second moments let S = E z^2 of the last over the first hidden layer, and G = E (dC/ds)^2 of the first
+over the last, both of the mean over examples. The distortion is max(|ln S|, |ln G|). It is minimised over the scale of
+Var[W] = scale / fan for fan_in and, where hidden layers are rectangular, the paper's fan_avg. With one hidden layer
+S = G = 1 whatever the scale: it is then minimised for two. Where more than a factor of ``FAR`` is left, points of the
+critical line with biases compete (Schoenholz et al. 2017): there q and the gradient both stay. What trains, by
 ``trainability``, goes before what does not.
 """
 
@@ -21,6 +21,7 @@ from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory import mean_field
 from glorotlab.theory.examples import Examples
+from glorotlab.theory.interpolation import gauss_rule
 from glorotlab.theory.jacobian_spectrum import jacobian_spectrum
 from glorotlab.theory.phase_diagram import critical_points
 from glorotlab.theory.snippets import keras_lines, torch_lines
@@ -36,6 +37,9 @@ GOOD = 1.05
 """Factor by which a distortion must be smaller to be preferred."""
 
 BIAS_VARIANCES = (0.001, 0.01, 0.05, 0.1, 0.2)
+
+NODES = 3
+"""Second moments that stand for those of all examples, see ``gauss_rule``."""
 
 LARGE = 10.0
 """sigma_w^2 from which on another activation is named: LeCun's and He's are 1 and 2."""
@@ -55,7 +59,7 @@ class Recommendation:
     reason : str
         Sentences with the numbers they rest on.
     distortion : float
-        The larger of S, 1 / S, G and 1 / G of one example.
+        The larger of S, 1 / S, G and 1 / G.
     verdict : Trainability
         Of the batch.
     torch, keras : str
@@ -118,34 +122,38 @@ def _trouble(spec: NetworkSpec, best: _Candidate, verdict: Trainability) -> str:
     return ""
 
 
-def distortion(spec: NetworkSpec, second_moment: float) -> float:
-    """Return max(|ln S|, |ln G|) of one example; inf where signals leave the range of float64."""
+def distortion(spec: NetworkSpec, batch: Examples) -> float:
+    """Return max(|ln S|, |ln G|); inf where signals leave the range of float64."""
     sizes = spec.layer_sizes
     if len(sizes) == 3:
         spec = spec.model_copy(update={"layer_sizes": (sizes[0], sizes[1], sizes[1], sizes[2])})
-    try:
-        hidden = mean_field.chain(spec, second_moment, 0.0)[0][0]
-    except AssumptionError:
+    ln_q, weights = gauss_rule(np.log(np.diagonal(batch.kernel)), NODES)
+    ends, gradient = np.zeros(2), 0.0
+    for second_moment, weight in zip(np.exp(ln_q).tolist(), weights, strict=True):
+        try:
+            hidden = mean_field.chain(spec, second_moment, 0.0)[0][0]
+        except AssumptionError:
+            return math.inf
+        ends += weight * hidden.activation[[0, -1], 0, 0]
+        with np.errstate(over="ignore"):
+            gradient += weight * float(np.prod(hidden.derivative[:-1, 0, 0] * (hidden.fan_out * hidden.variance)[1:]))
+    if not (gradient > 0 and math.isfinite(gradient)):
         return math.inf
-    square, slope = hidden.activation[:, 0, 0], hidden.derivative[:-1, 0, 0]
-    with np.errstate(divide="ignore"):
-        signal = np.log(square[-1] / square[0])
-        gradient = np.log(slope * (hidden.fan_out * hidden.variance)[1:]).sum()
-    return float(max(abs(signal), abs(gradient)))
+    return max(abs(math.log(ends[1] / ends[0])), abs(math.log(gradient)))
 
 
 def _best(spec: NetworkSpec, batch: Examples) -> tuple[_Candidate, Trainability]:
     """Return the least distortion among what trains; if nothing does, among all."""
-    scaled = sorted(_scaled(spec, batch.second_moment), key=lambda candidate: candidate.distortion)
+    scaled = sorted(_scaled(spec, batch), key=lambda candidate: candidate.distortion)
     candidates = scaled[:1]
     if scaled[0].distortion > math.log(FAR):
-        candidates += _critical(spec, batch.second_moment)
+        candidates += _critical(spec, batch)
     candidates.sort(key=lambda each: each.distortion - (math.log(GOOD) if each is scaled[0] else 0.0))
     verdicts = [(candidate, judge(candidate.spec, batch)) for candidate in candidates]
     return next((each for each in verdicts if each[1].trains), verdicts[0])
 
 
-def _scaled(spec: NetworkSpec, second_moment: float) -> Iterator[_Candidate]:
+def _scaled(spec: NetworkSpec, batch: Examples) -> Iterator[_Candidate]:
     """Yield the best scale of each mode."""
     from scipy.optimize import minimize_scalar
 
@@ -154,7 +162,7 @@ def _scaled(spec: NetworkSpec, second_moment: float) -> Iterator[_Candidate]:
     for mode in ("fan_in", "fan_avg") if rectangular else ("fan_in",):
 
         def lost(ln_scale: float, mode: str = mode) -> float:
-            return distortion(_with(spec, float(np.exp(ln_scale)), mode), second_moment)
+            return distortion(_with(spec, float(np.exp(ln_scale)), mode), batch)
 
         grid = np.log(SCALES)
         values = [lost(x) for x in grid]
@@ -165,10 +173,10 @@ def _scaled(spec: NetworkSpec, second_moment: float) -> Iterator[_Candidate]:
         better = " (better here than fan_in or fan_out alone, the paper's compromise)" if mode == "fan_avg" else ""
         chosen = _with(spec, scale, mode)
         why = f"Of all scales of weights without biases {scale:g} / {mode}{better} changes signal and gradient least."
-        yield _Candidate(chosen, distortion(chosen, second_moment), why)
+        yield _Candidate(chosen, distortion(chosen, batch), why)
 
 
-def _critical(spec: NetworkSpec, second_moment: float) -> Iterator[_Candidate]:
+def _critical(spec: NetworkSpec, batch: Examples) -> Iterator[_Candidate]:
     """Yield points of the critical line with biases whose fixed point does not repel."""
     for variance in BIAS_VARIANCES:
         std = float(f"{math.sqrt(variance):.4g}")
@@ -180,7 +188,7 @@ def _critical(spec: NetworkSpec, second_moment: float) -> Iterator[_Candidate]:
                     f"the critical line, sigma_w^2 = {point.weight_variance:.4g} and sigma_b^2 = {std**2:.2g}, signals "
                     f"settle at q = {point.q:.3g} and gradients keep their size."
                 )
-                yield _Candidate(chosen, distortion(chosen, second_moment), why)
+                yield _Candidate(chosen, distortion(chosen, batch), why)
 
 
 def _with(spec: NetworkSpec, scale: float, mode: str, bias: str = "zeros") -> NetworkSpec:
