@@ -14,13 +14,13 @@ from glorotlab import activations, initializers
 from glorotlab.errors import AssumptionError
 from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory import mean_field
+from glorotlab.theory import bands, finite_width, mean_field, unit_fluctuations
 from glorotlab.theory.advice_text import text
 from glorotlab.theory.examples import Examples, examples
 from glorotlab.theory.fixed_points import fixed_points
 from glorotlab.theory.moments import moments
 from glorotlab.theory.phase_diagram import CATALOGUE
-from glorotlab.theory.predict import predict
+from glorotlab.theory.predict import propagate
 from glorotlab.theory.recommend import Recommendation, recommend
 from glorotlab.theory.trainability import Trainability, check_hidden, judge
 from glorotlab.theory.variance_map import variance_map
@@ -30,7 +30,7 @@ LEVEL = 0.95
 """Of the bands."""
 
 MAX_BAND_LAYERS = 20
-"""Hidden layers up to which bands are worked out: they take about a tenth of a second a layer and initialiser."""
+"""Hidden layers up to which bands are worked out: beyond, they take seconds an initialiser."""
 
 ASSUMPTIONS = (
     "weights and biases are as initialised, layers are wide, pre-activations are Gaussian, gradients independent",
@@ -212,19 +212,19 @@ def _band(spec: NetworkSpec, second_moment: float) -> _Band:
     if not initializers.get(spec.initializer).independent:
         return _Band(None, None, "the weights depend on each other, so that units do not scatter independently")
     try:
-        with np.errstate(invalid="ignore"):  # outputs so large that no gradient is left: refused
-            found = predict(spec, input_second_moment=second_moment, level=LEVEL)
+        found = propagate(spec, input_second_moment=second_moment, pairs=True, narrow=True)
+        assert found.labels is not None  # noqa: S101  of one example
+        forward = finite_width.forward(spec, found.layers, np.full(1, 3 * second_moment**2))
+        with np.errstate(invalid="ignore"):  # outputs so large that no gradient is left
+            scatter = unit_fluctuations.over_depth(spec, found.layers, forward, found.labels)
     except AssumptionError as error:
         return _Band(None, None, str(error).partition(":")[0])
-    except np.linalg.LinAlgError:  # outputs so large that their gradients are 0 but for rounding
+    except np.linalg.LinAlgError:  # the same, but for rounding
         return _Band(None, None, "outputs too large for their gradients to be told from rounding")
-    ends: list[tuple[float, float]] = []
-    for name, layer in (("activation_second_moment", hidden - 1), ("backprop_gradient_second_moment", 0)):
-        value = float(found[name].values[layer])
-        ends.append(
-            (float(found[f"{name}_low"].values[layer]) / value, float(found[f"{name}_high"].values[layer]) / value)
-        )
-    return _Band(ends[0], ends[1], "")
+    if not all(each.variance <= bands.MAX_VARIANCE and np.isfinite(each.draws).all() for each in scatter):
+        return _Band(None, None, "too narrow, or outputs too large")
+    signal, gradient = (bands.law(each).band(LEVEL, 1) for each in scatter)
+    return _Band(signal, gradient, "")
 
 
 def _gains(spec: NetworkSpec, second_moment: float) -> tuple[Gain, ...]:
