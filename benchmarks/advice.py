@@ -3,8 +3,8 @@
 A network trains if, at the best of eight learning rates, the cost of its last fifth of 2,000 updates of 10 examples is
 below a share of ln K: .5 on MNIST; .95 on Shapeset, where so few updates get no network far. The bounds of
 ``glorotlab/theory/trainability.py`` were chosen on 82 runs, with other grids of learning rates; ``CALIBRATION``
-(--calibration) is the regular part of them. ``HELD_OUT`` was fixed before it was run, and has other activations, depths, widths and initialisers. MNIST is
-looked for in GLOROTLAB_DATA, and its networks are left out where it is not there.
+(--calibration) is the regular part of them. ``HELD_OUT`` was fixed before it was run, and has other activations,
+depths, widths and initialisers. MNIST is looked for in GLOROTLAB_DATA, and its networks are left out where it is not.
 """
 
 import argparse
