@@ -10,6 +10,8 @@ from .plotting.plot import plot as plot
 from .spec.network import NetworkSpec as NetworkSpec
 from .spec.run import RunSpec as RunSpec
 from .spec.run import TrainingSpec as TrainingSpec
+from .theory.advise import Advice as Advice
+from .theory.advise import advise as advise
 from .theory.derivations import derive as derive
 from .theory.fixed_points import FixedPoint as FixedPoint
 from .theory.fixed_points import FixedPoints as FixedPoints
@@ -21,6 +23,8 @@ from .theory.phase_diagram import critical_points as critical_points
 from .theory.phase_diagram import phase_diagram as phase_diagram
 from .theory.predict import predict as predict
 from .theory.predict_distributions import predict_distributions as predict_distributions
+from .theory.trainability import Trainability as Trainability
+from .theory.trainability import trainability as trainability
 from .threads import num_threads as num_threads
 from .threads import set_num_threads as set_num_threads
 from .training.loop import train as train

@@ -151,6 +151,7 @@ TINY = {"training_step": ("20,30x2,5", 4, 1), "shapeset_rate": (200, 50), "busy_
 
 
 SMALLER = {
+    "advice": {"HELD_OUT": (("shapeset", "1024,10,9", "tanh", "standard"),), "UPDATES": 5, "STREAM": 50},
     "distribution_error": {"LAYERS": "1024,60x2,9", "HIDDEN": 2, "EXAMPLES": 20, "INITIALIZERS": ("standard",)},
     "band_coverage": {"DEPTHS": (1,), "DISTRIBUTIONS": ("normal",), "EXAMPLES": 8, "CHUNK": 4},
     "checkpoint_cost": {"NETWORKS": ("1024,12,9",)},

@@ -73,7 +73,7 @@ def shapes(n):
 
 def test_help_lists_the_commands(run):
     text = run("--help")
-    for name in ("derive", "predict", "measure", "compare", "train", "reproduce", "data", "info"):
+    for name in ("derive", "predict", "measure", "compare", "advise", "train", "reproduce", "data", "info"):
         assert name in text
     assert run() == text
 
@@ -110,7 +110,7 @@ def test_the_network_options_are_the_same_everywhere():
             for parameter in commands[name].params
             if parameter.name in NETWORK_OPTIONS
         }
-        for name in ("predict", "measure", "compare", "train")
+        for name in ("predict", "measure", "compare", "advise", "train")
     ]
     assert tuple(groups[0]) == NETWORK_OPTIONS
     assert groups[0]["activation"][0] == ["--activation", "-a"]

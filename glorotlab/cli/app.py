@@ -6,6 +6,7 @@ import typer
 
 from glorotlab import __version__
 from glorotlab.cli import data
+from glorotlab.cli.advise import advise
 from glorotlab.cli.compare import compare
 from glorotlab.cli.derive import derive
 from glorotlab.cli.info import info
@@ -29,10 +30,10 @@ def glorotlab(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Why deep networks are hard to train: derive, predict, measure, compare, train, reproduce."""
+    """Why deep networks are hard to train: derive, predict, measure, compare, advise, train, reproduce."""
 
 
-for command in (derive, predict, measure, compare, train, reproduce):
+for command in (derive, predict, measure, compare, advise, train, reproduce):
     app.command()(command)
 app.add_typer(data.app, name="data")
 app.command()(info)

@@ -127,13 +127,15 @@ class ExampleOptions:
         ),
     ] = None
 
-    def load(self, spec: NetworkSpec, seed: int) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.int64]]:
-        """Return inputs and labels; InvalidValueError where they do not fit the network."""
+    def load(
+        self, spec: NetworkSpec, seed: int, default: int = DEFAULT_EXAMPLES
+    ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.int64]]:
+        """Return inputs and labels, ``default`` of them unless told; InvalidValueError where they do not fit."""
         from glorotlab.data.catalogue import load_dataset
 
         data = load_dataset(self.dataset, seed=seed)
         data.check_fits(spec)
-        examples = int(min(DEFAULT_EXAMPLES, data.test.length)) if self.examples is None else self.examples
+        examples = int(min(default, data.test.length)) if self.examples is None else self.examples
         if not 1 <= examples <= data.test.length:
             raise InvalidValueError(
                 f"--examples {examples}: allowed are 1 to {data.test.length}, the test split of {data.name!r}"

@@ -110,6 +110,14 @@ def fluctuations(
     return found
 
 
+def over_depth(
+    spec: NetworkSpec, layers: list[LayerKernels], forward: Forward, labels: Labels
+) -> tuple[Fluctuation, Fluctuation]:
+    """Return two of ``fluctuations`` alone: the last hidden layer's signal and the gradient that reaches the first."""
+    networks = _Networks(spec, layers, forward, None, labels)
+    return networks.signal("activation", len(layers) - 2), networks.gradient("backprop_gradient", 0)
+
+
 class _Networks:
     """Units of networks drawn at their width, on a batch; arrays (networks, examples, units) for every hidden layer."""
 
