@@ -216,6 +216,18 @@ def test_dependent_weights_are_refused(initializer):
         predict(NetworkSpec.parse(LAYERS, initializer=initializer), input_second_moment=1.0, level=0.9)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("layers", ["20,300x3,4", "20,300,60,4"])
+def test_outputs_that_are_saturated_and_right_are_left_out(layers):
+    """Of such networks dC/ds is exactly 0 in some; the others have their band."""
+    spec = NetworkSpec.parse(layers, activation="tanh", initializer="normal(std=3)")
+    found = predict(spec, input_second_moment=1.0, level=LEVEL)
+    for name in ("backprop_gradient_second_moment", "batch_weight_gradient_second_moment"):
+        low, high = found[f"{name}_low"], found[f"{name}_high"]
+        assert np.isfinite([low, high]).all()
+        assert (low < high).all()
+
+
 def test_too_narrow_layers_are_refused():
     spec = spec_of("gelu", HE, "normal", "20,70x13,4")
     with pytest.raises(AssumptionError, match="too narrow: relative corrections"):

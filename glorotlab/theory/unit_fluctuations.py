@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from glorotlab import initializers
 from glorotlab.activations import Activation
+from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory import finite_width, output_draws
@@ -250,7 +251,7 @@ class _Networks:
             parts = self._pair_parts(index, weights, fresh, back, enters=signal is not None)
         for k in range(index, self.hidden):
             own = _quadratic(weights, self.y[k])
-            parts[k] = parts[k] + own / own.mean(axis=1, keepdims=True)
+            parts[k] = parts[k] + own / _positive(own.mean(axis=1, keepdims=True))
             kernel = self.gain[k] * self.layers[k].derivative
             weights = weights * (np.diagonal(kernel) if diagonal else kernel)
         return self._fluctuation(parts, draws / expected, float((share * back.shift(index, signal)).sum()))
@@ -295,7 +296,7 @@ class _Networks:
         through E[f' f'] of layers from ``index`` on, and that of w if it is the kernel M of what ``enters`` the layer.
         """
         delta = np.moveaxis(self.law.gradient[:, self.chosen], 0, 1)
-        total = fresh[:, np.newaxis, np.newaxis] * self.spec.classes
+        total = _positive(fresh)[:, np.newaxis, np.newaxis] * self.spec.classes
         backprop = self.p[index] * (delta @ np.swapaxes(delta, 1, 2)) / total
         pairs = weights * backprop
         answer = np.zeros_like(pairs)
@@ -329,10 +330,19 @@ class _Networks:
         return _quadratic(slope * self.forward.responses[k].square[0], self.f[k])
 
     def _fluctuation(self, parts: list[Array], draws: Array, shift: float) -> Fluctuation:
-        """Sum the variances within each network; ``parts`` are (networks, units) of the layers."""
+        """Sum the variances within each network; ``parts`` are (networks, units) of the layers.
+
+        Networks whose T is 0, such as of outputs that are saturated and right, have no ln T and are left out.
+        """
         layers = (np.log1p(part.var(axis=1, ddof=1) / part.shape[1]) for part in parts)
         each = sum(layers, start=np.zeros(self.networks))
-        return Fluctuation(float(each.mean()), float(each.std(ddof=1) / self.networks**0.5), draws, shift)
+        each = each[np.isfinite(each)]
+        if len(each) < MIN_NETWORKS / 2:
+            raise AssumptionError(
+                "outputs are so large that gradients are 0 in most networks, which have no band: predict without a "
+                "level, or use a smaller initialiser"
+            )
+        return Fluctuation(float(each.mean()), float(each.std(ddof=1) / len(each) ** 0.5), draws, shift)
 
 
 def _record(layer: LayerKernels) -> Activation:
@@ -342,10 +352,15 @@ def _record(layer: LayerKernels) -> Activation:
 
 def _quadratic(weights: Array, y: Samples) -> Array:
     """Quadratic form y' w y along the last but one axis of y; w is a vector where it is diagonal."""
-    size = np.abs(weights).max()
+    size = np.nanmax(np.abs(weights))
     scaled = (weights / (size or 1.0)).astype(np.float32)
     found = scaled @ y**2 if weights.ndim == 1 else ((scaled @ y) * y).sum(axis=-2)
     return np.asarray(found * size, dtype=np.float64)
+
+
+def _positive(values: Array) -> Array:
+    """Return values, those that are 0 as not a number."""
+    return np.where(values > 0, values, np.nan)
 
 
 def _diagonal(kernels: Array) -> Array:
@@ -371,4 +386,5 @@ def _forms(weights: Array, delta: Samples) -> Array:
 
 def _root(kernel: Array) -> Array:
     diagonal = np.diagonal(kernel, axis1=-2, axis2=-1).max(axis=-1)[..., np.newaxis, np.newaxis]
+    diagonal = np.where(diagonal > 0, diagonal, 1.0)
     return np.asarray(np.linalg.cholesky(kernel + np.eye(kernel.shape[-1]) * (output_draws.JITTER * diagonal)))
