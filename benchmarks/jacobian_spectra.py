@@ -1,77 +1,238 @@
-"""Singular values of Jacobians at width 1,000, predicted and measured: python benchmarks/jacobian_spectra.py.
+"""Singular values of Jacobians at width 1,000, predicted and measured: python benchmarks/jacobian_spectra.py FILE.
 
-Networks of different seeds are decomposed on one Shapeset image, for which the spectrum is predicted. Printed are the
-mean singular value; measured over predicted, with the standard error over networks; the Kolmogorov-Smirnov distance of
-the singular values of all networks together, and the mean of those of each (where slopes are independent, as with one
-orthogonal layer, n of them scatter by .87 / sqrt(n): .027); the share of zeros.
+Networks are decomposed on one Shapeset image, for which the spectrum is predicted. How many units are active, and how
+steep they are, differs between networks, and most of the scatter of a mean singular value is due to that: half of 1,000
+ReLU units but for 1.6 %. So each mean is measured in two parts. The free product of a network's own slopes f'(s) is
+subtracted from its mean; what is left scatters by some 1 / width. The mean of that free product itself is taken over
+many networks of which only the slopes are drawn, which needs no decomposition. The sum of both has the expectation of
+the plain mean, however good or bad the free product is.
+
+Everything measured is kept in FILE as it is done; a second run with the same FILE goes on where the first one stopped.
 """
 
+import argparse
+import itertools
+import json
 import platform
 import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 import glorotlab as gl
+from glorotlab import activations, initializers
 from glorotlab.measurement.jacobian_spectra import jacobian_singular_values
+from glorotlab.theory.free_product import FreeProduct
+from glorotlab.theory.slopes import Population
 
 SQUARE, RECTANGULAR = "1024,1000x5,9", "1024,1000,400,1000,9"
-DOUBLED = "variance_scaling(scale=2, mode=fan_max, distribution=orthogonal)"
-CASES = [
-    (layers, activation, initializer, layer)
-    for activation, initializers in (
-        ("tanh", ("glorot_normal", "glorot_uniform", "standard_uniform", "orthogonal")),
-        ("relu", ("he_normal", "he_uniform", DOUBLED)),
-        ("softsign", ("glorot_uniform",)),
-        ("gelu", ("he_normal",)),
-    )
-    for initializer in initializers
-    for layers, layer in ((SQUARE, 3), (SQUARE, None), (RECTANGULAR, 2), (RECTANGULAR, 3), (RECTANGULAR, None))
-    if layers == SQUARE or initializer in ("glorot_normal", "orthogonal", "he_normal")
+NORMALISED = {"normal": "glorot_normal", "uniform": "glorot_uniform", "orthogonal": "orthogonal"}
+DOUBLED = {
+    "normal": "he_normal",
+    "uniform": "he_uniform",
+    "orthogonal": "variance_scaling(scale=2, mode=fan_max, distribution=orthogonal)",
+}
+INITIALIZERS = {"tanh": NORMALISED, "softsign": NORMALISED, "relu": DOUBLED, "gelu": DOUBLED}
+JACOBIANS = {SQUARE: (3, None), RECTANGULAR: (2, 3, None)}
+"""Layers whose Jacobian is taken; None: of the last hidden layer by the inputs."""
+
+FAMILIES = [
+    *itertools.product([SQUARE], ("normal", "uniform", "orthogonal"), INITIALIZERS),
+    *itertools.product([RECTANGULAR], ("normal", "orthogonal"), ("tanh", "relu")),
 ]
-NETWORKS, POINTS, AROUND = 8, 400, 1e-6
+NETWORKS, DRAWS, CHUNK = 32, 4000, 100
+GROUPS = 25
+"""Nodes a layer's own slopes are reduced to where only the mean is wanted: any number gives the same expectation."""
+
+FINE_NODES = 1000
+"""Nodes over all layers of a product where the distribution is wanted."""
+
+POINTS, AROUND = 400, 1e-4
 ZERO = 1e-12
 """Singular values below this share of the largest are 0 but for rounding."""
 
+Family = tuple[str, str, str]
 
-def distance(spectrum, values: np.ndarray) -> float:
+
+def spec_of(layers: str, distribution: str, activation: str) -> gl.NetworkSpec:
+    return gl.NetworkSpec.parse(layers, activation=activation, initializer=INITIALIZERS[activation][distribution])
+
+
+def distance(cdf: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> float:
     """Kolmogorov-Smirnov distance, taken at ``POINTS`` of the singular values that are not 0, on both sides of each."""
     ordered = np.sort(values)
     zeros = int((ordered <= ZERO * ordered[-1]).sum())
     at = np.unique(np.linspace(zeros, len(ordered) - 1, POINTS).astype(int))
     below, above = ordered[at] * (1 - AROUND), ordered[at] * (1 + AROUND)
     sides = (below, np.searchsorted(ordered, below)), (above, np.searchsorted(ordered, above, side="right"))
-    return float(max(np.abs(spectrum.cdf(sigma) - counts / len(ordered)).max() for sigma, counts in sides))
+    return float(max(np.abs(cdf(sigma) - counts / len(ordered)).max() for sigma, counts in sides))
 
 
-def row(layers: str, activation: str, initializer: str, layer: int | None) -> str:
-    spec = gl.NetworkSpec.parse(layers, activation=activation, initializer=initializer)
+# The free product of one network's own slopes
+
+
+def own_population(slopes: np.ndarray, groups: int) -> Population:
+    """Squared slopes as at most ``groups`` nodes: the means of equal shares of those that are not 0."""
+    tau = np.sort(slopes.astype(np.float64) ** 2)
+    tau = tau[tau > 0]
+    if tau[0] == tau[-1]:
+        return Population(tau[:1], np.array([len(tau) / len(slopes)]))
+    parts = np.array_split(tau, min(groups, len(tau)))
+    return Population(np.array([part.mean() for part in parts]), np.array([len(part) / len(slopes) for part in parts]))
+
+
+def ends(spec: gl.NetworkSpec, layer: int | None) -> tuple[int, int]:
+    return (layer, layer) if layer else (1, len(spec.fans) - 1)
+
+
+def own_product(spec: gl.NetworkSpec, slopes: list[np.ndarray], layer: int | None, groups: int) -> FreeProduct:
+    first, last = ends(spec, layer)
+    initializer = initializers.get(spec.initializer)
+    return FreeProduct(
+        spec.layer_sizes[first - 1 : last + 1],
+        tuple(own_population(each, groups) for each in slopes[first - 1 : last]),
+        tuple(initializer.variance(*fan) for fan in spec.fans[first - 1 : last]),
+        initializer.distribution == "orthogonal",
+    )
+
+
+def own_mean(product: FreeProduct) -> float:
+    return product.total(0.5) / min(product.sizes[0], product.sizes[-1])
+
+
+# Networks taken apart
+
+
+def decompose(family: Family, seed: int, x: np.ndarray) -> dict:
+    spec = spec_of(*family)
+    network = gl.Network(spec, seed=seed, dtype="float64")
+    s = network.forward(x).preactivations[:-1]
+    slopes = [activations.get(spec.activation).derivative(each[0].astype(np.float64)) for each in s]
+    found = []
+    for layer in JACOBIANS[family[0]]:
+        (values,) = jacobian_singular_values(network, x, layer)
+        first, last = ends(spec, layer)
+        product = own_product(spec, slopes, layer, FINE_NODES // (last - first + 1))
+        found.append(
+            {
+                "values": [float(f"{value:.7g}") for value in values],
+                "own_mean": own_mean(own_product(spec, slopes, layer, GROUPS)),
+                "fine_mean": own_mean(product),
+                "own_distance": distance(lambda sigma: 1 - product.distribution(sigma**2)[0] / len(values), values),
+            }
+        )
+    return {"family": family, "seed": seed, "found": found}
+
+
+# Networks of which only the slopes are drawn
+
+
+def preactivations(random: np.random.Generator, distribution: str, z: np.ndarray, fan_out: int) -> np.ndarray:
+    """W'z of weights of variance 1, or of orthogonal ones of gain 1, for each row of z."""
+    lengths = np.linalg.norm(z, axis=1, keepdims=True)
+    if distribution == "uniform":
+        return z @ ((random.random((z.shape[1], fan_out), dtype=np.float32) - np.float32(0.5)) * np.float32(12**0.5))
+    if distribution == "normal":
+        return lengths * random.standard_normal(fan_out)
+    point = random.standard_normal(max(z.shape[1], fan_out))  # a direction, cut to fan_out of its coordinates
+    return lengths * (point / np.linalg.norm(point))[:fan_out]
+
+
+def draw(layers: str, distribution: str, start: int, x: np.ndarray) -> dict:
+    """Means of the free products of ``CHUNK`` networks' own slopes; all activations share the standardised weights."""
+    names = [name for each, law, name in FAMILIES if (each, law) == (layers, distribution)]
+    specs = {name: spec_of(layers, distribution, name) for name in names}
+    found = defaultdict(list)
+    random = np.random.default_rng([start, len(layers), len(distribution)])
+    for _ in range(CHUNK):
+        z = np.repeat(x, len(names), axis=0)
+        slopes = []
+        for fan_in, fan_out in specs[names[0]].fans[:-1]:
+            s = preactivations(random, distribution, z, fan_out)
+            scale = max(fan_in, fan_out) if distribution == "orthogonal" else 1
+            variances = [initializers.get(specs[name].initializer).variance(fan_in, fan_out) for name in names]
+            s = s * np.sqrt(scale * np.array(variances))[:, np.newaxis]
+            records = [activations.get(name) for name in names]
+            slopes.append([record.derivative(each) for record, each in zip(records, s, strict=True)])
+            z = np.array([record.function(each) for record, each in zip(records, s, strict=True)], dtype=np.float32)
+        for place, name in enumerate(names):
+            mine = [each[place] for each in slopes]
+            for layer in JACOBIANS[layers]:
+                found[f"{name} {layer}"].append(own_mean(own_product(specs[name], mine, layer, GROUPS)))
+    return {"drawn": (layers, distribution), "start": start, "found": found}
+
+
+# The table
+
+
+def table(lines: list[dict]) -> None:
+    """Print the mean singular value, measured over predicted, distances and zeros, a row for each Jacobian."""
     x, _ = gl.shapeset(1)
-    start = time.perf_counter()
+    print(f"{'':66} {'measured / predicted - 1, %':>36} {'KS':>29} {'zeros':>11}")
+    print(f"{'layers':22} {'f':9} {'weights':11} {'Jacobian':8} predicted nets", end=" ")
+    print(f"{'of them all':>14} {'plain':>14} {'own slopes':>13} pooled  single  most    own  most  pred.  meas.")
+    for family in FAMILIES:
+        networks = [line for line in lines if line.get("family") == list(family)]
+        drawn = [line for line in lines if line.get("drawn") == list(family[:2])]
+        for index, layer in enumerate(JACOBIANS[family[0]] if len(networks) > 1 else ()):
+            means = [value for line in drawn for value in line["found"][f"{family[2]} {layer}"]]
+            print(row(family, layer, [line["found"][index] for line in networks], np.array(means), x), flush=True)
+
+
+def row(family: Family, layer: int | None, networks: list[dict], own: np.ndarray, x: np.ndarray) -> str:
+    spec = spec_of(*family)
     spectrum = gl.jacobian_spectrum(spec, inputs=x, layer=layer)
-    seconds = time.perf_counter() - start
-    networks = (gl.Network(spec, seed=seed, dtype="float64") for seed in range(NETWORKS))
-    values = np.concatenate([jacobian_singular_values(network, x, layer) for network in networks])
-    ratios = values.mean(axis=1) / spectrum.mean
-    alone = np.mean([distance(spectrum, each) for each in values])
+    values = np.array([each["values"] for each in networks])
+    plain = values.mean(axis=1) / spectrum.mean
+    rest = plain - np.array([each["own_mean"] for each in networks]) / spectrum.mean
+    fine = plain - np.array([each["fine_mean"] for each in networks]) / spectrum.mean
+    mean, error = rest.mean(), rest.var(ddof=1) / len(rest)
+    if len(own):
+        mean, error = mean + own.mean() / spectrum.mean, error + own.var() / spectrum.mean**2 / len(own)
+    alone, own_distance = [distance(spectrum.cdf, each) for each in values], [each["own_distance"] for each in networks]
     what = f"layer {layer}" if layer else f"1 to {len(spec.fans) - 1}"
     zeros = (values <= ZERO * values.max()).mean()
-    pooled, atom = distance(spectrum, values.ravel()), spectrum.atom_at_zero
     return (
-        f"{layers:22} {activation:9} {initializer.partition('(')[0]:17} {what:8} {spectrum.mean:9.5f} "
-        f"{100 * (ratios.mean() - 1):+6.2f} +- {100 * ratios.std(ddof=1) / NETWORKS**0.5:4.2f} % "
-        f"{pooled:7.4f} {alone:7.4f} {atom:7.4f} {zeros:7.4f} {seconds:7.2f}"
+        f"{family[0]:22} {family[2]:9} {family[1]:11} {what:8} {spectrum.mean:9.5f} {len(networks):4} "
+        f"{100 * (mean - 1):+6.2f} +- {100 * error**0.5:4.2f} "
+        f"{100 * (plain.mean() - 1):+6.2f} +- {100 * standard_error(plain):4.2f} "
+        f"{100 * fine.mean():+5.2f} +- {100 * standard_error(fine):4.2f} "
+        f"{distance(spectrum.cdf, values.ravel()):6.4f} {np.mean(alone):7.4f} {max(alone):5.4f} "
+        f"{np.mean(own_distance):6.4f} {max(own_distance):5.4f} {spectrum.atom_at_zero:6.4f} {zeros:6.4f}"
     )
+
+
+def standard_error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / len(values) ** 0.5)
 
 
 def main() -> None:
-    print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}; {NETWORKS} networks each")
-    print(f"{'':58} {'mean':>9} {'measured / predicted':>16} {'KS':>5} {'KS':>7} {'zeros':>15}")
-    print(
-        f"{'layers':22} {'f':9} {'weights':17} {'Jacobian':8} predicted {'- 1':>16} {'pooled':>7} {'single':>7}", end=""
-    )
-    print(f" {'pred.':>7} {'meas.':>7} seconds")
-    for case in CASES:
-        print(row(*case), flush=True)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("file", type=Path, help="measurements, kept and added to")
+    parser.add_argument("--networks", type=int, default=NETWORKS, help="networks taken apart")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="networks of which only the slopes are drawn")
+    arguments = parser.parse_args()
+    out = arguments.file
+    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    done = {json.dumps([line.get("family") or line["drawn"], line.get("seed", line.get("start"))]) for line in lines}
+    x, _ = gl.shapeset(1)
+    kinds = list(dict.fromkeys(family[:2] for family in FAMILIES))
+    jobs = [(seed / arguments.networks, family, seed) for seed in range(arguments.networks) for family in FAMILIES]
+    starts = range(0, arguments.draws, CHUNK)
+    jobs += [(start / arguments.draws, kind, start) for start in starts for kind in kinds]
+    for _, what, index in sorted(jobs, key=lambda job: job[0]):  # some of everything first
+        if json.dumps([what, index]) in done:
+            continue
+        began = time.perf_counter()
+        line = json.dumps(decompose(what, index, x) if what in FAMILIES else draw(*what, index, x))
+        with out.open("a") as file:
+            file.write(line + "\n")
+        lines.append(json.loads(line))
+        print(*what, index, f"{time.perf_counter() - began:.1f} s", flush=True)
+    print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}")
+    table(lines)
 
 
 if __name__ == "__main__":
