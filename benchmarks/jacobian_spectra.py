@@ -4,8 +4,9 @@ Networks are decomposed on one Shapeset image, for which the spectrum is predict
 steep they are, differs between networks, and most of the scatter of a mean singular value is due to that: half of 1,000
 ReLU units but for 1.6 %. So each mean is measured in two parts. The free product of a network's own slopes f'(s) is
 subtracted from its mean; what is left scatters by some 1 / width. The mean of that free product itself is taken over
-many networks of which only the slopes are drawn, which needs no decomposition. The sum of both has the expectation of
-the plain mean, however good or bad the free product is.
+many networks of which only the slopes are drawn, which needs no decomposition: in pairs with weights W and -W, which
+take turns in which of ReLU's units are active. The sum of both parts has the expectation of the plain mean, however
+good or bad the free product is.
 
 Everything measured is kept in FILE as it is done; a second run with the same FILE goes on where the first one stopped.
 """
@@ -42,14 +43,14 @@ FAMILIES = [
     *itertools.product([SQUARE], ("normal", "uniform", "orthogonal"), INITIALIZERS),
     *itertools.product([RECTANGULAR], ("normal", "orthogonal"), ("tanh", "relu")),
 ]
-NETWORKS, DRAWS, CHUNK = 32, 4000, 100
+NETWORKS, DRAWS, CHUNK = 16, 1000, 50
 GROUPS = 25
 """Nodes a layer's own slopes are reduced to where only the mean is wanted: any number gives the same expectation."""
 
 FINE_NODES = 1000
 """Nodes over all layers of a product where the distribution is wanted."""
 
-POINTS, AROUND = 400, 1e-4
+POINTS, AROUND = 400, 1e-5
 ZERO = 1e-12
 """Singular values below this share of the largest are 0 but for rounding."""
 
@@ -98,6 +99,12 @@ def own_product(spec: gl.NetworkSpec, slopes: list[np.ndarray], layer: int | Non
     )
 
 
+def mixes(spec: gl.NetworkSpec, layer: int | None) -> bool:
+    """Whether singular values are more than the slopes times a number: not of one orthogonal layer that keeps all."""
+    own_slopes = layer and spec.fans[layer - 1][0] >= spec.fans[layer - 1][1]
+    return not (own_slopes and initializers.get(spec.initializer).distribution == "orthogonal")
+
+
 def own_mean(product: FreeProduct) -> float:
     return product.total(0.5) / min(product.sizes[0], product.sizes[-1])
 
@@ -105,24 +112,30 @@ def own_mean(product: FreeProduct) -> float:
 # Networks taken apart
 
 
+def decomposed(spec: gl.NetworkSpec, layer: int | None, slopes: list[np.ndarray], values: np.ndarray) -> dict:
+    first, last = ends(spec, layer)
+    product = own_product(spec, slopes, layer, FINE_NODES // (last - first + 1))
+
+    def cdf(sigma: np.ndarray) -> np.ndarray:
+        return 1 - product.distribution(sigma**2)[0] / len(values)
+
+    return {
+        "values": [float(f"{value:.7g}") for value in values],
+        "own_mean": own_mean(own_product(spec, slopes, layer, GROUPS)),
+        "fine_mean": own_mean(product),
+        "own_distance": distance(cdf, values) if mixes(spec, layer) else 0.0,
+    }
+
+
 def decompose(family: Family, seed: int, x: np.ndarray) -> dict:
     spec = spec_of(*family)
     network = gl.Network(spec, seed=seed, dtype="float64")
     s = network.forward(x).preactivations[:-1]
     slopes = [activations.get(spec.activation).derivative(each[0].astype(np.float64)) for each in s]
-    found = []
-    for layer in JACOBIANS[family[0]]:
-        (values,) = jacobian_singular_values(network, x, layer)
-        first, last = ends(spec, layer)
-        product = own_product(spec, slopes, layer, FINE_NODES // (last - first + 1))
-        found.append(
-            {
-                "values": [float(f"{value:.7g}") for value in values],
-                "own_mean": own_mean(own_product(spec, slopes, layer, GROUPS)),
-                "fine_mean": own_mean(product),
-                "own_distance": distance(lambda sigma: 1 - product.distribution(sigma**2)[0] / len(values), values),
-            }
-        )
+    found = [
+        decomposed(spec, layer, slopes, jacobian_singular_values(network, x, layer)[0])
+        for layer in JACOBIANS[family[0]]
+    ]
     return {"family": family, "seed": seed, "found": found}
 
 
@@ -130,10 +143,14 @@ def decompose(family: Family, seed: int, x: np.ndarray) -> dict:
 
 
 def preactivations(random: np.random.Generator, distribution: str, z: np.ndarray, fan_out: int) -> np.ndarray:
-    """W'z of weights of variance 1, or of orthogonal ones of gain 1, for each row of z."""
+    """W'z of weights of variance 1, or of orthogonal ones of gain 1, for each row of z.
+
+    Of one row it has the law of W'z; rows are as alike as can be, so that pairs of networks cancel.
+    """
     lengths = np.linalg.norm(z, axis=1, keepdims=True)
     if distribution == "uniform":
-        return z @ ((random.random((z.shape[1], fan_out), dtype=np.float32) - np.float32(0.5)) * np.float32(12**0.5))
+        weights = (random.random((z.shape[1], fan_out), dtype=np.float32) - np.float32(0.5)) * np.float32(12**0.5)
+        return np.sort(z, axis=1) @ weights
     if distribution == "normal":
         return lengths * random.standard_normal(fan_out)
     point = random.standard_normal(max(z.shape[1], fan_out))  # a direction, cut to fan_out of its coordinates
@@ -141,27 +158,36 @@ def preactivations(random: np.random.Generator, distribution: str, z: np.ndarray
 
 
 def draw(layers: str, distribution: str, start: int, x: np.ndarray) -> dict:
-    """Means of the free products of ``CHUNK`` networks' own slopes; all activations share the standardised weights."""
+    """Means of the free products of ``CHUNK`` pairs of networks; all activations share the standardised weights."""
     names = [name for each, law, name in FAMILIES if (each, law) == (layers, distribution)]
-    specs = {name: spec_of(layers, distribution, name) for name in names}
-    found = defaultdict(list)
     random = np.random.default_rng([start, len(layers), len(distribution)])
+    found = defaultdict(list)
     for _ in range(CHUNK):
-        z = np.repeat(x, len(names), axis=0)
-        slopes = []
-        for fan_in, fan_out in specs[names[0]].fans[:-1]:
-            s = preactivations(random, distribution, z, fan_out)
-            scale = max(fan_in, fan_out) if distribution == "orthogonal" else 1
-            variances = [initializers.get(specs[name].initializer).variance(fan_in, fan_out) for name in names]
-            s = s * np.sqrt(scale * np.array(variances))[:, np.newaxis]
-            records = [activations.get(name) for name in names]
-            slopes.append([record.derivative(each) for record, each in zip(records, s, strict=True)])
-            z = np.array([record.function(each) for record, each in zip(records, s, strict=True)], dtype=np.float32)
-        for place, name in enumerate(names):
-            mine = [each[place] for each in slopes]
+        for name, pair in zip(names, slopes_of(random, layers, distribution, names, x), strict=True):
+            spec = spec_of(layers, distribution, name)
             for layer in JACOBIANS[layers]:
-                found[f"{name} {layer}"].append(own_mean(own_product(specs[name], mine, layer, GROUPS)))
+                means = [own_mean(own_product(spec, slopes, layer, GROUPS)) for slopes in pair]
+                found[f"{name} {layer}"].append(float(np.mean(means)))
     return {"drawn": (layers, distribution), "start": start, "found": found}
+
+
+def slopes_of(
+    random: np.random.Generator, layers: str, distribution: str, names: list[str], x: np.ndarray
+) -> list[list[list[np.ndarray]]]:
+    """Slopes of hidden units: of each activation, of weights W and -W, of each layer."""
+    z, found = np.repeat(x, 2 * len(names), axis=0), [[[], []] for _ in names]
+    specs = [spec_of(layers, distribution, name) for name in names]
+    for fan_in, fan_out in specs[0].fans[:-1]:
+        standard = preactivations(random, distribution, z, fan_out)
+        z = np.empty(standard.shape, dtype=np.float32)
+        for index, (name, spec) in enumerate(zip(names, specs, strict=True)):
+            variance = initializers.get(spec.initializer).variance(fan_in, fan_out)
+            scale = np.sqrt(variance * (max(fan_in, fan_out) if distribution == "orthogonal" else 1))
+            for place, sign in enumerate((1, -1)):
+                s = sign * scale * standard[2 * index + place]
+                found[index][place].append(activations.get(name).derivative(s))
+                z[2 * index + place] = activations.get(name).function(s)
+    return found
 
 
 # The table
@@ -191,7 +217,8 @@ def row(family: Family, layer: int | None, networks: list[dict], own: np.ndarray
     mean, error = rest.mean(), rest.var(ddof=1) / len(rest)
     if len(own):
         mean, error = mean + own.mean() / spectrum.mean, error + own.var() / spectrum.mean**2 / len(own)
-    alone, own_distance = [distance(spectrum.cdf, each) for each in values], [each["own_distance"] for each in networks]
+    alone = [distance(spectrum.cdf, each) for each in values]
+    own_distance = [each["own_distance"] for each in networks] if mixes(spec, layer) else [0.0]
     what = f"layer {layer}" if layer else f"1 to {len(spec.fans) - 1}"
     zeros = (values <= ZERO * values.max()).mean()
     return (
