@@ -60,7 +60,7 @@ FINE_NODES = 1000
 
 POINTS, AROUND = 400, 1e-5
 ZERO = 1e-12
-"""Singular values below this share of the largest are 0 but for rounding."""
+"""Singular values up to this share of the largest may be 0 but for rounding."""
 
 Family = tuple[str, str, str]
 
@@ -70,12 +70,17 @@ def spec_of(layers: str, distribution: str, activation: str) -> gl.NetworkSpec:
 
 
 def distance(cdf: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> float:
-    """Kolmogorov-Smirnov distance, taken at ``POINTS`` of the singular values that are not 0, on both sides of each."""
+    """Kolmogorov-Smirnov distance, taken above zeros and on both sides of ``POINTS`` other singular values."""
     ordered = np.sort(values)
-    zeros = int((ordered <= ZERO * ordered[-1]).sum())
+    zero = ZERO * ordered[-1:]
+    zeros = int((ordered <= zero).sum())
     at = np.unique(np.linspace(zeros, len(ordered) - 1, POINTS).astype(int))
     below, above = ordered[at] * (1 - AROUND), ordered[at] * (1 + AROUND)
-    sides = (below, np.searchsorted(ordered, below)), (above, np.searchsorted(ordered, above, side="right"))
+    sides = (
+        (zero, zeros),
+        (below, np.searchsorted(ordered, below)),
+        (above, np.searchsorted(ordered, above, side="right")),
+    )
     return float(max(np.abs(cdf(sigma) - counts / len(ordered)).max() for sigma, counts in sides))
 
 
@@ -231,13 +236,13 @@ def row(family: Family, layer: int | None, networks: list[dict], drawn: np.ndarr
     else:
         own_distances = "the slopes   "
     what = f"layer {layer}" if layer else f"1 to {len(spec.fans) - 1}"
-    zeros = (values <= ZERO * values.max()).mean()
+    zero = ZERO * values.max()
     parts = (both, (plain.mean() - 1, standard_error(plain)), (fine.mean(), standard_error(fine)))
     return (
         f"{family[0]:20} {family[2]:8} {family[1]:10} {what:8} {spectrum.mean:.5f} "
         + " ".join(f"{100 * mean:+6.2f} +- {100 * error:4.2f}" for mean, error in parts)
         + f"  {distance(spectrum.cdf, values.ravel()):.4f} {np.mean(alone):.4f} {max(alone):.4f} {own_distances}"
-        + f"  {spectrum.atom_at_zero:.4f} {zeros:.4f} {len(networks)}, {len(drawn)}"
+        + f"  {spectrum.cdf(zero):.4f} {(values <= zero).mean():.4f} {len(networks)}, {len(drawn)}"
     )
 
 
