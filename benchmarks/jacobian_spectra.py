@@ -11,7 +11,7 @@ good or bad the free product is.
 Printed are the predicted mean; measured over predicted, from both parts, from the networks taken apart alone, and of
 these over the free product of their own slopes; Kolmogorov-Smirnov distances: of the singular values of all networks
 together, of one network (mean and largest) from the prediction and from the free product of its own slopes; the share
-of zeros. n independent slopes, the singular values of an orthogonal layer, are .87 / sqrt(n) from their law on average.
+of zeros. n independent slopes are .87 / sqrt(n) from their law on average: the distance of one orthogonal layer.
 
 Everything measured is kept in FILE as it is done; a second run with the same FILE goes on where the first one stopped.
 About 20 minutes on one slow core.
