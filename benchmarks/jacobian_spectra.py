@@ -51,7 +51,7 @@ FAMILIES = [
     *itertools.product([SQUARE], ("normal", "uniform", "orthogonal"), INITIALIZERS),
     *itertools.product([RECTANGULAR], ("normal", "orthogonal"), ("tanh", "relu")),
 ]
-NETWORKS, DRAWS, CHUNK = 16, 1000, 50
+NETWORKS, DRAWS, CHUNK = 20, 1200, 50
 GROUPS = 25
 """Nodes a layer's own slopes are reduced to where only the mean is wanted: any number gives the same expectation."""
 
