@@ -218,6 +218,7 @@ def test_singular_values_are_those_of_the_derivative():
         (spec("60,60,5"), {"input_second_moment": -1.0}, InvalidValueError, "input second moment -1.0: allowed are"),
         (spec("60,60,5"), {"input_second_moment": "much"}, InvalidValueError, "input second moment much: allowed are"),
         (spec("60,60,5"), {"inputs": 0 * X}, AssumptionError, "inputs are all 0"),
+        (spec("60,60,5"), {"inputs": X * (np.arange(30) > 0)[:, np.newaxis]}, AssumptionError, "inputs are all 0"),
         (spec("60,60,5"), {"input_second_moment": 1.0, "layer": 3}, InvalidValueError, "layer 3: allowed are 1 to 2"),
         (spec("60,60,5"), {"input_second_moment": 1.0, "layer": True}, InvalidValueError, "layer True: allowed"),
         (spec("60,60,5"), {"input_second_moment": 1.0, "layer": 2}, AssumptionError, "softmax"),
@@ -232,11 +233,20 @@ def test_refusals(given, arguments, error, message):
         gl.jacobian_spectrum(given, **arguments)
 
 
-@pytest.mark.parametrize("layer", [0, 3, "1", None])
-def test_refusals_of_measurements(layer):
-    network = gl.Network(spec("60,60,5" if layer is not None else "60,5"))
-    with pytest.raises((InvalidValueError, AssumptionError), match="layer"):
-        jacobian_singular_values(network, X[:1], layer)
+@pytest.mark.parametrize(
+    ("layers", "layer", "error", "message"),
+    [
+        ("60,60,5", 0, InvalidValueError, "layer 0: allowed are 1 to 2"),
+        ("60,60,5", 3, InvalidValueError, "layer 3: allowed are 1 to 2"),
+        ("60,60,5", "1", InvalidValueError, "layer 1: allowed are 1 to 2"),
+        ("60,60,5", True, InvalidValueError, "layer True: allowed are 1 to 2"),
+        ("60,60,5", 2, AssumptionError, "no Jacobian"),
+        ("60,5", None, AssumptionError, "no Jacobian"),
+    ],
+)
+def test_refusals_of_measurements(layers, layer, error, message):
+    with pytest.raises(error, match=message):
+        jacobian_singular_values(gl.Network(spec(layers)), X[:1], layer)
 
 
 def test_an_output_that_is_an_activation_has_a_spectrum():

@@ -182,7 +182,7 @@ def test_the_jacobian_is_predicted_where_a_spectrum_is_known():
     np.testing.assert_allclose(glorot[:2], 8 / (3 * math.pi), rtol=1e-10)
     assert np.isnan(glorot[-1])
     np.testing.assert_allclose(values("orthogonal")[:3], 1, rtol=1e-10)
-    assert np.isnan(values("orthogonal", "20,50,9")).all()
+    np.testing.assert_allclose(values("orthogonal", "20,50,9")[:1], 1, rtol=1e-10)
     assert np.isnan(values("sparse(k=15)")).all()
 
 

@@ -5,6 +5,10 @@ spectrum tau = n_in v f'(s)^2, s ~ N(0, q) (Silverstein & Bai 1995). With m(t) t
 c = n_out/n_in and g(m) = E[tau m / (1 + tau m)], t m = 1 - c g(m), and E sqrt(x) = (1/pi) integral of
 (1 - t m(t)) t^(-1/2) dt over t > 0. By parts, and over m in place of t, no equation is left to solve:
 E sqrt(x) = (2 c/pi) integral of sqrt((1 - c g(m)) / m) g'(m) dm, from 0 to infinity or to where c g = 1.
+
+Orthogonal weights of variance v have W'W = n_in v I where n_in >= n_out: the singular values are sqrt(n_in v) |f'(s)|.
+Where n_in < n_out they are those of diag(f') cut to a random subspace, a free compression: by the S-transform of
+``free_product`` the same integral with (1 - c g) / (1 - g) in place of 1 - c g.
 """
 
 from __future__ import annotations
@@ -39,7 +43,9 @@ TOLERANCE = 1e-7
 
 
 @single_threaded_blas()
-def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int, variance: float) -> Array:
+def mean_singular_value(
+    record: Activation, q: Array, fan_in: int, fan_out: int, variance: float, *, orthogonal: bool = False
+) -> Array:
     """Return the mean over the min(fan_in, fan_out) singular values of J, for each q.
 
     Parameters
@@ -50,41 +56,41 @@ def mean_singular_value(record: Activation, q: Array, fan_in: int, fan_out: int,
     fan_in, fan_out : int
     variance : float
         Var[W].
+    orthogonal : bool
+        Whether W is orthogonal, else independent.
     """
+    if orthogonal and fan_in >= fan_out:
+        (mean,) = quadrature.expectations([lambda s: np.abs(record.derivative(s))], q, record.kinks)
+        return np.asarray(math.sqrt(fan_in * variance) * mean)
     nodes, interpolate = log_nodes(q, TOLERANCE)
     s, weights = quadrature.rule(float(nodes.min()), float(nodes.max()), record.kinks, ORDER)
     tau = np.asarray(fan_in * variance * record.derivative(s) ** 2, dtype=np.float64)
     measure = weights * quadrature.density(s, nodes)
-    return interpolate(_mean_root(tau, measure, fan_out / fan_in)) * max(1.0, fan_in / fan_out)
+    return interpolate(_mean_root(tau, measure, fan_out / fan_in, orthogonal)) * max(1.0, fan_in / fan_out)
 
 
-@single_threaded_blas()
-def orthogonal_mean_singular_value(record: Activation, q: Array, gain: float) -> Array:
-    """Return the mean singular value for W'W = gain^2 I: J J' = gain^2 diag(f'^2), so it is gain E|f'|."""
-    (mean,) = quadrature.expectations([lambda s: np.abs(record.derivative(s))], q, record.kinks)
-    return np.asarray(gain * mean)
-
-
-def _mean_root(tau: Array, measure: Array, ratio: float) -> Array:
+def _mean_root(tau: Array, measure: Array, ratio: float, orthogonal: bool) -> Array:
     """E sqrt(x) over all eigenvalues of J'J, zeros included, for the population spectra (tau, row of ``measure``)."""
     measure = measure / measure.sum(axis=1, keepdims=True)
     scale = float((measure @ tau).max())
     if not scale:
         return np.zeros(len(measure))
     tau = tau / scale
-    grid = np.arange(-REACH, REACH, STEP)
     found = np.empty(len(measure))
     bounded = ratio * (measure @ (tau > 0)) > 1 + CRITICAL
     if not bounded.all():
-        found[~bounded] = _integral(tau, measure[~bounded], ratio, grid, np.ones_like(grid))
+        grid = np.arange(-REACH, REACH, STEP)
+        found[~bounded] = _integral(tau, measure[~bounded], ratio, orthogonal, grid, np.ones_like(grid))
     for row in np.flatnonzero(bounded):
         # u = end - ln(1 + e^-v): the square root of 1 - c g at the end becomes exp(-v / 2)
-        end, fall = _end(tau, measure[row], ratio), np.logaddexp(0, -grid)
-        found[row] = _integral(tau, measure[row : row + 1], ratio, end - fall, np.exp(-grid - fall))[0]
+        end = _end(tau, measure[row], ratio)
+        grid = np.arange(-REACH - max(end, 0), REACH, STEP)  # tau of 1 counts however far off the end is
+        fall = np.logaddexp(0, -grid)
+        found[row] = _integral(tau, measure[row : row + 1], ratio, orthogonal, end - fall, np.exp(-grid - fall))[0]
     return found * math.sqrt(scale)
 
 
-def _integral(tau: Array, measure: Array, ratio: float, u: Array, slope: Array) -> Array:
+def _integral(tau: Array, measure: Array, ratio: float, orthogonal: bool, u: Array, slope: Array) -> Array:
     """Sum the integrand at u = ln m, du = ``slope`` STEP."""
     keep = measure.max(axis=0) > 1e-18 * measure.max()
     tau, measure = tau[keep], measure[:, keep]
@@ -92,6 +98,8 @@ def _integral(tau: Array, measure: Array, ratio: float, u: Array, slope: Array) 
     rest = 1 / (1 + tau * m)
     share = tau * m * rest
     left = np.clip(1 - ratio * (share @ measure.T), 0, None)
+    if orthogonal:
+        left /= rest @ measure.T
     return np.asarray(2 * ratio / np.pi * STEP * (slope @ (np.sqrt(left / m) * ((share * rest) @ measure.T))))
 
 

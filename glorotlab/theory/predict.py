@@ -333,18 +333,15 @@ def _jacobian(spec: NetworkSpec, layer: LayerKernels, q: Array) -> Array:
     record, initializer = layer.record, initializers.get(spec.initializer)
     shapes = np.stack([np.ravel(each) for each in (layer.fan_in, layer.fan_out, layer.variance)], axis=-1)
     rows, found = q.reshape(len(shapes), -1), np.full(len(shapes), np.nan)
-    if record is None:
+    orthogonal = initializer.distribution == "orthogonal"
+    if record is None or not (initializer.independent or orthogonal):
         return found.reshape(q.shape[:-1])
     for shape in np.unique(shapes, axis=0):
         where = (shapes == shape).all(axis=1)
         fan_in, fan_out, variance = int(shape[0]), int(shape[1]), float(shape[2])
-        if initializer.independent:
-            values = jacobian.mean_singular_value(record, rows[where].ravel(), fan_in, fan_out, variance)
-        elif initializer.distribution == "orthogonal" and fan_in >= fan_out:
-            gain = float(np.sqrt(fan_in * variance))
-            values = jacobian.orthogonal_mean_singular_value(record, rows[where].ravel(), gain)
-        else:
-            continue
+        values = jacobian.mean_singular_value(
+            record, rows[where].ravel(), fan_in, fan_out, variance, orthogonal=orthogonal
+        )
         found[where] = values.reshape(rows[where].shape).mean(axis=1)
     return found.reshape(q.shape[:-1])
 
