@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     QUADRATURE = 7
     SPLIT = 9
     TRIAL = 10
+    SWEEP = 11
 
 
 MAX_SEED = 2**64 - 1

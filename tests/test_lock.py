@@ -16,7 +16,7 @@ from training_fixtures import ENVIRONMENT, finite, run_spec
 
 from glorotlab.errors import RunError, RunInUseError
 from glorotlab.training import lock
-from glorotlab.training.folder import read_status
+from glorotlab.training.status import read_status
 from glorotlab.training.lock import Lock, Owner, living_owner
 from glorotlab.training.loop import train
 from glorotlab.training.run import load_run

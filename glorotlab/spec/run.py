@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from typing import Literal
+from typing import Any, Literal
 
 import tomli_w
 from pydantic import Field, field_validator
@@ -92,6 +92,13 @@ class RunSpec(Spec):
         fields = self.model_copy(update={"data": ""}) if self.data_digest else self
         return hashlib.sha256(f"{SCHEMA_VERSION}\n{fields.canonical_json()}".encode()).hexdigest()
 
+    def by_field(self) -> dict[str, Any]:
+        """Return every field by its own name, tables unfolded, layer sizes as text."""
+        found = self.model_dump(mode="json")
+        network, training = found.pop("network"), found.pop("training")
+        del network["layer_sizes"]
+        return {"layers": self.network.layers} | network | training | found
+
     def to_toml(self) -> str:
         """Return the spec as TOML, which ``from_toml`` reads back."""
         return tomli_w.dumps(self.model_dump(mode="json"))
@@ -104,12 +111,12 @@ class RunSpec(Spec):
         except tomllib.TOMLDecodeError as error:
             raise InvalidValueError(f"{origin}: not TOML: {error}") from None
         try:
-            return cls(**_expand(fields))
+            return cls(**expand(fields))
         except InvalidValueError as error:
             raise InvalidValueError(f"{origin}: {error}") from None
 
 
-def _expand(fields: dict[str, object]) -> dict[str, object]:
+def expand(fields: dict[str, object]) -> dict[str, object]:
     """Allow ``layers = "784,1000x5,10"`` in a network written by hand."""
     network = fields.get("network")
     if isinstance(network, dict) and "layers" in network:

@@ -32,13 +32,15 @@ from glorotlab.network.mlp import check_state
 from glorotlab.spec.run import RunSpec
 from glorotlab.training import files
 from glorotlab.training.monitors import Arrays, part
+from glorotlab.training.status import DIVERGED as DIVERGED
+from glorotlab.training.status import ENDED as ENDED
+from glorotlab.training.status import FINISHED as FINISHED
+from glorotlab.training.status import INTERRUPTED as INTERRUPTED
+from glorotlab.training.status import RUNNING as RUNNING
+from glorotlab.training.status import STATUSES as STATUSES
 
 FILE = "checkpoint.npz"
 FORMAT = 1
-
-FINISHED, DIVERGED, INTERRUPTED, RUNNING = "finished", "diverged", "interrupted", "running"
-STATUSES = (FINISHED, DIVERGED, INTERRUPTED, RUNNING)
-ENDED = (FINISHED, DIVERGED)
 
 HEADER = "header"
 PARAMETERS = ("weight_", "bias_")

@@ -17,9 +17,10 @@ from glorotlab.errors import RunError
 from glorotlab.spec.run import RunSpec
 from glorotlab.training import checkpoint as checkpoints
 from glorotlab.training import files, lock, results
-from glorotlab.training.checkpoint import ENDED, FORMAT, INTERRUPTED, RUNNING, STATUSES, Checkpoint
+from glorotlab.training.checkpoint import FORMAT, Checkpoint
+from glorotlab.training.status import FILE as STATUS
+from glorotlab.training.status import read_status, unended
 
-STATUS = "status.json"
 DERIVED = ("spec.toml", "statistics.nc", "histograms.nc", "curves.nc", "provenance.json", STATUS)
 BEFORE_CHECKPOINTS = {"status.json", "weights.npz"}
 """Files of a run written before there were checkpoints (format 0)."""
@@ -71,7 +72,7 @@ class RunFolder:
 
     def status(self, found: Checkpoint) -> str:
         """Return the status of a run as it is now: one that has not ended is running where somebody trains it."""
-        return found.status if found.ended else _unended(self.path)
+        return found.status if found.ended else unended(self.path)
 
     def is_complete(self, found: Checkpoint) -> bool:
         """Whether a run has ended and all its files say so."""
@@ -142,28 +143,9 @@ class RunFolder:
             "updates_in_all": found.spec.training.updates,
             "seconds": round(found.seconds, 3),
             "content_hash": found.spec.content_hash,
+            "fields": found.spec.by_field(),
         }
         files.write_whole(self.path / STATUS, json.dumps(status | results.last_errors(found)))
-
-
-def read_status(folder: Path) -> dict[str, Any]:
-    """Return what ``status.json`` says: small, so that many folders can be listed; RunError where there is none.
-
-    ``updates``, ``training_cost`` and the errors of a run that goes on are those of its last checkpoint. Its
-    ``status`` is ``running`` where a process trains it, else ``interrupted``, whatever the file says.
-    """
-
-    def parse(content: bytes) -> dict[str, Any]:
-        found = json.loads(content)
-        STATUSES.index(found["status"])
-        return {**found, "updates": int(found["updates"])}
-
-    found = files.read_whole(folder / STATUS, parse)
-    return found if found["status"] in ENDED else found | {"status": _unended(folder)}
-
-
-def _unended(folder: Path) -> str:
-    return RUNNING if lock.living_owner(folder) else INTERRUPTED
 
 
 def _is_passing(name: str) -> bool:
