@@ -10,6 +10,7 @@ from .plotting.plot import plot as plot
 from .spec.network import NetworkSpec as NetworkSpec
 from .spec.run import RunSpec as RunSpec
 from .spec.run import TrainingSpec as TrainingSpec
+from .spec.sweep import SweepSpec as SweepSpec
 from .theory.advise import Advice as Advice
 from .theory.advise import advise as advise
 from .theory.derivations import derive as derive
@@ -30,5 +31,8 @@ from .threads import set_num_threads as set_num_threads
 from .training.loop import train as train
 from .training.run import Run as Run
 from .training.run import load_run as load_run
+from .training.sweep import sweep as sweep
+from .training.sweep_results import SweepResults as SweepResults
+from .training.sweep_results import load_sweep as load_sweep
 
 __version__: str

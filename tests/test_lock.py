@@ -16,10 +16,10 @@ from training_fixtures import ENVIRONMENT, finite, run_spec
 
 from glorotlab.errors import RunError, RunInUseError
 from glorotlab.training import lock
-from glorotlab.training.status import read_status
 from glorotlab.training.lock import Lock, Owner, living_owner
 from glorotlab.training.loop import train
 from glorotlab.training.run import load_run
+from glorotlab.training.status import read_status
 
 HOLD = """
 import sys, time

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from glorotlab import __version__
-from glorotlab.cli import data
+from glorotlab.cli import data, runs
 from glorotlab.cli.advise import advise
 from glorotlab.cli.compare import compare
 from glorotlab.cli.derive import derive
@@ -13,6 +13,7 @@ from glorotlab.cli.info import info
 from glorotlab.cli.measure import measure
 from glorotlab.cli.predict import predict
 from glorotlab.cli.reproduce import reproduce
+from glorotlab.cli.sweep import sweep
 from glorotlab.cli.train import train
 
 app = typer.Typer(add_completion=False)
@@ -30,10 +31,11 @@ def glorotlab(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Why deep networks are hard to train: derive, predict, measure, compare, advise, train, reproduce."""
+    """Why deep networks are hard to train: derive, predict, measure, compare, advise, train, sweep, reproduce."""
 
 
-for command in (derive, predict, measure, compare, advise, train, reproduce):
+for command in (derive, predict, measure, compare, advise, train, sweep, reproduce):
     app.command()(command)
+app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.command()(info)

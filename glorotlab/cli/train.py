@@ -137,7 +137,7 @@ def _train(spec: RunSpec, out: Path | None, quiet: bool, checkpoint_every: float
 
 def _saved(out: Path | None) -> str:
     """Say what an interrupted run left, and how to go on; Ctrl-C in its last moments leaves it ended."""
-        from glorotlab.training.files import user_path
+    from glorotlab.training.files import user_path
     from glorotlab.training.status import ENDED, read_status
 
     if out is None:

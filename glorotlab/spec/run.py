@@ -94,10 +94,10 @@ class RunSpec(Spec):
 
     def by_field(self) -> dict[str, Any]:
         """Return every field by its own name, tables unfolded, layer sizes as text."""
-        found = self.model_dump(mode="json")
+        found: dict[str, Any] = self.model_dump(mode="json")
         network, training = found.pop("network"), found.pop("training")
         del network["layer_sizes"]
-        return {"layers": self.network.layers} | network | training | found
+        return {"layers": self.network.layers, **network, **training, **found}
 
     def to_toml(self) -> str:
         """Return the spec as TOML, which ``from_toml`` reads back."""

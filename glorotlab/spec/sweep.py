@@ -29,9 +29,9 @@ DIGITS = 6
 """Significant digits of a number that is computed, so that a range means the same run folders on any machine."""
 
 
-def _fields() -> dict[str, tuple[str, type | None]]:
+def _fields() -> dict[str, tuple[str, Any]]:
     """Return the fields of a RunSpec by name: the table each stands in, and its type."""
-    found = {"layers": ("network", str)}
+    found: dict[str, tuple[str, Any]] = {"layers": ("network", str)}
     for table, model in (("network", NetworkSpec), ("training", TrainingSpec), ("", RunSpec)):
         for name, field in model.model_fields.items():
             if name not in ("layer_sizes", "network", "training", "data_digest"):
@@ -109,13 +109,13 @@ class SweepSpec(Spec):
     """
 
     run: dict[str, Any]
-    grid: dict[str, list[Any] | Range] = {}
-    cases: list[dict[str, Any]] = []
-    random: dict[str, Range] = {}
+    grid: dict[str, list[Any] | Range] = Field(default_factory=dict)
+    cases: list[dict[str, Any]] = Field(default_factory=list)
+    random: dict[str, Range] = Field(default_factory=dict)
     draws: int = Field(default=0, ge=0, le=MAX_RUNS)
     draw_seed: int = Field(default=0, ge=0, le=MAX_SEED)
     repeats: int = Field(default=1, ge=1, le=MAX_RUNS)
-    choose: list[str] = []
+    choose: list[str] = Field(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
@@ -193,8 +193,8 @@ class SweepSpec(Spec):
             columns[name] = _typed(name, values.at(uniform))
         if len(columns) == 1:
             ((name, drawn),) = columns.items()
-            values = tuple(dict.fromkeys(drawn))  # whole numbers can come twice
-            return Axis(name, values, tuple({name: value} for value in values))
+            numbers = tuple(dict.fromkeys(drawn))  # whole numbers can come twice
+            return Axis(name, numbers, tuple({name: value} for value in numbers))
         places = tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
         return Axis(DRAW, tuple(range(self.draws)), places)
 
@@ -212,7 +212,8 @@ class SweepSpec(Spec):
             Naming the combination where a spec is wrong.
         """
         for places in itertools.product(*(range(size) for size in self.shape)):
-            labels, chosen = {}, {}
+            labels: dict[str, Any] = {}
+            chosen: dict[str, Any] = {}
             for axis, place in zip(self.axes, places, strict=True):
                 labels[axis.name] = axis.labels[place]
                 chosen |= axis.places[place]
@@ -239,7 +240,7 @@ class SweepSpec(Spec):
 
     @classmethod
     def from_toml(cls, text: str, origin: str = "sweep") -> SweepSpec:
-        """Read the TOML of a RunSpec with a table ``[sweep]``; InvalidValueError, naming ``origin``, where it is not."""
+        """Read the TOML of a RunSpec with a table ``[sweep]``; InvalidValueError with ``origin`` where it is none."""
         try:
             fields = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:

@@ -49,7 +49,7 @@ class Processes(ProcessPoolExecutor):
         """As of every Executor. Processes that are spawned here inherit that Ctrl-C waits until they are prepared."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return super().submit(_interruptible, function, *args, **kwargs)  # type: ignore[arg-type]
+            return super().submit(_interruptible, function, *args, **kwargs)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -33,7 +33,7 @@ def read_status(folder: str | os.PathLike[str]) -> dict[str, Any]:
     path = os.path.join(folder, FILE)
     try:
         with open(path, "rb") as file:
-            found = json.loads(file.read())
+            found: dict[str, Any] = json.loads(file.read())
         STATUSES.index(found["status"])
         found["updates"] = int(found["updates"])
     except (OSError, ValueError, KeyError, TypeError) as error:

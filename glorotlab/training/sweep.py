@@ -22,7 +22,7 @@ from glorotlab.threads import num_threads
 from glorotlab.training import files, lock, sweep_plan
 from glorotlab.training.executors import dask_cluster, processes
 from glorotlab.training.saving import CHECKPOINT_EVERY
-from glorotlab.training.status import DIVERGED, ENDED, INTERRUPTED, RUNNING, read_status
+from glorotlab.training.status import ENDED, INTERRUPTED, RUNNING, read_status
 from glorotlab.training.sweep_plan import Point
 from glorotlab.training.sweep_results import SweepResults
 from glorotlab.training.sweep_task import FAILED, IN_USE, STOPPED, Task, run_task
@@ -45,9 +45,10 @@ DEATHS = 3
 
 @dataclass
 class RunState:
-    """What is known of one run: its labels, its status, and ``status.json`` once there is one."""
+    """What is known of one run: its labels, its updates, its status, and ``status.json`` once there is one."""
 
     labels: dict[str, Any]
+    updates_in_all: int
     status: str = WAITING
     said: dict[str, Any] = field(default_factory=dict)
     error: str = ""
@@ -155,7 +156,7 @@ def _look(folder: Path, points: Iterable[Point]) -> SweepState:
     runs: dict[str, RunState] = {}
     for point in points:
         if point.run not in runs:
-            runs[point.run] = run = RunState(point.labels)
+            runs[point.run] = run = RunState(point.labels, point.spec.training.updates)
             try:
                 run.said = read_status(folder / point.run)
             except RunError:
@@ -267,6 +268,8 @@ class _Runner:
         run.status, run.error = said["status"], said.pop("error", "")
         if run.status == IN_USE:
             self.elsewhere.add(name)
+        elif run.status == STOPPED:
+            run.error = "its worker was interrupted; its checkpoint is there"
         elif run.status in ENDED:
             run.said = said
 

@@ -200,9 +200,7 @@ def _candidates(axes: Sequence[Axis]) -> dict[str, npt.NDArray[Any]]:
     """Return the columns of several axes over all their combinations, the last axis fastest."""
     places = np.array(list(itertools.product(*(range(len(axis.labels)) for axis in axes))))
     return {
-        name: values[places[:, number]]
-        for number, axis in enumerate(axes)
-        for name, values in _columns(axis).items()
+        name: values[places[:, number]] for number, axis in enumerate(axes) for name, values in _columns(axis).items()
     }
 
 
@@ -213,12 +211,14 @@ def _flat(values: xr.DataArray, rest: list[str], names: list[str]) -> npt.NDArra
 
 
 def _stack(tables: Sequence[tuple[xr.Dataset, ...]], spec: SweepSpec) -> xr.Dataset:
-    """Put the variables of every run into arrays over the swept fields, aligned by the labels of their own dimensions."""
+    """Put the variables of all runs into arrays over the swept fields, aligned by the labels of their dimensions."""
     import xarray as xr
 
     labels: dict[str, dict[Any, None]] = {}
     variables: dict[str, xr.DataArray] = {}
-    everything = [(place, table) for place, several in zip(np.ndindex(spec.shape), tables, strict=True) for table in several]
+    everything = [
+        (place, table) for place, several in zip(np.ndindex(spec.shape), tables, strict=True) for table in several
+    ]
     for _, table in everything:
         for dim in table.dims:
             labels.setdefault(str(dim), {}).update(dict.fromkeys(table[dim].values.tolist()))

@@ -1,0 +1,160 @@
+"""glorotlab runs: list, show and compare run folders."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from glorotlab.cli.options import Json
+from glorotlab.cli.terminal import columns, number
+from glorotlab.errors import RunError
+
+app = typer.Typer(help="List, show and compare runs.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of run folders, such as a sweep's.")]
+
+ERRORS = ("training_cost", "validation_error", "test_error")
+WITHIN = {"seed", "data_digest"}
+"""Fields in which runs of one group may differ; an .npz file is split by the seed, so its digest goes with it."""
+
+
+@app.command("list")
+def list_runs(folder: Folder, as_json: Json = False) -> None:
+    """List the runs in a folder, with the fields in which they differ."""
+    found = _found(folder)
+    if as_json:
+        from glorotlab.cli.jsonout import print_json
+
+        print_json({"folder": str(folder), "runs": found})
+        return
+    differing = _differing(found, {"data_digest"})
+    rows = [
+        [
+            run["run"],
+            run["status"],
+            *(_text(run.get("fields", {}).get(name)) for name in differing),
+            f"{run.get('updates', 0)}/{run.get('updates_in_all', '?')}",
+            number(run.get("training_cost"), 4),
+            *(_percent(run.get(name)) for name in ERRORS[1:]),
+            number(run.get("seconds"), 4),
+        ]
+        for run in found
+    ]
+    names = ["run", "status", *differing, "updates", *ERRORS, "seconds"]
+    print(columns([name.replace("_", " ") for name in names], rows, left=2 + len(differing)))
+    counts = {
+        status: sum(run["status"] == status for run in found) for status in sorted({run["status"] for run in found})
+    }
+    print(f"{len(found)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}")
+
+
+@app.command()
+def compare(folder: Folder, as_json: Json = False) -> None:
+    """Compare runs: means over the seeds of those that differ in nothing else, least validation error first."""
+    found = _found(folder)
+    differing = _differing(found, WITHIN)
+    groups = sorted(
+        _groups(found, differing), key=lambda group: (group["validation_error"] is None, group["validation_error"])
+    )
+    if as_json:
+        from glorotlab.cli.jsonout import print_json
+
+        print_json({"folder": str(folder), "groups": groups})
+        return
+    counted = ("finished", "diverged", "unended")
+    rows = [
+        [
+            *(_text(group["fields"].get(name)) for name in differing),
+            *(str(group[name]) for name in counted),
+            number(group["training_cost"], 4),
+            *(_percent(group[name], group[f"{name}_std"]) for name in ERRORS[1:]),
+        ]
+        for group in groups
+    ]
+    print(columns([name.replace("_", " ") for name in (*differing, *counted, *ERRORS)], rows, left=len(differing)))
+    print("means of finished runs ± standard deviation between seeds")
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    as_json: Json = False,
+) -> None:
+    """Show one run: its spec, how far it is, what it ran on and its last statistics."""
+    from glorotlab.training.run import load_run
+
+    run = load_run(folder)
+    last = run.curves.isel(step=-1)
+    errors = {name: float(last[name]) for name in ERRORS}
+    layers = run.statistics.isel(step=-1)
+    if as_json:
+        from glorotlab.cli.jsonout import layer_records, print_layers
+
+        ending = {"status": run.status, "updates": run.updates, "seconds": run.seconds} | errors
+        print_layers(run.spec, [], layer_records(layers), **ending, provenance=run.provenance, folder=str(folder))
+        return
+    from glorotlab.cli.tables import print_layers_tables
+
+    for name, value in run.spec.by_field().items():
+        print(f"{name:17}{value}")
+    for session in run.provenance:
+        where = f"on {session['host']} ({session['processor']}), {session['threads']} threads, {session['simd']}"
+        print(f"from update {session['from_update']}: {session['started']} {where}, glorotlab {session['glorotlab']}")
+    print_layers_tables(layers)
+    print(
+        f"{run.status} after {run.updates} of {run.spec.training.updates} updates in {run.seconds:.1f} s: "
+        f"training cost {number(errors['training_cost'], 4)}, validation error {_percent(errors['validation_error'])}, "
+        f"test error {_percent(errors['test_error'])}"
+    )
+
+
+def _found(folder: Path) -> list[dict[str, Any]]:
+    from glorotlab.training.status import list_runs
+
+    found = list_runs(folder.expanduser())
+    if not found:
+        raise RunError(f"{str(folder)!r} holds no run folders")
+    return found
+
+
+def _differing(found: list[dict[str, Any]], without: set[str]) -> list[str]:
+    """Return the fields that are not the same in all runs."""
+    first: dict[str, Any] = {}
+    names: dict[str, None] = {}
+    for run in found:
+        for name, value in run.get("fields", {}).items():
+            if first.setdefault(name, value) != value:
+                names[name] = None
+    return [name for name in first if name in names and name not in without]
+
+
+def _groups(found: list[dict[str, Any]], differing: list[str]) -> list[dict[str, Any]]:
+    """Return counts and mean errors of the runs with the same fields but for the seed."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for run in found:
+        fields = run.get("fields", {})
+        groups.setdefault(tuple(fields.get(name) for name in differing), []).append(run)
+    made = []
+    for key, runs in groups.items():
+        counts = {status: sum(run["status"] == status for run in runs) for status in ("finished", "diverged")}
+        group: dict[str, Any] = {"fields": dict(zip(differing, key, strict=True))} | counts
+        group["unended"] = len(runs) - sum(counts.values())
+        for name in ERRORS:
+            values = [run[name] for run in runs if run["status"] == "finished" and run.get(name) is not None]
+            group[name] = statistics.fmean(values) if values else None
+            group[f"{name}_std"] = statistics.stdev(values) if len(values) > 1 else None
+        made.append(group)
+    return made
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _percent(value: float | None, spread: float | None = None) -> str:
+    if value is None or value != value:
+        return number(None)
+    return f"{value:.2%}" + ("" if spread is None else f" ± {spread:.2%}")

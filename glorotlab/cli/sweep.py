@@ -1,0 +1,253 @@
+"""glorotlab sweep: many runs, on this machine or a cluster."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glorotlab.cli.options import Json
+from glorotlab.cli.terminal import columns, console, note, number, table
+from glorotlab.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from rich.table import Table
+
+    from glorotlab.spec.sweep import SweepSpec
+    from glorotlab.training.sweep import RunState, SweepState
+    from glorotlab.training.sweep_results import SweepResults
+
+SHOWN = 16
+"""Rows of the live table, at most."""
+
+
+def sweep(
+    target: Annotated[str, typer.Argument(metavar="SWEEP.toml", help="A spec with a table [sweep].")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Its folder.", show_default="runs/ and the file's name")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes on this machine.", show_default="one for each CPU")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Of a Dask cluster, in place of processes here.")
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Of each run; changes no result.", show_default="CPUs / workers, 1 on a cluster"
+        ),
+    ] = None,
+    checkpoint_every: Annotated[float, typer.Option(metavar="SECONDS", help="Between checkpoints.")] = 60.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the runs of a sweep: those that have ended are skipped, those interrupted go on."""
+    spec = _read(Path(target))
+    folder = out if out is not None else Path("runs") / Path(target).stem
+    options = {"--workers": workers, "--scheduler": scheduler, "--threads": threads}
+    from glorotlab.training.sweep import sweep as run
+
+    last: list[SweepState] = []
+    try:
+        with _progress(show=not quiet) as show:
+
+            def progress(state: SweepState) -> None:
+                last[:] = [state]
+                show(state)
+
+            results = run(
+                spec,
+                folder,
+                workers=workers,
+                scheduler=scheduler,
+                threads=threads,
+                checkpoint_every=checkpoint_every,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+        command = shlex.join(["glorotlab", "sweep", target, "--out", str(folder), *given])
+        raise KeyboardInterrupt(f"{_ended(last)}go on with: {command}") from None
+    _report(results, last[-1], as_json)
+
+
+def _read(path: Path) -> SweepSpec:
+    from glorotlab.spec.sweep import SweepSpec
+
+    try:
+        return SweepSpec.from_toml(path.read_text(encoding="utf-8"), origin=str(path))
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not a text file in UTF-8") from None
+
+
+def _ended(last: list[SweepState]) -> str:
+    if not last:
+        return ""
+    from glorotlab.training.status import ENDED
+
+    runs = last[-1].runs.values()
+    return f"{sum(run.status in ENDED for run in runs)} of {len(runs)} runs have ended, the others are saved; "
+
+
+def label(labels: dict[str, Any]) -> str:
+    """Return what tells a run from the others."""
+    return " ".join(f"{name}={value}" for name, value in labels.items())
+
+
+def _errors(said: dict[str, Any]) -> str:
+    shown = (
+        f"{name.replace('_', ' ')} {said[name]:.2%}"
+        for name in ("validation_error", "test_error")
+        if said.get(name) is not None
+    )
+    return ", ".join(shown)
+
+
+@contextmanager
+def _progress(show: bool) -> Iterator[Callable[[SweepState], None]]:
+    """Show a live table on standard error where that is a terminal, else a line for each run that ends."""
+    target = console(error=True)
+    if not show:
+        yield lambda state: None
+    elif not target.is_terminal:
+        yield _Lines()
+    else:
+        from rich.live import Live
+
+        made = _Table()
+        with Live(console=target, auto_refresh=False, transient=True) as live:
+            yield lambda state: live.update(made(state), refresh=True)
+
+
+class _Lines:
+    """A line for each run that ends, and one for those that had."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+        self.begun = False
+
+    def __call__(self, state: SweepState) -> None:
+        if not self.begun:
+            skipped = {name for name, run in state.runs.items() if run.skipped}
+            if skipped:
+                note(f"{len(skipped)} of {len(state.runs)} runs had ended before")
+            self.said, self.begun = skipped, True
+        for name, run in state.runs.items():
+            if name not in self.said and run.settled:
+                self.said.add(name)
+                what = _errors(run.said) if run.status == "finished" else run.error
+                note(
+                    f"[{len(self.said)}/{len(state.runs)}] {run.status} {label(run.labels)}"
+                    + (f": {what}" if what else "")
+                )
+
+
+class _Table:
+    """Counts, time left, the runs that go on and those that ended last."""
+
+    def __init__(self) -> None:
+        self.started, self.before = time.monotonic(), -1
+        self.ended: dict[str, None] = {}
+
+    def __call__(self, state: SweepState) -> Table:
+        going = [run for run in state.runs.values() if run.status in ("running", "in use")]
+        self.ended |= {name: None for name, run in state.runs.items() if run.settled and not run.skipped}
+        last = [state.runs[name] for name in list(self.ended)[::-1][: max(0, SHOWN - len(going))]]
+        made = table("run", "status", "updates", "training cost", "validation error", left=2)
+        made.title = self._title(state)
+        made.title_justify = "left"
+        for run in [*going[:SHOWN], *last]:
+            made.add_row(*_cells(run))
+        return made
+
+    def _title(self, state: SweepState) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(state.counts().items()))
+        if state.stopping:
+            return f"{counts}; stopping: the runs write their checkpoints"
+        done = sum(run.updates_in_all if run.settled else run.said.get("updates", 0) for run in state.runs.values())
+        left = sum(run.updates_in_all for run in state.runs.values()) - done
+        self.before = done if self.before < 0 else self.before
+        passed = time.monotonic() - self.started
+        if done <= self.before or not left:
+            return counts
+        seconds = round(passed / (done - self.before) * left)
+        return f"{counts}; about {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+
+
+def _cells(run: RunState) -> list[str]:
+    said = run.said
+    error = said.get("validation_error")
+    return [
+        label(run.labels),
+        run.status + (f": {run.error}" if run.error else ""),
+        f"{said.get('updates', 0)}/{run.updates_in_all}",
+        number(said.get("training_cost"), 4),
+        "–" if error is None else f"{error:.2%}",
+    ]
+
+
+def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
+    """Print what was chosen; exit code 1 where a run failed or diverged."""
+    counts = state.counts()
+    best = records(results.best())
+    if as_json:
+        from glorotlab.cli.jsonout import print_json
+
+        runs = [{"run": name} | run.labels | {"status": run.status} | run.said for name, run in state.runs.items()]
+        print_json(
+            {
+                "sweep": results.spec.model_dump(mode="json"),
+                "folder": str(results.folder),
+                "counts": counts,
+                "best": best,
+                "runs": [{key: value for key, value in run.items() if key != "fields"} for run in runs],
+                "errors": results.errors,
+            }
+        )
+    else:
+        print(columns(*_rows(best), left=sum(not name.endswith(("cost", "error")) for name in best[0])))
+        for name, error in results.errors.items():
+            print(f"{name} {label(state.runs[name].labels)}: {error}")
+        ending = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        chosen = f"; {', '.join(results.spec.choose)} chosen on validation error" if results.spec.choose else ""
+        print(f"{ending} of {len(state.runs)} runs in {results.folder}{chosen}")
+    if set(counts) != {"finished"}:
+        raise typer.Exit(1)
+
+
+def records(found: xr.Dataset) -> list[dict[str, Any]]:
+    """Return one record for each element of a dataset, its coordinates first."""
+    import numpy as np
+
+    dims = [str(name) for name in found["validation_error"].dims]
+    rows = []
+    for index in np.ndindex(tuple(found.sizes[name] for name in dims)):
+        at = found.isel(dict(zip(dims, index, strict=True)))
+        rows.append({str(name): at[name].values.item() for name in [*found.coords, *found.data_vars]})
+    return rows
+
+
+def _rows(best: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return header and cells; a standard deviation goes behind its mean."""
+    names = [name for name in best[0] if not name.endswith("_std")]
+    rows = [[_cell(record, name) for name in names] for record in best]
+    return [name.replace("_", " ") for name in names], rows
+
+
+def _cell(record: dict[str, Any], name: str) -> str:
+    value = record[name]
+    if not isinstance(value, float):
+        return str(value)
+    if value != value:
+        return number(None)
+    spread = record.get(f"{name}_std")
+    if name.endswith("_error"):
+        return f"{value:.2%}" + ("" if spread is None or spread != spread else f" ± {spread:.2%}")
+    return f"{value:.6g}"
