@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import multiprocessing
 import platform
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,8 +88,8 @@ def _run(task: Task) -> dict[str, Any]:
     _see(task)
     if task.threads is not None:
         set_num_threads(task.threads)
-    watch = _Watch(Path(task.token))
-    train(RunSpec(**task.spec), task.folder, progress=watch, checkpoint_every=task.checkpoint_every)
+    with _Watch(Path(task.token)) as watch:
+        train(RunSpec(**task.spec), task.folder, progress=watch.progress, checkpoint_every=task.checkpoint_every)
     return read_status(task.folder)
 
 
@@ -104,19 +106,46 @@ def _see(task: Task) -> None:
 
 
 class _Watch:
-    """Progress of a run: ends it, as Ctrl-C would, once the sweep is told to stop or its process is gone."""
+    """Ends a run, as Ctrl-C would, once its sweep is told to stop or its parent process is gone.
+
+    In the main thread of a process a thread beside it looks; in any other, where Python has no Ctrl-C, the run's
+    progress does.
+    """
 
     def __init__(self, token: Path) -> None:
         self.token, self.looked = token, time.monotonic()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
-    def __call__(self, done: int, total: int) -> None:
+    def __enter__(self) -> _Watch:
+        if threading.current_thread() is threading.main_thread():
+            self._thread = threading.Thread(target=self._look, name="glorotlab sweep", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOK_EVERY):
+            if self._over():
+                _thread.interrupt_main()
+                return
+
+    def progress(self, done: int, total: int) -> None:
+        """Look, at most every 0.2 s."""
         now = time.monotonic()
-        if now - self.looked >= LOOK_EVERY:
+        if not self._thread and now - self.looked >= LOOK_EVERY:
             self.looked = now
-            if self._is_gone() or _is_orphan():
+            if self._over():
                 raise KeyboardInterrupt
 
-    def _is_gone(self) -> bool:
+    def _over(self) -> bool:
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            return True
         try:
             self.token.stat()
         except FileNotFoundError:
@@ -124,8 +153,3 @@ class _Watch:
         except OSError:  # a network file system that is out of breath
             pass
         return False
-
-
-def _is_orphan() -> bool:
-    parent = multiprocessing.parent_process()
-    return parent is not None and not parent.is_alive()
