@@ -572,3 +572,18 @@ def test_errors_of_a_prediction_are_printed(run, command):
     )
     assert "Relative errors: numerical at most" in text
     assert "of the order of 0.2 for finite width" in text
+
+
+def test_a_listing_imports_nothing_slow(tmp_path):
+    """Ten thousand folders are listed in the time their files take to open."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "status.json").write_text('{"status": "finished", "updates": 1}')
+    for command in ("list", "compare"):
+        program = (
+            "import sys\nfrom glorotlab.cli import main\n"
+            f"assert main(['runs', {command!r}, {str(tmp_path)!r}]) == 0\n"
+            f"print(*sys.modules.keys() & {HEAVY - {'pydantic'}!r}, file=sys.stderr)"
+        )
+        found = python("-c", program)
+        assert "finished" in found.stdout
+        assert found.stderr.split() == []

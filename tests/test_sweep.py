@@ -1,6 +1,7 @@
 """Sweeps on this machine: each run once, whatever happens to the others; results as one dataset."""
 
 import concurrent.futures as cf
+import io
 import json
 import os
 import signal
@@ -457,7 +458,7 @@ def test_the_live_table(data, tmp_path):
         runs[str(place)].status, runs[str(place)].said = "finished", {"updates": 100, "validation_error": 0.25}
     runs["30"].status, runs["30"].said = "running", {"updates": 50, "training_cost": 0.5}
     runs["31"].status, runs["31"].error = "in use", "by process 7"
-    console = Console(width=120, record=True, file=open(os.devnull, "w"))
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(shown(state))
     text = console.export_text()
     assert "30 finished, 1 in use, 1 running, 8 waiting; about 0:00:00 left" in text

@@ -140,7 +140,7 @@ class _Lines:
                 note(f"{len(skipped)} of {len(state.runs)} runs had ended before")
             self.said, self.begun = skipped, True
         for name, run in state.runs.items():
-            if name not in self.said and run.settled:
+            if name not in self.said and run.settled and run.status != "stopped":
                 self.said.add(name)
                 what = _errors(run.said) if run.status == "finished" else run.error
                 note(

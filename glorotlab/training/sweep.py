@@ -266,7 +266,9 @@ class _Runner:
         except Exception as error:  # of the executor: our task raises nothing
             said = {"status": FAILED, "error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
         run.status, run.error = said["status"], said.pop("error", "")
-        if run.status == IN_USE:
+        if self.state.stopping and run.status not in ENDED:
+            run.status, run.error = INTERRUPTED, ""
+        elif run.status == IN_USE:
             self.elsewhere.add(name)
         elif run.status == STOPPED:
             run.error = "its worker was interrupted; its checkpoint is there"
