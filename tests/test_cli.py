@@ -73,7 +73,19 @@ def shapes(n):
 
 def test_help_lists_the_commands(run):
     text = run("--help")
-    for name in ("derive", "predict", "measure", "compare", "advise", "train", "reproduce", "data", "info"):
+    for name in (
+        "derive",
+        "predict",
+        "measure",
+        "compare",
+        "advise",
+        "train",
+        "sweep",
+        "runs",
+        "reproduce",
+        "data",
+        "info",
+    ):
         assert name in text
     assert run() == text
 
@@ -84,7 +96,13 @@ HEAVY = {"sympy", "matplotlib", "xarray", "scipy", "numpy", "pydantic"}
 @pytest.mark.parametrize(
     ("command", "heavy"),
     # below a command, typer itself may import pydantic to convert values
-    [([], HEAVY), (["compare"], HEAVY - {"pydantic"}), (["data", "show"], HEAVY - {"pydantic"})],
+    [
+        ([], HEAVY),
+        (["compare"], HEAVY - {"pydantic"}),
+        (["sweep"], HEAVY - {"pydantic"}),
+        (["runs", "list"], HEAVY - {"pydantic"}),
+        (["data", "show"], HEAVY - {"pydantic"}),
+    ],
 )
 def test_help_imports_nothing_heavy(command, heavy):
     program = (
@@ -551,8 +569,8 @@ def test_kernels_that_say_openmp_have_loaded_it():
 def test_commands_describe_themselves():
     """Every command and every option has a help text."""
     commands = dict(typer.main.get_command(app).commands)
-    commands |= commands.pop("data").commands
-    for command in commands.values():
+    groups = [commands.pop(name) for name in ("data", "runs")]
+    for command in [*commands.values(), *(command for group in groups for command in group.commands.values())]:
         assert command.help
         for parameter in command.params:
             assert parameter.help, (command.name, parameter.name)

@@ -269,6 +269,10 @@ def statuses(folder):
     return found
 
 
+def running(folder):
+    return sum(said["status"] == "running" for said in statuses(folder).values())
+
+
 def until(condition, process=None, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -311,8 +315,7 @@ def test_ctrl_c_saves_the_runs_and_says_how_to_go_on(tmp_path, data):
     for send in (os.kill, os.killpg):
         with subprocess.Popen(arguments, env=ENVIRONMENT, start_new_session=True, **pipes) as process:  # noqa: S603
             try:
-                running = lambda: [said["status"] for said in statuses(tmp_path / "out").values()].count("running")  # noqa: E731
-                until(lambda: running() == 2, process)
+                until(lambda: running(tmp_path / "out") == 2, process)
                 time.sleep(0.5)  # so that updates are made
                 send(process.pid, signal.SIGINT)
                 out, err = process.communicate(timeout=60)
@@ -359,7 +362,8 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def test_the_command_reports_what_was_chosen(run, tmp_path, data):
-    text = "[sweep]\nrepeats = 2\nchoose = ['learning_rate']\n[sweep.grid]\nactivation = ['tanh', 'relu']\nlearning_rate = [0.1, 0.3]\n"
+    text = "[sweep]\nrepeats = 2\nchoose = ['learning_rate']\n[sweep.grid]\n"
+    text += "activation = ['tanh', 'relu']\nlearning_rate = [0.1, 0.3]\n"
     (tmp_path / "s.toml").write_text(toml("own.npz", 12, text))
     out, err = run("sweep", "s.toml")
     assert err.count("\n") == 8
@@ -387,7 +391,10 @@ def test_runs_are_listed_and_compared(run, tmp_path, data):
     final = load_sweep("out").final()
     out, _ = run("runs", "list", "out")
     lines = out.splitlines()
-    assert lines[0].split() == "run status l2 seed updates training cost validation error test error seconds".split()
+    assert lines[0].split() == [
+        *("run", "status", "l2", "seed", "updates"),
+        *("training", "cost", "validation", "error", "test", "error", "seconds"),
+    ]
     assert lines[-1] == "5 runs: 4 finished, 1 unreadable"
     found = json.loads(run("runs", "list", "out", "--json")[0])["runs"]
     assert [record["run"] for record in found] == sorted([*final["run"].values.ravel(), "a"])
