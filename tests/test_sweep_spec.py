@@ -1,6 +1,7 @@
 """SweepSpec: which runs a sweep has, and one line for what is wrong with it."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,13 @@ def test_every_field_of_a_run_can_be_swept_by_its_own_name():
     assert set(FIELDS) == {*every, "layers"} - {"layer_sizes", "data_digest"}
     run = RunSpec(network=NetworkSpec.parse("6,4,3"), training=TrainingSpec(updates=1))
     assert set(run.by_field()) == {*FIELDS, "data_digest"}
+
+
+def test_the_example_of_the_docs():
+    page = (Path(__file__).parents[1] / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    spec = SweepSpec.from_toml(page.partition("```toml\n")[2].partition("```")[0])
+    assert (spec.shape, spec.choose) == ((2, 2, 8, 5), ["learning_rate"])
+    assert all(f"`{name}`" in page for name in FIELDS)
 
 
 def test_a_grid_has_every_combination():
