@@ -182,7 +182,7 @@ def test_arrays_of_another_layout_are_refused():
 
 def test_rows_at_odd_bytes_are_refused():
     rows = np.zeros(2, np.dtype([("image", np.float32, 1024), ("tag", np.int8)]))["image"]
-    with pytest.raises(InvalidValueError, match="rows 4097 bytes apart.*4"):
+    with pytest.raises(InvalidValueError, match=r"rows 4097 bytes apart.*4"):
         render(0, TRAIN, 0, rows, np.empty(2, np.int64))
 
 
