@@ -5,8 +5,8 @@ random numbers are those of stream (seed, purpose, index) of glorotlab.streams, 
 number of objects, level of the ground; then for each object its kind, pre-rotation, rotation and level, and
 for each attempt to place it two scales and two shifts.
 
-Objects are rasterised to one span a row; then all 1,024 pixels are written in one pass that knows no branches: the
-lengths of spans are not predictable, and a mispredicted branch costs as much as writing a row.
+Objects are rasterised to one span a row; then all 1,024 pixels are written in one vectorised pass without branches,
+since a CPU cannot predict where a loop over a span ends.
 """
 
 from cython cimport floating
