@@ -160,7 +160,7 @@ cdef class Steps:
         self.costs = np.empty(len(inputs))
         self.kept = [weights, biases, preactivations, activations, backprop, [], []]
         self.is_double = inputs.dtype == np.float64
-        self.plan.depth, self.plan.batch, self.plan.classes = depth, len(inputs), weights[-1].shape[1]
+        self.plan.depth, self.plan.batch, self.plan.classes = depth, len(inputs), weights[depth - 1].shape[1]
         self.plan.activation, self.plan.parameter, self.plan.cost_code = activation, parameter, cost_code
         self.plan.inputs = rows(inputs)
         self.plan.labels = <long long*> <size_t> self.labels_array.ctypes.data
