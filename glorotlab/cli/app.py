@@ -7,6 +7,7 @@ import typer
 from glorotlab import __version__
 from glorotlab.cli import data
 from glorotlab.cli.advise import advise
+from glorotlab.cli.bench import bench
 from glorotlab.cli.compare import compare
 from glorotlab.cli.derive import derive
 from glorotlab.cli.info import info
@@ -36,4 +37,5 @@ def glorotlab(
 for command in (derive, predict, measure, compare, advise, train, reproduce):
     app.command()(command)
 app.add_typer(data.app, name="data")
+app.command()(bench)
 app.command()(info)
