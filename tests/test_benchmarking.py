@@ -12,8 +12,6 @@ import threadpoolctl
 
 from glorotlab import activations, threads
 from glorotlab.benchmarking.multiple_tests import holm
-from glorotlab.benchmarking.numpy_step import NumpyNetwork
-from glorotlab.benchmarking.step import StepTiming, time_step
 from glorotlab.errors import GlorotlabError
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec

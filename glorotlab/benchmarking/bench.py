@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from glorotlab import __version__
+from glorotlab.benchmarking import ROUNDS
 from glorotlab.benchmarking.cases import Case, groups_of
 from glorotlab.benchmarking.cpus import cpus, limited_cpus
 from glorotlab.benchmarking.peers import Peer
@@ -19,9 +20,8 @@ from glorotlab.benchmarking.roofline import Roofline, cache_levels, measure_roof
 from glorotlab.benchmarking.step import CaseTiming, time_case
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import simd
+from glorotlab.network.mlp import DTYPES
 from glorotlab.training.provenance import processor
-
-ROUNDS = 11
 
 
 @dataclass
@@ -32,13 +32,17 @@ class Benchmark:
     ----------
     peers : sequence of Peer
         Asked for; those that cannot run here are named in ``missing``.
-    rooflines : list of Roofline
+    rooflines : dict of Roofline
+        By threads and dtype; each the best of all its measurements.
     timings : list of CaseTiming
+    complete : bool
+        Whether every case was timed.
     """
 
     peers: Sequence[Peer]
-    rooflines: list[Roofline] = field(default_factory=list)
+    rooflines: dict[tuple[int, str], Roofline] = field(default_factory=dict)
     timings: list[CaseTiming] = field(default_factory=list)
+    complete: bool = False
 
     @property
     def runnable(self) -> list[Peer]:
@@ -58,7 +62,9 @@ class Benchmark:
         rounds: int = ROUNDS,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        """Measure a roofline for every number of threads and dtype, and time every case; fills the lists as it goes.
+        """Time every case on every number of threads, and measure a roofline before each; fills the lists as it goes.
+
+        Other programs can only lower a roofline, which would raise every share of it: hence the best of many.
 
         Parameters
         ----------
@@ -75,17 +81,24 @@ class Benchmark:
             Where a peer does not compute the same step.
         """
         check(threads, rounds)
-        dtypes = list(dict.fromkeys(case.dtype for case in cases)) or ["float32", "float64"]
-        total = len(threads) * (len(dtypes) + len(cases))
         for count in threads:
-            with limited_cpus(count):
-                of_dtype = {dtype: measure_roofline(count, dtype) for dtype in dtypes}
-            self.rooflines += of_dtype.values()
+            for dtype in DTYPES if not cases else ():
+                self._measure_roofline(count, dtype)
             for case in cases:
-                progress(len(self.rooflines) + len(self.timings), total)
-                self.timings.append(time_case(case, of_dtype[case.dtype], self.runnable, rounds=rounds))
+                progress(len(self.timings), len(threads) * len(cases))
+                self._measure_roofline(count, case.dtype)
+                self.timings.append(time_case(case, count, self.runnable, rounds=rounds))
                 gc.collect()  # the peers' copies of the network
-        progress(total, total)
+        self.complete = True
+
+    def _measure_roofline(self, threads: int, dtype: str) -> None:
+        with limited_cpus(threads):
+            found = measure_roofline(threads, dtype)
+        self.rooflines[threads, dtype] = found.best(self.rooflines.get((threads, dtype), found))
+
+    def bound(self, timing: CaseTiming) -> float:
+        """Return the roofline's bound of a case that was timed, seconds a step."""
+        return self.rooflines[timing.threads, timing.case.dtype].bound(timing.case)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values; times in seconds, rates a second."""
@@ -93,8 +106,9 @@ class Benchmark:
             "machine": machine(),
             "peers": {peer.name: peer.version() for peer in self.peers},
             "missing": self.missing,
-            "rooflines": [asdict(each) for each in self.rooflines],
-            "cases": [_record(timing) for timing in self.timings],
+            "complete": self.complete,
+            "rooflines": [asdict(each) for each in self.rooflines.values()],
+            "cases": [_record(timing, self.bound(timing)) for timing in self.timings],
         }
 
 
@@ -121,7 +135,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _record(timing: CaseTiming) -> dict[str, Any]:
+def _record(timing: CaseTiming, bound: float) -> dict[str, Any]:
     case = timing.case
     return {
         "groups": groups_of(case),
@@ -130,6 +144,6 @@ def _record(timing: CaseTiming) -> dict[str, Any]:
         "weights": case.weights,
         "flops": case.flops,
         "bytes": case.bytes,
-        "bound": timing.bound,
-        "sides": [asdict(side) for side in timing.sides],
+        "bound": bound,
+        "sides": [asdict(side) | {"roofline_share": bound / side.seconds} for side in timing.sides],
     }

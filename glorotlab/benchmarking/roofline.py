@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from glorotlab.benchmarking.cases import Case
 from glorotlab.kernels import roofline, simd
@@ -20,10 +22,13 @@ from glorotlab.kernels.buffers import padded_matrix
 SIZES = tuple(1 << exponent for exponent in range(14, 29))
 """Bytes of the buffers: 16 KB to 256 MB, all threads together."""
 
-REPEATS = 7
-SECONDS = 4e-3  # of one repeat, at least
+REPEATS = 15
+SECONDS = 2e-3
+"""Of one repeat, about: short, so that some of them are undisturbed where other programs run."""
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+Array = npt.NDArray[np.floating[Any]]
+
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -55,6 +60,13 @@ class Roofline:
     read: Sequence[float]
     read_write: Sequence[float]
 
+    def best(self, other: Roofline) -> Roofline:
+        """Return the higher of two measurements of the same roofline, number by number."""
+        read, read_write = (
+            tuple(map(max, mine, its)) for mine, its in ((self.read, other.read), (self.read_write, other.read_write))
+        )
+        return replace(self, flops=max(self.flops, other.flops), read=read, read_write=read_write)
+
     def bound(self, case: Case) -> float:
         """Return the seconds that a step takes at least.
 
@@ -73,7 +85,7 @@ class Roofline:
 def measure_roofline(
     threads: int, dtype: str, *, sizes: Sequence[int] = SIZES, repeats: int = REPEATS, seconds: float = SECONDS
 ) -> Roofline:
-    """Measure peak and bandwidths, in about a second for the default sizes.
+    """Measure peak and bandwidths, in two or three seconds for the default sizes.
 
     Parameters
     ----------
@@ -90,16 +102,18 @@ def measure_roofline(
     rounds = _enough(lambda n: roofline.multiply_add(0.5, 1.0, n, sums), seconds)
     flops = roofline.multiply_add(0.5, 1.0, rounds, sums)
     peak = flops / _best(lambda: roofline.multiply_add(0.5, 1.0, rounds, sums), repeats)
-    read, read_write = [], []
-    for size in sizes:
-        count = size // np.dtype(dtype).itemsize
-        buffer = padded_matrix(1, count, dtype)[0]
-        buffer[...] = 1
-        passes = _enough(lambda n, buffer=buffer: roofline.read(buffer, n, sums), seconds)
-        read.append(size * passes / _best(lambda: roofline.read(buffer, passes, sums), repeats))  # noqa: B023
-        scaled = _best(lambda: roofline.scale(buffer, 1.0, passes, threads), repeats)  # noqa: B023
-        read_write.append(2 * size * passes / scaled)
-    return Roofline(threads, dtype, simd.get_level(), peak, tuple(sizes), tuple(read), tuple(read_write))
+    read, read_write = zip(*(_bandwidths(size, sums, repeats, seconds) for size in sizes), strict=True)
+    return Roofline(threads, dtype, simd.get_level(), peak, tuple(sizes), read, read_write)
+
+
+def _bandwidths(size: int, sums: Array, repeats: int, seconds: float) -> tuple[float, float]:
+    """Return bytes a second of reading a buffer of ``size`` bytes, and of reading and writing it."""
+    buffer = padded_matrix(1, size // sums.itemsize, sums.dtype)[0]
+    buffer[...] = 1
+    passes = _enough(lambda n: roofline.read(buffer, n, sums), seconds)
+    read = _best(lambda: roofline.read(buffer, passes, sums), repeats)
+    read_write = _best(lambda: roofline.scale(buffer, 1.0, passes, len(sums)), repeats)
+    return size * passes / read, 2 * size * passes / read_write
 
 
 def cache_levels() -> dict[str, int]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from glorotlab.benchmarking import ROUNDS
 from glorotlab.benchmarking.cases import Case
 from glorotlab.benchmarking.cpus import limited_cpus
 from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, TrainingStep
-from glorotlab.benchmarking.roofline import Roofline
 from glorotlab.errors import GlorotlabError
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
@@ -46,8 +46,6 @@ class SideTiming:
         This side's time over glorotlab's, each pair from one round: median and quartiles.
     flops, bandwidth : float
         ``case.flops`` and ``case.bytes`` over ``seconds``: useful work a second, whatever else the side does.
-    roofline_share : float
-        The roofline's bound over ``seconds``.
     """
 
     name: str
@@ -57,7 +55,6 @@ class SideTiming:
     ratio_high: float
     flops: float
     bandwidth: float
-    roofline_share: float
 
 
 @dataclass(frozen=True)
@@ -69,14 +66,11 @@ class CaseTiming:
     case : Case
     threads : int
         Of every side alike.
-    bound : float
-        Seconds, of the roofline.
     sides : tuple of SideTiming
     """
 
     case: Case
     threads: int
-    bound: float
     sides: tuple[SideTiming, ...]
 
 
@@ -92,9 +86,9 @@ class OwnStep:
 
 
 def time_case(
-    case: Case, roofline: Roofline, peers: Sequence[Peer], *, rounds: int = 11, warm_up: float = WARM_UP
+    case: Case, threads: int, peers: Sequence[Peer], *, rounds: int = ROUNDS, warm_up: float = WARM_UP
 ) -> CaseTiming:
-    """Time a case on ``roofline.threads`` threads.
+    """Time a case.
 
     Each round takes every side in turn, beginning with another one: it runs for ``warm_up`` seconds, and its steps are
     then timed for BLOCK of them. No side waits for a step's cost before the next step but at a block's end.
@@ -102,8 +96,8 @@ def time_case(
     Parameters
     ----------
     case : Case
-    roofline : Roofline
-        Of as many threads, and of the case's dtype.
+    threads : int
+        Of every side; the process is held on as many CPUs meanwhile.
     peers : sequence of Peer
         That can run here.
     rounds : int
@@ -116,12 +110,12 @@ def time_case(
         Where a peer does not compute the same step; nothing is then timed.
     """
     x, labels = batch_of(case.spec, case.batch, case.dtype)
-    with limited(roofline.threads, peers):
+    with limited(threads, peers):
         sides = build_sides(case, peers)
         check_equal(sides, x, labels)
         steps = {name: _step(side, x, labels) for name, side in sides.items()}
         times = _rounds(list(steps.values()), rounds, warm_up)
-    return summary(case, roofline, list(steps), times)
+    return summary(case, threads, list(steps), times)
 
 
 def batch_of(spec: NetworkSpec, batch: int, dtype: str) -> tuple[Array, Labels]:
@@ -166,16 +160,15 @@ def check_equal(sides: dict[str, TrainingStep], x: Array, labels: Labels) -> Non
             raise GlorotlabError(f"glorotlab and {name} disagree on a training step: nothing to time")
 
 
-def summary(case: Case, roofline: Roofline, names: Sequence[str], times: Any) -> CaseTiming:
+def summary(case: Case, threads: int, names: Sequence[str], times: Any) -> CaseTiming:
     """Return what seconds a step of shape (rounds, sides), glorotlab's in the first column, come to."""
     times = np.asarray(times)
-    bound = roofline.bound(case)
     sides = []
     for name, seconds, ratios in zip(names, np.median(times, axis=0), (times / times[:, :1]).T, strict=True):
         low, middle, high = map(float, np.quantile(ratios, (0.25, 0.5, 0.75)))
-        rates = (case.flops / seconds, case.bytes / seconds, bound / seconds)
-        sides.append(SideTiming(name, float(seconds), middle, low, high, *map(float, rates)))
-    return CaseTiming(case, roofline.threads, bound, tuple(sides))
+        rates = float(case.flops / seconds), float(case.bytes / seconds)
+        sides.append(SideTiming(name, float(seconds), middle, low, high, *rates))
+    return CaseTiming(case, threads, tuple(sides))
 
 
 def _two_costs(side: TrainingStep, x: Array, labels: Labels) -> list[float]:

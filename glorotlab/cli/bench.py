@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.benchmarking import ROUNDS
 from glorotlab.cli.options import Json
 from glorotlab.cli.terminal import console, note, number, progress_bar, table
 from glorotlab.errors import InvalidValueError
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from glorotlab.benchmarking.roofline import Roofline
 
 FORMATS = (".png", ".pdf", ".svg")
-ROUNDS = 11
 
 
 def bench(
@@ -88,7 +88,7 @@ def _report(found: Benchmark, as_json: bool, plot: Path | None) -> None:
         from glorotlab.benchmarking.figure import draw_costs
         from glorotlab.training.files import write_whole
 
-        figure = draw_costs(found.timings)
+        figure = draw_costs(found)
         write_whole(plot, lambda file: figure.savefig(file, format=plot.suffix[1:]))
         note(f"{plot}")
 
@@ -100,13 +100,15 @@ def _print(found: Benchmark) -> None:
     versions = (f"{name} {version}" for name, version in record["peers"].items() if name not in record["missing"])
     of = ("glorotlab", "python", "simd")
     out.print(", ".join([*(f"{name} {machine[name]}" for name in of), *versions]))
-    for roofline in found.rooflines:
+    for roofline in found.rooflines.values():
         out.print(_roofline_title(roofline), style="bold")
         out.print(_roofline_table(roofline, machine["caches"]))
     if found.timings:
         out.print(_case_table(record["cases"]))
         out.print("ratio: time / glorotlab's of the same round, median and quartiles")
         out.print("GB/s: three passes over the weights; share: the roofline's bound / time")
+    if not found.complete:
+        out.print("stopped before the end")
 
 
 def _roofline_title(roofline: Roofline) -> str:

@@ -1,4 +1,7 @@
-"""The peers: every module of this folder that has ``PEERS`` adds its own; none imports its library before it is used."""
+"""The peers: every module of this folder that has ``PEERS`` adds its own.
+
+None imports its library before it is used.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class TorchStep:
         dtype = getattr(torch, str(network.dtype))
         modules: list[Any] = []
         for weight, bias in zip(network.weights, network.biases, strict=True):
-            linear = torch.nn.Linear(*weight.shape, dtype=dtype)
+            linear = torch.nn.Linear(weight.shape[0], weight.shape[1], dtype=dtype)
             with torch.no_grad():
                 linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight.T)))
                 linear.bias.copy_(torch.from_numpy(bias))
