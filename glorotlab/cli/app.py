@@ -31,7 +31,7 @@ def glorotlab(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Why deep networks are hard to train: derive, predict, measure, compare, advise, train, reproduce."""
+    """Why deep networks are hard to train: derive, predict, measure, compare, advise, train, reproduce, bench."""
 
 
 for command in (derive, predict, measure, compare, advise, train, reproduce):
