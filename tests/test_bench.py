@@ -8,6 +8,7 @@ import importlib.util
 import json
 import math
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -237,12 +238,19 @@ def test_every_side_gets_the_same_number_of_threads(monkeypatch, count):
 def test_cpus_are_limited_and_restored():
     if cpus() < 2 or not hasattr(os, "sched_getaffinity"):
         pytest.skip("one CPU cannot be limited further")
+    ended = threading.Event()
     before = {task: os.sched_getaffinity(int(task)) for task in os.listdir("/proc/self/task")}
     with limited_cpus(1):
         held = [os.sched_getaffinity(int(task)) for task in os.listdir("/proc/self/task")]
         assert cpus() == 1
         assert all(each == {max(before[str(os.getpid())])} for each in held)
+        started = threading.Thread(target=ended.wait, daemon=True)
+        started.start()
+        assert len(os.sched_getaffinity(started.native_id)) == 1
     assert {task: os.sched_getaffinity(int(task)) for task in before} == before
+    assert os.sched_getaffinity(started.native_id) == before[str(os.getpid())], "a thread begun meanwhile is free again"
+    ended.set()
+    started.join()
     with limited_cpus(1000):
         assert cpus() == len(before[str(os.getpid())])
 

@@ -25,7 +25,7 @@ class TorchStep:
     batch : int
         Not needed.
     fused : bool
-        ``SGD(fused=True)``; else the default, one call for all tensors (``foreach``).
+        ``SGD(fused=True)``; else ``foreach=True``, one call for all tensors: the default on a CPU is a loop.
     compiled : bool
         Network and cost go through ``torch.compile``, forward and backward.
     """
