@@ -73,7 +73,7 @@ def shapes(n):
 
 def test_help_lists_the_commands(run):
     text = run("--help")
-    for name in ("derive", "predict", "measure", "compare", "advise", "train", "reproduce", "data", "info"):
+    for name in ("derive", "predict", "measure", "compare", "advise", "train", "reproduce", "bench", "data", "info"):
         assert name in text
     assert run() == text
 
@@ -84,7 +84,12 @@ HEAVY = {"sympy", "matplotlib", "xarray", "scipy", "numpy", "pydantic"}
 @pytest.mark.parametrize(
     ("command", "heavy"),
     # below a command, typer itself may import pydantic to convert values
-    [([], HEAVY), (["compare"], HEAVY - {"pydantic"}), (["data", "show"], HEAVY - {"pydantic"})],
+    [
+        ([], HEAVY),
+        (["compare"], HEAVY - {"pydantic"}),
+        (["bench"], HEAVY - {"pydantic"}),
+        (["data", "show"], HEAVY - {"pydantic"}),
+    ],
 )
 def test_help_imports_nothing_heavy(command, heavy):
     program = (
