@@ -27,6 +27,8 @@ cdef enum:
     WIDE_TILE = 256      # units of a gemm's tile
     MOST_THREADS = 64    # that are told apart by workers()
 
+WITHOUT_BLAS = SMALL_BATCH  # for Python: examples up to which no BLAS is called
+
 cdef Py_ssize_t parallel_work = 1 << 22  # below it, waking a second thread gains little and risks a stall
 cdef unsigned char busy[MOST_THREADS]
 

@@ -4,6 +4,7 @@ An activation without a kernel takes the unfused step: the same kernels with f =
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -230,7 +231,7 @@ class Network:
         rate, decay = learning_rate / batch_size, learning_rate * l2
         if self._fused:
             work.steps.set_velocities(self._weight_velocities, self._bias_velocities)
-            with single_threaded_blas():
+            with single_threaded_blas() if batch_size > dense.WITHOUT_BLAS else nullcontext():
                 done = work.steps.run(inputs, labels, order, rate, decay, momentum, num_threads(), found)
             return found[:done]
         for update in range(updates):
