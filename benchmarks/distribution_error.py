@@ -17,7 +17,7 @@ from glorotlab import activations, initializers
 from glorotlab.benchmarking.multiple_tests import holm
 from glorotlab.kernels import statistics
 from glorotlab.measurement.estimators import HISTOGRAM_TENSORS, histogram_edges
-from glorotlab.network.mlp import BackwardPass
+from glorotlab.network.passes import BackwardPass
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
 from glorotlab.theory.location_scale import LocationScale
 from glorotlab.theory.predict_distributions import predict_distributions

@@ -26,7 +26,7 @@ from glorotlab.data.files import search_folders
 from glorotlab.errors import AssumptionError
 from glorotlab.measurement import estimators
 from glorotlab.measurement.compare import SECOND_MOMENTS
-from glorotlab.network.mlp import ForwardPass
+from glorotlab.network.passes import ForwardPass
 from glorotlab.theory.predict import propagate
 
 ACTIVATIONS = ("tanh", "softsign", "sigmoid", "relu", "gelu", "elu", "erf", "silu")

@@ -1,142 +1,18 @@
-"""The NumPy peer takes the step the network takes; nothing is timed where they disagree; the benchmarks run."""
+"""The scripts of benchmarks/ run, in small; what they share holds. The benchmark itself: tests/test_bench.py."""
 
 import importlib.util
 import json
-import math
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import threadpoolctl
 
-from glorotlab import activations, threads
+from glorotlab import activations
 from glorotlab.benchmarking.multiple_tests import holm
-from glorotlab.benchmarking.numpy_step import NumpyNetwork
-from glorotlab.benchmarking.step import StepTiming, time_step
-from glorotlab.errors import GlorotlabError
 from glorotlab.network.mlp import Network
-from glorotlab.spec.network import NetworkSpec
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-PAIRS = [("softmax", "log_likelihood"), ("softmax", "quadratic"), ("sigmoid", "cross_entropy"), ("linear", "quadratic")]
-SMALL = {"batch": 4, "rounds": 2, "steps": 2}
-
-
-@pytest.fixture(autouse=True)
-def _restore(monkeypatch):
-    monkeypatch.setitem(threads._state, "threads", threads._state["threads"])
-
-
-def spec(layers="20,30,25,5", **fields):
-    return NetworkSpec.parse(layers, **fields)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "softsign", "relu", "linear"])
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-def test_the_peer_takes_the_same_steps(activation, pair, dtype):
-    """Five steps on five batches, which is further than rounding could hide: each moves every layer."""
-    network = Network(spec(activation=activation, output=pair[0], cost=pair[1]), dtype=dtype)
-    peer, tolerance = NumpyNetwork(network, 7), float(200 * np.finfo(dtype).eps)
-    start = [array.copy() for array in network.weights]
-    rng = np.random.default_rng(0)
-    for _ in range(5):
-        x, y = rng.normal(size=(7, 20)).astype(dtype), rng.integers(5, size=7)
-        assert network.train_step(x, y, 0.1) == pytest.approx(peer.train_step(x, y, 0.1), rel=tolerance)
-    pairs = zip([*network.weights, *network.biases], [*peer.weights, *peer.biases], strict=True)
-    for ours, theirs in pairs:
-        assert theirs.dtype == dtype
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
-    assert all(np.abs(a - b).max() > 5 * tolerance for a, b in zip(network.weights, start, strict=True))
-
-
-def test_the_peer_has_weights_of_its_own():
-    network = Network(spec())
-    peer, before = NumpyNetwork(network, 3), [array.tobytes() for array in [*network.weights, *network.biases]]
-    peer.train_step(np.ones((3, 20), np.float32), np.arange(3), 0.5)
-    assert [array.tobytes() for array in [*network.weights, *network.biases]] == before
-
-
-def test_time_step():
-    found = time_step(spec(), threads=1, **SMALL)
-    assert isinstance(found, StepTiming)
-    assert found.threads == 1
-    numbers = (found.glorotlab, found.numpy, found.ratio_low, found.ratio, found.ratio_high, found.gigaflops)
-    assert all(math.isfinite(number) and number > 0 for number in numbers)
-    assert found.ratio_low <= found.ratio <= found.ratio_high
-
-
-def test_floating_point_operations(monkeypatch):
-    """2 x 4 x (20 30 x 2 + 30 25 x 3 + 25 5 x 3) in a millisecond: forward, update, and back but to the inputs."""
-    monkeypatch.setattr("glorotlab.benchmarking.step._seconds", lambda step, steps: 1e-3)
-    found = time_step(spec(), **SMALL)
-    assert found.gigaflops == pytest.approx(2 * 4 * (600 * 2 + 750 * 3 + 125 * 3) / 1e-3 / 1e9)
-    assert (found.glorotlab, found.numpy, found.ratio) == pytest.approx((1.0, 1.0, 1.0))
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_both_sides_get_the_same_number_of_threads(monkeypatch, count):
-    seen, inner = [], NumpyNetwork.train_step
-
-    def observed(self, *arguments):
-        blas = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
-        seen.append((threads.num_threads(), *blas))
-        return inner(self, *arguments)
-
-    monkeypatch.setattr(NumpyNetwork, "train_step", observed)
-    threads.set_num_threads(3)
-    time_step(spec(), threads=count, **SMALL)
-    assert {number for numbers in seen for number in numbers} == {count}
-    assert threads.num_threads() == 3
-
-
-def still(self, x, labels, learning_rate):
-    return 1.5
-
-
-def twice(self, x, labels, learning_rate, inner=Network.train_step):
-    return inner(self, x, labels, 2 * learning_rate)
-
-
-def without_biases(self, x, labels, learning_rate, inner=Network.train_step):
-    before = [bias.copy() for bias in self.biases]
-    cost = inner(self, x, labels, learning_rate)
-    for bias, old in zip(self.biases, before, strict=True):
-        bias[...] = old
-    return cost
-
-
-def without_first_layer(self, x, labels, learning_rate, inner=Network.train_step):
-    before = self.weights[0].copy()
-    cost = inner(self, x, labels, learning_rate)
-    self.weights[0][...] = before
-    return cost
-
-
-def other_cost(self, x, labels, learning_rate, inner=Network.train_step):
-    return 1.01 * inner(self, x, labels, learning_rate)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("layers", ["20,30,25,5", "1024,200x5,9"])
-@pytest.mark.parametrize("wrong", [still, twice, without_biases, without_first_layer, other_cost])
-def test_nothing_is_timed_where_the_two_disagree(monkeypatch, wrong, layers, dtype):
-    monkeypatch.setattr(Network, "train_step", wrong)
-    monkeypatch.setattr("glorotlab.benchmarking.step._seconds", None)
-    threads.set_num_threads(3)
-    with pytest.raises(GlorotlabError, match="disagree on a training step: nothing to time"):
-        time_step(spec(layers), dtype=dtype, **SMALL)
-    assert threads.num_threads() == 3
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", ["tanh", "softsign", "relu", "sigmoid"])
-@pytest.mark.parametrize("initializer", ["glorot_uniform", "standard_uniform"])
-@pytest.mark.parametrize("batch", [1, 10, 40])
-def test_rounding_is_no_disagreement(activation, initializer, batch, dtype):
-    network = spec("1024,200x5,9", activation=activation, initializer=initializer)
-    time_step(network, batch=batch, rounds=1, steps=1, dtype=dtype)
 
 
 def benchmark(name):
@@ -147,7 +23,7 @@ def benchmark(name):
     return module
 
 
-TINY = {"training_step": ("20,30x2,5", 4, 1), "shapeset_rate": (200, 50), "busy_machine": (1, "1024,20,9", 2)}
+TINY = {"shapeset_rate": (200, 50), "busy_machine": (1, "1024,20,9", 2)}
 
 
 SMALLER = {

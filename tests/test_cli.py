@@ -83,6 +83,7 @@ def test_help_lists_the_commands(run):
         "sweep",
         "runs",
         "reproduce",
+        "bench",
         "data",
         "info",
     ):
@@ -101,6 +102,7 @@ HEAVY = {"sympy", "matplotlib", "xarray", "scipy", "numpy", "pydantic"}
         (["compare"], HEAVY - {"pydantic"}),
         (["sweep"], HEAVY - {"pydantic"}),
         (["runs", "list"], HEAVY - {"pydantic"}),
+        (["bench"], HEAVY - {"pydantic"}),
         (["data", "show"], HEAVY - {"pydantic"}),
     ],
 )

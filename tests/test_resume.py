@@ -9,7 +9,6 @@ from training_fixtures import DATA, bits, finite, run_spec, stop_after
 
 from glorotlab import threads
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels import dense
 from glorotlab.training import checkpoint, files, folder, loop, results, saving
 from glorotlab.training.interrupts import held_interrupts
 from glorotlab.training.loop import train
@@ -184,9 +183,9 @@ def press_in(monkeypatch, owner, name, call):
 
 
 def test_ctrl_c_inside_an_update_waits_for_its_end(tmp_path, monkeypatch):
-    """In the second of three layers of the third update: the layers of one update never part."""
+    """Pressed where the third update begins: the layers of one update never part."""
     with monkeypatch.context() as patch:
-        press_in(patch, dense, "backward_update", 8)
+        press_in(patch, loop.Batches, "span", 3)
         with pytest.raises(KeyboardInterrupt):
             trained(tmp_path / "run")
     found = load_run(tmp_path / "run")

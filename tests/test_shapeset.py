@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 import shapeset_reference as reference
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from glorotlab.data.shapeset import CLASS_NAMES, CLASS_PROBABILITIES, ShapesetSource, shapeset
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import _philox
+from glorotlab.kernels.buffers import padded_matrix
 from glorotlab.kernels.shapeset import render
 from glorotlab.streams import Purpose, generator
 
@@ -47,6 +48,12 @@ def test_philox_is_numpys(seed, purpose, index):
     _philox.uniforms(seed, purpose, index, uniforms)
     assert np.array_equal(words, generator(seed, purpose, index).bit_generator.random_raw(41))
     assert np.array_equal(uniforms, generator(seed, purpose, index).random(41))
+
+
+@given(a=st.integers(0, 2**64 - 1), b=st.integers(0, 2**64 - 1))
+@example(a=2**64 - 1, b=2**64 - 1)
+def test_products_of_both_kinds_of_build(a, b):
+    assert _philox.high_words(a, b) == (a * b >> 64, a * b >> 64)
 
 
 # The images
@@ -130,13 +137,53 @@ def test_seeds_and_purposes_give_different_images():
     assert len({images.tobytes() for images in first}) == 6
 
 
+def layouts(dtype, n):
+    """Arrays of n images whose rows are 1024, 1040 (a padded buffer), 2048 and -1024 elements apart."""
+    return (
+        np.zeros((n, 1024), dtype),
+        padded_matrix(n, 1024, dtype),
+        np.zeros((2 * n, 1024), dtype)[::2],
+        np.zeros((n, 1024), dtype)[::-1],
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 10])
+def test_rows_of_any_stride_hold_the_same_numbers(dtype, n, threads):
+    """Such rows are what render_batch draws into for other kernels. float64 holds the float32 numbers."""
+    expected, labels = shapeset(n, seed=6, start=40)
+    for images in layouts(dtype, n):
+        classes = np.empty(n, np.int64)
+        render(6, TRAIN, 40, images, classes, threads=threads)
+        assert np.array_equal(images, expected)
+        assert np.array_equal(classes, labels)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_is_written_between_rows(dtype):
+    memory = np.full((5, 1030), 7, dtype)
+    render(0, TRAIN, 0, memory[1:4, 2:1026], np.empty(3, np.int64))
+    memory[1:4, 2:1026] = 7
+    assert (memory == 7).all()
+
+
 def test_arrays_of_another_layout_are_refused():
-    """The buffer check of Cython itself: nothing is copied behind the caller's back."""
+    """By Cython's own check of buffers: nothing is copied behind the caller's back."""
     images, labels = empty(4)
-    images[...] = 0
-    for wrong in (images.astype(np.float64), np.asfortranarray(images), images[::2]):
-        with pytest.raises(ValueError, match=r"Buffer dtype mismatch|contiguous"):
-            render(0, TRAIN, 0, wrong, labels[: len(wrong)])
+    for wrong in (np.empty((4, 1024), np.float16), np.empty((4, 1024), np.int32)):
+        with pytest.raises(TypeError, match="No matching signature"):
+            render(0, TRAIN, 0, wrong, labels)
+    with pytest.raises(ValueError, match="contiguous"):
+        render(0, TRAIN, 0, np.asfortranarray(images), labels)
+    with pytest.raises(ValueError, match="Buffer dtype mismatch"):
+        render(0, TRAIN, 0, images, labels.astype(np.int32))
+
+
+def test_rows_at_odd_bytes_are_refused():
+    rows = np.zeros(2, np.dtype([("image", np.float32, 1024), ("tag", np.int8)]))["image"]
+    with pytest.raises(InvalidValueError, match=r"rows 4097 bytes apart.*4"):
+        render(0, TRAIN, 0, rows, np.empty(2, np.int64))
 
 
 @pytest.mark.parametrize("threads", [2, 4, 7])

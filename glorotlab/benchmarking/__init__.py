@@ -1,1 +1,4 @@
-"""Timing of the kernels against NumPy, interleaved in one run."""
+"""Timing of the training step against every peer that is installed, and against the machine's roofline."""
+
+ROUNDS = 11
+"""Rounds of a benchmark unless told."""

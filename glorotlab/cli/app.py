@@ -7,6 +7,7 @@ import typer
 from glorotlab import __version__
 from glorotlab.cli import data, runs
 from glorotlab.cli.advise import advise
+from glorotlab.cli.bench import bench
 from glorotlab.cli.compare import compare
 from glorotlab.cli.derive import derive
 from glorotlab.cli.info import info
@@ -31,11 +32,12 @@ def glorotlab(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Why deep networks are hard to train: derive, predict, measure, compare, advise, train, sweep, reproduce."""
+    """Why deep networks are hard to train: derive, predict, measure, compare, advise, train, sweep, reproduce, bench."""
 
 
 for command in (derive, predict, measure, compare, advise, train, sweep, reproduce):
     app.command()(command)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
+app.command()(bench)
 app.command()(info)

@@ -5,22 +5,38 @@ Bit for bit the words of ``glorotlab.streams.generator(seed, purpose, index)``.
 
 from libc.stdint cimport uint64_t
 
+cdef extern from *:
+    """
+    /* Low word of the 128-bit product a b; its high word goes to *high. Portable: from 32-bit halves. */
+    static inline uint64_t glorotlab_multiply_halves(uint64_t a, uint64_t b, uint64_t *high)
+    {
+        uint64_t mask = 0xFFFFFFFF, a0 = a & mask, a1 = a >> 32, b0 = b & mask, b1 = b >> 32;
+        uint64_t middle = a1 * b0 + (a0 * b0 >> 32), other = a0 * b1 + (middle & mask);
+        *high = a1 * b1 + (middle >> 32) + (other >> 32);
+        return a * b;
+    }
+
+    #ifdef __SIZEOF_INT128__ /* one instruction */
+    static inline uint64_t glorotlab_multiply(uint64_t a, uint64_t b, uint64_t *high)
+    {
+        unsigned __int128 product = (unsigned __int128)a * b;
+        *high = (uint64_t)(product >> 64);
+        return (uint64_t)product;
+    }
+    #else
+    #define glorotlab_multiply glorotlab_multiply_halves
+    #endif
+    """
+    uint64_t multiply "glorotlab_multiply"(uint64_t a, uint64_t b, uint64_t* high) noexcept nogil
+    uint64_t multiply_halves "glorotlab_multiply_halves"(uint64_t a, uint64_t b, uint64_t* high) noexcept nogil
+
+
 cdef struct Philox:
     uint64_t key[2]  # (seed, purpose)
     uint64_t index
     uint64_t block  # lowest word of the counter (block, index, 0, 0)
     uint64_t words[4]
     int used  # how many of the words are spent
-
-
-cdef inline uint64_t multiply(uint64_t a, uint64_t b, uint64_t* high) noexcept nogil:
-    """Low word of the 128-bit product a b; its high word goes to ``high``. Portable: from 32-bit halves."""
-    cdef uint64_t mask = 0xFFFFFFFF
-    cdef uint64_t a0 = a & mask, a1 = a >> 32, b0 = b & mask, b1 = b >> 32
-    cdef uint64_t middle = a1 * b0 + (a0 * b0 >> 32)
-    cdef uint64_t other = a0 * b1 + (middle & mask)
-    high[0] = a1 * b1 + (middle >> 32) + (other >> 32)
-    return a * b
 
 
 cdef inline void refill(Philox* stream) noexcept nogil:

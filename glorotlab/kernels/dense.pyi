@@ -7,6 +7,9 @@ Fans are 1 or more; a batch may be empty, and an empty one updates nothing.
 
 from glorotlab.kernels._types import Matrix, Vector
 
+WITHOUT_BLAS: int
+"""Examples of a batch up to which no function here calls BLAS, so that it need not be held at one thread."""
+
 def forward(
     z: Matrix,
     weight: Matrix,

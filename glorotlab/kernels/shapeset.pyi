@@ -5,7 +5,7 @@ def render(
     seed: int,
     purpose: int,
     start: int,
-    images: NDArray[np.float32],
+    images: NDArray[np.float32] | NDArray[np.float64],
     labels: NDArray[np.int64],
     threads: int = 1,
 ) -> None: ...

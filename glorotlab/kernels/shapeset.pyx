@@ -4,13 +4,19 @@ The distribution is that of the generator Glorot published (package "Shapeset", 
 random numbers are those of stream (seed, purpose, index) of glorotlab.streams, taken in this order: polarity,
 number of objects, level of the ground; then for each object its kind, pre-rotation, rotation and level, and
 for each attempt to place it two scales and two shifts.
+
+Objects are rasterised to one span a row; then all 1,024 pixels are written in one vectorised pass without branches,
+since a CPU cannot predict where a loop over a span ends.
 """
 
+from cython cimport floating
 from cython.parallel cimport prange
+from cython.view cimport contiguous, strided
 from libc.math cimport M_LN2, M_PI, cos, exp, sin, sqrt
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from glorotlab.kernels._philox cimport Philox, start as start_stream, uniform
+from glorotlab.kernels.simd cimport cloned_void
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.streams import check_seed
@@ -38,6 +44,7 @@ cdef double POLYGON_X[KINDS][MAX_VERTICES]
 cdef double POLYGON_Y[KINDS][MAX_VERTICES]
 cdef double COS[ANGLES]
 cdef double SIN[ANGLES]
+cdef int RECIPROCAL[SIDE]  # ceil(2**16 / k)
 
 VERTICES[:] = [3, 4, 20]
 PAIR_CLASS[0][:] = [6, 3, 5]
@@ -50,6 +57,8 @@ cdef void fill_tables() noexcept:
     for k in range(ANGLES):
         COS[k] = cos(2 * M_PI * k / ANGLES)
         SIN[k] = sin(2 * M_PI * k / ANGLES)
+    for k in range(1, SIDE):
+        RECIPROCAL[k] = ((1 << 16) + k - 1) // k
     for kind in range(KINDS):
         v = VERTICES[kind]
         AREA_RATIO[kind] = v * sin(2 * M_PI / v) / (2 * M_PI)
@@ -67,6 +76,12 @@ cdef struct Shape:
     double centre_x, centre_y
     double x[MAX_VERTICES]  # vertices about the centre
     double y[MAX_VERTICES]
+
+
+cdef struct Spans:
+    float value
+    int low[SIDE]  # first and last column of each row; an empty row has low > high
+    int high[SIDE]
 
 
 cdef inline int whole(Philox* stream, int low, int high) noexcept nogil:
@@ -139,17 +154,18 @@ cdef inline bint hides_too_much(const Shape* first, const Shape* second) noexcep
     return second.area * (1 - exp(-depth * M_LN2 / distance)) > MAX_OVERLAP * first.area
 
 
-cdef inline void widen(int* left, int* right, int x0, int y0, int x1, int y1, int bottom) noexcept nogil:
-    """Widen the span of each row that the edge from (x0, y0) down to (x1, y1) crosses.
+cdef inline void cross(int* side, int x0, int y0, int x1, int y1, int bottom) noexcept nogil:
+    """Columns at which the edge from (x0, y0) down to (x1, y1) crosses the rows: x0 + (y - y0) (x1 - x0) / (y1 - y0).
 
-    An edge crosses the rows y0 <= y < y1, and y1 too where that is the polygon's last row; C's division
-    rounds the crossing towards the upper end.
+    An edge crosses the rows y0 <= y < y1, and y1 too where that is the polygon's last row. The quotient is
+    truncated, as in C, and taken in steps of 2**-16 instead of divisions: with k rows, width and height of the edge,
+    k width ceil(2**16 / height) / 2**16 exceeds k width / height by less than 31**2 / 2**16 < 1 / 31 <= 1 / height,
+    so it never reaches the next whole number.
     """
-    cdef int y, x
+    cdef int y, way = 1 if x1 >= x0 else -1, distance = 0, step = way * (x1 - x0) * RECIPROCAL[y1 - y0]
     for y in range(y0, y1 + (y1 == bottom)):
-        x = x0 + (y - y0) * (x1 - x0) // (y1 - y0)
-        left[y] = min(left[y], x)
-        right[y] = max(right[y], x)
+        side[y] = x0 + way * (distance >> 16)
+        distance += step
 
 
 cdef inline float intensity(int level) noexcept nogil:
@@ -157,37 +173,56 @@ cdef inline float intensity(int level) noexcept nogil:
     return <float>(level / 255.0 * 2 - 1)
 
 
-cdef inline void paint(const Shape* shape, float value, float* image) noexcept nogil:
-    """Fill the polygon of the vertices truncated to whole pixels: the scan conversion of pygame 1.
+cdef inline void rasterise(const Shape* shape, Spans* spans) noexcept nogil:
+    """Rows of the polygon of the vertices truncated to whole pixels: the scan conversion of pygame 1.
 
     A row is one span: the polygon is convex, so down each of its two sides y never decreases, and truncation,
-    being monotone, keeps that. Each side then crosses each row once, and the span runs between the two.
+    being monotone, keeps that. Each side then crosses each row once, and the span runs between the two. A shape is
+    at least 4.8 pixels high (0.75 times the smallest scale), so both sides have an edge.
     """
-    cdef int left[SIDE]
-    cdef int right[SIDE]
+    cdef int down[SIDE]
+    cdef int up[SIDE]
     cdef int x[MAX_VERTICES]
     cdef int y[MAX_VERTICES]
-    cdef int k, row, column, last = VERTICES[shape.kind] - 1, top = SIDE, bottom = 0
+    cdef int k, row, last = VERTICES[shape.kind] - 1, top = SIDE, bottom = 0
     for k in range(last + 1):
         x[k] = <int>(shape.x[k] + shape.centre_x)
         y[k] = <int>(shape.y[k] + shape.centre_y)
         top = min(top, y[k])
         bottom = max(bottom, y[k])
-    for row in range(top, bottom + 1):
-        left[row] = SIDE
-        right[row] = -1
     for k in range(last + 1):
         if y[last] < y[k]:
-            widen(left, right, x[last], y[last], x[k], y[k], bottom)
+            cross(down, x[last], y[last], x[k], y[k], bottom)
         elif y[last] > y[k]:
-            widen(left, right, x[k], y[k], x[last], y[last], bottom)
+            cross(up, x[k], y[k], x[last], y[last], bottom)
         last = k
+    for row in range(SIDE):
+        spans.low[row] = SIDE
+        spans.high[row] = -1
     for row in range(top, bottom + 1):
-        for column in range(left[row], right[row] + 1):
-            image[row * SIDE + column] = value
+        spans.low[row] = min(down[row], up[row])
+        spans.high[row] = max(down[row], up[row])
 
 
-cdef void render_one(uint64_t seed, uint64_t purpose, uint64_t index, float* image, int64_t* label) noexcept nogil:
+cdef inline floating choose(bint condition, floating yes, floating no) noexcept nogil:
+    return yes if condition else no
+
+
+cdef cloned_void paint(const Spans* first, const Spans* second, float ground, floating* image) noexcept nogil:
+    """Write every pixel: the second's value where it has it, else the first's, else the ground's."""
+    cdef int row, column, low0, high0, low1, high1
+    cdef floating value0 = first.value, value1 = second.value, behind = ground, value
+    for row in range(SIDE):
+        low0, high0 = first.low[row], first.high[row]
+        low1, high1 = second.low[row], second.high[row]
+        for column in range(SIDE):
+            value = choose((low0 <= column) & (column <= high0), value0, behind)
+            image[row * SIDE + column] = choose((low1 <= column) & (column <= high1), value1, value)
+
+
+cdef void render_one(
+    uint64_t seed, uint64_t purpose, uint64_t index, floating* image, long long* label
+) noexcept nogil:
     """Image ``index`` of the stream and its class."""
     cdef Philox stream
     start_stream(&stream, seed, purpose, index)
@@ -195,26 +230,38 @@ cdef void render_one(uint64_t seed, uint64_t purpose, uint64_t index, float* ima
     cdef bint two = uniform(&stream) >= 0.5
     cdef int ground = whole(&stream, DARK_LOW, DARK_HIGH) if light else whole(&stream, LIGHT_LOW, LIGHT_HIGH)
     cdef Shape shapes[2]
-    cdef int i, k, before, after, level, rejections = 0
-    for k in range(PIXELS):
-        image[k] = intensity(ground)
+    cdef Spans spans[2]
+    cdef int i, before, after, level, rejections = 0
     for i in range(1 + two):
         shapes[i].kind = whole(&stream, 0, KINDS - 1)
         before = pre_rotation(&stream, VERTICES[shapes[i].kind])
         after = whole(&stream, 0, FINAL_ANGLES - 1)
         level = whole(&stream, LIGHT_LOW, LIGHT_HIGH) if light else whole(&stream, DARK_LOW, DARK_HIGH)
+        spans[i].value = intensity(level)
         place(&stream, &shapes[i], before, after)
         while i == 1 and hides_too_much(&shapes[0], &shapes[1]):
             rejections += 1
             if rejections == MAX_REJECTIONS:
-                label[0] = shapes[0].kind
-                return
+                two = False
+                break
             place(&stream, &shapes[i], before, after)
-        paint(&shapes[i], intensity(level), image)
+    for i in range(1 + two):
+        rasterise(&shapes[i], &spans[i])
+    paint(&spans[0], &spans[two], intensity(ground), image)  # one object alone is painted over itself
     label[0] = PAIR_CLASS[shapes[0].kind][shapes[1].kind] if two else shapes[0].kind
 
 
-def render(seed, purpose, start, float[:, ::1] images, int64_t[::1] labels, int threads=1):
+cdef void render_batch(
+    uint64_t seed, uint64_t purpose, uint64_t first, floating* x, Py_ssize_t stride, long long* labels, Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        render_one(seed, purpose, first + <uint64_t> i, x + i * stride, labels + i)
+
+
+def render(
+    seed, purpose, start, floating[::strided, ::contiguous] images, long long[::1] labels, int threads=1
+):
     """Fill ``images`` and ``labels`` with the images start, start + 1, ... of a stream.
 
     Parameters
@@ -225,8 +272,9 @@ def render(seed, purpose, start, float[:, ::1] images, int64_t[::1] labels, int 
         What the stream is for.
     start : int
         Index of the first image. In [0, 2**64 - n].
-    images : float32 array of shape (n, 1024), C-contiguous
-        Receives the pixels, row by row, in [-1, 1].
+    images : float32 or float64 array of shape (n, 1024)
+        Receives the pixels, row by row, in [-1, 1]. Rows are contiguous, from one to the next it may be further
+        than their length. float64 receives the same numbers as float32.
     labels : int64 array of shape (n,)
         Receives the classes 0..8.
     threads : int
@@ -237,16 +285,26 @@ def render(seed, purpose, start, float[:, ::1] images, int64_t[::1] labels, int 
     InvalidValueError
         Where the shapes do not fit each other, or an argument is outside its range.
     """
-    cdef Py_ssize_t n = images.shape[0], i
+    cdef Py_ssize_t n = images.shape[0], itemsize = sizeof(floating), begin, stride
+    cdef int part
     if images.shape[1] != PIXELS or labels.shape[0] != n:
         raise InvalidValueError(
             f"images of shape {(n, images.shape[1])} and labels of shape {(labels.shape[0],)}: "
             f"allowed are (n, {PIXELS}) and (n,)"
         )
+    if images.strides[0] % itemsize:
+        raise InvalidValueError(f"rows {images.strides[0]} bytes apart: allowed are multiples of {itemsize}")
     if start < 0 or start + n > 2**64:
         raise InvalidValueError(f"start {start}: allowed are whole numbers from 0 to 2**64 - {n}")
     if threads < 1:
         raise InvalidValueError(f"threads {threads}: allowed are whole numbers from 1")
     cdef uint64_t key0 = check_seed(seed), key1 = purpose, first = start
-    for i in prange(n, nogil=True, schedule="static", num_threads=threads):
-        render_one(key0, key1, first + <uint64_t>i, &images[i, 0], &labels[i])
+    if n == 0:
+        return
+    stride = images.strides[0] // itemsize
+    for part in prange(threads, nogil=True, schedule="static", num_threads=threads):
+        begin = n * part // threads
+        render_batch(
+            key0, key1, first + <uint64_t> begin, &images[0, 0] + begin * stride, stride, &labels[0] + begin,
+            n * (part + 1) // threads - begin,
+        )

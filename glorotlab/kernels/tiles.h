@@ -16,11 +16,14 @@
 
 #if defined(__GNUC__) && !defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_ROWS _Pragma("GCC unroll 4")
 #else
 #define UNROLL
+#define UNROLL_ROWS
 #endif
 
 #define MOST_EXAMPLES 10
+#define FORWARD_ROWS 32 /* weight rows between two loads of a sum: 8, 64 and 128 were slower for the paper's network */
 
 /* Examples of the next block where `left` are left: the sizes that are compiled. */
 static inline int glorotlab_block(int left)

@@ -2,20 +2,21 @@
 
    The *_block functions take their counts as constants: the compiler unrolls them and keeps the arrays in registers. */
 
-/* s (examples, some columns) += z (examples, rows) w (rows, some columns): `vectors` whole vectors, or one of `some` */
-INLINE void NAME(forward_strip)(const int examples, const int rows, const int vectors, const int some, const int ahead,
-                                const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds)
+/* s (examples, some columns) += z (examples, rows) w (rows, some columns): `vectors` whole vectors, or one of `some`.
+   As many weights are fetched from `ahead` as are used. */
+INLINE void NAME(forward_strip)(const int examples, const int rows, const int vectors, const int some,
+                                const REAL *ahead, const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds)
 {
     VECTOR sum[MOST_EXAMPLES][VECTORS];
     for (int a = 0; a < examples; a++)
         for (int v = 0; v < vectors; v++)
             sum[a][v] = some ? LOAD_SOME(s + a * lds, some) : LOAD(s + a * lds + v * LANES);
-    UNROLL for (int i = 0; i < rows; i++) {
+    UNROLL_ROWS for (int i = 0; i < rows; i++) {
         VECTOR weight[VECTORS];
         for (int v = 0; v < vectors; v++) {
             weight[v] = some ? LOAD_SOME(w + i * ldw, some) : LOAD(w + i * ldw + v * LANES);
             if (ahead)
-                PREFETCH(w + (i + rows) * ldw + v * LANES);
+                PREFETCH(ahead + (i * vectors + v) * LANES);
         }
         UNROLL for (int a = 0; a < examples; a++) {
             const VECTOR x = BROADCAST(z[a * ldz + i]);
@@ -31,32 +32,33 @@ INLINE void NAME(forward_strip)(const int examples, const int rows, const int ve
                 STORE(s + a * lds + v * LANES, sum[a][v]);
 }
 
+/* All of w's columns. `ahead`: the rows after these are fetched meanwhile, in the order of memory. */
 INLINE void NAME(forward_block)(const int examples, const int rows, const int ahead, const REAL *z, ptrdiff_t ldz,
                                 const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int width)
 {
     int j = 0;
     for (; j + VECTORS * LANES <= width; j += VECTORS * LANES)
-        NAME(forward_strip)(examples, rows, VECTORS, 0, ahead, z, ldz, w + j, ldw, s + j, lds);
+        NAME(forward_strip)(examples, rows, VECTORS, 0, ahead ? w + rows * (ldw + j) : NULL, z, ldz, w + j, ldw, s + j, lds);
     for (; j + LANES <= width; j += LANES)
-        NAME(forward_strip)(examples, rows, 1, 0, ahead, z, ldz, w + j, ldw, s + j, lds);
+        NAME(forward_strip)(examples, rows, 1, 0, ahead ? w + rows * (ldw + j) : NULL, z, ldz, w + j, ldw, s + j, lds);
     if (j < width)
-        NAME(forward_strip)(examples, rows, 1, width - j, 0, z, ldz, w + j, ldw, s + j, lds);
+        NAME(forward_strip)(examples, rows, 1, width - j, NULL, z, ldz, w + j, ldw, s + j, lds);
 }
 
 /* s (batch, width) += z (batch, fan_in) w (fan_in, width) */
 TARGET static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s,
                                       ptrdiff_t lds, int batch, int fan_in, int width)
 {
-#define EIGHT_ROWS(n) \
-    NAME(forward_block)(n, 8, a == 0, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
-#define ONE_ROW(n) NAME(forward_block)(n, 1, 0, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
+#define MANY_ROWS(n) \
+    NAME(forward_block)(n, FORWARD_ROWS, a == 0, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
+#define LAST_ROWS(n) NAME(forward_block)(n, fan_in - i, 0, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
     int i = 0;
-    for (; i + 8 <= fan_in; i += 8)
-        FOR_EXAMPLES(batch, EIGHT_ROWS)
-    for (; i < fan_in; i++)
-        FOR_EXAMPLES(batch, ONE_ROW)
-#undef EIGHT_ROWS
-#undef ONE_ROW
+    for (; i + FORWARD_ROWS <= fan_in; i += FORWARD_ROWS)
+        FOR_EXAMPLES(batch, MANY_ROWS)
+    if (i < fan_in)
+        FOR_EXAMPLES(batch, LAST_ROWS)
+#undef MANY_ROWS
+#undef LAST_ROWS
 }
 
 /* One vector, or `some` of its lanes, of each row and example in backward_block. */

@@ -34,7 +34,7 @@
 typedef REAL NAME(vector) __attribute__((vector_size(BYTES)));
 typedef REAL NAME(unaligned) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 #define INLINE TARGET static inline __attribute__((always_inline))
-#define PREFETCH(address) __builtin_prefetch(address)
+#define PREFETCH(address) __builtin_prefetch(address, 0, 2) /* into the second cache */
 #else /* vectors of one lane: the same loops, scalar */
 typedef REAL NAME(vector);
 typedef REAL NAME(unaligned);

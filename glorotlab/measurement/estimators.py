@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from glorotlab.activations import Activation
 from glorotlab.kernels import statistics
-from glorotlab.network.mlp import BackwardPass, ForwardPass, Network
+from glorotlab.network.mlp import Network
+from glorotlab.network.passes import BackwardPass, ForwardPass
 from glorotlab.schema import ESTIMATORS, QUANTILES, SATURATION_THRESHOLD
 from glorotlab.threads import num_threads, single_threaded_blas
 

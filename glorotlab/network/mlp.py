@@ -4,8 +4,8 @@ An activation without a kernel takes the unfused step: the same kernels with f =
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,94 +14,27 @@ from glorotlab import activations, initializers
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import costs, dense, elementwise
 from glorotlab.kernels.buffers import padded_copy, padded_matrix
+from glorotlab.kernels.step import Steps
+from glorotlab.network.passes import Array, BackwardPass, ForwardPass, Gradients
 from glorotlab.spec.network import NetworkSpec, array
 from glorotlab.streams import Purpose, check_seed, generator
 from glorotlab.threads import num_threads, single_threaded_blas
 
-Array = npt.NDArray[np.floating[Any]]
+Labels = npt.NDArray[np.int64]
 
 DTYPES = ("float32", "float64")
 LINEAR = elementwise.CODES["linear"]
 
 
 @dataclass
-class ForwardPass:
-    """What a batch leaves in every layer; index l - 1 is layer l.
-
-    Parameters
-    ----------
-    inputs : (batch, fan_in)
-    preactivations, activations : lists of (batch, units of the layer)
-        s and z = f(s); the last activation is the network's output (probabilities for softmax).
-    """
-
-    inputs: Array
-    preactivations: list[Array]
-    activations: list[Array]
-
-    @property
-    def output(self) -> Array:
-        """The network's output, shape (batch, classes)."""
-        return self.activations[-1]
-
-    def below(self, layer: int) -> Array:
-        """Return what enters the weight matrix with index ``layer``: the inputs where it is 0, else an activation."""
-        return self.activations[layer - 1] if layer else self.inputs
-
-
-@dataclass
-class BackwardPass(ForwardPass):
-    """A forward pass and what came back through it.
-
-    Parameters
-    ----------
-    cost : (batch,) float64
-        Cost of each example.
-    backprop : list of (batch, units of the layer)
-        dC/ds of each example's own cost.
-    """
-
-    cost: npt.NDArray[np.float64]
-    backprop: list[Array]
-
-    def weight_gradient(self, layer: int) -> Array:
-        """Return dC/dW of the batch-mean cost for the matrix with index ``layer``, shape (fan_in, fan_out); eq. 3."""
-        below, d = self.below(layer), self.backprop[layer]
-        out = np.empty((below.shape[1], d.shape[1]), dtype=d.dtype)
-        with single_threaded_blas():
-            dense.weight_gradient(d, below, out, 1 / len(d), num_threads())
-        return out
-
-    def bias_gradient(self, layer: int) -> Array:
-        """Return dC/db of the batch-mean cost for the layer with index ``layer``, shape (fan_out,)."""
-        return np.asarray(self.backprop[layer].mean(axis=0, dtype=np.float64).astype(self.backprop[layer].dtype))
-
-
-@dataclass
-class Gradients:
-    """Gradients of the batch-mean cost.
-
-    Parameters
-    ----------
-    weights, biases : lists of arrays shaped as the network's
-    cost : float
-        The batch-mean cost.
-    """
-
-    weights: list[Array]
-    biases: list[Array]
-    cost: float
-
-
-@dataclass
 class _Workspace:
-    """Buffers of one batch size, rows padded, so that a step allocates nothing."""
+    """Buffers of one batch size, rows padded, so that a step allocates nothing, and the steps that use them."""
 
     inputs: Array
     preactivations: list[Array]
     activations: list[Array]
     backprop: list[Array]
-    cost: npt.NDArray[np.float64] = field(repr=False)
+    steps: Steps = field(repr=False)
 
 
 class Network:
@@ -238,17 +171,90 @@ class Network:
         _check_step(learning_rate, momentum, l2)
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
-        work = self._workspace(len(inputs))
-        work.inputs[...] = inputs
-        self._run_forward(work.inputs, work.preactivations, work.activations)
-        costs.cost_and_gradient(self._cost_code, work.preactivations[-1], y, work.cost, work.backprop[-1])
+        return float(self._steps(inputs, y, None, len(inputs), 1, (learning_rate, momentum, l2))[0])
+
+    def train_steps(
+        self,
+        x: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        learning_rate: float,
+        *,
+        batch_size: int,
+        order: Labels | None = None,
+        momentum: float = 0.0,
+        l2: float = 0.0,
+    ) -> npt.NDArray[np.float64]:
+        """Take as many steps as there are mini-batches, as ``train_step`` does, without Python in between.
+
+        Parameters
+        ----------
+        x : (examples, fan_in)
+            Not copied where it has the network's dtype and contiguous rows.
+        labels : (examples,) int
+        learning_rate : float
+        batch_size : int
+            Divides the number of examples, or the length of ``order``.
+        order : (updates * batch_size,) int64, optional
+            Rows of x, mini-batch after mini-batch; by default all, as they stand.
+        momentum, l2 : float
+
+        Returns
+        -------
+        (updates,) float64
+            Cost of each mini-batch before its step. It ends with the first one that is not finite.
+
+        Raises
+        ------
+        InvalidValueError
+            Where an argument is not allowed; the weights are then unchanged.
+        """
+        _check_step(learning_rate, momentum, l2)
+        inputs = self._inputs(x)
+        y = self.spec.check_labels(labels, len(inputs))
+        updates = _count_updates(len(inputs), batch_size, order)
+        return self._steps(inputs, y, order, int(batch_size), updates, (learning_rate, momentum, l2))
+
+    def _steps(
+        self,
+        inputs: Array,
+        labels: Labels,
+        order: Labels | None,
+        batch_size: int,
+        updates: int,
+        descent: tuple[float, float, float],
+    ) -> npt.NDArray[np.float64]:
+        """Take steps on arguments that have been checked; ``descent`` is learning rate, momentum and l2."""
+        learning_rate, momentum, l2 = descent
         if momentum:
             self._allocate_velocities()
-        self._run_backward_update(work, learning_rate, momentum, l2)
-        return float(work.cost.mean())
+        work, found = self._workspace(batch_size), np.empty(updates)
+        rate, decay = learning_rate / batch_size, learning_rate * l2
+        if self._fused:
+            work.steps.set_velocities(self._weight_velocities, self._bias_velocities)
+            with single_threaded_blas() if batch_size > dense.WITHOUT_BLAS else nullcontext():
+                done = work.steps.run(inputs, labels, order, rate, decay, momentum, num_threads(), found)
+            return found[:done]
+        for update in range(updates):
+            rows = slice(update * batch_size, (update + 1) * batch_size)
+            chosen = rows if order is None else order[rows]
+            found[update] = self._unfused_step(work, inputs[chosen], labels[chosen], rate, decay, momentum)
+            if not np.isfinite(found[update]):
+                return found[: update + 1]
+        return found
 
-    def _run_backward_update(self, work: _Workspace, learning_rate: float, momentum: float, l2: float) -> None:
-        rate, decay, threads = learning_rate / len(work.inputs), learning_rate * l2, num_threads()
+    def _unfused_step(
+        self, work: _Workspace, inputs: Array, labels: Labels, rate: float, decay: float, momentum: float
+    ) -> float:
+        """Take one step, f and f' by NumPy."""
+        work.inputs[...] = inputs
+        self._run_forward(work.inputs, work.preactivations, work.activations)
+        cost = work.steps.costs
+        costs.cost_and_gradient(self._cost_code, work.preactivations[-1], labels, cost, work.backprop[-1])
+        self._run_backward_update(work, rate, decay, momentum)
+        return float(cost.mean())
+
+    def _run_backward_update(self, work: _Workspace, rate: float, decay: float, momentum: float) -> None:
+        threads = num_threads()
         with single_threaded_blas():
             for layer in range(len(self.weights) - 1, -1, -1):
                 s = work.preactivations[layer - 1] if layer else None
@@ -334,7 +340,9 @@ class Network:
                 return [padded_matrix(batch, size, self.dtype) for size in self.spec.layer_sizes[1:]]
 
             inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
-            self._workspaces = {batch: _Workspace(inputs, padded(), padded(), padded(), np.empty(batch))}
+            buffers = inputs, padded(), padded(), padded()
+            steps = Steps(self.weights, self.biases, *buffers, self._code, self._parameter, self._cost_code)
+            self._workspaces = {batch: _Workspace(*buffers, steps)}
         return self._workspaces[batch]
 
     def _inputs(self, x: npt.ArrayLike) -> Array:
@@ -361,6 +369,18 @@ def check_state(state: Mapping[str, Array], spec: NetworkSpec, dtype: str) -> No
     }
     if {name: (given.shape, str(given.dtype)) for name, given in state.items()} != expected:
         raise InvalidValueError(f"these are not the {dtype} weights and biases of layers {spec.layers}")
+
+
+def _count_updates(examples: int, batch_size: int, order: Labels | None) -> int:
+    """Return the number of mini-batches; InvalidValueError where they cannot be made."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise InvalidValueError(f"batch_size {batch_size!r}: allowed are whole numbers from 1")
+    length = examples if order is None else len(order)
+    if length % batch_size:
+        raise InvalidValueError(f"batch_size {batch_size}: allowed are divisors of the {length} examples")
+    if order is not None and length and (order.min() < 0 or order.max() >= examples):
+        raise InvalidValueError(f"order from {order.min()} to {order.max()}: allowed are 0 to {examples - 1}")
+    return length // int(batch_size)
 
 
 def _check_step(learning_rate: float, momentum: float, l2: float) -> None:

@@ -25,6 +25,8 @@ class Batches:
     source : Source
     training : TrainingSpec
     seed : int
+    dtype : str, optional
+        Of the inputs that are held to be shuffled, so that they are converted once.
 
     Raises
     ------
@@ -32,7 +34,7 @@ class Batches:
         Where a batch is larger than the source.
     """
 
-    def __init__(self, source: Source, training: TrainingSpec, seed: int) -> None:
+    def __init__(self, source: Source, training: TrainingSpec, seed: int, dtype: str | None = None) -> None:
         self.source, self.size, self.seed = source, training.batch_size, seed
         self.endless = math.isinf(source.length)
         self.shuffled = training.batch_order == "shuffled" and not self.endless
@@ -42,17 +44,28 @@ class Batches:
         self._epoch = -1
         self._order: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         if self.shuffled:
-            self._x, self._y = source.batch(0, int(source.length))
+            x, self._y = source.batch(0, int(source.length))
+            self._x = np.ascontiguousarray(x, dtype=dtype)
 
-    def batch(self, update: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-        """Return (x, y) of one update, counted from 0."""
+    def span(
+        self, update: int, most: int
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
+        """Return (x, y, order) of at most ``most`` updates from ``update`` on, for ``Network.train_steps``.
+
+        They end with an epoch.
+        """
         if self.endless:
-            return self.source.batch(update * self.size, self.size)
+            return *self.source.batch(update * self.size, most * self.size), None
         epoch, place = divmod(update, self.per_epoch)
+        most = min(most, self.per_epoch - place)
         if not self.shuffled:
-            return self.source.batch(place * self.size, self.size)
+            return *self.source.batch(place * self.size, most * self.size), None
         if epoch != self._epoch:
             order = generator(self.seed, Purpose.BATCH_ORDER, epoch).permutation(int(self.source.length))
             self._epoch, self._order = epoch, order
-        chosen = self._order[place * self.size : (place + 1) * self.size]
-        return self._x[chosen], self._y[chosen]
+        return self._x, self._y, self._order[place * self.size : (place + most) * self.size]
+
+    def batch(self, update: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """Return (x, y) of one update, counted from 0."""
+        x, y, order = self.span(update, 1)
+        return (x, y) if order is None else (x[order], y[order])

@@ -33,6 +33,9 @@ from glorotlab.training.saving import CHECKPOINT_EVERY, Saver
 PROGRESS_CALLS = 500
 """How often at most a run reports its progress."""
 
+ANSWERS_WITHIN = 0.1
+"""Seconds that updates may take between two looks at Ctrl-C and the clock."""
+
 
 def train(
     spec: RunSpec,
@@ -89,7 +92,7 @@ def train(
     found = folder.read_for(spec) if folder else None
     if folder and found and folder.is_complete(found):
         return Run.of(found, folder)
-    loop = _Loop(spec, data, progress)
+    loop = _Loop(spec, data, progress, ANSWERS_WITHIN if checkpoint_every else 0.0)
     with held_interrupts() as release:
         if not found:
             loop.begin()
@@ -143,12 +146,18 @@ def _check_fit(spec: RunSpec, data: Dataset) -> None:
 
 
 class _Loop:
-    """State of a run between two updates, from ``begin`` or ``resume`` on."""
+    """State of a run between two updates, from ``begin`` or ``resume`` on.
 
-    def __init__(self, spec: RunSpec, data: Dataset, progress: Progress | None) -> None:
-        self.spec, self.data, self.progress = spec, data, progress
+    ``seconds``: updates are taken for about as long without a look at anything else; 0: one by one.
+    """
+
+    def __init__(
+        self, spec: RunSpec, data: Dataset, progress: Progress | None, seconds: float = ANSWERS_WITHIN
+    ) -> None:
+        self.spec, self.data, self.progress, self.seconds = spec, data, progress, seconds
+        self._within = 1  # updates of the next call, once it is known how long one takes
         self.network = Network(spec.network, seed=spec.seed, dtype=spec.dtype)
-        self.batches = Batches(data.train, spec.training, spec.seed)
+        self.batches = Batches(data.train, spec.training, spec.seed, spec.dtype)
         self.monitor, self.curves = StatisticsMonitor(data.test), ErrorCurves()
         self.step, self.seconds_before, self.started = 0, 0.0, time.monotonic()
         self.sessions = [session(0)]
@@ -188,17 +197,34 @@ class _Loop:
         with single_threaded_blas():
             while self.step < training.updates:
                 between_updates()
-                x, y = self.batches.batch(self.step)
-                cost = self.network.train_step(x, y, training.learning_rate, momentum=training.momentum, l2=training.l2)
-                self.step += 1
-                if not math.isfinite(cost):
-                    return DIVERGED
-                self.curves.add_cost(cost)
-                if not self._record():
+                if not (self._take_steps(stride) and self._record()):
                     return DIVERGED
                 if self.progress and (self.step % stride == 0 or self.step == training.updates):
                     self.progress(self.step, training.updates)
         return FINISHED
+
+    def _take_steps(self, stride: int) -> bool:
+        """Take the updates up to the next record or report, or for ``seconds``; return whether costs are finite."""
+        training = self.spec.training
+        due = (stride, training.monitor_interval, training.validation_interval, training.updates)
+        most = min(each - self.step % each for each in due)
+        started = time.monotonic()
+        x, y, order = self.batches.span(self.step, min(most, self._within))
+        costs = self.network.train_steps(
+            x,
+            y,
+            training.learning_rate,
+            batch_size=training.batch_size,
+            order=order,
+            momentum=training.momentum,
+            l2=training.l2,
+        )
+        self._within = max(1, int(len(costs) * self.seconds / max(time.monotonic() - started, 1e-9)))
+        self.step += len(costs)
+        finite = math.isfinite(costs[-1])
+        for cost in costs.tolist()[: None if finite else -1]:
+            self.curves.add_cost(cost)
+        return finite
 
     @np.errstate(over="ignore", invalid="ignore")
     def _record(self) -> bool:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from glorotlab.data.source import Source
 from glorotlab.measurement import estimators
-from glorotlab.network.mlp import BackwardPass, Network
+from glorotlab.network.mlp import Network
+from glorotlab.network.passes import BackwardPass
 from glorotlab.schema import digests
 
 Arrays = dict[str, npt.NDArray[Any]]

@@ -6,15 +6,14 @@ activations allocate what their NumPy records do); BLAS runs on as many threads 
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from glorotlab import activations, costs
+from glorotlab.benchmarking.peers.peer import Array, Labels, Peer
 from glorotlab.network.mlp import Network
-
-Array = npt.NDArray[np.floating[Any]]
 
 
 class NumpyNetwork:
@@ -40,7 +39,11 @@ class NumpyNetwork:
         self._d = [np.empty((batch, size), dtype) for size in spec.layer_sizes[1:]]
         self._weight_gradients = [np.empty_like(weight) for weight in self.weights]
 
-    def train_step(self, x: Array, labels: npt.NDArray[np.int64], learning_rate: float) -> float:
+    def prepare(self, x: Array, labels: Labels) -> tuple[Array, Labels]:
+        """Return the batch as it is."""
+        return x, labels
+
+    def train_step(self, x: Array, labels: Labels, learning_rate: float) -> float:
         """Take one step on the batch-mean cost, in place, and return that cost."""
         layers = range(len(self.weights))
         below = [x]
@@ -75,3 +78,6 @@ class NumpyNetwork:
             return self._record.derivative(s)
         np.multiply(z, z, out=s)
         return np.asarray(np.subtract(1, s, out=s))
+
+
+PEERS = (Peer("numpy", "numpy", NumpyNetwork, partial(threadpool_limits, user_api="blas")),)

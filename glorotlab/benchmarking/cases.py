@@ -1,0 +1,88 @@
+"""What is timed: networks, batches and dtypes, in groups by name, with the work that one step of each takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from glorotlab.errors import UnknownNameError
+from glorotlab.spec.network import NetworkSpec
+
+PAPER = "1024,1000x5,10"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training step: tanh layers, softmax, log-likelihood, plain gradient descent on the batch-mean cost.
+
+    Parameters
+    ----------
+    layers : str
+    batch : int
+    dtype : str
+        ``float32`` or ``float64``.
+    """
+
+    layers: str
+    batch: int = 10
+    dtype: str = "float32"
+
+    @cached_property
+    def spec(self) -> NetworkSpec:
+        """The network."""
+        return NetworkSpec.parse(self.layers, activation="tanh", initializer="glorot_uniform")
+
+    @property
+    def weights(self) -> int:
+        """Weights of the network, without biases."""
+        return sum(fan_in * fan_out for fan_in, fan_out in self.spec.fans)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of the products of a step.
+
+        Two for the multiply-add of each weight and example, three times: forward, back-propagation, and the update's
+        gradient; the first layer propagates nothing back. Biases, activations and the cost are not counted.
+        """
+        fan_in, fan_out = self.spec.fans[0]
+        return 2 * self.batch * (3 * self.weights - fan_in * fan_out)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that the weights take."""
+        return self.weights * np.dtype(self.dtype).itemsize
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that a step must move, at least: each weight is read forward, and read and written backward."""
+        return 3 * self.weight_bytes
+
+    def __str__(self) -> str:
+        return f"{self.layers}, batch {self.batch}, {self.dtype}"
+
+
+GROUPS: dict[str, tuple[Case, ...]] = {
+    "paper": tuple(Case(PAPER, batch) for batch in (1, 10, 32, 128, 512)),
+    "widths": tuple(Case(layers) for layers in (*(f"1024,{n}x5,10" for n in (100, 300, 1000, 2000)), "1024,4000x2,10")),
+    "depths": tuple(Case(f"1024,1000x{depth},10") for depth in (1, 2, 5, 10, 20)),
+    "nielsen": (Case("784,30,30,10"),),
+    "float64": (Case(PAPER, dtype="float64"),),
+    "roofline": (),
+}
+"""Cases by group. 4,000 units have two hidden layers, so that the widths end at the depths' 2e7 weights."""
+
+
+def cases_of(group: str | None = None) -> tuple[Case, ...]:
+    """Return the cases of a group, or all, each once; UnknownNameError where there is no such group."""
+    if group is None:
+        return tuple(dict.fromkeys(case for cases in GROUPS.values() for case in cases))
+    if group not in GROUPS:
+        raise UnknownNameError("benchmark", group, GROUPS)
+    return GROUPS[group]
+
+
+def groups_of(case: Case) -> list[str]:
+    """Return the names of the groups a case is in."""
+    return [name for name, cases in GROUPS.items() if case in cases]

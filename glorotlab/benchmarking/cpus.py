@@ -1,0 +1,46 @@
+"""Which CPUs this process may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+CAN_LIMIT = hasattr(os, "sched_setaffinity")
+TASKS = Path("/proc/self/task")
+
+
+def cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if CAN_LIMIT else os.cpu_count() or 1
+
+
+@contextmanager
+def limited_cpus(count: int) -> Iterator[None]:
+    """Hold every thread of this process, and those it starts meanwhile, on ``count`` of its CPUs; then restore them.
+
+    The last ones are taken: interrupts go to the first. Where there are no more CPUs than that, or the system cannot
+    limit them (only Linux can), nothing is changed.
+    """
+    allowed = sorted(os.sched_getaffinity(0)) if CAN_LIMIT else []
+    if count >= len(allowed):
+        yield
+        return
+    before = {thread: os.sched_getaffinity(thread) for thread in _threads()}
+    for thread in before:
+        _hold(thread, allowed[-count:])
+    try:
+        yield
+    finally:
+        for thread in _threads():
+            _hold(thread, before.get(thread, allowed))
+
+
+def _threads() -> list[int]:
+    return [int(task.name) for task in TASKS.iterdir()] if TASKS.exists() else [0]
+
+
+def _hold(thread: int, on: list[int] | set[int]) -> None:
+    with suppress(ProcessLookupError):  # it has ended
+        os.sched_setaffinity(thread, on)

@@ -1,0 +1,66 @@
+"""The cost of a step against the number of weights, with the roofline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from glorotlab.benchmarking.bench import Benchmark
+from glorotlab.benchmarking.step import CaseTiming
+from glorotlab.plotting.style import OKABE_ITO, finish, new_figure
+
+MARKERS = "osD^vP"
+
+
+def draw_costs(found: Benchmark) -> Figure:
+    """Draw milliseconds a step of every side against the weights, one panel for each number of threads.
+
+    Only cases of the batch and dtype that most cases have are drawn, which the title names. Bars are the quartiles of
+    the ratio to glorotlab, times glorotlab's median.
+
+    Parameters
+    ----------
+    found : Benchmark
+        With one case timed at least.
+    """
+    timings = found.timings
+    (batch, dtype), _ = Counter((each.case.batch, each.case.dtype) for each in timings).most_common(1)[0]
+    chosen = [each for each in timings if (each.case.batch, each.case.dtype) == (batch, dtype)]
+    threads = sorted({each.threads for each in chosen})
+    figure = new_figure(1, len(threads), (5.5 * len(threads), 4.5), sharey=True, squeeze=False)
+    for ax, count in zip(figure.axes, threads, strict=True):
+        panel = sorted((each for each in chosen if each.threads == count), key=lambda each: each.case.weights)
+        _draw_panel(ax, panel, [found.bound(each) for each in panel])
+        noun = "thread" if count == 1 else "threads"
+        finish(ax, f"{count} {noun}, batch {batch}, {dtype}", "weights", "time of a training step (ms)")
+        ax.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _draw_panel(ax: Any, panel: Sequence[CaseTiming], bounds: Sequence[float]) -> None:
+    weights = [each.case.weights for each in panel]
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    names = dict.fromkeys(side.name for each in panel for side in each.sides)
+    for index, name in enumerate(names):
+        middle, low, high = [], [], []
+        for each in panel:
+            (side,) = (side for side in each.sides if side.name == name)
+            own = each.sides[0].seconds
+            middle.append(1e3 * side.seconds)
+            low.append(1e3 * max(0.0, side.seconds - own * side.ratio_low))
+            high.append(1e3 * max(0.0, own * side.ratio_high - side.seconds))
+        style = {"marker": MARKERS[index % len(MARKERS)], "markersize": 4.5, "linewidth": 1.2, "capsize": 2.5}
+        ax.errorbar(weights, middle, (low, high), label=name, color=OKABE_ITO[index % len(OKABE_ITO)], **style)
+    ax.plot(
+        weights,
+        [1e3 * bound for bound in bounds],
+        "x--",
+        color="0.3",
+        linewidth=1.4,
+        markersize=5,
+        label="roofline bound",
+    )

@@ -1,0 +1,90 @@
+"""The training step in JAX: one jitted function of donated weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from glorotlab.benchmarking.peers.peer import Array, Labels, Peer
+from glorotlab.network.mlp import Network
+
+
+class JaxStep:
+    """A copy of a network whose whole step, cost to update, is one compiled function.
+
+    Weights are donated, so they are updated where they stand; the learning rate is a constant of the compiled code.
+
+    Parameters
+    ----------
+    network : Network
+        tanh layers, softmax and log-likelihood.
+    batch : int
+        Not needed.
+    """
+
+    def __init__(self, network: Network, batch: int) -> None:
+        import jax
+        import jax.numpy as jnp
+
+        self._jax = jax
+        pairs = zip(network.weights, network.biases, strict=True)
+        self._parameters = [(jnp.array(weight, copy=True), jnp.array(bias, copy=True)) for weight, bias in pairs]
+
+        def cost(parameters: Any, x: Any, labels: Any) -> Any:
+            *hidden, (weight, bias) = parameters
+            for below, its_bias in hidden:
+                x = jnp.tanh(x @ below + its_bias)
+            logs = jax.nn.log_softmax(x @ weight + bias)
+            chosen = jax.nn.one_hot(labels, logs.shape[1], dtype=logs.dtype)
+            return -(chosen * logs).sum(axis=1).mean()
+
+        def step(parameters: Any, x: Any, labels: Any, learning_rate: float) -> Any:
+            value, gradients = jax.value_and_grad(cost)(parameters, x, labels)
+            return jax.tree.map(lambda p, g: p - learning_rate * g, parameters, gradients), value
+
+        self._step = jax.jit(step, donate_argnums=0, static_argnums=3)
+
+    @property
+    def weights(self) -> Sequence[Array]:
+        """Matrices of shape (fan_in, fan_out)."""
+        return [self._copy(weight) for weight, _ in self._parameters]
+
+    @property
+    def biases(self) -> Sequence[Array]:
+        """Vectors of shape (fan_out,)."""
+        return [self._copy(bias) for _, bias in self._parameters]
+
+    def _copy(self, array: Any) -> Array:
+        """Return a copy that holds no part of the array: what is looked at cannot be donated."""
+        return np.array(self._jax.numpy.array(array, copy=True))
+
+    def prepare(self, x: Array, labels: Labels) -> tuple[Any, Any]:
+        """Return the batch as JAX's arrays."""
+        return self._jax.numpy.array(x), self._jax.numpy.array(labels)
+
+    def train_step(self, x: Any, labels: Any, learning_rate: float) -> Any:
+        """Take one step and return the cost, which may still be under way."""
+        self._parameters, cost = self._step(self._parameters, x, labels, learning_rate)
+        return cost
+
+
+@contextmanager
+def _limited(threads: int) -> Iterator[None]:
+    """Make JAX anew: it starts a thread for each CPU that it finds, once. Arrays made before cannot be used after."""
+    import jax
+    from jax.extend.backend import clear_backends
+
+    wide = jax.config.jax_enable_x64
+    clear_backends()
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", wide)
+        clear_backends()
+
+
+PEERS = (Peer("jax", "jax", JaxStep, _limited),)

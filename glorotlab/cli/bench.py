@@ -1,0 +1,151 @@
+"""glorotlab bench: the training step against every peer installed and against the machine's roofline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glorotlab.benchmarking import ROUNDS
+from glorotlab.cli.options import Json
+from glorotlab.cli.terminal import console, note, number, progress_bar, table
+from glorotlab.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from glorotlab.benchmarking.bench import Benchmark
+    from glorotlab.benchmarking.roofline import Roofline
+
+FORMATS = (".png", ".pdf", ".svg")
+
+
+def bench(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="paper, widths, depths, nielsen, float64 or roofline; else all."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Of every side.", show_default="1, then all CPUs")
+    ] = None,
+    rounds: Annotated[int, typer.Option(metavar="N", help="Rounds; each times every side once.")] = ROUNDS,
+    peers: Annotated[
+        str | None, typer.Option(metavar="P,P,...", help="Peers to time, by name.", show_default="all that there are")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the cost of a step against the weights.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Time the training step against NumPy, PyTorch and JAX, and against what this machine can do at most.
+
+    First every side must compute the same two steps. Then all are timed in turn, round by round. Ctrl-C ends the run
+    with what has been timed.
+    """
+    from glorotlab.benchmarking.bench import Benchmark, check
+    from glorotlab.benchmarking.cases import cases_of
+    from glorotlab.benchmarking.cpus import cpus
+    from glorotlab.benchmarking.peers import chosen_peers
+
+    counts = list(dict.fromkeys((1, cpus()))) if threads is None else [threads]
+    check(counts, rounds)
+    cases = cases_of(name)
+    names = None if peers is None else [each.strip() for each in peers.split(",") if each.strip()]
+    found = Benchmark(chosen_peers(names) if cases else ())
+    if plot is not None:
+        plot = _checked(plot)
+    for peer, reason in found.missing.items():
+        note(f"{peer} is left out: {reason}")
+    try:
+        with progress_bar("cases") as progress:
+            found.run(cases, counts, rounds=rounds, progress=progress)
+    finally:
+        if found.rooflines:
+            _report(found, as_json, plot)
+
+
+def _checked(plot: Path) -> Path:
+    """Return where the picture goes; InvalidValueError where it cannot go there."""
+    from glorotlab.training.files import user_path
+
+    path = user_path(plot)
+    if path.suffix not in FORMATS:
+        raise InvalidValueError(f"--plot {str(plot)!r}: allowed are names that end in {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise InvalidValueError(f"--plot {str(plot)!r}: there is no folder {str(path.parent)!r}")
+    return path
+
+
+def _report(found: Benchmark, as_json: bool, plot: Path | None) -> None:
+    if as_json:
+        from glorotlab.cli.jsonout import print_json
+
+        print_json(found.to_dict())
+    else:
+        _print(found)
+    if plot is not None and found.timings:
+        from glorotlab.benchmarking.figure import draw_costs
+        from glorotlab.training.files import write_whole
+
+        figure = draw_costs(found)
+        write_whole(plot, lambda file: figure.savefig(file, format=plot.suffix[1:]))
+        note(f"{plot}")
+
+
+def _print(found: Benchmark) -> None:
+    record, out = found.to_dict(), console()
+    machine = record["machine"]
+    out.print(f"{machine['processor']}, {machine['cpus']} CPUs, {machine['platform']}")
+    versions = (f"{name} {version}" for name, version in record["peers"].items() if name not in record["missing"])
+    of = ("glorotlab", "python", "simd")
+    out.print(", ".join([*(f"{name} {machine[name]}" for name in of), *versions]))
+    for roofline in found.rooflines.values():
+        out.print(_roofline_title(roofline), style="bold")
+        out.print(_roofline_table(roofline, machine["caches"]))
+    if found.timings:
+        out.print(_case_table(record["cases"]))
+        out.print("ratio: time / glorotlab's of the same round, median and quartiles")
+        out.print("GB/s: three passes over the weights; share: the roofline's bound / time")
+    if not found.complete:
+        out.print("stopped before the end")
+
+
+def _roofline_title(roofline: Roofline) -> str:
+    noun = "thread" if roofline.threads == 1 else "threads"
+    return (
+        f"roofline, {roofline.threads} {noun}, {roofline.dtype}, {roofline.simd}: "
+        f"{number(roofline.flops / 1e9, 4)} GFLOP/s of multiply-adds"
+    )
+
+
+def _roofline_table(roofline: Roofline, caches: dict[str, int]) -> Table:
+    made = table("buffer KB", "fits one CPU's", "read GB/s", "read + write GB/s", left=0)
+    for size, read, read_write in zip(roofline.sizes, roofline.read, roofline.read_write, strict=True):
+        level = next((name for name, held in caches.items() if size <= held), "memory" if caches else "–")
+        made.add_row(str(size >> 10), level, number(read / 1e9, 4), number(read_write / 1e9, 4))
+    return made
+
+
+def _case_table(cases: list[dict[str, Any]]) -> Table:
+    made = table(
+        *("layers", "dtype", "side", "batch", "threads", "weights"),
+        *("ms a step", "ratio", "quartiles", "GFLOP/s", "GB/s", "share %"),
+        left=3,
+    )
+    for case in cases:
+        for index, side in enumerate(case["sides"]):
+            first = index == 0
+            made.add_row(
+                *((case["layers"], case["dtype"]) if first else ("", "")),
+                side["name"],
+                *((str(case["batch"]), str(case["threads"]), number(case["weights"], 3)) if first else ("", "", "")),
+                number(1e3 * side["seconds"], 4),
+                f"{side['ratio']:.2f}",
+                f"{side['ratio_low']:.2f} .. {side['ratio_high']:.2f}",
+                number(side["flops"] / 1e9, 4),
+                number(side["bandwidth"] / 1e9, 4),
+                f"{100 * side['roofline_share']:.1f}",
+            )
+        made.add_section()
+    return made

@@ -1,0 +1,37 @@
+"""What one thread of a team does of a dense layer; every thread of the team calls with the same arguments.
+
+Matrices are first elements and strides in elements, one row per example. At its end each function waits for the team.
+"""
+
+from glorotlab.kernels._blas cimport floating
+
+cdef struct Dense:
+    # W, b and their velocities (NULL without momentum), of float or double
+    int fan_in
+    int fan_out
+    int stride           # of W, from one row to the next
+    int velocity_stride
+    void* weight
+    void* bias
+    void* weight_velocity
+    void* bias_velocity
+
+cdef struct Descent:
+    # W <- (1 - decay) W - rate z' d, or through a velocity
+    double rate
+    double decay
+    double momentum
+
+cdef void forward_layer(
+    const Dense* layer, int batch, const floating* z, int z_stride, int activation, double parameter,
+    floating* s, int s_stride, floating* out, int out_stride,
+) noexcept nogil
+
+cdef void backward_layer(
+    Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
+    const floating* s_below, int s_stride, const floating* z_below, int z_stride,
+    floating* d_below, int below_stride, const Descent* descent,
+) noexcept nogil
+
+cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil
+cdef void new_call() noexcept nogil

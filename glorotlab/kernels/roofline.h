@@ -1,0 +1,51 @@
+/* Loops that do nothing but multiply-adds, or nothing but touch memory: what a machine can do at most, at every SIMD
+   level. Their results are returned or stored, so no compiler may leave them out. */
+#ifndef GLOROTLAB_ROOFLINE_H
+#define GLOROTLAB_ROOFLINE_H
+
+#include <stddef.h>
+#include "simd.h"
+#if LEVELS > 1
+#include <immintrin.h>
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#define UNROLL _Pragma("GCC unroll 16")
+#else
+#define UNROLL
+#endif
+
+/* Memory counts as changed here: the passes over a buffer are neither exchanged with the loop inside nor merged. */
+#ifdef __GNUC__
+#define PASS_ENDS __asm__ volatile("" ::: "memory")
+#else
+#define PASS_ENDS ((void)0)
+#endif
+
+#define CHAINS 12 /* of multiply-adds, side by side: latency (4 cycles) x units (2), or 6 x 2 without FMA */
+#define STREAMS 8 /* vectors of a buffer that are in flight together */
+
+#define LEVEL BASELINE
+#define AT_LEVEL(stem) stem##_baseline
+#include "roofline_level.h"
+#if LEVELS > 1
+#define LEVEL AVX2
+#define AT_LEVEL(stem) stem##_avx2
+#include "roofline_level.h"
+#define LEVEL AVX512
+#define AT_LEVEL(stem) stem##_avx512
+#include "roofline_level.h"
+#define AT_EACH_LEVEL(stem) {stem##_baseline, stem##_avx2, stem##_avx512}
+#else
+#define AT_EACH_LEVEL(stem) {stem##_baseline}
+#endif
+
+#define LOOPS(REAL) \
+    static ptrdiff_t (*const multiply_adds_##REAL[])(REAL, REAL, ptrdiff_t, REAL *) = \
+        AT_EACH_LEVEL(multiply_add_##REAL); \
+    static void (*const reads_##REAL[])(const REAL *, ptrdiff_t, ptrdiff_t, REAL *) = AT_EACH_LEVEL(read_##REAL); \
+    static void (*const scales_##REAL[])(REAL *, ptrdiff_t, REAL, ptrdiff_t) = AT_EACH_LEVEL(scale_##REAL);
+LOOPS(float)
+LOOPS(double)
+
+#endif

@@ -1,0 +1,231 @@
+"""Training steps of one network, one or many in a call: no Python, no allocation, no lock of the interpreter between them.
+
+A team of threads stays together from the first step to the last. It copies a mini-batch into a buffer, goes up through the
+layers and back down, where each takes its step, and waits for each other between layers only. What each thread has to do
+follows from the shapes; every sum is done whole by one thread, so that the number of threads changes no result.
+"""
+
+from cython.parallel cimport parallel
+from libc.math cimport isfinite
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+import numpy as np
+
+from glorotlab.kernels._activations cimport LINEAR
+from glorotlab.kernels._blas cimport floating
+from glorotlab.kernels.costs cimport cost_row
+from glorotlab.kernels.dense cimport Dense, Descent, backward_layer, forward_layer, new_call, team
+
+cdef extern from "team.h" nogil:
+    int team_thread()
+    int team_size()
+    void team_wait()
+
+cdef struct Rows:
+    # a matrix with one row per example
+    void* values
+    int stride
+
+cdef struct Plan:
+    # a network and the buffers of one batch size
+    int depth
+    int batch
+    int classes
+    int activation
+    int cost_code
+    double parameter
+    Py_ssize_t work      # multiply-adds of the widest layer
+    Dense* layers
+    Rows* s
+    Rows* z
+    Rows* d
+    Rows inputs
+    long long* labels
+    double* costs        # of each example
+
+cdef struct Batches:
+    # where mini-batches come from: rows of x and y, in the order of `order` or, where it is NULL, one after the other
+    const void* x
+    const long long* y
+    const long long* order
+    Py_ssize_t stride
+
+
+cdef void load_batch(const Plan* plan, const Batches* source, Py_ssize_t update, floating* inputs) noexcept nogil:
+    """Copy one mini-batch into the buffers."""
+    cdef int thread = team_thread(), threads = team_size(), fan_in = plan.layers[0].fan_in, a = thread
+    cdef Py_ssize_t place
+    while a < plan.batch:
+        place = update * plan.batch + a
+        if source.order:
+            place = source.order[place]
+        memcpy(inputs + <Py_ssize_t> a * plan.inputs.stride, <const floating*> source.x + place * source.stride,
+               fan_in * sizeof(floating))
+        plan.labels[a] = source.y[place]
+        a += threads
+    team_wait()
+
+
+cdef void forward_pass(const Plan* plan, const floating* inputs) noexcept nogil:
+    """s of every layer and z of every hidden one."""
+    cdef const floating* below = inputs
+    cdef int l, stride = plan.inputs.stride, last = plan.depth - 1
+    cdef Rows s, out
+    for l in range(plan.depth):
+        s = plan.s[l]
+        out = s if l == last else plan.z[l]
+        forward_layer[floating](
+            &plan.layers[l], plan.batch, below, stride, LINEAR if l == last else plan.activation, plan.parameter,
+            <floating*> s.values, s.stride, <floating*> out.values, out.stride,
+        )
+        below, stride = <const floating*> out.values, out.stride
+
+
+cdef void output_gradient(const Plan* plan, const floating* _) noexcept nogil:
+    """Cost and dC/ds of the output layer, example by example."""
+    cdef int threads = team_size(), a = team_thread()
+    cdef Rows s = plan.s[plan.depth - 1], d = plan.d[plan.depth - 1]
+    while a < plan.batch:
+        plan.costs[a] = cost_row[floating](
+            plan.cost_code, <const floating*> s.values + <Py_ssize_t> a * s.stride, plan.labels[a],
+            <floating*> d.values + <Py_ssize_t> a * d.stride, plan.classes,
+        )
+        a += threads
+    team_wait()
+
+
+cdef void backward_pass(const Plan* plan, const floating* inputs, const Descent* descent) noexcept nogil:
+    """dC/ds of every layer, and a step of its weights and biases."""
+    cdef int l
+    cdef Rows s, z, d, below
+    for l in range(plan.depth - 1, 0, -1):
+        s, z, d, below = plan.s[l - 1], plan.z[l - 1], plan.d[l], plan.d[l - 1]
+        backward_layer[floating](
+            &plan.layers[l], plan.batch, <const floating*> d.values, d.stride, plan.activation, plan.parameter,
+            <const floating*> s.values, s.stride, <const floating*> z.values, z.stride,
+            <floating*> below.values, below.stride, descent,
+        )
+    d = plan.d[0]
+    backward_layer[floating](
+        &plan.layers[0], plan.batch, <const floating*> d.values, d.stride, plan.activation, plan.parameter,
+        NULL, 0, inputs, plan.inputs.stride, NULL, 0, descent,
+    )
+
+
+cdef Py_ssize_t take_steps(
+    const Plan* plan, floating* inputs, const Batches* source, const Descent* descent, Py_ssize_t updates, double* costs
+) noexcept nogil:
+    """Steps of the team until the cost is not finite; return how many were taken. Each thread knows all costs."""
+    cdef Py_ssize_t update
+    cdef double cost
+    cdef int a
+    for update in range(updates):
+        if source:
+            load_batch[floating](plan, source, update, inputs)
+        forward_pass[floating](plan, inputs)
+        output_gradient[floating](plan, inputs)
+        cost = 0
+        for a in range(plan.batch):
+            cost += plan.costs[a]
+        cost /= plan.batch
+        backward_pass[floating](plan, inputs, descent)  # ends when all threads have read the costs
+        if team_thread() == 0:
+            costs[update] = cost
+        if not isfinite(cost):
+            return update + 1
+    return updates
+
+
+cdef Rows rows(matrix):
+    return Rows(<void*> <size_t> matrix.ctypes.data, <int> (matrix.strides[0] // matrix.itemsize))
+
+
+cdef class Steps:
+    """A network's arrays and the buffers of one batch size, ready to step; see step.pyi."""
+
+    cdef Plan plan
+    cdef bint is_double
+    cdef object kept, inputs_array, labels_array
+    cdef readonly object costs
+
+    def __cinit__(self, weights, biases, inputs, preactivations, activations, backprop, int activation, double parameter, int cost_code):
+        cdef int l, depth = len(weights)
+        self.plan.layers = <Dense*> calloc(depth, sizeof(Dense))
+        self.plan.s = <Rows*> calloc(3 * depth, sizeof(Rows))
+        if not self.plan.layers or not self.plan.s:
+            raise MemoryError
+        self.plan.z, self.plan.d = self.plan.s + depth, self.plan.s + 2 * depth
+        self.inputs_array, self.labels_array = inputs, np.empty(len(inputs), dtype=np.int64)
+        self.costs = np.empty(len(inputs))
+        self.kept = [weights, biases, preactivations, activations, backprop, [], []]
+        self.is_double = inputs.dtype == np.float64
+        self.plan.depth, self.plan.batch, self.plan.classes = depth, len(inputs), weights[depth - 1].shape[1]
+        self.plan.activation, self.plan.parameter, self.plan.cost_code = activation, parameter, cost_code
+        self.plan.inputs = rows(inputs)
+        self.plan.labels = <long long*> <size_t> self.labels_array.ctypes.data
+        self.plan.costs = <double*> <size_t> self.costs.ctypes.data
+        self.plan.work = 0
+        for l in range(depth):
+            weight = weights[l]
+            self.plan.layers[l] = Dense(
+                weight.shape[0], weight.shape[1], rows(weight).stride, 0, rows(weight).values,
+                <void*> <size_t> biases[l].ctypes.data, NULL, NULL,
+            )
+            self.plan.s[l], self.plan.z[l], self.plan.d[l] = rows(preactivations[l]), rows(activations[l]), rows(backprop[l])
+            self.plan.work = max(self.plan.work, <Py_ssize_t> weight.size * len(inputs))
+
+    def __dealloc__(self):
+        free(self.plan.layers)
+        free(self.plan.s)
+
+    def set_velocities(self, weight_velocities, bias_velocities):
+        """Step through these velocities, or with None without; see step.pyi."""
+        cdef int l
+        self.kept[5:] = [weight_velocities, bias_velocities]
+        for l in range(self.plan.depth):
+            if weight_velocities[l] is None:
+                self.plan.layers[l].weight_velocity = self.plan.layers[l].bias_velocity = NULL
+                continue
+            self.plan.layers[l].weight_velocity = rows(weight_velocities[l]).values
+            self.plan.layers[l].velocity_stride = rows(weight_velocities[l]).stride
+            self.plan.layers[l].bias_velocity = <void*> <size_t> bias_velocities[l].ctypes.data
+
+    def run(self, x, const long long[::1] y, order, double rate, double decay, double momentum, int threads, double[::1] costs):
+        """Take steps; see step.pyi."""
+        cdef Batches source
+        cdef Descent descent = Descent(rate, decay, momentum)
+        cdef const long long[::1] chosen
+        cdef Py_ssize_t updates = costs.shape[0], done = 0
+        if not updates:
+            return 0
+        source.x, source.stride, source.y, source.order = rows(x).values, rows(x).stride, &y[0], NULL
+        if order is not None:
+            chosen = order
+            source.order = &chosen[0]
+        threads = team(threads, threads, self.plan.work)
+        new_call()
+        with nogil:
+            if self.is_double:
+                done = run_team(&self.plan, <double*> self.plan.inputs.values, &source, &descent, updates, &costs[0], threads)
+            else:
+                done = run_team(&self.plan, <float*> self.plan.inputs.values, &source, &descent, updates, &costs[0], threads)
+        return done
+
+
+cdef Py_ssize_t run_team(
+    const Plan* plan, floating* inputs, const Batches* source, const Descent* descent, Py_ssize_t updates, double* costs, int threads
+) noexcept nogil:
+    cdef Py_ssize_t done[1]
+    with parallel(num_threads=threads):
+        run_thread(plan, inputs, source, descent, updates, costs, done)
+    return done[0]
+
+
+cdef inline void run_thread(
+    const Plan* plan, floating* inputs, const Batches* source, const Descent* descent, Py_ssize_t updates, double* costs,
+    Py_ssize_t* done,
+) noexcept nogil:
+    cdef Py_ssize_t found = take_steps(plan, inputs, source, descent, updates, costs)
+    if team_thread() == 0:
+        done[0] = found

@@ -1,0 +1,132 @@
+"""Many training steps in one call: the same bits as one by one, whatever the threads; what ends them; bad arguments."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from glorotlab import threads
+from glorotlab.errors import InvalidValueError
+from glorotlab.network.mlp import Network
+from glorotlab.spec.network import NetworkSpec
+
+EXAMPLES = 60
+OPTIONS = [{}, {"l2": 0.01}, {"momentum": 0.9}, {"momentum": 0.9, "l2": 0.01}]
+
+pytestmark = pytest.mark.usefixtures("small_products_on_threads")
+
+
+@pytest.fixture(autouse=True)
+def _restore(monkeypatch):
+    monkeypatch.setitem(threads._state, "threads", threads._state["threads"])
+
+
+def network(layers="150,140x2,20,7", activation="tanh", dtype="float32", **spec):
+    return Network(NetworkSpec.parse(layers, activation=activation, **spec), seed=4, dtype=dtype)
+
+
+def examples(net, dtype="float32"):
+    random = np.random.default_rng(5)
+    x = random.normal(size=(EXAMPLES, net.spec.fan_in)).astype(dtype)
+    return x, random.integers(0, net.spec.classes, EXAMPLES)
+
+
+def bits(net):
+    return [array.tobytes() for array in (*net.weights, *net.biases)]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("batch", [1, 4, 10, 30, 60])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["relu", "x/(1+x**2)"])  # with a kernel and without
+def test_many_steps_are_as_many_single_ones(activation, dtype, batch, options):
+    single, many, shuffled = (network(activation=activation, dtype=dtype) for _ in range(3))
+    x, y = examples(single, dtype)
+    order = np.random.default_rng(6).permutation(EXAMPLES)
+    threads.set_num_threads(1)
+    costs = [
+        single.train_step(x[order[k : k + batch]], y[order[k : k + batch]], 0.05, **options)
+        for k in range(0, EXAMPLES, batch)
+    ]
+    for count, net, arguments in ((2, many, (x[order], y[order])), (4, shuffled, (x, y))):
+        threads.set_num_threads(count)
+        chosen = {"order": order} if net is shuffled else {}
+        found = net.train_steps(*arguments, 0.05, batch_size=batch, **chosen, **options)
+        assert found.tolist() == costs
+        assert bits(net) == bits(single)
+
+
+@pytest.mark.parametrize("activation", ["relu", "x*abs(x)"])
+def test_the_first_cost_that_is_not_finite_is_the_last(activation):
+    net, twin = network(activation=activation), network(activation=activation)
+    x, y = examples(net)
+    x[23] = np.nan
+    costs = net.train_steps(x, y, 0.01, batch_size=10)
+    assert len(costs) == 3
+    assert np.isfinite(costs[:2]).all()
+    assert np.isnan(costs[2])
+    assert twin.train_steps(x[:30], y[:30], 0.01, batch_size=10).tobytes() == costs.tobytes()
+    assert bits(twin) == bits(net)
+
+
+def test_an_empty_order_is_no_steps():
+    net = network()
+    x, y = examples(net)
+    before = bits(net)
+    assert net.train_steps(x, y, 0.1, batch_size=10, order=np.empty(0, np.int64)).shape == (0,)
+    assert bits(net) == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"batch_size": 0}, "batch_size 0"),
+        ({"batch_size": 2.0}, "batch_size 2.0"),
+        ({"batch_size": 7}, "batch_size 7: allowed are divisors of the 60 examples"),
+        ({"order": np.array([0, 60])}, "order from 0 to 60: allowed are 0 to 59"),
+        ({"order": np.array([-1, 0])}, "order from -1 to 0: allowed are 0 to 59"),
+        ({"momentum": 1.0}, "momentum 1.0"),
+    ],
+)
+def test_bad_arguments_change_nothing(changed, said):
+    net = network()
+    x, y = examples(net)
+    before = bits(net)
+    with pytest.raises(InvalidValueError, match=said):
+        net.train_steps(x, y, 0.1, **({"batch_size": 2} | changed))
+    assert bits(net) == before
+
+
+def test_two_networks_train_in_two_threads_of_python():
+    """Two teams do not meet."""
+    threads.set_num_threads(2)
+    nets, twins = ([network("300,300x3,7") for _ in range(2)] for _ in range(2))
+    x, y = examples(nets[0])
+
+    def train(net):
+        for _ in range(20):
+            net.train_steps(x, y, 0.01, batch_size=10)
+
+    running = [threading.Thread(target=train, args=(net,)) for net in nets]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    for net in twins:
+        train(net)
+    assert bits(nets[0]) == bits(nets[1]) == bits(twins[0]) == bits(twins[1])
+
+
+def test_the_interpreter_is_free_between_the_steps_of_a_call():
+    """This thread sees costs of the first steps before the last one is taken."""
+    net = network("300,300x3,7")
+    x, y = examples(net)
+    order, costs = np.tile(np.arange(EXAMPLES), 200), np.full(200 * EXAMPLES // 10, -1.0)
+    steps = net._workspace(10).steps
+    thread = threading.Thread(target=steps.run, args=(x, y, order, 1e-3, 0.0, 0.0, 1, costs))
+    thread.start()
+    partly = False
+    while thread.is_alive():
+        partly |= costs[0] >= 0 > costs[-1]
+    assert (costs >= 0).all()
+    assert partly
