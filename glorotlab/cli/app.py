@@ -32,7 +32,7 @@ def glorotlab(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Why deep networks are hard to train: derive, predict, measure, compare, advise, train, sweep, reproduce, bench."""
+    """Why deep networks are hard to train: derive, predict, measure, advise, train, sweep, reproduce, bench."""
 
 
 for command in (derive, predict, measure, compare, advise, train, sweep, reproduce):
