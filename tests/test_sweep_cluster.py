@@ -22,7 +22,7 @@ from glorotlab.training.sweep_results import load_sweep
 if os.environ.get("GLOROTLAB_REQUIRE_DASK") != "1":
     pytest.importorskip("distributed", reason="Dask is not installed: pip install 'glorotlab[cluster]'")
 
-RUNS, UPDATES = 24, 3000
+RUNS, UPDATES = 24, 5000
 SWEEP = """[sweep]
 repeats = 3
 choose = ["learning_rate"]
