@@ -36,6 +36,8 @@ SMALLER = {
         "JACOBIANS": {"1024,60x2,9": (2, None)},
         "CHUNK": 2,
     },
+    "run_listing": {"REPEATS": 1},
+    "sweep_speed": {"NETWORKS": {"1024,10,9": 20}, "RUNS": 2, "ROUNDS": 1, "warm": lambda executor, workers: None},
 }
 """Constants in the place of a benchmark's own."""
 
@@ -44,6 +46,7 @@ ARGUMENTS = {
     "band_coverage": ("--draws", "4"),
     "checkpoint_cost": (1, 1),
     "jacobian_spectra": ("--networks", "2", "--draws", "2"),
+    "run_listing": (10,),
 }
 
 
