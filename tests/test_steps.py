@@ -50,7 +50,7 @@ def test_many_steps_are_as_many_single_ones(activation, dtype, batch, options):
     ]
     for count, net, arguments in ((2, many, (x[order], y[order])), (4, shuffled, (x, y))):
         threads.set_num_threads(count)
-        chosen = {"order": order} if net is shuffled else {}
+        chosen = {"order": np.repeat(order, 2).astype(np.int32)[::2]} if net is shuffled else {}
         found = net.train_steps(*arguments, 0.05, batch_size=batch, **chosen, **options)
         assert found.tolist() == costs
         assert bits(net) == bits(single)
@@ -85,6 +85,8 @@ def test_an_empty_order_is_no_steps():
         ({"batch_size": 7}, "batch_size 7: allowed are divisors of the 60 examples"),
         ({"order": np.array([0, 60])}, "order from 0 to 60: allowed are 0 to 59"),
         ({"order": np.array([-1, 0])}, "order from -1 to 0: allowed are 0 to 59"),
+        ({"order": np.array([0.0, 1.0])}, "order of dtype float64"),
+        ({"order": [[0, 1]]}, "shape \\(1, 2\\)"),
         ({"momentum": 1.0}, "momentum 1.0"),
     ],
 )

@@ -141,3 +141,45 @@ class ExampleOptions:
                 f"--examples {examples}: allowed are 1 to {data.test.length}, the test split of {data.name!r}"
             )
         return data.test.batch(0, examples)
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """What a theory is asked about: examples of a dataset, or without data the second moment of the inputs."""
+
+    dataset: Annotated[
+        str | None, typer.Option(metavar="D", help="For its first test examples.", rich_help_panel=DATA)
+    ] = None
+    input_moment: Annotated[
+        float | None,
+        typer.Option(
+            metavar="Q", help="Without data: the second moment of the inputs.", show_default="1", rich_help_panel=DATA
+        ),
+    ] = None
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch",
+            "--examples",
+            metavar="B",
+            help="How many examples of the dataset [default: at most 300, for advice 100].",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Refuse options that do not go together."""
+        if self.dataset is not None and self.input_moment is not None:
+            raise InvalidValueError("--dataset together with --input-moment: allowed is one of the two")
+        if self.dataset is None and self.batch is not None:
+            raise InvalidValueError(f"--batch {self.batch} without --dataset: allowed is both, or neither")
+
+    def load(
+        self, spec: NetworkSpec, seed: int, default: int = DEFAULT_EXAMPLES
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the arguments of a theory, and what they are for JSON."""
+        if self.dataset is None:
+            moment = 1.0 if self.input_moment is None else self.input_moment
+            return {"input_second_moment": moment}, {"input_second_moment": moment}
+        x, y = ExampleOptions(self.dataset, self.batch).load(spec, seed, default)
+        return {"inputs": x, "labels": y}, {"dataset": self.dataset, "examples": len(x), "seed": seed}

@@ -180,7 +180,7 @@ class Network:
         learning_rate: float,
         *,
         batch_size: int,
-        order: Labels | None = None,
+        order: npt.ArrayLike | None = None,
         momentum: float = 0.0,
         l2: float = 0.0,
     ) -> npt.NDArray[np.float64]:
@@ -194,7 +194,7 @@ class Network:
         learning_rate : float
         batch_size : int
             Divides the number of examples, or the length of ``order``.
-        order : (updates * batch_size,) int64, optional
+        order : (updates * batch_size,) int, optional
             Rows of x, mini-batch after mini-batch; by default all, as they stand.
         momentum, l2 : float
 
@@ -211,7 +211,9 @@ class Network:
         _check_step(learning_rate, momentum, l2)
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
-        updates = _count_updates(len(inputs), batch_size, order)
+        if order is not None:
+            order = _rows(order, len(inputs))
+        updates = _count_updates(len(inputs) if order is None else len(order), batch_size)
         return self._steps(inputs, y, order, int(batch_size), updates, (learning_rate, momentum, l2))
 
     def _steps(
@@ -371,16 +373,25 @@ def check_state(state: Mapping[str, Array], spec: NetworkSpec, dtype: str) -> No
         raise InvalidValueError(f"these are not the {dtype} weights and biases of layers {spec.layers}")
 
 
-def _count_updates(examples: int, batch_size: int, order: Labels | None) -> int:
+def _rows(order: npt.ArrayLike, examples: int) -> Labels:
+    """Return row numbers as int64; InvalidValueError where they are none."""
+    given = array("order", order)
+    if given.ndim != 1 or given.dtype.kind not in "iu":
+        raise InvalidValueError(
+            f"order of dtype {given.dtype} and shape {given.shape}: allowed are whole numbers, (n,)"
+        )
+    if len(given) and (given.min() < 0 or given.max() >= examples):
+        raise InvalidValueError(f"order from {given.min()} to {given.max()}: allowed are 0 to {examples - 1}")
+    return np.ascontiguousarray(given, dtype=np.int64)
+
+
+def _count_updates(examples: int, batch_size: int) -> int:
     """Return the number of mini-batches; InvalidValueError where they cannot be made."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
         raise InvalidValueError(f"batch_size {batch_size!r}: allowed are whole numbers from 1")
-    length = examples if order is None else len(order)
-    if length % batch_size:
-        raise InvalidValueError(f"batch_size {batch_size}: allowed are divisors of the {length} examples")
-    if order is not None and length and (order.min() < 0 or order.max() >= examples):
-        raise InvalidValueError(f"order from {order.min()} to {order.max()}: allowed are 0 to {examples - 1}")
-    return length // int(batch_size)
+    if examples % batch_size:
+        raise InvalidValueError(f"batch_size {batch_size}: allowed are divisors of the {examples} examples")
+    return examples // int(batch_size)
 
 
 def _check_step(learning_rate: float, momentum: float, l2: float) -> None:
