@@ -25,20 +25,8 @@
 #define CHAINS 12 /* of multiply-adds, side by side: latency (4 cycles) x units (2), or 6 x 2 without FMA */
 #define STREAMS 8 /* vectors of a buffer that are in flight together */
 
-#define LEVEL BASELINE
-#define AT_LEVEL(stem) stem##_baseline
-#include "roofline_level.h"
-#if LEVELS > 1
-#define LEVEL AVX2
-#define AT_LEVEL(stem) stem##_avx2
-#include "roofline_level.h"
-#define LEVEL AVX512
-#define AT_LEVEL(stem) stem##_avx512
-#include "roofline_level.h"
-#define AT_EACH_LEVEL(stem) {stem##_baseline, stem##_avx2, stem##_avx512}
-#else
-#define AT_EACH_LEVEL(stem) {stem##_baseline}
-#endif
+#define BODY "roofline_body.h"
+#include "levels.h"
 
 #define LOOPS(REAL) \
     static ptrdiff_t (*const multiply_adds_##REAL[])(REAL, REAL, ptrdiff_t, REAL *) = \

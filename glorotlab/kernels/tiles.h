@@ -41,20 +41,8 @@ static inline int glorotlab_block(int left)
         default: CALL(1); \
         }
 
-#define LEVEL BASELINE
-#define AT_LEVEL(stem) stem##_baseline
-#include "tiles_level.h"
-#if LEVELS > 1
-#define LEVEL AVX2
-#define AT_LEVEL(stem) stem##_avx2
-#include "tiles_level.h"
-#define LEVEL AVX512
-#define AT_LEVEL(stem) stem##_avx512
-#include "tiles_level.h"
-#define AT_EACH_LEVEL(stem) {stem##_baseline, stem##_avx2, stem##_avx512}
-#else
-#define AT_EACH_LEVEL(stem) {stem##_baseline}
-#endif
+#define BODY "tiles_body.h"
+#include "levels.h"
 
 static void (*const forward_tiles_float[])(const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, int,
                                            int, int) = AT_EACH_LEVEL(forward_tile_float);

@@ -1,4 +1,4 @@
-/* One SIMD level's vectors of one REAL: what tiles_body.h is written in. Included by tiles.h once for each pair.
+/* One SIMD level's vectors of one REAL: what a BODY such as tiles_body.h is written in. Included by level.h once for each pair.
 
    TARGET      attribute of every function of the level
    VECTOR      LANES numbers; loads and stores need no alignment

@@ -1,4 +1,4 @@
-/* Forgets what vectors.h and tiles_level.h defined for one REAL. */
+/* Forgets what vectors.h and level.h defined for one REAL. */
 #undef REAL
 #undef NAME
 #undef SUFFIX
