@@ -1,9 +1,13 @@
 """Fixtures of several test modules."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from glorotlab.kernels import dense
 from glorotlab.threads import num_threads, set_num_threads
+
+settings.register_profile("glorotlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("glorotlab")  # how long an example takes on a busy machine is no property of the code
 
 
 @pytest.fixture

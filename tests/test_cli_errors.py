@@ -124,7 +124,7 @@ def test_one_line_by_the_program_itself(folder):
 words = st.text(st.characters(exclude_categories=["Nd", "Cs"]), min_size=1)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(layers=words.filter(lambda word: word != "--"), name=words)
 def test_any_words_are_refused_in_one_line(refused, layers, name):
     refused("predict", layers, "-a", name)

@@ -25,7 +25,7 @@ def test_products_are_compared_with_their_limits():
     assert equal(sp.Product(sp.Integer(3), (q.layer, 0, q.i - 1)), 3**q.i)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(lower=st.integers(0, 3), length=st.integers(0, 5), cut=st.integers(0, 5), power=st.integers(1, 3))
 def test_product_normal_form_agrees_with_sympy_on_concrete_limits(lower, length, cut, power):
     term = 2 * q.Width(q.layer) ** power / q.WeightVariance(q.layer + 1)

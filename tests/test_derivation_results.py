@@ -19,7 +19,7 @@ def evaluate(expression, layer, widths, weight_variances, input_variance=1, outp
     return float(concrete.subs(q.input_variance, input_variance))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data(), depth=st.integers(2, 6))
 def test_results_are_the_products_computed_by_numpy(data, depth):
     widths = np.array(data.draw(st.lists(st.integers(1, 2000), min_size=depth + 1, max_size=depth + 1)))

@@ -206,7 +206,7 @@ expressions = st.recursive(st.sampled_from(["x", "1", "0.5", "-x", "pi"]), neste
 
 
 @given(expressions)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_expression_has_true_properties_or_is_refused(text):
     record = unless_refused(activations.get, text)
     if record is None:

@@ -146,7 +146,7 @@ def test_histograms_lose_nothing_and_share_their_edges(activation, dtype, bins):
         np.testing.assert_array_equal(found["activation_edge"].values[:, 0, [0, -1]], [[-1, 1]] * 30)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.5, 2.0), st.integers(1, 20))
 def test_values_beyond_edges_that_float32_rounds_up_are_counted(reach, bins):
     """Clipping float32 values to a float64 edge put them beyond it where the edge rounded up."""

@@ -187,7 +187,7 @@ def test_alike_and_opposite_examples_with_large_weights():
         assert found.error <= 2e-8
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.sampled_from(NAMES), st.floats(-3, 1.5))
 def test_kernels_are_positive_semidefinite(seed, name, exponent):
     generator = np.random.default_rng(seed)

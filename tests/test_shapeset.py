@@ -70,7 +70,7 @@ def test_images_equal_the_reference(seed, start, purpose):
         assert labels[k] == label
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**64 - 1), index=st.integers(0, 2**64 - 1))
 def test_any_image_equals_the_reference(seed, index):
     images, labels = empty(1)

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -166,7 +166,6 @@ ARRAYS = st.sampled_from([32, 64]).flatmap(
 )
 
 
-@settings(deadline=None)
 @given(ARRAYS, st.lists(st.floats(0, 1), max_size=5))
 def test_quantiles_equal_numpy(values, probabilities):
     expected = np.quantile(values.astype(np.float64), probabilities)
@@ -182,7 +181,6 @@ def check_histogram(values, edges, threads=1):
     assert (result.below, result.above) == (np.sum(wide < edges[0]), np.sum(wide > edges[-1]))
 
 
-@settings(deadline=None)
 @given(ARRAYS, hnp.arrays("float64", st.integers(2, 30), elements=FINITE[64], unique=True))
 def test_histogram_of_any_edges_equals_numpy(values, edges):
     edges = np.unique(edges)  # 0.0 and -0.0 are one edge
@@ -190,7 +188,6 @@ def test_histogram_of_any_edges_equals_numpy(values, edges):
         check_histogram(values, edges, threads=2)
 
 
-@settings(deadline=None)
 @given(
     ARRAYS,
     st.floats(-1e6, 1e6),
@@ -230,7 +227,6 @@ def test_histogram_of_extreme_edges(edges):
     check_histogram(values, np.array(edges, dtype=float))
 
 
-@settings(deadline=None)
 @given(ARRAYS, st.floats(0, 1e3))
 def test_saturation_is_an_exact_share(values, threshold):
     exceeding = sum(abs(float(x)) > threshold for x in values)

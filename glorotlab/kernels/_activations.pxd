@@ -1,6 +1,6 @@
 """Hidden activations f(s) and their derivatives; activations.h has one pair of inline functions each."""
 
-from glorotlab.kernels._blas cimport floating
+from cython cimport floating
 
 cdef extern from "activations.h" nogil:
     int LINEAR "linear_code"

@@ -1,19 +1,29 @@
-"""Small-batch tiles of a dense layer; tiles.h says what each computes and why it is not BLAS."""
+"""Tiles of a dense layer; tiles.h says what each computes and why it is not BLAS."""
 
-from glorotlab.kernels._blas cimport floating
+from cython cimport floating
+
+from glorotlab.kernels.descent cimport Descent
 from glorotlab.kernels.simd cimport level
 
 cdef extern from "tiles.h" nogil:
+    const int MOST
+    bint needs_panels "glorotlab_needs_panels"(int batch, bint update)
     ctypedef void (*forward_float)(const float*, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, int, int, int) noexcept
     ctypedef void (*forward_double)(const double*, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, int, int, int) noexcept
     ctypedef void (*backward_float)(
-        const float*, Py_ssize_t, float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, int, int, int, float, float) noexcept
+        const float*, Py_ssize_t, const float*, float*, Py_ssize_t, float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t,
+        int, int, int, const Descent*) noexcept
     ctypedef void (*backward_double)(
-        const double*, Py_ssize_t, double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, int, int, int, double, double) noexcept
+        const double*, Py_ssize_t, const double*, double*, Py_ssize_t, double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t,
+        int, int, int, const Descent*) noexcept
+    ctypedef void (*transpose_float)(const float*, Py_ssize_t, float*, int, int, int, int) noexcept
+    ctypedef void (*transpose_double)(const double*, Py_ssize_t, double*, int, int, int, int) noexcept
     const forward_float* forward_tiles_float
     const forward_double* forward_tiles_double
     const backward_float* backward_tiles_float
     const backward_double* backward_tiles_double
+    const transpose_float* panels_float
+    const transpose_double* panels_double
 
 
 cdef inline void multiply(
@@ -28,12 +38,22 @@ cdef inline void multiply(
 
 
 cdef inline void multiply_back(
-    const floating* d, Py_ssize_t ldd, floating* w, Py_ssize_t ldw, floating* out, Py_ssize_t ldo,
-    const floating* z, Py_ssize_t ldz, int batch, int rows, int fan_out, floating keep, floating rate,
+    const floating* d, Py_ssize_t ldd, const floating* panels, floating* w, Py_ssize_t ldw, floating* v, Py_ssize_t ldv,
+    floating* out, Py_ssize_t ldo, const floating* z, Py_ssize_t ldz, int batch, int rows, int fan_out, const Descent* descent,
 ) noexcept nogil:
-    """out (batch, rows) = d (batch, fan_out) w' unless out is null; then w (rows, fan_out) = keep w - rate z' d for
-    z (batch, rows) unless z is null."""
+    """out (batch, rows) = d (batch, fan_out) w' unless out is null; then w (rows, fan_out) steps by z' d for z (batch, rows)
+    unless z is null, through the velocity v unless that is null. What needs_panels goes back from panels."""
     if floating is float:
-        backward_tiles_float[level](d, ldd, w, ldw, out, ldo, z, ldz, batch, rows, fan_out, keep, rate)
+        backward_tiles_float[level](d, ldd, panels, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
     else:
-        backward_tiles_double[level](d, ldd, w, ldw, out, ldo, z, ldz, batch, rows, fan_out, keep, rate)
+        backward_tiles_double[level](d, ldd, panels, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
+
+
+cdef inline void fill_panels(
+    const floating* d, Py_ssize_t ldd, floating* panels, int batch, int fan_out, int first, int count
+) noexcept nogil:
+    """Rows first..first+count of d' (fan_out, batch), in the order multiply_back reads."""
+    if floating is float:
+        panels_float[level](d, ldd, panels, batch, fan_out, first, count)
+    else:
+        panels_double[level](d, ldd, panels, batch, fan_out, first, count)

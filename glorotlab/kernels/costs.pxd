@@ -1,5 +1,5 @@
 """Cost of one example and dC/ds of the output layer; see costs.pyx."""
 
-from glorotlab.kernels._blas cimport floating
+from cython cimport floating
 
 cdef double cost_row(int code, const floating* s, Py_ssize_t label, floating* d, Py_ssize_t n) noexcept nogil

@@ -5,10 +5,9 @@ With y the one-hot label and a the output: log-likelihood -ln a_y, cross-entropy
 pre-activations in a form that neither overflows nor loses the small probabilities, in double precision.
 """
 
+from cython cimport floating
 from cython.view cimport contiguous, strided
 from libc.math cimport exp, log, log1p
-
-from glorotlab.kernels._blas cimport floating
 
 cdef enum OutputCost:
     SOFTMAX_LOG_LIKELIHOOD

@@ -3,7 +3,9 @@
 Matrices are first elements and strides in elements, one row per example. At its end each function waits for the team.
 """
 
-from glorotlab.kernels._blas cimport floating
+from cython cimport floating
+
+from glorotlab.kernels.descent cimport Descent
 
 cdef struct Dense:
     # W, b and their velocities (NULL without momentum), of float or double
@@ -16,12 +18,6 @@ cdef struct Dense:
     void* weight_velocity
     void* bias_velocity
 
-cdef struct Descent:
-    # W <- (1 - decay) W - rate z' d, or through a velocity
-    double rate
-    double decay
-    double momentum
-
 cdef void forward_layer(
     const Dense* layer, int batch, const floating* z, int z_stride, int activation, double parameter,
     floating* s, int s_stride, floating* out, int out_stride,
@@ -30,8 +26,11 @@ cdef void forward_layer(
 cdef void backward_layer(
     Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
     const floating* s_below, int s_stride, const floating* z_below, int z_stride,
-    floating* d_below, int below_stride, const Descent* descent,
+    floating* d_below, int below_stride, floating* panels, const Descent* descent,
 ) noexcept nogil
+
+# Elements that d takes in panels, 0 where none are needed; `update`: whether there is a Descent.
+cdef Py_ssize_t panels_size(int batch, int fan_out, bint update) noexcept nogil
 
 cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil
 cdef void new_call() noexcept nogil

@@ -1,14 +1,11 @@
 """Dense layers s = z W + b, forward and backward, on tiles cut by shape alone.
 
-All arrays of one call share one dtype, float32 or float64, and have contiguous rows. Callers hold
-``threads.single_threaded_blas()`` around these calls and have checked the shapes: nothing is checked here.
+All arrays of one call share one dtype, float32 or float64, and have contiguous rows. Callers have checked the shapes:
+nothing is checked here.
 Fans are 1 or more; a batch may be empty, and an empty one updates nothing.
 """
 
 from glorotlab.kernels._types import Matrix, Vector
-
-WITHOUT_BLAS: int
-"""Examples of a batch up to which no function here calls BLAS, so that it need not be held at one thread."""
 
 def forward(
     z: Matrix,
@@ -75,14 +72,15 @@ def backward_update(
     rate: float,
     decay: float,
     momentum: float,
+    nesterov: bool,
     threads: int,
     parameter: float = 0,
 ) -> None:
     """Propagate ``d`` through W as ``backward`` does and update W and b while each tile of W is in cache.
 
     Without a velocity W <- (1 - decay) W - rate z_below' d and b <- b - rate sum(d); with one
-    V <- momentum V - decay W - rate z_below' d, W <- W + V, and likewise b (biases do not decay). For the
-    batch-mean cost ``rate`` is learning rate / batch size. No weight gradient is stored.
+    V <- momentum V + S of the step S = -decay W - rate z_below' d, and W <- W + V, or Nesterov's W <- W + momentum V + S;
+    likewise b (biases do not decay). For the batch-mean cost ``rate`` is learning rate / batch size. No weight gradient is stored.
     ``d_below`` is None for the first layer.
     """
 

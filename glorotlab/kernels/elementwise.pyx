@@ -1,7 +1,8 @@
 """Element-wise kernels: activations and the product with their derivatives, and the codes the other kernels take."""
 
+from cython cimport floating
+
 from glorotlab.kernels._activations cimport ACTIVATIONS, activate, activation_names, multiply_derivative
-from glorotlab.kernels._blas cimport floating
 
 CODES = {activation_names[code].decode(): code for code in range(ACTIVATIONS)}
 

@@ -1,8 +1,8 @@
 """Loops for the roofline: multiply-adds alone, reads alone, reads and writes alone; see roofline.pyi and roofline.h."""
 
+from cython cimport floating
 from cython.parallel cimport prange
 
-from glorotlab.kernels._blas cimport floating
 from glorotlab.kernels.simd cimport level
 
 cdef extern from "roofline.h" nogil:

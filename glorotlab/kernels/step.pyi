@@ -1,7 +1,7 @@
 """Training steps of one network on one batch size, many in one call.
 
-All arrays of a network share one dtype, float32 or float64, have contiguous rows, and are kept alive. Callers hold
-``threads.single_threaded_blas()`` around ``run`` and have checked shapes and labels: nothing is checked here.
+All arrays of a network share one dtype, float32 or float64, have contiguous rows, and are kept alive. Callers have
+checked shapes and labels: nothing is checked here.
 """
 
 from collections.abc import Sequence
@@ -63,14 +63,16 @@ class Steps:
         rate: float,
         decay: float,
         momentum: float,
+        nesterov: bool,
         threads: int,
         costs: npt.NDArray[np.float64],
     ) -> int:
         """Take as many steps as ``costs`` has room for, and return how many were taken.
 
         Without a velocity W <- (1 - decay) W - rate z' d and b <- b - rate sum(d), of d = dC/ds of each example's cost;
-        with one V <- momentum V - decay W - rate z' d, W <- W + V, and likewise b (biases do not decay). For the
-        batch-mean cost ``rate`` is learning rate / batch size.
+        with one V <- momentum V + S of the step S = -decay W - rate z' d, and W <- W + V, or Nesterov's
+        W <- W + momentum V + S; likewise b (biases do not decay). For the batch-mean cost ``rate`` is learning rate /
+        batch size.
 
         Parameters
         ----------
@@ -79,6 +81,7 @@ class Steps:
         order : (updates * batch,) int64 or None
             Rows of x, mini-batch after mini-batch; None takes the rows as they stand.
         rate, decay, momentum : float
+        nesterov : bool
         threads : int
         costs : (updates,) float64
             Filled with the mean cost of each mini-batch before its step. The first one that is not finite is the last.

@@ -5,6 +5,7 @@ layers and back down, where each takes its step, and waits for each other betwee
 follows from the shapes; every sum is done whole by one thread, so that the number of threads changes no result.
 """
 
+from cython cimport floating
 from cython.parallel cimport parallel
 from libc.math cimport isfinite
 from libc.stdlib cimport calloc, free
@@ -13,9 +14,9 @@ from libc.string cimport memcpy
 import numpy as np
 
 from glorotlab.kernels._activations cimport LINEAR
-from glorotlab.kernels._blas cimport floating
 from glorotlab.kernels.costs cimport cost_row
-from glorotlab.kernels.dense cimport Dense, Descent, backward_layer, forward_layer, new_call, team
+from glorotlab.kernels.dense cimport Dense, backward_layer, forward_layer, new_call, panels_size, team
+from glorotlab.kernels.descent cimport Descent
 
 cdef extern from "team.h" nogil:
     int team_thread()
@@ -41,6 +42,7 @@ cdef struct Plan:
     Rows* z
     Rows* d
     Rows inputs
+    void* panels         # of the widest d
     long long* labels
     double* costs        # of each example
 
@@ -104,12 +106,12 @@ cdef void backward_pass(const Plan* plan, const floating* inputs, const Descent*
         backward_layer[floating](
             &plan.layers[l], plan.batch, <const floating*> d.values, d.stride, plan.activation, plan.parameter,
             <const floating*> s.values, s.stride, <const floating*> z.values, z.stride,
-            <floating*> below.values, below.stride, descent,
+            <floating*> below.values, below.stride, <floating*> plan.panels, descent,
         )
     d = plan.d[0]
     backward_layer[floating](
         &plan.layers[0], plan.batch, <const floating*> d.values, d.stride, plan.activation, plan.parameter,
-        NULL, 0, inputs, plan.inputs.stride, NULL, 0, descent,
+        NULL, 0, inputs, plan.inputs.stride, NULL, 0, NULL, descent,
     )
 
 
@@ -146,7 +148,7 @@ cdef class Steps:
 
     cdef Plan plan
     cdef bint is_double
-    cdef object kept, inputs_array, labels_array
+    cdef object kept, inputs_array, labels_array, panels
     cdef readonly object costs
 
     def __cinit__(self, weights, biases, inputs, preactivations, activations, backprop, int activation, double parameter, int cost_code):
@@ -165,6 +167,8 @@ cdef class Steps:
         self.plan.inputs = rows(inputs)
         self.plan.labels = <long long*> <size_t> self.labels_array.ctypes.data
         self.plan.costs = <double*> <size_t> self.costs.ctypes.data
+        self.panels = np.empty(max(panels_size(len(inputs), weight.shape[1], True) for weight in weights), inputs.dtype)
+        self.plan.panels = <void*> <size_t> self.panels.ctypes.data
         self.plan.work = 0
         for l in range(depth):
             weight = weights[l]
@@ -191,10 +195,10 @@ cdef class Steps:
             self.plan.layers[l].velocity_stride = rows(weight_velocities[l]).stride
             self.plan.layers[l].bias_velocity = <void*> <size_t> bias_velocities[l].ctypes.data
 
-    def run(self, x, const long long[::1] y, order, double rate, double decay, double momentum, int threads, double[::1] costs):
+    def run(self, x, const long long[::1] y, order, double rate, double decay, double momentum, bint nesterov, int threads, double[::1] costs):
         """Take steps; see step.pyi."""
         cdef Batches source
-        cdef Descent descent = Descent(rate, decay, momentum)
+        cdef Descent descent = Descent(rate, decay, momentum, nesterov)
         cdef const long long[::1] chosen
         cdef Py_ssize_t updates = costs.shape[0], done = 0
         if not updates:

@@ -1,154 +1,286 @@
 /* The tiles for one SIMD level and one REAL, in the words of vectors.h.
 
-   The *_block functions take their counts as constants: the compiler unrolls them and keeps the arrays in registers. */
+   Counts that are `const int` are constants where the functions are used: the compiler unrolls their loops and keeps the
+   arrays in registers. `some` stands for one vector of so many lanes, 0 for whole ones. */
 
-/* s (examples, some columns) += z (examples, rows) w (rows, some columns): `vectors` whole vectors, or one of `some`.
-   As many weights are fetched from `ahead` as are used. */
-INLINE void NAME(forward_strip)(const int examples, const int rows, const int vectors, const int some,
-                                const REAL *ahead, const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds)
+INLINE VECTOR NAME(load)(const REAL *address, const int some) { return some ? LOAD_SOME(address, some) : LOAD(address); }
+
+INLINE void NAME(store)(REAL *address, VECTOR value, const int some)
 {
-    VECTOR sum[MOST_EXAMPLES][VECTORS];
-    for (int a = 0; a < examples; a++)
-        for (int v = 0; v < vectors; v++)
-            sum[a][v] = some ? LOAD_SOME(s + a * lds, some) : LOAD(s + a * lds + v * LANES);
-    UNROLL_ROWS for (int i = 0; i < rows; i++) {
-        VECTOR weight[VECTORS];
-        for (int v = 0; v < vectors; v++) {
-            weight[v] = some ? LOAD_SOME(w + i * ldw, some) : LOAD(w + i * ldw + v * LANES);
-            if (ahead)
-                PREFETCH(ahead + (i * vectors + v) * LANES);
-        }
-        UNROLL for (int a = 0; a < examples; a++) {
-            const VECTOR x = BROADCAST(z[a * ldz + i]);
-            for (int v = 0; v < vectors; v++)
-                sum[a][v] = FMA(x, weight[v], sum[a][v]);
-        }
-    }
-    for (int a = 0; a < examples; a++)
-        for (int v = 0; v < vectors; v++)
-            if (some)
-                STORE_SOME(s + a * lds, sum[a][v], some);
-            else
-                STORE(s + a * lds + v * LANES, sum[a][v]);
+    if (some)
+        STORE_SOME(address, value, some);
+    else
+        STORE(address, value);
 }
 
-/* All of w's columns. `ahead`: the rows after these are fetched meanwhile, in the order of memory. */
-INLINE void NAME(forward_block)(const int examples, const int rows, const int ahead, const REAL *z, ptrdiff_t ldz,
-                                const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int width)
+/* sum[r] += x(r, 0) y(0) + x(r, 1) y(1) + ..., one after the other, of n rows y(i) of some vectors, for
+   x(r, i) = x[r ldx + i next]. Meanwhile as much is fetched in rows from `ahead` on, unless that is null.
+
+   One pointer for every three rows: an address has room for 0, 1 or 2 times ldx. */
+INLINE void NAME(multiply)(const int rows, const int vectors, const int some, const REAL *x, ptrdiff_t ldx, ptrdiff_t next,
+                           const REAL *y, ptrdiff_t ldy, int n, const REAL *ahead, ptrdiff_t ld_ahead,
+                           VECTOR sum[MOST][VECTORS])
 {
+    const REAL *base[(MOST + 2) / 3];
+    for (int r = 0; r < rows; r += 3)
+        base[r / 3] = x + r * ldx;
+    UNROLL_ROWS for (int i = 0; i < n; i++) {
+        VECTOR of_y[VECTORS];
+        for (int v = 0; v < vectors; v++) {
+            of_y[v] = NAME(load)(y + i * ldy + v * LANES, some);
+            if (ahead)
+                PREFETCH(ahead + i * ld_ahead + v * LANES);
+        }
+        UNROLL for (int r = 0; r < rows; r++) {
+            const VECTOR of_x = BROADCAST(base[r / 3][r % 3 * ldx]);
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = FMA(of_x, of_y[v], sum[r][v]);
+        }
+        for (int r = 0; r < rows; r += 3) {
+            base[r / 3] += next;
+            DISTINCT(base[r / 3]);
+        }
+    }
+}
+
+/* s (examples, some columns) += z (examples, rows) w (rows, some columns) */
+INLINE void NAME(forward_strip)(const int examples, const int vectors, const int some, int rows, const REAL *ahead,
+                                ptrdiff_t ld_ahead, const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds)
+{
+    VECTOR sum[MOST][VECTORS];
+    for (int a = 0; a < examples; a++)
+        for (int v = 0; v < vectors; v++)
+            sum[a][v] = NAME(load)(s + a * lds + v * LANES, some);
+    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, ld_ahead, sum);
+    for (int a = 0; a < examples; a++)
+        for (int v = 0; v < vectors; v++)
+            NAME(store)(s + a * lds + v * LANES, sum[a][v], some);
+}
+
+/* All of w's columns. `ahead`: the rows after these are fetched meanwhile; whole ones in the order of memory. */
+INLINE void NAME(forward_block)(const int examples, int rows, int ahead, const REAL *z, ptrdiff_t ldz, const REAL *w,
+                                ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int width)
+{
+    const int whole = 2 * width > ldw;
+    const REAL *next = w + rows * ldw;
+    const ptrdiff_t ld_next = whole ? VECTORS * LANES : ldw;
     int j = 0;
     for (; j + VECTORS * LANES <= width; j += VECTORS * LANES)
-        NAME(forward_strip)(examples, rows, VECTORS, 0, ahead ? w + rows * (ldw + j) : NULL, z, ldz, w + j, ldw, s + j, lds);
-    for (; j + LANES <= width; j += LANES)
-        NAME(forward_strip)(examples, rows, 1, 0, ahead ? w + rows * (ldw + j) : NULL, z, ldz, w + j, ldw, s + j, lds);
-    if (j < width)
-        NAME(forward_strip)(examples, rows, 1, width - j, NULL, z, ldz, w + j, ldw, s + j, lds);
+        NAME(forward_strip)(examples, VECTORS, 0, rows, ahead ? next + (whole ? rows * j : j) : NULL, ld_next, z, ldz, w + j, ldw,
+                            s + j, lds);
+    for (; j < width; j += LANES)
+        NAME(forward_strip)(examples, 1, width - j < LANES ? width - j : LANES, rows, NULL, 0, z, ldz, w + j, ldw, s + j, lds);
 }
 
 /* s (batch, width) += z (batch, fan_in) w (fan_in, width) */
 TARGET static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s,
                                       ptrdiff_t lds, int batch, int fan_in, int width)
 {
-#define MANY_ROWS(n) \
-    NAME(forward_block)(n, FORWARD_ROWS, a == 0, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
-#define LAST_ROWS(n) NAME(forward_block)(n, fan_in - i, 0, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
-    int i = 0;
-    for (; i + FORWARD_ROWS <= fan_in; i += FORWARD_ROWS)
-        FOR_EXAMPLES(batch, MANY_ROWS)
-    if (i < fan_in)
-        FOR_EXAMPLES(batch, LAST_ROWS)
-#undef MANY_ROWS
-#undef LAST_ROWS
+#define ROWS_OF_W(n) \
+    NAME(forward_block)(n, rows, a == 0 && i + rows < fan_in, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
+    for (int i = 0; i < fan_in; i += FORWARD_ROWS) {
+        const int rows = fan_in - i < FORWARD_ROWS ? fan_in - i : FORWARD_ROWS;
+        FOR_BLOCKS(a, batch, ROWS_OF_W)
+    }
+#undef ROWS_OF_W
 }
 
+/* A Descent in vectors; `keep` is what stays of w, in w or in the velocity. */
+typedef struct {
+    VECTOR keep, rate, momentum;
+    int nesterov;
+} NAME(rule);
+
+/* w from what it was and `changed` = keep w - rate z' d, through the velocity v unless that is null. */
+INLINE void NAME(descend)(const NAME(rule) *rule, const int some, VECTOR old, VECTOR changed, REAL *w, REAL *v)
+{
+    if (v) {
+        const VECTOR velocity = FMA(rule->momentum, NAME(load)(v, some), changed);
+        NAME(store)(v, velocity, some);
+        changed = old + (rule->nesterov ? FMA(rule->momentum, velocity, changed) : velocity);
+    }
+    NAME(store)(w, changed, some);
+}
+
+#define AT(pointer, i) ((pointer) ? (pointer) + (i) : (pointer))
+
 /* One vector, or `some` of its lanes, of each row and example in backward_block. */
-INLINE void NAME(backward_step)(const int examples, const int rows, const int back, const int update, const int some,
-                                const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, VECTOR keep,
-                                VECTOR step[ROWS][MOST_EXAMPLES], VECTOR sum[ROWS][MOST_EXAMPLES])
+INLINE void NAME(backward_step)(const int examples, const int rows, const int back, const int some,
+                                const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv,
+                                const NAME(rule) *rule, VECTOR step[ROWS][MOST], VECTOR sum[ROWS][MOST])
 {
     VECTOR old[ROWS], changed[ROWS];
     for (int i = 0; i < rows; i++) {
-        old[i] = some ? LOAD_SOME(w + i * ldw, some) : LOAD(w + i * ldw);
-        changed[i] = keep * old[i];
+        old[i] = NAME(load)(w + i * ldw, some);
+        changed[i] = rule->keep * old[i];
         PREFETCH(w + (i + rows) * ldw);
+        if (v)
+            PREFETCH(v + (i + rows) * ldv);
     }
     UNROLL for (int a = 0; a < examples; a++) {
-        VECTOR gradient = some ? LOAD_SOME(d + a * ldd, some) : LOAD(d + a * ldd);
+        VECTOR gradient = NAME(load)(d + a * ldd, some);
         KEEP(gradient);
         for (int i = 0; i < rows; i++) {
             if (back)
                 sum[i][a] = FMA(gradient, old[i], sum[i][a]);
-            if (update)
-                changed[i] = FMA(step[i][a], gradient, changed[i]);
+            changed[i] = FMA(step[i][a], gradient, changed[i]);
         }
     }
-    for (int i = 0; i < rows && update; i++)
-        if (some)
-            STORE_SOME(w + i * ldw, changed[i], some);
-        else
-            STORE(w + i * ldw, changed[i]);
+    for (int i = 0; i < rows; i++)
+        NAME(descend)(rule, some, old[i], changed[i], w + i * ldw, AT(v, i * ldv));
 }
 
-/* One pass over w (rows, fan_out):
-   `back`:   out (examples, rows) = d (examples, fan_out) w'
-   `update`: w = keep w - rate z' d for z (examples, rows)
-   Both at once: the weights that carry back are those before the update. */
-INLINE void NAME(backward_block)(const int examples, const int rows, const int back, const int update, const REAL *d,
-                                 ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *out, ptrdiff_t ldo, const REAL *z,
-                                 ptrdiff_t ldz, int fan_out, REAL keep, REAL rate)
+/* One pass over w (rows, fan_out) for one block of examples: w steps by z' d for z (examples, rows), and if `back`
+   out (examples, rows) = d (examples, fan_out) w' with the w from before. */
+INLINE void NAME(backward_block)(const int examples, const int rows, const int back, const REAL *d,
+                                 ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, REAL *out, ptrdiff_t ldo,
+                                 const REAL *z, ptrdiff_t ldz, int fan_out, const NAME(rule) *rule)
 {
-    VECTOR sum[ROWS][MOST_EXAMPLES], step[ROWS][MOST_EXAMPLES];
+    VECTOR sum[ROWS][MOST], step[ROWS][MOST];
     int k = 0;
     for (int i = 0; i < rows; i++)
         for (int a = 0; a < examples; a++) {
             sum[i][a] = BROADCAST(0);
-            step[i][a] = update ? BROADCAST(-rate * z[a * ldz + i]) : sum[i][a];
+            step[i][a] = rule->rate * BROADCAST(-z[a * ldz + i]);
         }
     for (; k + LANES <= fan_out; k += LANES)
-        NAME(backward_step)(examples, rows, back, update, 0, d + k, ldd, w + k, ldw, BROADCAST(keep), step, sum);
+        NAME(backward_step)(examples, rows, back, 0, d + k, ldd, w + k, ldw, AT(v, k), ldv, rule, step, sum);
     if (k < fan_out)
-        NAME(backward_step)(examples, rows, back, update, fan_out - k, d + k, ldd, w + k, ldw, BROADCAST(keep), step, sum);
+        NAME(backward_step)(examples, rows, back, fan_out - k, d + k, ldd, w + k, ldw, AT(v, k), ldv, rule, step, sum);
     for (int i = 0; i < rows && back; i++)
         for (int a = 0; a < examples; a++)
             out[a * ldo + i] = SUM(sum[i][a]);
 }
 
-/* The row or rows of w that one call of backward_tile's loop takes, for the whole batch. */
-INLINE void NAME(backward_rows)(const int rows, const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *out,
-                                ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, int fan_out, REAL keep,
-                                REAL rate)
+/* Vectors of the next panel where `left` examples are left. */
+INLINE int NAME(panel_vectors)(int left) { return left > (VECTORS - 1) * LANES ? VECTORS : 1; }
+
+/* Rows first..first+count of d' (fan_out, batch) in panels: all units of some vectors of examples, then of the next. What
+   is beyond the batch is 0. */
+TARGET static void NAME(panels)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int first, int count)
 {
-#define BLOCK(n, back, update, kept) \
-    NAME(backward_block)(n, rows, back, update, d + a * ldd, ldd, w, ldw, out + a * ldo, ldo, z + a * ldz, ldz, fan_out, \
-                         kept, rate)
-#define BOTH(n) BLOCK(n, 1, 1, keep)
-#define BACK(n) BLOCK(n, 1, 0, 1)
-#define UPDATE(n) BLOCK(n, 0, 1, a ? 1 : keep)
-    if (out && z && batch == glorotlab_block(batch)) {
-        FOR_EXAMPLES(batch, BOTH)
-        return;
+    for (int p = 0, width; p < batch; p += width) {
+        width = NAME(panel_vectors)(batch - p) * LANES;
+        const int examples = batch - p < width ? batch - p : width;
+        const REAL *of_d = d + p * ldd + first;
+        REAL *panel = out + (ptrdiff_t)p * fan_out + (ptrdiff_t)first * width;
+        for (int k = 0; k < count; k++, panel += width) {
+            for (int a = 0; a < examples; a++)
+                panel[a] = of_d[a * ldd + k];
+            for (int a = examples; a < width; a++)
+                panel[a] = 0;
+        }
     }
-    if (out)
-        FOR_EXAMPLES(batch, BACK)
-    if (z)
-        FOR_EXAMPLES(batch, UPDATE)
-#undef BLOCK
-#undef BOTH
-#undef BACK
-#undef UPDATE
+}
+
+/* out (examples, rows) = (w panel)' for one panel of `vectors` vectors */
+INLINE void NAME(back_strip)(const int rows, const int vectors, const REAL *panel, int examples, const REAL *w, ptrdiff_t ldw,
+                             REAL *out, ptrdiff_t ldo, int fan_out)
+{
+    VECTOR sum[MOST][VECTORS];
+    REAL lanes[MOST][VECTORS * LANES];
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = BROADCAST(0);
+    NAME(multiply)(rows, vectors, 0, w, ldw, 1, panel, vectors * LANES, fan_out, NULL, 0, sum);
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++)
+            STORE(lanes[r] + v * LANES, sum[r][v]);
+    for (int a = 0; a < examples && a < vectors * LANES; a++)
+        for (int r = 0; r < rows; r++)
+            out[a * ldo + r] = lanes[r][a];
+}
+
+INLINE void NAME(back_block)(const int rows, const REAL *panels, int batch, const REAL *w, ptrdiff_t ldw, REAL *out,
+                             ptrdiff_t ldo, int fan_out)
+{
+    int p = 0;
+    for (; NAME(panel_vectors)(batch - p) == VECTORS && p < batch; p += VECTORS * LANES)
+        NAME(back_strip)(rows, VECTORS, panels + (ptrdiff_t)p * fan_out, batch - p, w, ldw, out + p * ldo, ldo, fan_out);
+    if (p < batch)
+        NAME(back_strip)(rows, 1, panels + (ptrdiff_t)p * fan_out, batch - p, w, ldw, out + p * ldo, ldo, fan_out);
+}
+
+/* Some columns of w (rows, ...) step by z' d. The next columns of d are fetched if `ahead`, and the w after the tile. */
+INLINE void NAME(update_strip)(const int rows, const int vectors, const int some, int ahead, const REAL *d, ptrdiff_t ldd,
+                               REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, const REAL *z, ptrdiff_t ldz, int batch,
+                               int tile, const NAME(rule) *rule)
+{
+    VECTOR sum[MOST][VECTORS];
+    for (int r = 0; r < rows; r++)
+        for (int u = 0; u < vectors; u++)
+            sum[r][u] = BROADCAST(0);
+    NAME(multiply)(rows, vectors, some, z, 1, ldz, d, ldd, batch, ahead ? d + vectors * LANES : NULL, ldd, sum);
+    for (int r = 0; r < rows; r++)
+        for (int u = 0; u < vectors; u++) {
+            REAL *place = w + r * ldw + u * LANES;
+            const VECTOR old = NAME(load)(place, some);
+            PREFETCH(place + tile * ldw);
+            if (v)
+                PREFETCH(v + (r + tile) * ldv + u * LANES);
+            NAME(descend)(rule, some, old, FMA(-rule->rate, sum[r][u], rule->keep * old), place, AT(v, r * ldv + u * LANES));
+        }
+}
+
+/* w (rows, fan_out) steps by z' d */
+INLINE void NAME(update_tile)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, const REAL *z,
+                              ptrdiff_t ldz, int batch, int rows, int fan_out, const NAME(rule) *rule)
+{
+#define STRIP(n, vectors, some) \
+    NAME(update_strip)(n, vectors, some, i == 0, d + j, ldd, w + i * ldw + j, ldw, AT(v, i * ldv + j), ldv, z + i, ldz, batch, \
+                       rows, rule)
+#define WHOLE(n) STRIP(n, VECTORS, 0)
+#define SOME(n) STRIP(n, 1, fan_out - j < LANES ? fan_out - j : LANES)
+    int j = 0;
+    for (; j + VECTORS * LANES <= fan_out; j += VECTORS * LANES)
+        FOR_BLOCKS(i, rows, WHOLE)
+    for (; j < fan_out; j += LANES)
+        FOR_BLOCKS(i, rows, SOME)
+#undef STRIP
+#undef WHOLE
+#undef SOME
 }
 
 /* out (batch, rows) = d (batch, fan_out) w' unless out is null, then
-   w (rows, fan_out) = keep w - rate z' d for z (batch, rows) unless z is null */
-TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *out, ptrdiff_t ldo,
-                                       const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out, REAL keep,
-                                       REAL rate)
+   w (rows, fan_out) steps by z' d for z (batch, rows) unless z is null, through the velocity v unless that is null.
+   What glorotlab_needs_panels() goes back from `panels`, else the two share one pass. */
+TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL *panels, REAL *w, ptrdiff_t ldw, REAL *v,
+                                       ptrdiff_t ldv, REAL *out, ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch,
+                                       int rows, int fan_out, const Descent *descent)
 {
-#define AT(pointer, i) ((pointer) ? (pointer) + (i) : (pointer))
-    int i = 0;
-    for (; i + ROWS <= rows; i += ROWS)
-        NAME(backward_rows)(ROWS, d, ldd, w + i * ldw, ldw, AT(out, i), ldo, AT(z, i), ldz, batch, fan_out, keep, rate);
-    for (; i < rows; i++)
-        NAME(backward_rows)(1, d, ldd, w + i * ldw, ldw, AT(out, i), ldo, AT(z, i), ldz, batch, fan_out, keep, rate);
-#undef AT
+    static const Descent none = {0, 0, 0, 0};
+    const Descent *given = z ? descent : &none;
+    const NAME(rule) rule = {BROADCAST((v ? 0 : 1) - (REAL)given->decay), BROADCAST((REAL)given->rate),
+                             BROADCAST((REAL)given->momentum), given->nesterov};
+    if (glorotlab_needs_panels(batch, z != NULL)) {
+#define BACK(n) NAME(back_block)(n, panels, batch, w + i * ldw, ldw, out + i, ldo, fan_out)
+        if (out)
+            FOR_BLOCKS(i, rows, BACK)
+#undef BACK
+        if (z)
+            NAME(update_tile)(d, ldd, w, ldw, v, ldv, z, ldz, batch, rows, fan_out, &rule);
+        return;
+    }
+#define PASS(n, some_rows, back) \
+    NAME(backward_block)(n, some_rows, back, d, ldd, w + i * ldw, ldw, AT(v, i * ldv), ldv, AT(out, i), ldo, z + i, ldz, \
+                         fan_out, &rule)
+#define PASSES(n, back) \
+    { \
+        int i = 0; \
+        for (; i + ROWS <= rows; i += ROWS) \
+            PASS(n, ROWS, back); \
+        for (; ROWS > 1 && i < rows; i++) \
+            PASS(n, 1, back); \
+    }
+#define BOTH(n) PASSES(n, 1)
+#define UPDATE(n) PASSES(n, 0)
+    if (out)
+        FOR_BLOCKS(a, batch, BOTH)
+    else
+        FOR_BLOCKS(a, batch, UPDATE)
+#undef PASS
+#undef PASSES
+#undef BOTH
+#undef UPDATE
 }
+#undef AT

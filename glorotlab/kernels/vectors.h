@@ -6,7 +6,8 @@
    FMA         x y + z, rounded once where the level has the instruction
    SUM         of the lanes, in a fixed order
    LOAD_SOME   the first n lanes, the others 0; STORE_SOME writes the first n
-   KEEP        makes the compiler hold a loaded vector in a register: it would rather load it anew for each use */
+   KEEP        makes the compiler hold a loaded vector in a register: it would rather load it anew for each use
+   DISTINCT    hides where a pointer comes from: the compiler would count all from one and run out of registers */
 
 #if LEVEL == AVX512
 #define TARGET __attribute__((target("avx512f")))
@@ -35,11 +36,13 @@ typedef REAL NAME(vector) __attribute__((vector_size(BYTES)));
 typedef REAL NAME(unaligned) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 #define INLINE TARGET static inline __attribute__((always_inline))
 #define PREFETCH(address) __builtin_prefetch(address, 0, 2) /* into the second cache */
+#define DISTINCT(pointer) __asm__("" : "+r"(pointer))
 #else /* vectors of one lane: the same loops, scalar */
 typedef REAL NAME(vector);
 typedef REAL NAME(unaligned);
 #define INLINE static inline
 #define PREFETCH(address) ((void)(address))
+#define DISTINCT(pointer) ((void)(pointer))
 #endif
 #define VECTOR NAME(vector)
 #define LANES ((int)(sizeof(VECTOR) / sizeof(REAL)))

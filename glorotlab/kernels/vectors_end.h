@@ -8,6 +8,7 @@
 #undef VECTORS
 #undef INLINE
 #undef PREFETCH
+#undef DISTINCT
 #undef VECTOR
 #undef LANES
 #undef LOAD

@@ -4,7 +4,6 @@ An activation without a kernel takes the unfused step: the same kernels with f =
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -126,17 +125,10 @@ class Network:
         passed = self.forward(inputs)
         backprop, cost = self._buffers(len(inputs)), np.empty(len(inputs))
         costs.cost_and_gradient(self._cost_code, passed.preactivations[-1], y, cost, backprop[-1])
-        with single_threaded_blas():
-            for layer in range(len(self.weights) - 1, 0, -1):
-                s, z, d = (
-                    passed.preactivations[layer - 1],
-                    passed.activations[layer - 1],
-                    backprop[layer - 1],
-                )
-                dense.backward(
-                    backprop[layer], self.weights[layer], s, z, self._code, d, num_threads(), self._parameter
-                )
-                self._unfused_derivative(s, d)
+        for layer in range(len(self.weights) - 1, 0, -1):
+            s, z, d = passed.preactivations[layer - 1], passed.activations[layer - 1], backprop[layer - 1]
+            dense.backward(backprop[layer], self.weights[layer], s, z, self._code, d, num_threads(), self._parameter)
+            self._unfused_derivative(s, d)
         return BackwardPass(passed.inputs, passed.preactivations, passed.activations, cost, backprop)
 
     def gradients(self, x: npt.ArrayLike, labels: npt.ArrayLike) -> Gradients:
@@ -156,12 +148,13 @@ class Network:
         learning_rate: float,
         *,
         momentum: float = 0.0,
+        nesterov: bool = False,
         l2: float = 0.0,
     ) -> float:
         """Take one step of gradient descent on the batch-mean cost, in place, and return that cost.
 
-        W <- (1 - learning_rate l2) W - learning_rate dC/dW, or through a velocity where momentum is not 0;
-        biases do not decay. No weight gradient is stored.
+        W <- (1 - learning_rate l2) W - learning_rate dC/dW, or through a velocity, classical or Nesterov's, where
+        momentum is not 0 (``TrainingSpec`` has the formulas); biases do not decay. No weight gradient is stored.
 
         Raises
         ------
@@ -171,7 +164,8 @@ class Network:
         _check_step(learning_rate, momentum, l2)
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
-        return float(self._steps(inputs, y, None, len(inputs), 1, (learning_rate, momentum, l2))[0])
+        descent = learning_rate, momentum, nesterov, l2
+        return float(self._steps(inputs, y, None, len(inputs), 1, descent)[0])
 
     def train_steps(
         self,
@@ -182,6 +176,7 @@ class Network:
         batch_size: int,
         order: npt.ArrayLike | None = None,
         momentum: float = 0.0,
+        nesterov: bool = False,
         l2: float = 0.0,
     ) -> npt.NDArray[np.float64]:
         """Take as many steps as there are mini-batches, as ``train_step`` does, without Python in between.
@@ -197,6 +192,7 @@ class Network:
         order : (updates * batch_size,) int, optional
             Rows of x, mini-batch after mini-batch; by default all, as they stand.
         momentum, l2 : float
+        nesterov : bool
 
         Returns
         -------
@@ -214,7 +210,7 @@ class Network:
         if order is not None:
             order = _rows(order, len(inputs))
         updates = _count_updates(len(inputs) if order is None else len(order), batch_size)
-        return self._steps(inputs, y, order, int(batch_size), updates, (learning_rate, momentum, l2))
+        return self._steps(inputs, y, order, int(batch_size), updates, (learning_rate, momentum, nesterov, l2))
 
     def _steps(
         self,
@@ -223,74 +219,68 @@ class Network:
         order: Labels | None,
         batch_size: int,
         updates: int,
-        descent: tuple[float, float, float],
+        descent: tuple[float, float, bool, float],
     ) -> npt.NDArray[np.float64]:
-        """Take steps on arguments that have been checked; ``descent`` is learning rate, momentum and l2."""
-        learning_rate, momentum, l2 = descent
+        """Take steps on arguments that have been checked; ``descent`` is learning rate, momentum, nesterov and l2."""
+        learning_rate, momentum, nesterov, l2 = descent
         if momentum:
             self._allocate_velocities()
         work, found = self._workspace(batch_size), np.empty(updates)
-        rate, decay = learning_rate / batch_size, learning_rate * l2
+        rule = learning_rate / batch_size, learning_rate * l2, momentum, bool(nesterov)
         if self._fused:
             work.steps.set_velocities(self._weight_velocities, self._bias_velocities)
-            with single_threaded_blas() if batch_size > dense.WITHOUT_BLAS else nullcontext():
-                done = work.steps.run(inputs, labels, order, rate, decay, momentum, num_threads(), found)
+            done = work.steps.run(inputs, labels, order, *rule, num_threads(), found)
             return found[:done]
         for update in range(updates):
             rows = slice(update * batch_size, (update + 1) * batch_size)
             chosen = rows if order is None else order[rows]
-            found[update] = self._unfused_step(work, inputs[chosen], labels[chosen], rate, decay, momentum)
+            found[update] = self._unfused_step(work, inputs[chosen], labels[chosen], rule)
             if not np.isfinite(found[update]):
                 return found[: update + 1]
         return found
 
     def _unfused_step(
-        self, work: _Workspace, inputs: Array, labels: Labels, rate: float, decay: float, momentum: float
+        self, work: _Workspace, inputs: Array, labels: Labels, rule: tuple[float, float, float, bool]
     ) -> float:
         """Take one step, f and f' by NumPy."""
         work.inputs[...] = inputs
         self._run_forward(work.inputs, work.preactivations, work.activations)
         cost = work.steps.costs
         costs.cost_and_gradient(self._cost_code, work.preactivations[-1], labels, cost, work.backprop[-1])
-        self._run_backward_update(work, rate, decay, momentum)
+        self._run_backward_update(work, rule)
         return float(cost.mean())
 
-    def _run_backward_update(self, work: _Workspace, rate: float, decay: float, momentum: float) -> None:
-        threads = num_threads()
-        with single_threaded_blas():
-            for layer in range(len(self.weights) - 1, -1, -1):
-                s = work.preactivations[layer - 1] if layer else None
-                z = work.activations[layer - 1] if layer else work.inputs
-                d = work.backprop[layer - 1] if layer else None
-                dense.backward_update(
-                    work.backprop[layer],
-                    self.weights[layer],
-                    self.biases[layer],
-                    s,
-                    z,
-                    self._code,
-                    d,
-                    self._weight_velocities[layer],
-                    self._bias_velocities[layer],
-                    rate,
-                    decay,
-                    momentum,
-                    threads,
-                    self._parameter,
-                )
-                if s is not None and d is not None:
-                    self._unfused_derivative(s, d)
+    def _run_backward_update(self, work: _Workspace, rule: tuple[float, float, float, bool]) -> None:
+        for layer in range(len(self.weights) - 1, -1, -1):
+            s = work.preactivations[layer - 1] if layer else None
+            z = work.activations[layer - 1] if layer else work.inputs
+            d = work.backprop[layer - 1] if layer else None
+            dense.backward_update(
+                work.backprop[layer],
+                self.weights[layer],
+                self.biases[layer],
+                s,
+                z,
+                self._code,
+                d,
+                self._weight_velocities[layer],
+                self._bias_velocities[layer],
+                *rule,
+                num_threads(),
+                self._parameter,
+            )
+            if s is not None and d is not None:
+                self._unfused_derivative(s, d)
 
     def _run_forward(self, inputs: Array, s: list[Array], z: list[Array]) -> None:
         """Fill s of every layer and z of every hidden one."""
         below, threads, last = inputs, num_threads(), len(self.weights) - 1
-        with single_threaded_blas():
-            for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-                code, out = (self._code, z[layer]) if layer < last else (LINEAR, s[layer])
-                dense.forward(below, weight, bias, code, s[layer], out, threads, self._parameter)
-                if layer < last and not self._fused:
-                    z[layer][...] = self._activation.function(s[layer])
-                below = z[layer]
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            code, out = (self._code, z[layer]) if layer < last else (LINEAR, s[layer])
+            dense.forward(below, weight, bias, code, s[layer], out, threads, self._parameter)
+            if layer < last and not self._fused:
+                z[layer][...] = self._activation.function(s[layer])
+            below = z[layer]
 
     def _unfused_derivative(self, s: Array, d: Array) -> None:
         if not self._fused:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.kernels import dense
-from glorotlab.threads import num_threads, single_threaded_blas
+from glorotlab.threads import num_threads
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -56,8 +56,7 @@ class BackwardPass(ForwardPass):
         """Return dC/dW of the batch-mean cost for the matrix with index ``layer``, shape (fan_in, fan_out); eq. 3."""
         below, d = self.below(layer), self.backprop[layer]
         out = np.empty((below.shape[1], d.shape[1]), dtype=d.dtype)
-        with single_threaded_blas():
-            dense.weight_gradient(d, below, out, 1 / len(d), num_threads())
+        dense.weight_gradient(d, below, out, 1 / len(d), num_threads())
         return out
 
     def bias_gradient(self, layer: int) -> Array:

@@ -25,7 +25,10 @@ class TrainingSpec(Spec):
     learning_rate : float
         Applied to the batch-mean gradient.
     momentum : float
-        Classical momentum: v <- momentum v - learning_rate gradient, theta <- theta + v. 0 is plain descent.
+        Of a velocity, v <- momentum v - learning_rate gradient, theta <- theta + v; 0 is plain descent.
+    nesterov : bool
+        With momentum the gradient is then that of the place it is about to lead to (Sutskever, Martens, Dahl & Hinton
+        2013): theta <- theta + momentum v - learning_rate gradient, of the new v, where theta stands for that place.
     l2 : float
         The cost gains (l2 / 2) |W|^2; biases do not decay. Nielsen's lambda / n.
     batch_order : str
@@ -41,6 +44,7 @@ class TrainingSpec(Spec):
     batch_size: int = Field(default=10, ge=1, le=10**6)
     learning_rate: float = Field(default=0.05, ge=0, le=1e6)
     momentum: float = Field(default=0.0, ge=0, lt=1)
+    nesterov: bool = False
     l2: float = Field(default=0.0, ge=0, le=1e3)
     batch_order: Literal["sequential", "shuffled"] = "shuffled"
     validation_every: int = Field(default=0, ge=0)

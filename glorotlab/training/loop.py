@@ -217,6 +217,7 @@ class _Loop:
             batch_size=training.batch_size,
             order=order,
             momentum=training.momentum,
+            nesterov=training.nesterov,
             l2=training.l2,
         )
         self._within = max(1, int(len(costs) * self.seconds / max(time.monotonic() - started, 1e-9)))
