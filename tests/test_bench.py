@@ -3,6 +3,8 @@
 No test looks at a time: where times matter they are given.
 """
 
+import contextlib
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -21,6 +23,7 @@ from glorotlab.benchmarking.bench import Benchmark
 from glorotlab.benchmarking.cases import GROUPS, Case, cases_of, groups_of
 from glorotlab.benchmarking.cpus import cpus, limited_cpus
 from glorotlab.benchmarking.figure import draw_costs
+from glorotlab.benchmarking.levels import other_levels, simd_level
 from glorotlab.benchmarking.peers.numpy_step import NumpyNetwork
 from glorotlab.benchmarking.peers.peer import Peer
 from glorotlab.benchmarking.roofline import Roofline, cache_levels, measure_roofline
@@ -378,10 +381,8 @@ def test_the_better_of_two_rooflines():
 
 @pytest.fixture(params=simd.LEVELS)
 def level(request):
-    before = simd.get_level()
-    simd.set_level(request.param)
-    yield request.param
-    simd.set_level(before)
+    with simd_level(request.param):
+        yield request.param
 
 
 BYTES = {"sse2": 16, "neon": 16, "avx2": 32, "avx512": 64}
@@ -516,6 +517,35 @@ def test_the_roofline_alone(capsys):
     assert ("float32" in out, "float64" in out, "ms a step" in out) == (True, True, False)
 
 
+def test_every_level_of_the_machine_is_timed(capsys, monkeypatch):
+    """Each side trains at its own level, and each level has a roofline; the one in use comes first."""
+    seen, inner, before = [], Network.train_steps, simd.get_level()
+
+    def observed(self, *arguments, **options):
+        seen.append((id(self), simd.get_level()))
+        return inner(self, *arguments, **options)
+
+    monkeypatch.setattr(Network, "train_steps", observed)
+    monkeypatch.setitem(GROUPS, "levels", (dataclasses.replace(SMALL, every_level=True),))
+    assert main(["bench", "levels", "--rounds", "1", "--threads", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    levels = [before, *reversed([name for name in simd.LEVELS if name != before])]
+    assert [side["name"] for side in found["cases"][0]["sides"]] == [OWN, *(f"{OWN}_{name}" for name in levels[1:])]
+    assert [each["simd"] for each in found["rooflines"]] == levels
+    assert [name for _, name in dict.fromkeys(seen)] == levels, "one level a network"
+    assert (found["machine"]["simd"], simd.get_level()) == (before, before)
+    assert (found["cases"][0]["every_level"], found["peers"]) == (True, {})
+
+
+def test_a_level_is_left_on_errors():
+    before = simd.get_level()
+    with contextlib.suppress(ZeroDivisionError), simd_level(simd.LEVELS[0]):
+        assert simd.get_level() == simd.LEVELS[0]
+        assert simd.LEVELS[0] not in other_levels()
+        raise ZeroDivisionError
+    assert simd.get_level() == before
+
+
 def test_a_missing_peer_is_said(small, capsys, monkeypatch):
     absent = Peer("absent", "no_such_package_here", NumpyNetwork, NUMPY.limited)
     monkeypatch.setattr(peers, "all_peers", lambda: {"absent": absent, "numpy": NUMPY})
@@ -545,7 +575,10 @@ def test_ctrl_c_keeps_what_has_been_timed(small, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["papers"], "unknown benchmark 'papers': allowed are paper, widths, depths, nielsen, float64, roofline"),
+        (
+            ["papers"],
+            "unknown benchmark 'papers': allowed are paper, widths, depths, nielsen, float64, levels",
+        ),
         (["--peers", "numpy,tensorflow"], "unknown peer 'tensorflow': allowed are jax, jax_scan, numpy, torch"),
         (["--threads", "0"], "--threads 0: allowed are 1 to"),
         (["--threads", "1025"], "--threads 1025: allowed are 1 to"),
@@ -564,7 +597,7 @@ def test_bad_input_is_one_line(arguments, said, capsys, monkeypatch):
 
 
 def test_the_picture_has_labelled_axes_and_the_bound():
-    found = Benchmark([NUMPY], {(count, "float32"): ROOFLINE for count in (1, 2)})
+    found = Benchmark([NUMPY], {(count, "float32", simd.get_level()): ROOFLINE for count in (1, 2)})
     cases = [SMALL, Case("20,40,5", 4), Case("20,40,5", 99)]
     names = ["glorotlab", "numpy"]
     found.timings = [summary(case, count, names, [[1, 2], [2, 3]]) for count in (1, 2) for case in cases]

@@ -18,15 +18,15 @@ MARKERS = "osD^vP"
 def draw_costs(found: Benchmark) -> Figure:
     """Draw milliseconds a step of every side against the weights, one panel for each number of threads.
 
-    Only cases of the batch and dtype that most cases have are drawn, which the title names. Bars are the quartiles of
-    the ratio to glorotlab, times glorotlab's median.
+    Only cases of the batch and dtype that most cases have are drawn, which the title names, and none of all SIMD levels
+    unless there are no others. Bars are the quartiles of the ratio to glorotlab, times glorotlab's median.
 
     Parameters
     ----------
     found : Benchmark
         With one case timed at least.
     """
-    timings = found.timings
+    timings = [each for each in found.timings if not each.case.every_level] or found.timings
     (batch, dtype), _ = Counter((each.case.batch, each.case.dtype) for each in timings).most_common(1)[0]
     chosen = [each for each in timings if (each.case.batch, each.case.dtype) == (batch, dtype)]
     threads = sorted({each.threads for each in chosen})

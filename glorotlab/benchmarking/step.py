@@ -13,8 +13,10 @@ import numpy as np
 from glorotlab.benchmarking import ROUNDS
 from glorotlab.benchmarking.cases import Case
 from glorotlab.benchmarking.cpus import limited_cpus
+from glorotlab.benchmarking.levels import other_levels, simd_level
 from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, StepByStep, TrainingSteps
 from glorotlab.errors import GlorotlabError
+from glorotlab.kernels import simd
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.threads import num_threads, set_num_threads
@@ -79,11 +81,11 @@ class CaseTiming:
 
 
 class OwnSteps:
-    """glorotlab's network as a side: a block of steps is one call, as training makes it."""
+    """glorotlab's network as a side: a block of steps is one call, as training makes it, at a SIMD level."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, level: str) -> None:
         self.network, self.weights, self.biases = network, network.weights, network.biases
-        self._order = np.empty(0, np.int64)
+        self._level, self._order = level, np.empty(0, np.int64)
 
     def prepare(self, x: Array, labels: Labels) -> tuple[Array, Labels]:
         """Return the batch as it is."""
@@ -93,7 +95,8 @@ class OwnSteps:
         """Take as many steps in one call, each on all rows of x."""
         if len(self._order) != count * len(x):  # made in the first block of so many steps, which is not the one timed
             self._order = np.tile(np.arange(len(x)), count)
-        costs = self.network.train_steps(x, labels, learning_rate, batch_size=len(x), order=self._order)
+        with simd_level(self._level):
+            costs = self.network.train_steps(x, labels, learning_rate, batch_size=len(x), order=self._order)
         return float(costs[-1])
 
 
@@ -164,10 +167,15 @@ def limited(threads: int, peers: Sequence[Peer]) -> Iterator[None]:
 
 
 def build_sides(case: Case, peers: Sequence[Peer]) -> dict[str, TrainingSteps]:
-    """Return glorotlab's network, twice, and every peer's copy of it by name."""
-    network, same = (Network(case.spec, dtype=case.dtype) for _ in range(2))
-    copies = {peer.name: peer.build(network, case.batch) for peer in peers}
-    return {OWN: OwnSteps(network), OWN_STEP: OwnStep(same), **copies}
+    """Return by name glorotlab's network and the copies of it that every peer, or every other SIMD level, trains."""
+
+    def network() -> Network:
+        return Network(case.spec, dtype=case.dtype)
+
+    own: dict[str, TrainingSteps] = {OWN: OwnSteps(network(), simd.get_level())}
+    if case.every_level:
+        return own | {f"{OWN}_{level}": OwnSteps(network(), level) for level in other_levels()}
+    return {**own, OWN_STEP: OwnStep(network()), **{peer.name: peer.build(network(), case.batch) for peer in peers}}
 
 
 def check_equal(sides: dict[str, TrainingSteps], x: Array, labels: Labels) -> None:
