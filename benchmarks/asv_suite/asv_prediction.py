@@ -2,7 +2,7 @@
 
 import glorotlab as gl
 
-NETWORKS = {"paper": "1024,1000x5,9", "deep": "1024,100x30,9"}
+NETWORKS = {"paper": "1024,1000x5,9", "deep": "1024,500x20,9"}
 
 
 class Prediction:
