@@ -227,7 +227,7 @@ def test_nothing_is_timed_where_the_two_disagree(monkeypatch, wrong, layers, dty
 
 @pytest.mark.parametrize("side", [OWN, OWN_STEP, "numpy"])
 def test_nothing_is_timed_where_a_block_is_a_step_short(monkeypatch, side):
-    """The first block of one step is right, the second of two is not."""
+    """The first block of one step is right, the second of five is not."""
     monkeypatch.setattr(step, "_seconds", None)
     owner = {OWN: step.OwnSteps, OWN_STEP: step.OwnStep, "numpy": NumpyNetwork}[side]
     inner = owner.train_steps
