@@ -1,8 +1,10 @@
-"""The benchmark: peers take the step the network takes, nothing is timed where they disagree, work is counted right.
+"""The benchmark: peers take the steps the network takes, nothing is timed where they disagree, work is counted right.
 
 No test looks at a time: where times matter they are given.
 """
 
+import contextlib
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -21,10 +23,20 @@ from glorotlab.benchmarking.bench import Benchmark
 from glorotlab.benchmarking.cases import GROUPS, Case, cases_of, groups_of
 from glorotlab.benchmarking.cpus import cpus, limited_cpus
 from glorotlab.benchmarking.figure import draw_costs
+from glorotlab.benchmarking.levels import other_levels, simd_level
 from glorotlab.benchmarking.peers.numpy_step import NumpyNetwork
 from glorotlab.benchmarking.peers.peer import Peer
 from glorotlab.benchmarking.roofline import Roofline, cache_levels, measure_roofline
-from glorotlab.benchmarking.step import batch_of, build_sides, check_equal, limited, summary, time_case
+from glorotlab.benchmarking.step import (
+    OWN,
+    OWN_STEP,
+    batch_of,
+    build_sides,
+    check_equal,
+    limited,
+    summary,
+    time_case,
+)
 from glorotlab.cli import main
 from glorotlab.errors import GlorotlabError, UnknownNameError
 from glorotlab.kernels import roofline as loops
@@ -108,15 +120,33 @@ def test_every_peer_takes_the_same_steps(name, dtype):
         assert all((a == b).all() for a, b in zip(before, after, strict=True)), "its weights are its own"
 
 
-def test_jax_updates_its_weights_where_they_stand():
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
+@pytest.mark.parametrize("name", [OWN, OWN_STEP, *(name for name in peers.all_peers() if name != "torch_compile")])
+def test_a_block_is_as_many_steps(name):
+    """Five steps in one block, then two in another, against the same taken one by one."""
+    own = name in (OWN, OWN_STEP)
+    some = [] if own else [peer_or_skip(name)]
+    with limited(1, some):
+        network, side = Network(SMALL.spec), build_sides(SMALL, some)[name]
+        x, labels = batch_of(SMALL.spec, SMALL.batch, "float32")
+        batch = side.prepare(x, labels)
+        for count in (5, 2):
+            cost = [network.train_step(x, labels, 0.5) for _ in range(count)][-1]
+            assert float(side.train_steps(*batch, 0.5, count)) == pytest.approx(cost, rel=1e-4)
+        for ours, theirs in zip(network.weights, side.weights, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["jax", "jax_scan"])
+def test_jax_updates_its_weights_where_they_stand(name):
     """A donated buffer is gone after the step; one that anyone still looks at would be copied."""
-    peer = peer_or_skip("jax")
+    peer = peer_or_skip(name)
     with limited(1, [peer]):
         side = peer.build(Network(SMALL.spec), SMALL.batch)
         batch = side.prepare(*batch_of(SMALL.spec, SMALL.batch, "float32"))
         kept = side.weights
         old = side._parameters
-        float(side.train_step(*batch, 0.1))
+        float(side.train_steps(*batch, 0.1, 2))
         assert all(array.is_deleted() for pair in old for array in pair)
         assert all(np.isfinite(weight).all() for weight in kept)
 
@@ -133,8 +163,9 @@ def test_a_peer_that_is_not_installed_is_named(monkeypatch):
 def test_peers_are_chosen_by_name():
     assert [peer.name for peer in peers.chosen_peers(["numpy", "numpy"])] == ["numpy"]
     assert peers.chosen_peers([]) == ()
-    assert {"numpy", "torch", "torch_fused", "torch_compile", "jax"} <= {p.name for p in peers.chosen_peers()}
-    with pytest.raises(UnknownNameError, match="unknown peer 'nunpy': allowed are jax, numpy, torch"):
+    known = {"numpy", "torch", "torch_fused", "torch_compile", "jax", "jax_scan"}
+    assert known <= {peer.name for peer in peers.chosen_peers()}
+    with pytest.raises(UnknownNameError, match="unknown peer 'nunpy': allowed are jax, jax_scan, numpy, torch"):
         peers.chosen_peers(["nunpy"])
 
 
@@ -180,12 +211,30 @@ def other_cost(self, x, labels, learning_rate, inner=Network.train_step):
 @pytest.mark.parametrize("layers", ["20,30,25,5", "1024,200x5,9"])
 @pytest.mark.parametrize("wrong", [still, twice, without_biases, without_first_layer, other_cost])
 def test_nothing_is_timed_where_the_two_disagree(monkeypatch, wrong, layers, dtype):
+    """Steps in one call and one by one are wrong alike."""
+
+    def wrong_steps(self, x, labels, learning_rate, *, batch_size, order):
+        return [wrong(self, x, labels, learning_rate) for _ in range(len(order) // batch_size)]
+
     monkeypatch.setattr(Network, "train_step", wrong)
+    monkeypatch.setattr(Network, "train_steps", wrong_steps)
     monkeypatch.setattr(step, "_seconds", None)
     threads.set_num_threads(3)
     with pytest.raises(GlorotlabError, match="glorotlab and numpy disagree on a training step: nothing to time"):
         time_case(Case(layers, 4, dtype), 1, [NUMPY])
     assert threads.num_threads() == 3
+
+
+@pytest.mark.parametrize("side", [OWN, OWN_STEP, "numpy"])
+def test_nothing_is_timed_where_a_block_is_a_step_short(monkeypatch, side):
+    """The first block of one step is right, the second of five is not."""
+    monkeypatch.setattr(step, "_seconds", None)
+    owner = {OWN: step.OwnSteps, OWN_STEP: step.OwnStep, "numpy": NumpyNetwork}[side]
+    inner = owner.train_steps
+    monkeypatch.setattr(owner, "train_steps", lambda self, x, y, rate, count: inner(self, x, y, rate, (count + 1) // 2))
+    other = OWN_STEP if side == OWN else side
+    with pytest.raises(GlorotlabError, match=f"glorotlab and {other} disagree on a training step: nothing to time"):
+        time_case(SMALL, 1, [NUMPY])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -201,10 +250,34 @@ def test_rounding_is_no_disagreement(layers, batch, dtype):
 
 def test_sides_are_timed_in_turn_and_each_round_begins_with_another(monkeypatch):
     seen = []
-    monkeypatch.setattr(step, "_seconds", lambda run, warm_up: seen.append(run()) or float(len(seen)))
-    times = step._rounds([lambda name=name: name for name in "abc"], 4, 0.0)
+    monkeypatch.setattr(step, "_seconds", lambda block, warm_up: seen.append(block(1)) or float(len(seen)))
+    times = step._rounds([lambda count, name=name: name for name in "abc"], 4, 0.0)
     assert "".join(seen) == "abcbcacababc"
     assert times == [[1, 2, 3], [6, 4, 5], [8, 9, 7], [10, 11, 12]]
+
+
+@pytest.mark.parametrize(
+    ("costs", "warm_up", "expected", "blocks"),
+    [
+        (0.001, 0.0, 0.001, [3, 6, 12, 24, 48, 96]),  # half of BLOCK is 0.05 s
+        (0.001, 0.5, 0.001, [3, 6, 12, 24, 48] + 6 * [96]),  # the last begins at 0.573 s
+        (0.04, 0.3, 0.04, [3, 3, 3, 3]),
+        (2.0, 0.3, 2.0, [3, 3]),
+    ],
+)
+def test_a_block_is_timed_once_it_is_long_enough_and_the_side_warm(monkeypatch, costs, warm_up, expected, blocks):
+    """A clock that only steps move."""
+    now, taken = [0.0], []
+
+    def block(count):
+        taken.append(count)
+        now[0] += costs * count
+        return 0.0
+
+    monkeypatch.setattr(step, "BLOCK", 0.1)
+    monkeypatch.setattr(step.time, "perf_counter", lambda: now[0])
+    assert step._seconds(block, warm_up) == pytest.approx(expected)
+    assert taken == blocks
 
 
 def test_medians_and_paired_ratios():
@@ -308,10 +381,8 @@ def test_the_better_of_two_rooflines():
 
 @pytest.fixture(params=simd.LEVELS)
 def level(request):
-    before = simd.get_level()
-    simd.set_level(request.param)
-    yield request.param
-    simd.set_level(before)
+    with simd_level(request.param):
+        yield request.param
 
 
 BYTES = {"sse2": 16, "neon": 16, "avx2": 32, "avx512": 64}
@@ -418,7 +489,7 @@ def test_json_has_every_number(small, capsys):
         "groups": ["paper"],
     }
     assert (first["weights"], first["flops"], first["bytes"]) == (SMALL.weights, SMALL.flops, SMALL.bytes)
-    assert [side["name"] for side in first["sides"]] == ["glorotlab", "numpy"]
+    assert [side["name"] for side in first["sides"]] == ["glorotlab", "glorotlab_step", "numpy"]
     for side in first["sides"]:
         assert side["roofline_share"] == pytest.approx(first["bound"] / side["seconds"])
         assert side["ratio_low"] <= side["ratio"] <= side["ratio_high"]
@@ -446,6 +517,35 @@ def test_the_roofline_alone(capsys):
     assert ("float32" in out, "float64" in out, "ms a step" in out) == (True, True, False)
 
 
+def test_every_level_of_the_machine_is_timed(capsys, monkeypatch):
+    """Each side trains at its own level, and each level has a roofline; the one in use comes first."""
+    seen, inner, before = [], Network.train_steps, simd.get_level()
+
+    def observed(self, *arguments, **options):
+        seen.append((id(self), simd.get_level()))
+        return inner(self, *arguments, **options)
+
+    monkeypatch.setattr(Network, "train_steps", observed)
+    monkeypatch.setitem(GROUPS, "levels", (dataclasses.replace(SMALL, every_level=True),))
+    assert main(["bench", "levels", "--rounds", "1", "--threads", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    levels = [before, *reversed([name for name in simd.LEVELS if name != before])]
+    assert [side["name"] for side in found["cases"][0]["sides"]] == [OWN, *(f"{OWN}_{name}" for name in levels[1:])]
+    assert [each["simd"] for each in found["rooflines"]] == levels
+    assert [name for _, name in dict.fromkeys(seen)] == levels, "one level a network"
+    assert (found["machine"]["simd"], simd.get_level()) == (before, before)
+    assert (found["cases"][0]["every_level"], found["peers"]) == (True, {})
+
+
+def test_a_level_is_left_on_errors():
+    before = simd.get_level()
+    with contextlib.suppress(ZeroDivisionError), simd_level(simd.LEVELS[0]):
+        assert simd.get_level() == simd.LEVELS[0]
+        assert simd.LEVELS[0] not in other_levels()
+        raise ZeroDivisionError
+    assert simd.get_level() == before
+
+
 def test_a_missing_peer_is_said(small, capsys, monkeypatch):
     absent = Peer("absent", "no_such_package_here", NumpyNetwork, NUMPY.limited)
     monkeypatch.setattr(peers, "all_peers", lambda: {"absent": absent, "numpy": NUMPY})
@@ -454,7 +554,7 @@ def test_a_missing_peer_is_said(small, capsys, monkeypatch):
     assert err == "absent is left out: no_such_package_here is not installed\n"
     found = json.loads(out)
     assert (found["peers"]["absent"], found["missing"]) == (None, {"absent": "no_such_package_here is not installed"})
-    assert [side["name"] for side in found["cases"][0]["sides"]] == ["glorotlab", "numpy"]
+    assert [side["name"] for side in found["cases"][0]["sides"]] == ["glorotlab", "glorotlab_step", "numpy"]
 
 
 def test_ctrl_c_keeps_what_has_been_timed(small, capsys, monkeypatch):
@@ -475,8 +575,11 @@ def test_ctrl_c_keeps_what_has_been_timed(small, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["papers"], "unknown benchmark 'papers': allowed are paper, widths, depths, nielsen, float64, roofline"),
-        (["--peers", "numpy,tensorflow"], "unknown peer 'tensorflow': allowed are jax, numpy, torch"),
+        (
+            ["papers"],
+            "unknown benchmark 'papers': allowed are paper, widths, depths, nielsen, float64, levels",
+        ),
+        (["--peers", "numpy,tensorflow"], "unknown peer 'tensorflow': allowed are jax, jax_scan, numpy, torch"),
         (["--threads", "0"], "--threads 0: allowed are 1 to"),
         (["--threads", "1025"], "--threads 1025: allowed are 1 to"),
         (["--rounds", "0"], "--rounds 0: allowed are whole numbers from 1"),
@@ -494,7 +597,7 @@ def test_bad_input_is_one_line(arguments, said, capsys, monkeypatch):
 
 
 def test_the_picture_has_labelled_axes_and_the_bound():
-    found = Benchmark([NUMPY], {(count, "float32"): ROOFLINE for count in (1, 2)})
+    found = Benchmark([NUMPY], {(count, "float32", simd.get_level()): ROOFLINE for count in (1, 2)})
     cases = [SMALL, Case("20,40,5", 4), Case("20,40,5", 99)]
     names = ["glorotlab", "numpy"]
     found.timings = [summary(case, count, names, [[1, 2], [2, 3]]) for count in (1, 2) for case in cases]
@@ -505,8 +608,11 @@ def test_the_picture_has_labelled_axes_and_the_bound():
         "2 threads, batch 4, float32",
     )
     for ax in figure.axes:
-        assert (ax.get_xlabel(), ax.get_ylabel()) == ("weights", "time of a training step (ms)")
-        assert [text.get_text() for text in ax.get_legend().get_texts()][-2:] == names
+        assert ax.get_xlabel() == "weights"
+        assert ax.get_legend() is None
+    assert (one.get_ylabel(), two.get_ylabel()) == ("time of a training step (ms)", "")  # one scale, shared
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [*names, "roofline bound"]
     bound = next(line for line in one.lines if line.get_label() == "roofline bound")
     np.testing.assert_allclose(bound.get_xdata(), [1000, 1475])
     np.testing.assert_allclose(bound.get_ydata(), [1e3 * ROOFLINE.bound(case) for case in (cases[1], SMALL)])
@@ -515,19 +621,47 @@ def test_the_picture_has_labelled_axes_and_the_bound():
 # The asv suite
 
 
-@pytest.mark.parametrize("name", ["asv_training_step"])
-def test_the_asv_suite_runs(name, monkeypatch):
+def suite(name):
     found = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / "asv_suite" / f"{name}.py")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
+    return module
+
+
+def run(benchmark, *parameters):
+    """Do as asv does with everything that a class times; return it before it is torn down."""
+    benchmark.setup(*parameters)
+    for name in dir(benchmark):
+        if name.startswith("time_"):
+            getattr(benchmark, name)(*parameters)
+    getattr(benchmark, "teardown", lambda *_: None)(*parameters)
+    return benchmark
+
+
+def test_the_asv_suite_trains(monkeypatch):
+    module = suite("asv_training")
     monkeypatch.setitem(module.CASES, "small", SMALL)
-    timed = module.TrainingStep()
-    timed.setup("small", 1)
-    before = timed.network.weights[0].copy()
-    timed.time_step("small", 1)
-    assert (timed.network.weights[0] != before).any()
-    timed.teardown("small", 1)
-    assert module.TrainingStep.params == (list(map(str, cases_of())), module.THREADS)
+    trained = run(module.Training(), "small", 1).network
+    same = Network(SMALL.spec)
+    costs = [same.train_step(*batch_of(SMALL.spec, SMALL.batch, "float32"), step.LEARNING_RATE) for _ in range(20)]
+    assert costs[-1] < costs[0]
+    np.testing.assert_allclose(trained.weights[0], same.weights[0], rtol=0, atol=1e-6)
+    plain = [str(case) for case in cases_of() if not case.every_level]
+    assert module.Training.params == (plain, module.THREADS)
     assert module.Roofline().track_peak("float32", 1) > 0
+
+
+def test_the_asv_suite_runs():
+    kernels, prediction = suite("asv_kernels"), suite("asv_prediction")
+    run(kernels.Forward(), "784,30,30,10", 10)
+    assert (run(kernels.Shapeset()).x != 0).any()
+    for name in kernels.Activations.params[0]:
+        assert np.isfinite(run(kernels.Activations(), name, "float32").z).all()
+    for network in prediction.NETWORKS:
+        run(prediction.Prediction(), network, "relu")
+
+
+def test_the_asv_suite_is_where_its_settings_say():
     settings = json.loads((ROOT / "benchmarks" / "asv.conf.json").read_text())
-    assert (ROOT / "benchmarks" / settings["benchmark_dir"]).is_dir()
+    names = {path.stem for path in (ROOT / "benchmarks" / settings["benchmark_dir"]).glob("asv_*.py")}
+    assert names == {"asv_training", "asv_kernels", "asv_prediction"}

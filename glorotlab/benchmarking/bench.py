@@ -15,6 +15,7 @@ from glorotlab import __version__
 from glorotlab.benchmarking import ROUNDS
 from glorotlab.benchmarking.cases import Case, groups_of
 from glorotlab.benchmarking.cpus import cpus, limited_cpus
+from glorotlab.benchmarking.levels import other_levels, simd_level
 from glorotlab.benchmarking.peers import Peer
 from glorotlab.benchmarking.roofline import Roofline, cache_levels, measure_roofline
 from glorotlab.benchmarking.step import CaseTiming, time_case
@@ -33,14 +34,14 @@ class Benchmark:
     peers : sequence of Peer
         Asked for; those that cannot run here are named in ``missing``.
     rooflines : dict of Roofline
-        By threads and dtype; each the best of all its measurements.
+        By threads, dtype and SIMD level; each the best of all its measurements.
     timings : list of CaseTiming
     complete : bool
         Whether every case was timed.
     """
 
     peers: Sequence[Peer]
-    rooflines: dict[tuple[int, str], Roofline] = field(default_factory=dict)
+    rooflines: dict[tuple[int, str, str], Roofline] = field(default_factory=dict)
     timings: list[CaseTiming] = field(default_factory=list)
     complete: bool = False
 
@@ -83,22 +84,24 @@ class Benchmark:
         check(threads, rounds)
         for count in threads:
             for dtype in DTYPES if not cases else ():
-                self._measure_roofline(count, dtype)
+                self._measure_roofline(count, dtype, simd.get_level())
             for case in cases:
                 progress(len(self.timings), len(threads) * len(cases))
-                self._measure_roofline(count, case.dtype)
+                for level in (simd.get_level(), *(other_levels() if case.every_level else ())):
+                    self._measure_roofline(count, case.dtype, level)
                 self.timings.append(time_case(case, count, self.runnable, rounds=rounds))
                 gc.collect()  # the peers' copies of the network
         self.complete = True
 
-    def _measure_roofline(self, threads: int, dtype: str) -> None:
-        with limited_cpus(threads):
+    def _measure_roofline(self, threads: int, dtype: str, level: str) -> None:
+        with limited_cpus(threads), simd_level(level):
             found = measure_roofline(threads, dtype)
-        self.rooflines[threads, dtype] = found.best(self.rooflines.get((threads, dtype), found))
+        key = threads, dtype, level
+        self.rooflines[key] = found.best(self.rooflines.get(key, found))
 
     def bound(self, timing: CaseTiming) -> float:
-        """Return the roofline's bound of a case that was timed, seconds a step."""
-        return self.rooflines[timing.threads, timing.case.dtype].bound(timing.case)
+        """Return the bound of a case that was timed, by the roofline at the SIMD level in use, seconds a step."""
+        return self.rooflines[timing.threads, timing.case.dtype, simd.get_level()].bound(timing.case)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values; times in seconds, rates a second."""

@@ -23,11 +23,14 @@ class Case:
     batch : int
     dtype : str
         ``float32`` or ``float64``.
+    every_level : bool
+        Time glorotlab at every SIMD level of this machine, in place of its peers.
     """
 
     layers: str
     batch: int = 10
     dtype: str = "float32"
+    every_level: bool = False
 
     @cached_property
     def spec(self) -> NetworkSpec:
@@ -60,7 +63,7 @@ class Case:
         return 3 * self.weight_bytes
 
     def __str__(self) -> str:
-        return f"{self.layers}, batch {self.batch}, {self.dtype}"
+        return f"{self.layers}, batch {self.batch}, {self.dtype}" + ", every level" * self.every_level
 
 
 GROUPS: dict[str, tuple[Case, ...]] = {
@@ -69,6 +72,7 @@ GROUPS: dict[str, tuple[Case, ...]] = {
     "depths": tuple(Case(f"1024,1000x{depth},10") for depth in (1, 2, 5, 10, 20)),
     "nielsen": (Case("784,30,30,10"),),
     "float64": (Case(PAPER, dtype="float64"),),
+    "levels": (Case(PAPER, every_level=True),),
     "roofline": (),
 }
 """Cases by group. 4,000 units have two hidden layers, so that the widths end at the depths' 2e7 weights."""

@@ -10,40 +10,44 @@ from matplotlib.figure import Figure
 
 from glorotlab.benchmarking.bench import Benchmark
 from glorotlab.benchmarking.step import CaseTiming
-from glorotlab.plotting.style import OKABE_ITO, finish, new_figure
+from glorotlab.plotting.style import OKABE_ITO, finish, log_ticks, new_figure
 
-MARKERS = "osD^vP"
+MARKERS = "osD^vPX*"
+"""As many as colours: one of each for every side that there is."""
 
 
 def draw_costs(found: Benchmark) -> Figure:
     """Draw milliseconds a step of every side against the weights, one panel for each number of threads.
 
-    Only cases of the batch and dtype that most cases have are drawn, which the title names. Bars are the quartiles of
-    the ratio to glorotlab, times glorotlab's median.
+    Only cases of the batch and dtype that most cases have are drawn, which the title names, and none of all SIMD levels
+    unless there are no others. Bars are the quartiles of the ratio to glorotlab, times glorotlab's median.
 
     Parameters
     ----------
     found : Benchmark
         With one case timed at least.
     """
-    timings = found.timings
+    timings = [each for each in found.timings if not each.case.every_level] or found.timings
     (batch, dtype), _ = Counter((each.case.batch, each.case.dtype) for each in timings).most_common(1)[0]
     chosen = [each for each in timings if (each.case.batch, each.case.dtype) == (batch, dtype)]
     threads = sorted({each.threads for each in chosen})
-    figure = new_figure(1, len(threads), (5.5 * len(threads), 4.5), sharey=True, squeeze=False)
+    figure = new_figure(1, len(threads), (1.5 + 4.5 * len(threads), 4.5), sharey=True, squeeze=False)
     for ax, count in zip(figure.axes, threads, strict=True):
         panel = sorted((each for each in chosen if each.threads == count), key=lambda each: each.case.weights)
         _draw_panel(ax, panel, [found.bound(each) for each in panel])
         noun = "thread" if count == 1 else "threads"
         finish(ax, f"{count} {noun}, batch {batch}, {dtype}", "weights", "time of a training step (ms)")
-        ax.legend(fontsize=8, frameon=False)
+        ax.label_outer()
+    bound, *sides = zip(*figure.axes[0].get_legend_handles_labels(), strict=True)
+    handles, labels = zip(*sides, bound, strict=True)
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
     return figure
 
 
 def _draw_panel(ax: Any, panel: Sequence[CaseTiming], bounds: Sequence[float]) -> None:
     weights = [each.case.weights for each in panel]
     ax.set_xscale("log")
-    ax.set_yscale("log")
+    log_ticks(ax)
     names = dict.fromkeys(side.name for each in panel for side in each.sides)
     for index, name in enumerate(names):
         middle, low, high = [], [], []

@@ -1,4 +1,4 @@
-"""Timing of one training step: glorotlab and its peers on the same network, data and arithmetic, in turn in one run."""
+"""Timing of training steps: glorotlab and its peers on the same network, data and arithmetic, in turn in one run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import numpy as np
 from glorotlab.benchmarking import ROUNDS
 from glorotlab.benchmarking.cases import Case
 from glorotlab.benchmarking.cpus import limited_cpus
-from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, TrainingStep
+from glorotlab.benchmarking.levels import other_levels, simd_level
+from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, StepByStep, TrainingSteps
 from glorotlab.errors import GlorotlabError
+from glorotlab.kernels import simd
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.threads import num_threads, set_num_threads
 
 LEARNING_RATE = 0.01
-OWN = "glorotlab"
+OWN, OWN_STEP = "glorotlab", "glorotlab_step"
 
 WARM_UP = 0.3
 """Seconds a side runs before it is timed: another side's idle threads spin for about a tenth of one, the caches hold
@@ -28,9 +30,13 @@ the other side's weights, and a virtual CPU that was idle takes as long to come 
 """
 
 BLOCK = 0.1
-"""Seconds that are then timed, about; at least MIN_STEPS steps."""
+"""Seconds that a timed block of steps takes at most, about, and half of that at least; training calls for as many."""
 
 MIN_STEPS = 3
+"""Of a block, however long they take."""
+
+CHECKED = (1, 5)
+"""Steps of the blocks on which all sides must agree; jax_scan takes four and one of the second."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +80,39 @@ class CaseTiming:
     sides: tuple[SideTiming, ...]
 
 
-class OwnStep:
-    """glorotlab's network as a side."""
+class OwnSteps:
+    """glorotlab's network as a side: a block of steps is one call, as training makes it, at a SIMD level."""
 
-    def __init__(self, network: Network) -> None:
-        self.weights, self.biases, self.train_step = network.weights, network.biases, network.train_step
+    def __init__(self, network: Network, level: str) -> None:
+        self.network, self.weights, self.biases = network, network.weights, network.biases
+        self._level, self._order = level, np.empty(0, np.int64)
 
     def prepare(self, x: Array, labels: Labels) -> tuple[Array, Labels]:
         """Return the batch as it is."""
         return x, labels
+
+    def train_steps(self, x: Array, labels: Labels, learning_rate: float, count: int) -> float:
+        """Take as many steps in one call, each on all rows of x."""
+        if len(self._order) != count * len(x):  # made in the first block of so many steps, which is not the one timed
+            self._order = np.tile(np.arange(len(x)), count)
+        with simd_level(self._level):
+            costs = self.network.train_steps(x, labels, learning_rate, batch_size=len(x), order=self._order)
+        return float(costs[-1])
+
+
+class OwnStep(StepByStep):
+    """The same, one step a call."""
+
+    def __init__(self, network: Network) -> None:
+        self.network, self.weights, self.biases = network, network.weights, network.biases
+
+    def prepare(self, x: Array, labels: Labels) -> tuple[Array, Labels]:
+        """Return the batch as it is."""
+        return x, labels
+
+    def train_step(self, x: Array, labels: Labels, learning_rate: float) -> float:
+        """Take one step."""
+        return self.network.train_step(x, labels, learning_rate)
 
 
 def time_case(
@@ -90,8 +120,8 @@ def time_case(
 ) -> CaseTiming:
     """Time a case.
 
-    Each round takes every side in turn, beginning with another one: it runs for ``warm_up`` seconds, and its steps are
-    then timed for BLOCK of them. No side waits for a step's cost before the next step but at a block's end.
+    Each round takes every side in turn, beginning with another one: it runs for ``warm_up`` seconds, and a block of its
+    steps is then timed. No side waits for a step's cost before the next step but at a block's end.
 
     Parameters
     ----------
@@ -113,9 +143,8 @@ def time_case(
     with limited(threads, peers):
         sides = build_sides(case, peers)
         check_equal(sides, x, labels)
-        steps = {name: _step(side, x, labels) for name, side in sides.items()}
-        times = _rounds(list(steps.values()), rounds, warm_up)
-    return summary(case, threads, list(steps), times)
+        times = _rounds([_block(side, x, labels) for side in sides.values()], rounds, warm_up)
+    return summary(case, threads, list(sides), times)
 
 
 def batch_of(spec: NetworkSpec, batch: int, dtype: str) -> tuple[Array, Labels]:
@@ -137,21 +166,29 @@ def limited(threads: int, peers: Sequence[Peer]) -> Iterator[None]:
         yield
 
 
-def build_sides(case: Case, peers: Sequence[Peer]) -> dict[str, TrainingStep]:
-    """Return glorotlab's network and every peer's copy of it by name."""
-    network = Network(case.spec, dtype=case.dtype)
-    copies = {peer.name: peer.build(network, case.batch) for peer in peers}
-    return {OWN: OwnStep(network), **copies}
+def build_sides(case: Case, peers: Sequence[Peer]) -> dict[str, TrainingSteps]:
+    """Return by name glorotlab's network and the copies of it that every peer, or every other SIMD level, trains."""
+
+    def network() -> Network:
+        return Network(case.spec, dtype=case.dtype)
+
+    own: dict[str, TrainingSteps] = {OWN: OwnSteps(network(), simd.get_level())}
+    if case.every_level:
+        return own | {f"{OWN}_{level}": OwnSteps(network(), level) for level in other_levels()}
+    return {**own, OWN_STEP: OwnStep(network()), **{peer.name: peer.build(network(), case.batch) for peer in peers}}
 
 
-def check_equal(sides: dict[str, TrainingStep], x: Array, labels: Labels) -> None:
-    """Take two steps on every side: all report the same costs and move the same way, beyond what rounding explains."""
+def check_equal(sides: dict[str, TrainingSteps], x: Array, labels: Labels) -> None:
+    """Take blocks of CHECKED steps on every side.
+
+    All must report the same costs and move the same way, beyond what rounding explains.
+    """
     own = sides[OWN]
     start = [array.copy() for array in (*own.weights, *own.biases)]
-    costs = _two_costs(own, x, labels)
+    costs = _costs(own, x, labels)
     eps = np.finfo(x.dtype).eps
     for name, side in sides.items():
-        equal = name == OWN or np.allclose(costs, _two_costs(side, x, labels), rtol=1e-3, atol=0)
+        equal = name == OWN or np.allclose(costs, _costs(side, x, labels), rtol=1e-3, atol=0)
         ends = zip(start, [*own.weights, *own.biases], [*side.weights, *side.biases], strict=True)
         for old, ours, theirs in ends:
             allowed = 1e-2 * np.linalg.norm(theirs - old) + 4 * eps * np.linalg.norm(theirs)
@@ -171,36 +208,36 @@ def summary(case: Case, threads: int, names: Sequence[str], times: Any) -> CaseT
     return CaseTiming(case, threads, tuple(sides))
 
 
-def _two_costs(side: TrainingStep, x: Array, labels: Labels) -> list[float]:
-    step = _step(side, x, labels)
-    return [float(step()) for _ in range(2)]
+def _costs(side: TrainingSteps, x: Array, labels: Labels) -> list[float]:
+    """Return the last cost of each block of CHECKED steps."""
+    block = _block(side, x, labels)
+    return [float(block(count)) for count in CHECKED]
 
 
-def _step(side: TrainingStep, x: Array, labels: Labels) -> Callable[[], Any]:
+def _block(side: TrainingSteps, x: Array, labels: Labels) -> Callable[[int], Any]:
+    """Return what takes a block of so many steps on a batch."""
     batch = side.prepare(x, labels)
-    return lambda: side.train_step(*batch, LEARNING_RATE)
+    return lambda count: side.train_steps(*batch, LEARNING_RATE, count)
 
 
-def _rounds(steps: Sequence[Callable[[], Any]], rounds: int, warm_up: float) -> list[list[float]]:
+def _rounds(blocks: Sequence[Callable[[int], Any]], rounds: int, warm_up: float) -> list[list[float]]:
     """Return seconds a step of every side, one list a round."""
     times = []
     for turn in range(rounds):
-        order = [(turn + k) % len(steps) for k in range(len(steps))]
-        found = {side: _seconds(steps[side], warm_up) for side in order}
-        times.append([found[side] for side in range(len(steps))])
+        order = [(turn + k) % len(blocks) for k in range(len(blocks))]
+        found = {side: _seconds(blocks[side], warm_up) for side in order}
+        times.append([found[side] for side in range(len(blocks))])
     return times
 
 
-def _seconds(step: Callable[[], Any], warm_up: float) -> float:
-    """Warm up, waiting for each step, then time as many steps as take about BLOCK; return the seconds of one."""
-    warmed, start = 0, time.perf_counter()
-    while not warmed or time.perf_counter() - start < warm_up:
-        float(step())
-        warmed += 1
-    count = max(MIN_STEPS, round(warmed * BLOCK / (time.perf_counter() - start)))
-    cost = None
-    start = time.perf_counter()
-    for _ in range(count):
-        cost = step()
-    float(cost)  # type: ignore[arg-type]  # waits for the last step
-    return (time.perf_counter() - start) / count
+def _seconds(block: Callable[[int], Any], warm_up: float) -> float:
+    """Warm up with blocks, doubled until one is long enough; then time one like the last. Return seconds a step."""
+    count, begun = MIN_STEPS, time.perf_counter()
+    while True:
+        start = time.perf_counter()
+        float(block(count))  # waits for the last step
+        taken = time.perf_counter() - start
+        if taken < BLOCK / 2:
+            count *= 2
+        elif start - begun >= warm_up:
+            return taken / count

@@ -24,7 +24,7 @@ FORMATS = (".png", ".pdf", ".svg")
 def bench(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="paper, widths, depths, nielsen, float64 or roofline; else all."),
+        typer.Argument(metavar="[NAME]", help="paper, widths, depths, nielsen, float64, levels or roofline; else all."),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Of every side.", show_default="1, then all CPUs")
@@ -52,7 +52,7 @@ def bench(
     check(counts, rounds)
     cases = cases_of(name)
     names = None if peers is None else [each.strip() for each in peers.split(",") if each.strip()]
-    found = Benchmark(chosen_peers(names) if cases else ())
+    found = Benchmark(() if all(case.every_level for case in cases) else chosen_peers(names))
     if plot is not None:
         plot = _checked(plot)
     for peer, reason in found.missing.items():
@@ -102,7 +102,8 @@ def _print(found: Benchmark) -> None:
     out.print(", ".join([*(f"{name} {machine[name]}" for name in of), *versions]))
     for roofline in found.rooflines.values():
         out.print(_roofline_title(roofline), style="bold")
-        out.print(_roofline_table(roofline, machine["caches"]))
+        if roofline.simd == machine["simd"]:
+            out.print(_roofline_table(roofline, machine["caches"]))
     if found.timings:
         out.print(_case_table(record["cases"]))
         out.print("ratio: time / glorotlab's of the same round, median and quartiles")

@@ -1,18 +1,22 @@
-"""The training step in JAX: one jitted function of donated weights."""
+"""The training step in JAX, and a block of steps: one jitted function of donated weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from glorotlab.benchmarking.peers.peer import Array, Labels, Peer
+from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, StepByStep
 from glorotlab.network.mlp import Network
 
+UNROLLED = 4
+"""Steps of one turn of the compiled loop."""
 
-class JaxStep:
+
+class JaxStep(StepByStep):
     """A copy of a network whose whole step, cost to update, is one compiled function.
 
     Weights are donated, so they are updated where they stand; the learning rate is a constant of the compiled code.
@@ -45,7 +49,19 @@ class JaxStep:
             value, gradients = jax.value_and_grad(cost)(parameters, x, labels)
             return jax.tree.map(lambda p, g: p - learning_rate * g, parameters, gradients), value
 
+        def block(parameters: Any, x: Any, labels: Any, learning_rate: float, count: Any) -> Any:
+            def one(_: Any, state: Any) -> Any:
+                return step(state[0], x, labels, learning_rate)
+
+            def several(_: Any, state: Any) -> Any:
+                return reduce(lambda state, index: one(index, state), range(UNROLLED), state)
+
+            start = parameters, jnp.zeros((), x.dtype)
+            state = jax.lax.fori_loop(0, count // UNROLLED, several, start)
+            return jax.lax.fori_loop(0, count % UNROLLED, one, state)
+
         self._step = jax.jit(step, donate_argnums=0, static_argnums=3)
+        self._block = jax.jit(block, donate_argnums=0, static_argnums=3)
 
     @property
     def weights(self) -> Sequence[Array]:
@@ -71,6 +87,19 @@ class JaxStep:
         return cost
 
 
+class JaxScan(JaxStep):
+    """The same, a whole block of steps in one call: a compiled loop that carries the weights.
+
+    It does what ``jax.lax.scan(unroll=4)`` does, but the number of steps is an argument of the compiled code, which is
+    then compiled once. A loop of single steps is slower.
+    """
+
+    def train_steps(self, x: Any, labels: Any, learning_rate: float, count: int) -> Any:
+        """Take ``count`` steps in one call and return the last cost, which may still be under way."""
+        self._parameters, cost = self._block(self._parameters, x, labels, learning_rate, count)
+        return cost
+
+
 @contextmanager
 def _limited(threads: int) -> Iterator[None]:
     """Make JAX anew: it starts a thread for each CPU that it finds, once. Arrays made before cannot be used after."""
@@ -87,4 +116,4 @@ def _limited(threads: int) -> Iterator[None]:
         clear_backends()
 
 
-PEERS = (Peer("jax", "jax", JaxStep, _limited),)
+PEERS = (Peer("jax", "jax", JaxStep, _limited), Peer("jax_scan", "jax", JaxScan, _limited))

@@ -12,11 +12,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from glorotlab import activations, costs
-from glorotlab.benchmarking.peers.peer import Array, Labels, Peer
+from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, StepByStep
 from glorotlab.network.mlp import Network
 
 
-class NumpyNetwork:
+class NumpyNetwork(StepByStep):
     """A copy of a network that trains by plain gradient descent in NumPy.
 
     Parameters

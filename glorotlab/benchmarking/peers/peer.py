@@ -1,7 +1,8 @@
-"""What a peer is: another implementation of the same training step."""
+"""What a peer is: another implementation of the same training steps."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ Array = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
 
 
-class TrainingStep(Protocol):
+class TrainingSteps(Protocol):
     """A network of a peer that trains by plain gradient descent on the batch-mean cost."""
 
     @property
@@ -32,8 +33,26 @@ class TrainingStep(Protocol):
     def prepare(self, x: Array, labels: Labels) -> tuple[Any, Any]:
         """Return a batch in the peer's own arrays; that is not timed."""
 
+    def train_steps(self, x: Any, labels: Any, learning_rate: float, count: int) -> Any:
+        """Take a block of steps on what ``prepare`` returned, all on this batch.
+
+        ``float()`` of the result is the cost before the last step, and waits for it.
+        """
+
+
+class StepByStep(ABC):
+    """A network that is called from Python for each step of a block."""
+
+    @abstractmethod
     def train_step(self, x: Any, labels: Any, learning_rate: float) -> Any:
-        """Take one step on what ``prepare`` returned. ``float()`` of the result is the cost, and waits for the step."""
+        """Take one step; ``float()`` of the result is the cost before it, and waits for the step."""
+
+    def train_steps(self, x: Any, labels: Any, learning_rate: float, count: int) -> Any:
+        """Take ``count`` steps, none of which is waited for, and return what the last one does."""
+        cost = None
+        for _ in range(count):
+            cost = self.train_step(x, labels, learning_rate)
+        return cost
 
 
 @dataclass(frozen=True)
@@ -46,7 +65,7 @@ class Peer:
         As ``--peers`` takes it.
     package : str
         The distribution and module it needs.
-    build : callable (network, batch) -> TrainingStep
+    build : callable (network, batch) -> TrainingSteps
         A copy of a network for batches of one size. Compiling is not timed.
     limited : callable (threads) -> context manager
         Holds the peer at so many threads; the process is already held on as many CPUs.
@@ -56,7 +75,7 @@ class Peer:
 
     name: str
     package: str
-    build: Callable[[Network, int], TrainingStep]
+    build: Callable[[Network, int], TrainingSteps]
     limited: Callable[[int], AbstractContextManager[Any]]
     problem: Callable[[], str] = str
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from glorotlab.benchmarking.peers.peer import Array, Labels, Peer
+from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, StepByStep
 from glorotlab.network.mlp import Network
 
 
-class TorchStep:
+class TorchStep(StepByStep):
     """A copy of a network as ``nn.Sequential`` of ``nn.Linear`` and ``nn.Tanh``, as PyTorch's own examples write it.
 
     Parameters
