@@ -23,9 +23,11 @@ COUNTER = """
 void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
 void *__libc_memalign(size_t, size_t);
 static _Atomic long count;
-long allocations(void) { return count; }
+static int counting = 0;
+long allocations(void) { return counting = 1, count; } /* from now on */
 static void counted(void *caller) {
     Dl_info in;
+    if (!counting) return;
     const char *name = dladdr(caller, &in) && in.dli_fname ? in.dli_fname : "";
     count += !strstr(name, "openblas") && !strstr(name, "mkl");
 }
@@ -70,11 +72,10 @@ print(json.dumps([counted(*case) for case in json.loads(sys.argv[1])]))
 
 OPTIONS = ({}, {"momentum": 0.9, "l2": 0.01})
 CASES = [
-    ("tanh", dtype, batch, options, threads)
+    ("tanh", dtype, batch, options, 2)
     for dtype in ("float32", "float64")
     for batch in (1, 10, 40)
     for options in OPTIONS
-    for threads in (1, 2)
 ]
 IN_PYTHON = ("x/(1+x**2)", "float32", 10, {}, 1)
 """An activation without a kernel goes through NumPy in every step."""
