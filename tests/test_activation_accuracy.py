@@ -12,6 +12,18 @@ DIGITS = 50
 SCALE, STEEP = 1.0507009873554804934193349852946, 1.7580993408473768599402175208123  # of selu; the latter times alpha
 SEAMS = [0.5, 1, 2**0.5 - 1, 2**0.5 + 1, 0.5**0.5, np.log(2) / 2, np.log(2), 2, 3, 5, 6, 15, 25, 28, 39, 60, 700, 800]
 """Where a kernel goes from one polynomial, exponent or clamp to another."""
+HARD = [
+    -2.7718568597365443,
+    -2.7772465284900281,
+    -1.3844779065069284,
+    -1.31136352475717,
+    8.9314207740026887,
+    -34.028645780143435,
+    -22.174524355982221,
+    -0.0064985614766860534,
+    -0.3303569857397774,
+]
+"""Of 10^7 random numbers those at which gelu, tanh, silu, mish and selu are, or once were, least exact."""
 
 
 def normal(x):
@@ -86,6 +98,7 @@ def points(dtype, seed=0):
             rng.exponential(3, 80),
             rng.uniform(0, 110 if dtype is np.float32 else 760, 80),
             rng.uniform(0, 40, 80),
+            HARD,
         ]
     ).astype(dtype)
     return np.concatenate([s, -s])
@@ -109,7 +122,7 @@ def test_function_is_exact_to_a_few_units(name, dtype):
     s = points(dtype)
     with mpmath.workdps(DIGITS):
         distance = units(applied(name, s[np.newaxis])[0], [EXACT[name][0](mpf(x)) for x in s.tolist()], dtype)
-    bound = 0.6 if dtype is np.float32 else 5 if name == "gelu" else 4
+    bound = 0.6 if dtype is np.float32 else 4
     assert distance.max() <= bound, f"{distance.max()} at {s[distance.argmax()]!r}"
 
 

@@ -42,6 +42,7 @@ SMALLER = {
         "CHUNK": 2,
     },
     "memory": {"CASES": (Case("20,30,5", 4),), "MOMENTA": (0.9,)},
+    "monitor_cost": {"NETWORKS": {"1024,12,9": "shapeset"}},
     "run_listing": {"REPEATS": 1},
     "sweep_speed": {"NETWORKS": {"1024,10,9": 20}, "RUNS": 2, "ROUNDS": 1, "warm": lambda executor, workers: None},
 }
@@ -52,6 +53,7 @@ ARGUMENTS = {
     "band_coverage": ("--draws", "4"),
     "checkpoint_cost": (1, 1),
     "jacobian_spectra": ("--networks", "2", "--draws", "2"),
+    "monitor_cost": (2, 5),
     "run_listing": (10,),
 }
 

@@ -7,6 +7,7 @@ import pytest
 
 from glorotlab import threads
 from glorotlab.errors import InvalidValueError
+from glorotlab.kernels import dense
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 
@@ -54,6 +55,25 @@ def test_many_steps_are_as_many_single_ones(activation, dtype, batch, options):
         found = net.train_steps(*arguments, 0.05, batch_size=batch, **chosen, **options)
         assert found.tolist() == costs
         assert bits(net) == bits(single)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("batch", [1, 10, 32, 33, 130])  # tiles of our own up to 32, gemm beyond
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_equal_bits_where_every_thread_has_work(dtype, batch, options):
+    """The widest layer has a tile for each of four threads, the others for fewer."""
+    ends = []
+    for count in (1, 2, 4):
+        net = network("1030,260,70,10", dtype=dtype)
+        random = np.random.default_rng(7)
+        x, y = random.normal(size=(3 * batch, 1030)).astype(dtype), random.integers(0, 10, 3 * batch)
+        threads.set_num_threads(count)
+        costs = net.train_steps(x, y, 0.05, batch_size=batch, **options)
+        assert dense.workers() == count
+        assert len(costs) == 3
+        assert np.isfinite(costs).all()
+        ends.append([costs.tobytes(), *(array.tobytes() for array in net.state().values())])
+    assert ends[0] == ends[1] == ends[2]
 
 
 @pytest.mark.parametrize("activation", ["relu", "x*abs(x)"])

@@ -106,15 +106,18 @@ DERIVATIVE(mish) {
 /* s P(N(0, 1) < s), the tail e^(-s^2 / 2) M(|s|); f' = P(N(0, 1) < s) + s e^(-s^2 / 2) / sqrt(2 pi). */
 FUNCTION(gelu) {
     double t = at_most(fabs(s), single ? 15 : 39); /* beyond, the tail is 0 */
+    Mills m = mills_ratio(t, single);
     Exponential e = exp_minus_square(t, 0.5, single);
-    double ratio = mills_ratio(t, single), a = SQRT_HALF * s;
-    double z = s < 0 ? times_exp(-t * ratio, e, single) : s * (1 - times_exp(ratio, e, single));
+    double a = SQRT_HALF * s;
+    double z;
+    e.rest += m.lost * e.mantissa;
+    z = s < 0 ? times_exp(-t * m.value, e, single) : s * (1 - times_exp(m.value, e, single));
     if (single) return z;
     return t < 0.5 ? s * (0.5 + 0.5 * (a + a * erf_ratio(a * a, single))) : z; /* fewer roundings */
 }
 DERIVATIVE(gelu) {
     double t = at_most(fabs(s), single ? 15 : 39);
-    double h = times_exp(mills_ratio(t, single) - t * NORMAL_PEAK, exp_minus_square(t, 0.5, single), single);
+    double h = times_exp(mills_ratio(t, single).value - t * NORMAL_PEAK, exp_minus_square(t, 0.5, single), single);
     return s < 0 ? h : 1 - h;
 }
 

@@ -21,6 +21,7 @@ from glorotlab.kernels.simd cimport cloned_void
 cdef enum:
     CHUNK = 8192  # elements summed by one thread without a break
     LANES = 16    # independent sums, vectorised without reordering; GCC 12 unrolls 8 of them into scalars
+    BINS = 1024   # of the values a quantile is selected from
     SMALL = 600   # Floyd and Rivest's bound, below which sampling for a pivot does not pay
 
 
@@ -94,15 +95,20 @@ def quantiles(values, probabilities):
 
     Notes
     -----
-    Selection, not sorting: R. W. Floyd and R. L. Rivest, "Algorithm 489: SELECT", CACM 18(3), 1975.
+    Values are put into bins of equal width, and an order statistic is selected in its own bin: R. W. Floyd and
+    R. L. Rivest, "Algorithm 489: SELECT", CACM 18(3), 1975.
     """
     wanted = np.asarray(probabilities, dtype=np.float64)
     outside = ~((wanted >= 0) & (wanted <= 1))
     if outside.any():
         raise InvalidValueError(f"probability {wanted[outside][0]}: allowed are numbers from 0 to 1")
     flat = wanted.reshape(-1)
+    given = _flat(values)
+    _, _, _, low, high = moments(given)
+    if np.isnan(low):
+        return np.full(wanted.shape, np.nan)
     out = np.empty(flat.size)
-    _quantiles(_flat(values).astype(np.float64), flat, np.argsort(flat), out)
+    _quantiles(given, np.empty(given.size), low, high, flat, np.argsort(flat), out)
     return out.reshape(wanted.shape)
 
 
@@ -300,6 +306,14 @@ cdef void select(double* x, Py_ssize_t left, Py_ssize_t right, Py_ssize_t k) noe
             right = j - 1
 
 
+cdef inline double minimum(const double* x, Py_ssize_t n) noexcept nogil:
+    cdef double low = x[0]
+    cdef Py_ssize_t i
+    for i in range(1, n):
+        low = min(low, x[i])
+    return low
+
+
 cdef inline double interpolate(double a, double b, double t) noexcept nogil:
     """Point at 0 <= t < 1 between a <= b, rounded as ``numpy.quantile`` rounds it."""
     if t == 0 or a == b:
@@ -309,25 +323,54 @@ cdef inline double interpolate(double a, double b, double t) noexcept nogil:
     return a + (b - a) * t if t < 0.5 else b - (b - a) * (1 - t)
 
 
-def _quantiles(double[::1] scratch, const double[::1] probability, const Py_ssize_t[::1] order, double[::1] out):
-    """Fill out; probability[order] ascends, so that each selection starts where the last one ended."""
-    cdef Py_ssize_t n = scratch.shape[0], start = 0, i, j, k
-    cdef double place, above
-    cdef bint undefined = n == 0
+cdef inline Py_ssize_t equal_bin(double x, double low, double scale) noexcept nogil:
+    """Bin of low <= x; it grows with x. All are in the first one where the scale is 0."""
+    return min(<Py_ssize_t> (BINS - 1), <Py_ssize_t> ((x - low) * scale)) if scale else 0
+
+
+cdef void sort_into_bins(const floating[::1] values, double low, double scale, double* out, Py_ssize_t* end) noexcept nogil:
+    """Copy values to ``out`` so that those of bin b are at end[b - 1]..end[b] - 1, in any order (counting sort)."""
+    cdef Py_ssize_t i, b, start = 0, held
+    for b in range(BINS):
+        end[b] = 0
+    for i in range(values.shape[0]):
+        end[equal_bin(values[i], low, scale)] += 1
+    for b in range(BINS):
+        held = end[b]
+        end[b] = start
+        start += held
+    for i in range(values.shape[0]):
+        b = equal_bin(values[i], low, scale)
+        out[end[b]] = values[i]
+        end[b] += 1
+
+
+def _quantiles(
+    const floating[::1] values, double[::1] scratch, double low, double high, const double[::1] probability,
+    const Py_ssize_t[::1] order, double[::1] out
+):
+    """Fill out; probability[order] ascends, so that bins are passed once. No value is NaN; there is one at least."""
+    cdef Py_ssize_t n = values.shape[0], b = 0, start = 0, i, j, k
+    cdef Py_ssize_t end[BINS]
+    cdef double place, above, scale = BINS / (high - low) if high > low else 0
+    if isinf(scale) or isinf(low) or isinf(high):
+        scale = 0
     with nogil:
-        for i in range(n):
-            undefined |= scratch[i] != scratch[i]
+        sort_into_bins(values, low, scale, &scratch[0], end)
         for j in range(out.shape[0]):
-            if undefined:
-                out[order[j]] = NAN
-                continue
             place = probability[order[j]] * (n - 1)
             k = <Py_ssize_t>floor(place)
-            select(&scratch[0], start, n - 1, k)
+            while end[b] <= k:
+                start = end[b]
+                b += 1
+            select(&scratch[0], start, end[b] - 1, k)
             start = k
-            above = scratch[n - 1]
-            for i in range(k + 1, n):
-                above = min(above, scratch[i])
+            above = scratch[k]
+            if k + 1 < n:  # the smallest of what follows is in this bin, or the first of the next that has any
+                i = b
+                while end[i] <= k + 1:
+                    i += 1
+                above = minimum(&scratch[k + 1], end[i] - k - 1)
             out[order[j]] = interpolate(scratch[k], above, place - k)
 
 
