@@ -13,7 +13,9 @@ import numpy.typing as npt
 from glorotlab import activations, initializers
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import costs, dense, elementwise
+from glorotlab.kernels._types import CLASSES, PIXELS, ImageStream
 from glorotlab.kernels.buffers import padded_copy, padded_matrix
+from glorotlab.kernels.shapeset import render
 from glorotlab.kernels.step import Steps
 from glorotlab.network.passes import Array, BackwardPass, ForwardPass, Gradients
 from glorotlab.spec.network import NetworkSpec, array
@@ -216,9 +218,35 @@ class Network:
         updates = _count_updates(len(inputs) if order is None else len(order), batch_size)
         return self._steps(inputs, y, order, int(batch_size), updates, (learning_rate, momentum, l2))
 
+    def train_on_shapeset(
+        self,
+        stream: ImageStream,
+        updates: int,
+        learning_rate: float,
+        *,
+        batch_size: int,
+        momentum: float = 0.0,
+        l2: float = 0.0,
+    ) -> npt.NDArray[np.float64]:
+        """Take steps on the images of a stream: the bits of ``train_steps``, without an array of all the images.
+
+        An activation without a kernel has them drawn first. Arguments and costs are those of ``train_steps``;
+        InvalidValueError also where the network is not for these images.
+        """
+        _check_step(learning_rate, momentum, l2)
+        if self.spec.fan_in != PIXELS or self.spec.classes < CLASSES:
+            raise InvalidValueError(f"layers {self.spec.layers}: Shapeset needs {PIXELS} inputs and {CLASSES} outputs")
+        for number in (stream.seed, stream.first):
+            check_seed(number)
+        if isinstance(updates, bool) or not isinstance(updates, (int, np.integer)) or updates < 0:
+            raise InvalidValueError(f"updates {updates!r}: allowed are whole numbers from 0")
+        _count_updates(batch_size, batch_size)
+        no_labels = np.empty(0, dtype=np.int64)
+        return self._steps(stream, no_labels, None, int(batch_size), int(updates), (learning_rate, momentum, l2))
+
     def _steps(
         self,
-        inputs: Array,
+        inputs: Array | ImageStream,
         labels: Labels,
         order: Labels | None,
         batch_size: int,
@@ -236,6 +264,10 @@ class Network:
             with single_threaded_blas() if batch_size > dense.WITHOUT_BLAS else nullcontext():
                 done = work.steps.run(inputs, labels, order, rate, decay, momentum, num_threads(), found)
             return found[:done]
+        if isinstance(inputs, ImageStream):
+            stream, examples = inputs, updates * batch_size
+            inputs, labels = np.empty((examples, PIXELS), self.dtype), np.empty(examples, np.int64)
+            render(*stream, inputs, labels, num_threads())
         for update in range(updates):
             rows = slice(update * batch_size, (update + 1) * batch_size)
             chosen = rows if order is None else order[rows]

@@ -209,16 +209,7 @@ class _Loop:
         due = (stride, training.monitor_interval, training.validation_interval, training.updates)
         most = min(each - self.step % each for each in due)
         started = time.monotonic()
-        x, y, order = self.batches.span(self.step, min(most, self._within))
-        costs = self.network.train_steps(
-            x,
-            y,
-            training.learning_rate,
-            batch_size=training.batch_size,
-            order=order,
-            momentum=training.momentum,
-            l2=training.l2,
-        )
+        costs = self.batches.train(self.network, self.step, min(most, self._within))
         self._within = max(1, int(len(costs) * self.seconds / max(time.monotonic() - started, 1e-9)))
         self.step += len(costs)
         finite = math.isfinite(costs[-1])
