@@ -4,6 +4,7 @@ import pytest
 
 from glorotlab.kernels import dense
 from glorotlab.threads import num_threads, set_num_threads
+from glorotlab.training import loop
 
 
 @pytest.fixture
@@ -21,3 +22,9 @@ def small_products_on_threads():
     previous = dense.set_parallel_work(0)
     yield
     dense.set_parallel_work(previous)
+
+
+@pytest.fixture
+def each_update_reported(monkeypatch):
+    """Let runs take their updates one by one and report each, not one for every tenth of a second."""
+    monkeypatch.setattr(loop, "ANSWERS_WITHIN", 0.0)

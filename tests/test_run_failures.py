@@ -18,6 +18,8 @@ from glorotlab.training import checkpoint, files, folder, lock, loop
 from glorotlab.training.loop import train
 from glorotlab.training.run import load_run
 
+pytestmark = pytest.mark.usefixtures("each_update_reported")
+
 FILES = {checkpoint.FILE, *folder.DERIVED}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,13 @@ def on_schedule(step: int, interval: int, last: int) -> bool:
     return step % interval == 0 or step == last
 
 
-def classification_error(network: Network, source: Source) -> float:
+def classification_error(
+    network: Network, source: Source, between_batches: Callable[[], None] = lambda: None
+) -> float:
     """Share of the examples of a finite source whose largest output is not the label; NaN of outputs not finite."""
     wrong, length = 0, int(source.length)
     for start in range(0, length, EVALUATION_BATCH):
+        between_batches()
         x, y = source.batch(start, min(EVALUATION_BATCH, length - start))
         outputs = network.forward(x).preactivations[-1]
         if not np.isfinite(outputs).all():
@@ -60,6 +63,8 @@ class StatisticsMonitor:
     ----------
     examples : dict
         Which examples these are: their number and digests.
+    step : int
+        Of the last record; -1 where there is none.
     """
 
     def __init__(self, source: Source) -> None:
@@ -70,6 +75,10 @@ class StatisticsMonitor:
         self._first: estimators.Values = {}
         self._last: estimators.Values = {}
         self._last_pass: tuple[Network, BackwardPass] | None = None
+
+    @property
+    def step(self) -> int:
+        return self._steps[-1] if self._steps else -1
 
     def record(self, step: int, network: Network) -> bool:
         """Take the statistics after ``step`` updates; return whether they are finite, and keep them only then."""
@@ -112,11 +121,21 @@ def _histogram(network: Network, passed: BackwardPass) -> estimators.Values:
 
 
 class ErrorCurves:
-    """Training cost and classification errors over updates."""
+    """Training cost and classification errors over updates.
+
+    Attributes
+    ----------
+    step : float
+        Of the last point; -1 where there is none.
+    """
 
     def __init__(self) -> None:
         self._points: list[tuple[float, ...]] = []
         self._cost, self._updates = 0.0, 0
+
+    @property
+    def step(self) -> float:
+        return self._points[-1][0] if self._points else -1
 
     def add_cost(self, cost: float) -> None:
         """Add the batch-mean cost of one update."""
