@@ -1,8 +1,8 @@
 """How long after Ctrl-C a run ends its loop: python benchmarks/interrupt_latency.py [INTERRUPTS].
 
-A thread sends this process a real SIGINT at random instants; what is timed ends where KeyboardInterrupt leaves the loop,
-before anything is written. Once with updates alone, as in nearly all of a run, once with a record of all statistics and
-errors (on 20,000 examples) after each update, so that most interrupts fall into one.
+A thread sends this process a real SIGINT at random instants; what is timed ends where KeyboardInterrupt leaves the
+loop, before anything is written. Once with updates alone, as in nearly all of a run, once with a record of all
+statistics and errors (on 20,000 examples) after each update, so that most interrupts fall into one.
 """
 
 import os

@@ -2,6 +2,7 @@
 
 import concurrent.futures as cf
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -19,8 +20,8 @@ from training_fixtures import ENVIRONMENT, bits, contents, stop_after
 
 from glorotlab.cli import main
 from glorotlab.errors import InvalidValueError, RunError
+from glorotlab.training import lock, sweep_task
 from glorotlab.training import sweep as sweeps
-from glorotlab.training import sweep_task
 from glorotlab.training.lock import Lock
 from glorotlab.training.loop import train
 from glorotlab.training.run import load_run
@@ -351,7 +352,7 @@ def test_workers_end_with_a_command_that_is_killed(tmp_path, data):
 
 def test_what_killed_sweeps_left_is_removed_and_nothing_else(tmp_path, data, executor):
     spec, here = sweep_spec(data, repeats=1), lock.Owner.this_process()
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
     owners = {
         "killed": dataclasses.replace(here, pid=ended.pid),

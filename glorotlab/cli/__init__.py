@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 where a run failed or diverged, or with ``--strict`` a claim failed; 2 for bad input; 130 for Ctrl-C, 143 for
-        a run or sweep that SIGTERM ended.
+        0; 1 where a run failed or diverged, or with ``--strict`` a claim failed; 2 for bad input; 130 for Ctrl-C, 143
+        for a run or sweep that SIGTERM ended.
         What is wrong is said in one line on standard error.
     """
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]

@@ -153,8 +153,8 @@ def _warn_of_another_level(out: Path) -> None:
     levels, here = {str(session.get("simd")) for session in read_sessions(user_path(out))}, simd.get_level()
     if levels - {here}:
         note(
-            f"glorotlab: warning: the run in {out} was trained on SIMD level {', '.join(sorted(levels))} and goes on on "
-            f"{here}: it ends with other bits than on one level (GLOROTLAB_SIMD forces a level)"
+            f"glorotlab: warning: the run in {out} was trained on SIMD level {', '.join(sorted(levels))} and goes on "
+            f"on {here}: it ends with other bits than on one level (GLOROTLAB_SIMD forces a level)"
         )
 
 

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 
-class Terminated(KeyboardInterrupt):  # noqa: N818  as its parent, it is no error
+class Terminated(KeyboardInterrupt):
     """SIGTERM, where it is taken as Ctrl-C is."""
 
 
@@ -25,10 +25,8 @@ HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: terminate
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise Terminated inside the block on SIGTERM. Without effect beside the main thread or a handler that is there."""
-    ours = (
-        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    )
+    """Raise Terminated on SIGTERM inside the block; without effect beside the main thread or another handler."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if ours:
         signal.signal(signal.SIGTERM, terminate)
     try:

@@ -191,8 +191,8 @@ class _Loop:
     def run(self, release: Callable[[], None], save_if_due: Callable[[], None] = lambda: None) -> str:
         """Make every update and every record that is left; return how it ended.
 
-        Calls ``release``, which raises where Ctrl-C was pressed, about every ``seconds``: between two updates, and
-        between the batches on which errors are counted. ``save_if_due`` is called between two updates.
+        Calls ``release``, which raises where Ctrl-C was pressed, between two updates and within a record: what is
+        left of that is made when the run goes on. ``save_if_due`` is called between two updates.
         """
         updates = self.spec.training.updates
         with single_threaded_blas():
@@ -235,21 +235,20 @@ class _Loop:
     def _record(self, release: Callable[[], None]) -> bool:
         """Take what is due after this many updates and not taken yet; return False where the network is not finite."""
         training, step = self.spec.training, self.step
+
+        def look() -> None:
+            release()
+            if self.seconds:
+                self._report()
+
         if (
             on_schedule(step, training.monitor_interval, training.updates)
             and self.monitor.step != step
-            and not self.monitor.record(step, self.network)
+            and not self.monitor.record(step, self.network, look)
         ):
             return False
         if on_schedule(step, training.validation_interval, training.updates) and self.curves.step != step:
-
-            def between_batches() -> None:
-                release()
-                if self.seconds:
-                    self._report()
-
-            parts = (self.data.validation, self.data.test)
-            errors = [classification_error(self.network, part, between_batches) for part in parts]
+            errors = [classification_error(self.network, part, look) for part in (self.data.validation, self.data.test)]
             if not np.isfinite(errors).all():
                 return False
             self.curves.record(step, *errors)

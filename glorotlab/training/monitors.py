@@ -21,7 +21,8 @@ MONITORED_EXAMPLES = 300
 
 HISTOGRAM_BINS = 100
 
-EVALUATION_BATCH = 1000
+EVALUATION_BATCH = 500
+"""Examples that errors are counted on between two looks at Ctrl-C."""
 
 
 def on_schedule(step: int, interval: int, last: int) -> bool:
@@ -29,13 +30,18 @@ def on_schedule(step: int, interval: int, last: int) -> bool:
     return step % interval == 0 or step == last
 
 
-def classification_error(
-    network: Network, source: Source, between_batches: Callable[[], None] = lambda: None
-) -> float:
-    """Share of the examples of a finite source whose largest output is not the label; NaN of outputs not finite."""
+def _go_on() -> None:
+    """Look at nothing."""
+
+
+def classification_error(network: Network, source: Source, look: Callable[[], None] = _go_on) -> float:
+    """Share of the examples of a finite source whose largest output is not the label; NaN of outputs not finite.
+
+    ``look`` is called before each batch, and may raise.
+    """
     wrong, length = 0, int(source.length)
     for start in range(0, length, EVALUATION_BATCH):
-        between_batches()
+        look()
         x, y = source.batch(start, min(EVALUATION_BATCH, length - start))
         outputs = network.forward(x).preactivations[-1]
         if not np.isfinite(outputs).all():
@@ -64,7 +70,7 @@ class StatisticsMonitor:
     examples : dict
         Which examples these are: their number and digests.
     step : int
-        Of the last record; -1 where there is none.
+        Updates at the last record; -1 where there is none.
     """
 
     def __init__(self, source: Source) -> None:
@@ -78,11 +84,16 @@ class StatisticsMonitor:
 
     @property
     def step(self) -> int:
+        """Number of updates at the last record."""
         return self._steps[-1] if self._steps else -1
 
-    def record(self, step: int, network: Network) -> bool:
-        """Take the statistics after ``step`` updates; return whether they are finite, and keep them only then."""
+    def record(self, step: int, network: Network, look: Callable[[], None] = _go_on) -> bool:
+        """Take the statistics after ``step`` updates; return whether they are finite, and keep them only then.
+
+        ``look`` is called on the way, and may raise: then nothing is kept.
+        """
         passed = network.backpropagate(self.x, self.y)
+        look()
         row = estimators.layer_values(network, passed)
         if not (np.isfinite(passed.cost).all() and _is_finite(row)):
             return False
@@ -126,7 +137,7 @@ class ErrorCurves:
     Attributes
     ----------
     step : float
-        Of the last point; -1 where there is none.
+        Updates at the last point; -1 where there is none.
     """
 
     def __init__(self) -> None:
@@ -135,6 +146,7 @@ class ErrorCurves:
 
     @property
     def step(self) -> float:
+        """Number of updates at the last point."""
         return self._points[-1][0] if self._points else -1
 
     def add_cost(self, cost: float) -> None:

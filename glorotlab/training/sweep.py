@@ -29,7 +29,7 @@ from glorotlab.training.sweep_task import FAILED, IN_USE, STOPPED, Task, run_tas
 
 WAITING = "waiting"
 
-TOKEN = "going-on-"
+GOING_ON = "going-on-"
 """How the names of files begin that are there as long as a sweep goes on."""
 
 TICK = 0.2
@@ -188,10 +188,10 @@ class _Token:
 
     def __init__(self, folder: Path) -> None:
         self.word = lock.Owner.this_process().to_bytes().decode()
-        self.path = folder / f"{TOKEN}{secrets.token_hex(4)}"
+        self.path = folder / f"{GOING_ON}{secrets.token_hex(4)}"
 
     def __enter__(self) -> _Token:
-        for path in self.path.parent.glob(f"{TOKEN}*"):
+        for path in self.path.parent.glob(f"{GOING_ON}*"):
             owner = lock.read_owner(path)
             if owner and not owner.lives(heartbeat=time.time()):  # of this machine, and killed
                 path.unlink(missing_ok=True)
