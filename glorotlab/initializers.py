@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,9 @@ _TRUNCATED_FOURTH = 3 * TRUNCATED_VARIANCE - 2 * TRUNCATION**3 * _DENSITY / (1 -
 
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "none")
 """What the scale is divided by: a fan, the mean or larger of both, or 1."""
+
+DRAWN_AT_ONCE = 1 << 15
+"""Independent weights that are drawn in float64 before they are rounded."""
 
 DISTRIBUTIONS = ("uniform", "normal", "truncated_normal", "orthogonal")
 
@@ -91,8 +95,18 @@ class Initializer:
 
     def sample(self, generator: np.random.Generator, fan_in: int, fan_out: int) -> Weights:
         """Draw a matrix of shape (fan_in, fan_out), float64."""
+        weights = np.empty((fan_in, fan_out))
+        self.fill(generator, weights)
+        return weights
+
+    def fill(self, generator: np.random.Generator, weights: npt.NDArray[np.floating[Any]]) -> None:
+        """Draw a matrix into place, rounded to its dtype; independent weights a few rows at a time, to save memory."""
+        fan_in, fan_out = weights.shape
         std = math.sqrt(self.variance(fan_in, fan_out))
-        return _SAMPLERS[self.distribution](generator, fan_in, fan_out, std)
+        step = max(1, DRAWN_AT_ONCE // fan_out) if self.independent else fan_in
+        for first in range(0, fan_in, step):
+            rows = weights[first : first + step]
+            rows[...] = _SAMPLERS[self.distribution](generator, len(rows), fan_out, std)
 
 
 def _sample_uniform(generator: np.random.Generator, fan_in: int, fan_out: int, std: float) -> Weights:

@@ -54,7 +54,7 @@ def set_num_threads(n: int) -> None:
 
 @lru_cache(maxsize=1)
 def _controller() -> threadpoolctl.ThreadpoolController:
-    import scipy.linalg  # noqa: F401  so that the controller sees the BLAS the kernels call, and NumPy's
+    import scipy.linalg  # noqa: F401  so that the controller sees SciPy's BLAS as well as NumPy's
 
     return threadpoolctl.ThreadpoolController().select(user_api="blas")
 

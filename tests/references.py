@@ -116,15 +116,19 @@ def tiles(size, width):
     return -(-size // width)
 
 
-def forward_tiles(batch, fan_in, fan_out, threads):
-    """Return how many tiles the forward kernel cuts a product into: up to 32 examples two halves of the rows of W, and
-    of the columns a share for each thread.
+def forward_tiles(batch, fan_in, fan_out, threads, halves=True):
+    """Return how many tiles the forward kernel cuts a product into: for one block of at most ten examples two halves of
+    the rows of W, where there are 128 and ``halves``, and the columns in a share for each thread; else groups of
+    examples, and the columns in shares for threads without a group.
     """
-    if batch > 32:
-        return tiles(batch, 128) * tiles(fan_out, 256)
-    halves = 2 if fan_in >= 128 else 1
-    share = 64 * tiles(fan_out, 64 * tiles(min(threads, halves * fan_out), halves))
-    return halves * tiles(fan_out, share) if batch else 0
+    if not batch:
+        return 0
+    threads = min(threads, batch * fan_out)
+    if batch <= 10 and fan_in >= 128 and halves:
+        return 2 * tiles(fan_out, 64 * tiles(fan_out, 64 * tiles(threads, 2)))
+    groups = min(tiles(tiles(batch, 128), threads) * threads, tiles(batch, 10))
+    share = 64 * tiles(fan_out, 64 * max(1, threads // groups))
+    return tiles(batch, tiles(batch, groups)) * tiles(fan_out, share)
 
 
 def workers(threads, count):

@@ -36,6 +36,7 @@ SMALLER = {
     "distribution_error": {"LAYERS": "1024,60x2,9", "HIDDEN": 2, "EXAMPLES": 20, "INITIALIZERS": ("standard",)},
     "band_coverage": {"DEPTHS": (1,), "DISTRIBUTIONS": ("normal",), "EXAMPLES": 8, "CHUNK": 4},
     "checkpoint_cost": {"NETWORKS": ("1024,12,9",)},
+    "interrupt_latency": {"NETWORKS": ("1024,12,9", "10,5,10"), "EXAMPLES": 700, "WAIT": (0.0, 0.05)},
     "jacobian_spectra": {
         "FAMILIES": [("1024,60x2,9", "orthogonal", "tanh"), ("1024,60x2,9", "uniform", "relu")],
         "JACOBIANS": {"1024,60x2,9": (2, None)},
@@ -52,6 +53,7 @@ ARGUMENTS = {
     "distribution_error": ("--networks", "4"),
     "band_coverage": ("--draws", "4"),
     "checkpoint_cost": (1, 1),
+    "interrupt_latency": (2,),
     "jacobian_spectra": ("--networks", "2", "--draws", "2"),
     "monitor_cost": (2, 5),
     "run_listing": (10,),

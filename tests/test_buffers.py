@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glorotlab.kernels import costs, dense
-from glorotlab.kernels.buffers import padded_copy, padded_matrix
+from glorotlab.kernels.buffers import padded_matrix
 
 DTYPES = st.sampled_from(["float32", "float64"])
 
@@ -22,14 +22,6 @@ def test_rows_start_on_cache_lines_of_different_sets(rows, columns, dtype):
         assert matrix.strides[0] % 64 == 0
         assert matrix.strides[0] % 4096 != 0
         assert 0 <= matrix.strides[0] - columns * matrix.itemsize < 128
-
-
-@given(rows=st.integers(0, 8), columns=st.integers(1, 40), dtype=DTYPES)
-def test_a_copy_equals_its_original_and_shares_nothing(rows, columns, dtype):
-    original = np.arange(rows * columns, dtype=dtype).reshape(rows, columns)
-    copy = padded_copy(original, dtype)
-    assert np.array_equal(copy, original)
-    assert not np.shares_memory(copy, original)
 
 
 @pytest.mark.parametrize("columns", [1024, 2048])

@@ -5,10 +5,17 @@ import pytest
 from references import FUNCTIONS, PARAMETERS, assert_within, forward_tiles, guarded, matmul, tiles, workers
 
 from glorotlab.kernels import dense, elementwise
-from glorotlab.threads import single_threaded_blas
 
-BATCHES = (0, 1, 3, 10, 33, 300)  # both sides of the small batch of 32, and three example tiles of 128
-FANS = ((1, 1), (1, 7), (7, 1), (64, 65), (65, 64), (257, 1000), (1000, 257))  # both sides of tiles of 64 and 256
+BATCHES = (0, 1, 3, 10, 33, 300)  # both sides of a block of 10 examples, and three example tiles of 128
+FANS = (
+    (1, 1),
+    (1, 7),
+    (7, 1),
+    (64, 65),
+    (65, 64),
+    (257, 1000),
+    (1000, 257),
+)  # both sides of tiles of 64
 THREADS = (1, 2, 4)
 DTYPES = ("float32", "float64")
 
@@ -34,7 +41,7 @@ def draw(dtype, *shapes):
 
 def row_tiles(batch, fan_in):
     """Tiles that the backward kernels cut W into."""
-    return tiles(fan_in, 16 if batch <= 32 else 256) if batch else 0
+    return tiles(fan_in, 20) if batch else 0
 
 
 def on_every_thread_count(run, count, *initial):
@@ -44,8 +51,7 @@ def on_every_thread_count(run, count, *initial):
     results = []
     for threads in THREADS:
         outputs, untouched = zip(*(guarded(value, value.dtype) for value in initial), strict=True)
-        with single_threaded_blas():
-            run(*outputs, threads)
+        run(*outputs, threads)
         assert dense.workers() == workers(threads, count(threads) if callable(count) else count)
         assert all(check() for check in untouched), "written outside the array"
         results.append([output.tobytes() for output in outputs])
@@ -79,9 +85,8 @@ def test_forward_may_write_s_and_out_to_one_array(dtype):
     z, weight, bias = draw(dtype, (33, 65), (65, 257), 257)
     s, out, both = (np.empty((33, 257), dtype) for _ in range(3))
     code = elementwise.CODES["tanh"]
-    with single_threaded_blas():
-        dense.forward(z, weight, bias, code, s, out, 2)
-        dense.forward(z, weight, bias, code, both, both, 2)
+    dense.forward(z, weight, bias, code, s, out, 2)
+    dense.forward(z, weight, bias, code, both, both, 2)
     np.testing.assert_array_equal(both, out)
 
 
@@ -135,6 +140,7 @@ def test_backward_update_without_momentum(batch, fans, dtype, first_layer, decay
             rate,
             decay,
             0.0,
+            False,
             threads,
         )
 
@@ -159,8 +165,9 @@ def bias_step(bias, rate, d, eps):
     return bias - rate * d.sum(axis=0), (len(d) + 2) * eps * (rate * abs(d).sum(axis=0) + abs(bias))
 
 
+@pytest.mark.parametrize("nesterov", [False, True], ids=["classical", "nesterov"])
 @over_grid
-def test_backward_update_with_momentum_and_decay(batch, fans, dtype):
+def test_backward_update_with_momentum_and_decay(batch, fans, dtype, nesterov):
     s_below, z_below = below("softsign", batch, fans[0], dtype)
     d, weight, bias, velocity, bias_velocity = draw(dtype, (batch, fans[1]), fans, fans[1], fans, fans[1])
     eps, rate, decay, momentum = np.finfo(dtype).eps, 0.1, 0.01, 0.9
@@ -180,6 +187,7 @@ def test_backward_update_with_momentum_and_decay(batch, fans, dtype):
             rate,
             decay,
             momentum,
+            nesterov,
             threads,
         )
 
@@ -192,12 +200,14 @@ def test_backward_update_with_momentum_and_decay(batch, fans, dtype):
     step, bound = matmul(rate * z_below.T.astype(np.float64), d, eps, abs(velocity) + decay * abs(weight))
     v = momentum * velocity.astype(np.float64) - decay * weight.astype(np.float64) - step
     assert_within(found[2], v, bound)
-    assert_within(found[0], weight + v, bound + eps * (abs(weight) + abs(v)))
+    change = momentum * v - decay * weight.astype(np.float64) - step if nesterov else v
+    assert_within(found[0], weight + change, 2 * bound + 2 * eps * (abs(weight) + abs(v) + abs(change)))
     step, bound = bias_step(0 * bias, rate, d, eps)
     v = momentum * bias_velocity.astype(np.float64) + step
     bound = bound + 3 * eps * abs(bias_velocity)
     assert_within(found[3], v, bound)
-    assert_within(found[1], bias + v, bound + eps * (abs(bias) + abs(v)))
+    change = momentum * v + step if nesterov else v
+    assert_within(found[1], bias + change, 2 * bound + 2 * eps * (abs(bias) + abs(v) + abs(change)))
     assert_within(found[4], *propagated(d, weight, s_below, "softsign", eps))
 
 
@@ -207,7 +217,7 @@ def test_weight_gradient(batch, fans, dtype):
     eps, scale = np.finfo(dtype).eps, 1 / max(batch, 1)
     (out,) = on_every_thread_count(
         lambda out, threads: dense.weight_gradient(d, z, out, scale, threads),
-        tiles(fans[0], 256) if batch else 0,
+        row_tiles(batch, fans[0]),
         np.full(fans, np.nan, dtype),
     )
     assert_within(out, *matmul(scale * z.T.astype(np.float64), d, eps))

@@ -14,6 +14,8 @@ from glorotlab.training.interrupts import held_interrupts
 from glorotlab.training.loop import train
 from glorotlab.training.run import load_run
 
+pytestmark = pytest.mark.usefixtures("each_update_reported")
+
 
 def trained(out, **fields):
     return train(run_spec(**fields), out, dataset=finite())

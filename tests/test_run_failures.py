@@ -18,6 +18,8 @@ from glorotlab.training import checkpoint, files, folder, lock, loop
 from glorotlab.training.loop import train
 from glorotlab.training.run import load_run
 
+pytestmark = pytest.mark.usefixtures("each_update_reported")
+
 FILES = {checkpoint.FILE, *folder.DERIVED}
 
 
@@ -174,7 +176,7 @@ def test_a_checkpoint_that_no_longer_fits(own, capsys, monkeypatch):
     inner = loop._Loop.run
     command = [*COMMAND, "--out", "run"]
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Loop, "run", lambda self, between: inner(_stopping(self, 2), between))
+        patch.setattr(loop._Loop, "run", lambda self, *between: inner(_stopping(self, 2), *between))
         assert main(command) == 130
     assert "go on with: glorotlab train --resume --out run" in capsys.readouterr().err
     with file_size_limit(2**20):

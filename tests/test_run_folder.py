@@ -376,7 +376,7 @@ def test_flipped_bytes_never_escape(copy, finished):
     assert refusals > 100
 
 
-def test_a_run_that_is_not_ended_and_has_no_owner_is_interrupted(tmp_path):
+def test_a_run_that_is_not_ended_and_has_no_owner_is_interrupted(tmp_path, each_update_reported):
     with pytest.raises(KeyboardInterrupt):
         train(run_spec(), tmp_path / "run", dataset=DATA, progress=stop_after(4))
     rewrite(tmp_path / "run", {"status": "running"})

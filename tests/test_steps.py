@@ -1,15 +1,19 @@
 """Many training steps in one call: the same bits as one by one, whatever the threads; what ends them; bad arguments."""
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from glorotlab import threads
+from glorotlab.data.shapeset import ShapesetSource
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import dense
+from glorotlab.kernels._types import ImageStream
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.streams import Purpose
 
 EXAMPLES = 60
 OPTIONS = [{}, {"l2": 0.01}, {"momentum": 0.9}, {"momentum": 0.9, "l2": 0.01}]
@@ -58,7 +62,7 @@ def test_many_steps_are_as_many_single_ones(activation, dtype, batch, options):
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("batch", [1, 10, 32, 33, 130])  # tiles of our own up to 32, gemm beyond
+@pytest.mark.parametrize("batch", [1, 10, 11, 33, 130])  # one block of up to 10 examples; panels of 16, 32, ... beyond
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_equal_bits_where_every_thread_has_work(dtype, batch, options):
     """The widest layer has a tile for each of four threads, the others for fewer."""
@@ -119,6 +123,74 @@ def test_bad_arguments_change_nothing(changed, said):
     assert bits(net) == before
 
 
+# Shapeset, drawn into the buffer
+
+
+@pytest.mark.parametrize("options", OPTIONS[::3], ids=str)
+@pytest.mark.parametrize("batch", [1, 10, 40])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["tanh", "x/(1+x**2)"])  # with a kernel and without
+def test_images_drawn_in_a_step_are_those_of_their_stream(activation, dtype, batch, options):
+    layers, seed, first, updates = "1024,140,20,9", 2**64 - 1, 2**40 + 3, 120 // batch
+    x, y = ShapesetSource(seed, Purpose.SHAPESET_TEST).batch(first, 120)
+    stream = ImageStream(seed, Purpose.SHAPESET_TEST, first)
+    threads.set_num_threads(1)
+    net = network(layers, activation, dtype)
+    costs = net.train_steps(x, y, 0.05, batch_size=batch, **options)
+    for count in (1, 2, 4):
+        threads.set_num_threads(count)
+        drawn, given = (network(layers, activation, dtype) for _ in range(2))
+        assert drawn.train_on_shapeset(stream, updates, 0.05, batch_size=batch, **options).tolist() == costs.tolist()
+        assert given.train_steps(x, y, 0.05, batch_size=batch, **options).tolist() == costs.tolist()
+        assert bits(drawn) == bits(given) == bits(net)
+
+
+def test_steps_on_a_stream_allocate_next_to_nothing():
+    """One image takes 4 kB, those of the call 8 MB; the peak beside the buffers is below 16 kB of costs and 16 kB."""
+    net, stream = network("1024,20,9"), ImageStream(0, Purpose.SHAPESET_TRAIN, 0)
+    net.train_on_shapeset(stream, 1, 0.05, batch_size=1)
+    tracemalloc.start()
+    try:
+        net.train_on_shapeset(stream, 2000, 0.05, batch_size=1)
+        assert tracemalloc.get_traced_memory()[1] < 32_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_stream_ends_with_the_first_cost_that_is_not_finite():
+    net, twin = (network("1024,12,9", "relu") for _ in range(2))
+    x, y = ShapesetSource(3).batch(0, 400)
+    stream = ImageStream(3, Purpose.SHAPESET_TRAIN, 0)
+    costs = net.train_on_shapeset(stream, 40, 1e30, batch_size=10)
+    assert 0 < len(costs) < 40
+    assert not np.isfinite(costs[-1])
+    assert twin.train_steps(x, y, 1e30, batch_size=10).tobytes() == costs.tobytes()
+    assert bits(twin) == bits(net)
+
+
+@pytest.mark.parametrize(
+    ("layers", "changed", "said"),
+    [
+        ("1023,12,9", {}, "layers 1023,12,9: Shapeset needs 1024 inputs and 9 outputs"),
+        ("1024,12,8", {}, "layers 1024,12,8: Shapeset needs"),
+        ("1024,12,9", {"batch_size": 0}, "batch_size 0"),
+        ("1024,12,9", {"updates": -1}, "updates -1: allowed are whole numbers from 0"),
+        ("1024,12,9", {"updates": 1.5}, "updates 1.5"),
+        ("1024,12,9", {"stream": ImageStream(0, 4, -1)}, "seed -1"),
+        ("1024,12,9", {"learning_rate": -1.0}, "learning rate -1.0"),
+    ],
+)
+def test_bad_arguments_beside_a_stream_change_nothing(layers, changed, said):
+    net = network(layers)
+    before = bits(net)
+    arguments = {"stream": ImageStream(0, 4, 0), "updates": 2, "learning_rate": 0.1, "batch_size": 2} | changed
+    with pytest.raises(InvalidValueError, match=said):
+        net.train_on_shapeset(**arguments)
+    assert bits(net) == before
+    if layers == "1024,12,9":
+        assert net.train_on_shapeset(ImageStream(0, 4, 0), 0, 0.1, batch_size=2).shape == (0,)
+
+
 def test_two_networks_train_in_two_threads_of_python():
     """Two teams do not meet."""
     threads.set_num_threads(2)
@@ -145,7 +217,7 @@ def test_the_interpreter_is_free_between_the_steps_of_a_call():
     x, y = examples(net)
     order, costs = np.tile(np.arange(EXAMPLES), 200), np.full(200 * EXAMPLES // 10, -1.0)
     steps = net._workspace(10).steps
-    thread = threading.Thread(target=steps.run, args=(x, y, order, 1e-3, 0.0, 0.0, 1, costs))
+    thread = threading.Thread(target=steps.run, args=(x, y, order, 1e-3, 0.0, 0.0, False, 1, costs))
     thread.start()
     partly = False
     while thread.is_alive():

@@ -2,6 +2,7 @@
 
 import concurrent.futures as cf
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -19,8 +20,8 @@ from training_fixtures import ENVIRONMENT, bits, contents, stop_after
 
 from glorotlab.cli import main
 from glorotlab.errors import InvalidValueError, RunError
+from glorotlab.training import lock, sweep_task
 from glorotlab.training import sweep as sweeps
-from glorotlab.training import sweep_task
 from glorotlab.training.lock import Lock
 from glorotlab.training.loop import train
 from glorotlab.training.run import load_run
@@ -153,7 +154,7 @@ def test_what_is_there_is_not_done_again(tmp_path, data, executor):
     assert everything(load_sweep(tmp_path / "out")) == everything(second)
 
 
-def test_an_interrupted_run_goes_on(tmp_path, data, executor):
+def test_an_interrupted_run_goes_on(tmp_path, data, executor, each_update_reported):
     spec = sweep_spec(data, grid={"learning_rate": [0.1, 0.2]})
     point = plan(spec)[0]
     with pytest.raises(KeyboardInterrupt):
@@ -307,8 +308,11 @@ def test_processes_make_the_same_bits_and_survive_one_that_is_killed(tmp_path, d
     assert everything(results) == everything(sweep(spec, tmp_path / "again", executor=executor))
 
 
-def test_ctrl_c_saves_the_runs_and_says_how_to_go_on(tmp_path, data):
-    """SIGINT to the command alone: its workers are told by the folder; then to all of them, as a terminal does."""
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_saves_the_runs_and_says_how_to_go_on(tmp_path, data, signum, code):
+    """To the command alone: its workers are told by the folder; then to all of them, as a terminal or a batch system
+    does.
+    """
     (tmp_path / "s.toml").write_text(toml(data, 10**9, "[sweep]\nrepeats = 3\n"))
     arguments = command("sweep", tmp_path / "s.toml", "--out", tmp_path / "out", "--workers", 2)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -318,11 +322,11 @@ def test_ctrl_c_saves_the_runs_and_says_how_to_go_on(tmp_path, data):
             try:
                 until(lambda: running(tmp_path / "out") == 2, process)
                 time.sleep(0.5)  # so that updates are made
-                send(process.pid, signal.SIGINT)
+                send(process.pid, signum)
                 out, err = process.communicate(timeout=60)
             finally:
                 process.kill()
-        assert (process.returncode, out) == (130, "")
+        assert (process.returncode, out) == (code, "")
         assert err == (
             "glorotlab: interrupted: 0 of 3 runs have ended, the others are saved; "
             f"go on with: glorotlab sweep {tmp_path}/s.toml --out {tmp_path}/out --workers 2\n"
@@ -342,6 +346,28 @@ def test_workers_end_with_a_command_that_is_killed(tmp_path, data):
         until(lambda: len(statuses(tmp_path / "out")) == 2, process)
         process.kill()
     until(lambda: {said["status"] for said in statuses(tmp_path / "out").values()} == {"interrupted"})
+    (left,) = (tmp_path / "out").glob("going-on-*")
+    assert not lock.read_owner(left).lives(heartbeat=time.time()), "the next sweep here removes it"
+
+
+def test_what_killed_sweeps_left_is_removed_and_nothing_else(tmp_path, data, executor):
+    spec, here = sweep_spec(data, repeats=1), lock.Owner.this_process()
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    owners = {
+        "killed": dataclasses.replace(here, pid=ended.pid),
+        "killed before": dataclasses.replace(here, started="1"),
+        "this very": here,
+        "elsewhere": dataclasses.replace(here, pid=ended.pid, kernel="another"),
+    }
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "going-on-notes").write_text("of the user")
+    for name, owner in owners.items():
+        (out / f"going-on-{name}").write_bytes(owner.to_bytes())
+    assert sweep(spec, out, executor=executor).errors == {}
+    left = {path.name.removeprefix("going-on-") for path in out.glob("going-on-*")}
+    assert left == {"this very", "elsewhere", "notes"}
 
 
 # the command line

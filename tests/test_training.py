@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from training_fixtures import CLASSES, FAN_IN, arrays, endless, finite, run_spec
+from training_fixtures import CLASSES, FAN_IN, arrays, endless, finite, run_spec, stream
 
 from glorotlab import threads
 from glorotlab.data.catalogue import load_dataset
@@ -13,6 +13,7 @@ from glorotlab.data.source import ArraySource
 from glorotlab.errors import DataError, DivergedError, InvalidValueError
 from glorotlab.measurement.measure import measure
 from glorotlab.network.mlp import Network
+from glorotlab.training import loop
 from glorotlab.training.batches import Batches
 from glorotlab.training.loop import train
 from glorotlab.training.monitors import classification_error
@@ -65,6 +66,32 @@ def test_monitors_change_no_bit_on_any_number_of_threads():
     for weights, statistics in found[1:]:
         assert weights == found[0][0]
         np.testing.assert_equal(statistics, found[0][1])
+
+
+@pytest.mark.parametrize("activation", ["tanh", "x/(1+x**2)"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_stream_drawn_in_the_step_trains_as_one_drawn_before(
+    dtype, activation, monkeypatch, small_products_on_threads
+):
+    """On 1, 2 and 4 threads, one update a call or many."""
+    drawn, found = stream(), []
+
+    class Before:  # the same images from a source of the user's own
+        length, fan_in, classes = math.inf, drawn.train.fan_in, drawn.train.classes
+        batch = drawn.train.batch
+
+    data = {"drawn": drawn, "before": Dataset("shapeset", Before(), drawn.validation, drawn.test)}
+    spec = run_spec("1024,300,9", dtype=dtype, updates=40, momentum=0.5, network={"activation": activation})
+    for count in (1, 2, 4):
+        threads.set_num_threads(count)
+        for seconds in (0.0, 0.1):
+            monkeypatch.setattr(loop, "ANSWERS_WITHIN", seconds)
+            for given in data.values():
+                run = train(spec, dataset=given)
+                found.append((bits(run.weights), run.curves.to_dict()["data_vars"]))
+    for weights, curves in found[1:]:
+        assert weights == found[0][0]
+        np.testing.assert_equal(curves, found[0][1])
 
 
 def reference_order(length, size, seed):

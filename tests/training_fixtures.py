@@ -87,7 +87,7 @@ def contents(folder):
 
 
 def stop_after(step):
-    """Return a progress callback that presses Ctrl-C after an update."""
+    """Return a progress callback that presses Ctrl-C after an update: of runs whose every update is reported."""
 
     def progress(done, total):
         if done == step:

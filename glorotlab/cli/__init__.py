@@ -9,10 +9,11 @@ import typer
 
 from glorotlab.cli.app import app
 from glorotlab.errors import DivergedError, GlorotlabError, RunFailedError
+from glorotlab.training.interrupts import Terminated
 
 __all__ = ["main"]
 
-SUCCESS, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+SUCCESS, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 # Its public name differs: click's in older releases of typer, typer's own since it carries a copy of click.
 UsageError: Any = typer.BadParameter.__bases__[0]
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 where a run failed or diverged, or with ``--strict`` a claim failed; 2 for bad input; 130 for Ctrl-C.
+        0; 1 where a run failed or diverged, or with ``--strict`` a claim failed; 2 for bad input; 130 for Ctrl-C, 143
+        for a run or sweep that SIGTERM ended.
         What is wrong is said in one line on standard error.
     """
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
@@ -51,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _complain(f"not enough memory: {error}" if str(error) else "not enough memory", BAD_INPUT)
     except KeyboardInterrupt as interrupt:
-        return _say(": ".join(["interrupted", *map(str, interrupt.args)]), INTERRUPTED)
+        code = TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
+        return _say(": ".join(["interrupted", *map(str, interrupt.args)]), code)
     return SUCCESS
 
 

@@ -52,10 +52,9 @@ def collect() -> dict[str, Any]:
 
 
 def _blas() -> list[dict[str, Any]]:
-    """Return every BLAS that NumPy and the kernels have loaded."""
+    """Return every BLAS that NumPy and SciPy load."""
+    import scipy.linalg  # noqa: F401  loads its BLAS
     from threadpoolctl import threadpool_info
-
-    import glorotlab.kernels.dense  # noqa: F401  so that the BLAS the kernels call is loaded
 
     names = ("internal_api", "version", "architecture", "threading_layer")
     found = (item for item in threadpool_info() if item["user_api"] == "blas")

@@ -52,11 +52,12 @@ def sweep(
     spec = _read(Path(target))
     folder = out if out is not None else Path("runs") / Path(target).stem
     options = {"--workers": workers, "--scheduler": scheduler, "--threads": threads}
+    from glorotlab.training.interrupts import terminable
     from glorotlab.training.sweep import sweep as run
 
     last: list[SweepState] = []
     try:
-        with _progress(show=not quiet) as show:
+        with terminable(), _progress(show=not quiet) as show:
 
             def progress(state: SweepState) -> None:
                 last[:] = [state]
@@ -71,10 +72,10 @@ def sweep(
                 checkpoint_every=checkpoint_every,
                 progress=progress,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
         command = shlex.join(["glorotlab", "sweep", target, "--out", str(folder), *given])
-        raise KeyboardInterrupt(f"{_ended(last)}go on with: {command}") from None
+        raise type(interrupt)(f"{_ended(last)}go on with: {command}") from None
     _report(results, last[-1], as_json)
 
 

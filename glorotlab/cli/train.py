@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glorotlab.cli.options import Json, NetworkOptions, grouped
-from glorotlab.cli.terminal import progress_bar
+from glorotlab.cli.terminal import note, progress_bar
 from glorotlab.errors import DataError, InvalidValueError, RunError
 
 if TYPE_CHECKING:
@@ -126,13 +126,36 @@ def _spec(
 
 
 def _train(spec: RunSpec, out: Path | None, quiet: bool, checkpoint_every: float) -> Run:
+    from glorotlab.training.interrupts import terminable
     from glorotlab.training.loop import train as run
 
+    if out is not None:
+        _warn_of_another_level(out)
     try:
-        with progress_bar("training", show=not quiet) as progress:
+        with terminable(), progress_bar("training", show=not quiet) as progress:
             return run(spec, out, progress=progress, checkpoint_every=checkpoint_every)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_saved(out)) from None
+    except KeyboardInterrupt as interrupt:
+        raise type(interrupt)(_saved(out)) from None
+
+
+def _warn_of_another_level(out: Path) -> None:
+    """Say so where a run that goes on was begun on another SIMD level: its last bits will be of both."""
+    from glorotlab.kernels import simd
+    from glorotlab.training.files import user_path
+    from glorotlab.training.provenance import read_sessions
+    from glorotlab.training.status import ENDED, read_status
+
+    try:
+        if read_status(user_path(out))["status"] in ENDED:
+            return
+    except RunError:  # there is none, or the run says what is wrong
+        return
+    levels, here = {str(session.get("simd")) for session in read_sessions(user_path(out))}, simd.get_level()
+    if levels - {here}:
+        note(
+            f"glorotlab: warning: the run in {out} was trained on SIMD level {', '.join(sorted(levels))} and goes on "
+            f"on {here}: it ends with other bits than on one level (GLOROTLAB_SIMD forces a level)"
+        )
 
 
 def _saved(out: Path | None) -> str:

@@ -1,6 +1,6 @@
 """Array types of the kernels' Python face."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,3 +13,14 @@ Vector = npt.NDArray[np.floating[Any]]
 
 Labels = npt.NDArray[np.int64]
 """Class labels, shape (batch,)."""
+
+PIXELS, CLASSES = 1024, 9
+"""Of an image of Shapeset-3x2."""
+
+
+class ImageStream(NamedTuple):
+    """Images first, first + 1, ... of stream (seed, purpose) of Shapeset-3x2, not drawn yet."""
+
+    seed: int
+    purpose: int
+    first: int

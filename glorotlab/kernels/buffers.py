@@ -26,9 +26,8 @@ def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike) -> npt.NDArray[
     return whole[:, :columns]
 
 
-def padded_copy(matrix: npt.NDArray[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return a copy of a matrix in padded memory."""
-    rows, columns = matrix.shape
-    copy = padded_matrix(rows, columns, dtype)
-    np.copyto(copy, matrix, casting="same_kind")
-    return copy
+def padded_zeros(rows: int, columns: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return such a matrix of zeros."""
+    matrix = padded_matrix(rows, columns, dtype)
+    matrix[...] = 0
+    return matrix

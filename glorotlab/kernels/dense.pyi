@@ -78,9 +78,9 @@ def backward_update(
 ) -> None:
     """Propagate ``d`` through W as ``backward`` does and update W and b while each tile of W is in cache.
 
-    Without a velocity W <- (1 - decay) W - rate z_below' d and b <- b - rate sum(d); with one
-    V <- momentum V + S of the step S = -decay W - rate z_below' d, and W <- W + V, or Nesterov's W <- W + momentum V + S;
-    likewise b (biases do not decay). For the batch-mean cost ``rate`` is learning rate / batch size. No weight gradient is stored.
+    Without a velocity W <- (1 - decay) W - rate z_below' d and b <- b - rate sum(d); with one V <- momentum V + S of
+    the step S = -decay W - rate z_below' d, and W <- W + V, or Nesterov's W <- W + momentum V + S; likewise b (biases
+    do not decay). For the batch-mean cost ``rate`` is learning rate / batch size. No weight gradient is stored.
     ``d_below`` is None for the first layer.
     """
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.kernels._types import Matrix, Vector
+from glorotlab.kernels._types import ImageStream, Matrix, Vector
 
 class Steps:
     """A network's arrays and the buffers of one batch size.
@@ -57,8 +57,8 @@ class Steps:
 
     def run(
         self,
-        x: Matrix,
-        y: npt.NDArray[np.int64],
+        x: Matrix | ImageStream,
+        y: npt.NDArray[np.int64] | None,
         order: npt.NDArray[np.int64] | None,
         rate: float,
         decay: float,
@@ -76,8 +76,9 @@ class Steps:
 
         Parameters
         ----------
-        x : (examples, fan_in)
-        y : (examples,) int64
+        x : (examples, fan_in) or ImageStream
+            Images are drawn into the buffer of the inputs, by each thread some rows, mini-batch after mini-batch.
+        y : (examples,) int64; of an ImageStream None
         order : (updates * batch,) int64 or None
             Rows of x, mini-batch after mini-batch; None takes the rows as they stand.
         rate, decay, momentum : float

@@ -1,22 +1,26 @@
 """Training steps of one network, one or many in a call: no Python, no allocation, no lock of the interpreter between them.
 
-A team of threads stays together from the first step to the last. It copies a mini-batch into a buffer, goes up through the
-layers and back down, where each takes its step, and waits for each other between layers only. What each thread has to do
+A team of threads stays together from the first step to the last. It copies or draws a mini-batch into a buffer, goes up
+through the layers and back down, where each takes its step, and waits for each other between layers only. What each thread has to do
 follows from the shapes; every sum is done whole by one thread, so that the number of threads changes no result.
 """
 
 from cython cimport floating
 from cython.parallel cimport parallel
 from libc.math cimport isfinite
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 import numpy as np
 
+from glorotlab.kernels._types import ImageStream
+
 from glorotlab.kernels._activations cimport LINEAR
 from glorotlab.kernels.costs cimport cost_row
 from glorotlab.kernels.dense cimport Dense, backward_layer, forward_layer, new_call, panels_size, team
 from glorotlab.kernels.descent cimport Descent
+from glorotlab.kernels.shapeset cimport render_batch
 
 cdef extern from "team.h" nogil:
     int team_thread()
@@ -47,24 +51,34 @@ cdef struct Plan:
     double* costs        # of each example
 
 cdef struct Batches:
-    # where mini-batches come from: rows of x and y, in the order of `order` or, where it is NULL, one after the other
+    # where mini-batches come from: rows of x and y, in the order of `order` or, where it is NULL, one after the other; or,
+    # where x is NULL, images first, first + 1, ... of a Shapeset stream
     const void* x
     const long long* y
     const long long* order
     Py_ssize_t stride
+    uint64_t seed
+    uint64_t purpose
+    uint64_t first
 
 
 cdef void load_batch(const Plan* plan, const Batches* source, Py_ssize_t update, floating* inputs) noexcept nogil:
-    """Copy one mini-batch into the buffers."""
+    """Copy or draw one mini-batch into the buffers, each thread its own rows."""
     cdef int thread = team_thread(), threads = team_size(), fan_in = plan.layers[0].fan_in, a = thread
     cdef Py_ssize_t place
+    cdef floating* row
     while a < plan.batch:
         place = update * plan.batch + a
-        if source.order:
-            place = source.order[place]
-        memcpy(inputs + <Py_ssize_t> a * plan.inputs.stride, <const floating*> source.x + place * source.stride,
-               fan_in * sizeof(floating))
-        plan.labels[a] = source.y[place]
+        row = inputs + <Py_ssize_t> a * plan.inputs.stride
+        if not source.x:
+            render_batch[floating](
+                source.seed, source.purpose, source.first + <uint64_t> place, row, 0, plan.labels + a, 1
+            )
+        else:
+            if source.order:
+                place = source.order[place]
+            memcpy(row, <const floating*> source.x + place * source.stride, fan_in * sizeof(floating))
+            plan.labels[a] = source.y[place]
         a += threads
     team_wait()
 
@@ -203,7 +217,11 @@ cdef class Steps:
         cdef Py_ssize_t updates = costs.shape[0], done = 0
         if not updates:
             return 0
-        source.x, source.stride, source.y, source.order = rows(x).values, rows(x).stride, &y[0], NULL
+        source.x, source.y, source.order = NULL, NULL, NULL
+        if isinstance(x, ImageStream):
+            source.seed, source.purpose, source.first = x.seed, x.purpose, x.first
+        else:
+            source.x, source.stride, source.y = rows(x).values, rows(x).stride, &y[0]
         if order is not None:
             chosen = order
             source.order = &chosen[0]

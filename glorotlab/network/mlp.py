@@ -12,8 +12,11 @@ import numpy.typing as npt
 from glorotlab import activations, initializers
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import costs, dense, elementwise
-from glorotlab.kernels.buffers import padded_copy, padded_matrix
+from glorotlab.kernels._types import CLASSES, PIXELS, ImageStream
+from glorotlab.kernels.buffers import padded_matrix, padded_zeros
+from glorotlab.kernels.shapeset import render
 from glorotlab.kernels.step import Steps
+from glorotlab.network.checks import check_order, check_state, check_step, count_updates
 from glorotlab.network.passes import Array, BackwardPass, ForwardPass, Gradients
 from glorotlab.spec.network import NetworkSpec, array
 from glorotlab.streams import Purpose, check_seed, generator
@@ -74,9 +77,10 @@ class Network:
         initializer, bias = initializers.get(self.spec.initializer), initializers.get_bias(self.spec.bias)
         with single_threaded_blas():  # orthogonal matrices come from a QR factorisation
             for layer, (fan_in, fan_out) in enumerate(self.spec.fans, start=1):
-                weights = initializer.sample(generator(self.seed, Purpose.WEIGHTS, layer), fan_in, fan_out)
+                weights = padded_matrix(fan_in, fan_out, self.dtype)
+                initializer.fill(generator(self.seed, Purpose.WEIGHTS, layer), weights)
                 biases = bias.sample(generator(self.seed, Purpose.BIASES, layer), fan_out)
-                yield padded_copy(weights, self.dtype), np.ascontiguousarray(biases, dtype=self.dtype)
+                yield weights, np.ascontiguousarray(biases, dtype=self.dtype)
 
     @property
     def weights(self) -> tuple[Array, ...]:
@@ -161,7 +165,7 @@ class Network:
         InvalidValueError
             Where an argument is not allowed; the weights are then unchanged.
         """
-        _check_step(learning_rate, momentum, l2)
+        check_step(learning_rate, momentum, l2)
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
         descent = learning_rate, momentum, nesterov, l2
@@ -204,17 +208,45 @@ class Network:
         InvalidValueError
             Where an argument is not allowed; the weights are then unchanged.
         """
-        _check_step(learning_rate, momentum, l2)
+        check_step(learning_rate, momentum, l2)
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
         if order is not None:
-            order = _rows(order, len(inputs))
-        updates = _count_updates(len(inputs) if order is None else len(order), batch_size)
+            order = check_order(order, len(inputs))
+        updates = count_updates(len(inputs) if order is None else len(order), batch_size)
         return self._steps(inputs, y, order, int(batch_size), updates, (learning_rate, momentum, nesterov, l2))
+
+    def train_on_shapeset(
+        self,
+        stream: ImageStream,
+        updates: int,
+        learning_rate: float,
+        *,
+        batch_size: int,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        l2: float = 0.0,
+    ) -> npt.NDArray[np.float64]:
+        """Take steps on the images of a stream: the bits of ``train_steps``, without an array of all the images.
+
+        An activation without a kernel has them drawn first. Arguments and costs are those of ``train_steps``;
+        InvalidValueError also where the network is not for these images.
+        """
+        check_step(learning_rate, momentum, l2)
+        if self.spec.fan_in != PIXELS or self.spec.classes < CLASSES:
+            raise InvalidValueError(f"layers {self.spec.layers}: Shapeset needs {PIXELS} inputs and {CLASSES} outputs")
+        for number in (stream.seed, stream.first):
+            check_seed(number)
+        if isinstance(updates, bool) or not isinstance(updates, (int, np.integer)) or updates < 0:
+            raise InvalidValueError(f"updates {updates!r}: allowed are whole numbers from 0")
+        count_updates(batch_size, batch_size)
+        no_labels = np.empty(0, dtype=np.int64)
+        descent = learning_rate, momentum, nesterov, l2
+        return self._steps(stream, no_labels, None, int(batch_size), int(updates), descent)
 
     def _steps(
         self,
-        inputs: Array,
+        inputs: Array | ImageStream,
         labels: Labels,
         order: Labels | None,
         batch_size: int,
@@ -231,6 +263,10 @@ class Network:
             work.steps.set_velocities(self._weight_velocities, self._bias_velocities)
             done = work.steps.run(inputs, labels, order, *rule, num_threads(), found)
             return found[:done]
+        if isinstance(inputs, ImageStream):
+            stream, examples = inputs, updates * batch_size
+            inputs, labels = np.empty((examples, PIXELS), self.dtype), np.empty(examples, np.int64)
+            render(*stream, inputs, labels, num_threads())
         for update in range(updates):
             rows = slice(update * batch_size, (update + 1) * batch_size)
             chosen = rows if order is None else order[rows]
@@ -319,7 +355,9 @@ class Network:
 
     def _allocate_velocities(self) -> None:
         if self._weight_velocities[0] is None:
-            self._weight_velocities = [padded_copy(np.zeros(weight.shape), self.dtype) for weight in self.weights]
+            self._weight_velocities = [
+                padded_zeros(weight.shape[0], weight.shape[1], self.dtype) for weight in self.weights
+            ]
             self._bias_velocities = [np.zeros_like(bias) for bias in self.biases]
 
     def _buffers(self, batch: int) -> list[Array]:
@@ -348,43 +386,3 @@ class Network:
                 f"for layers {self.spec.layers}"
             )
         return inputs
-
-
-def check_state(state: Mapping[str, Array], spec: NetworkSpec, dtype: str) -> None:
-    """Raise InvalidValueError where arrays are not the ``Network.state`` of a spec and dtype."""
-    kinds = ("", "_velocity") if any("velocity" in name for name in state) else ("",)
-    expected = {
-        f"{name}{kind}_{layer}": (shape, dtype)
-        for layer, fans in enumerate(spec.fans, start=1)
-        for name, shape in (("weight", tuple(fans)), ("bias", tuple(fans[1:])))
-        for kind in kinds
-    }
-    if {name: (given.shape, str(given.dtype)) for name, given in state.items()} != expected:
-        raise InvalidValueError(f"these are not the {dtype} weights and biases of layers {spec.layers}")
-
-
-def _rows(order: npt.ArrayLike, examples: int) -> Labels:
-    """Return row numbers as int64; InvalidValueError where they are none."""
-    given = array("order", order)
-    if given.ndim != 1 or given.dtype.kind not in "iu":
-        raise InvalidValueError(
-            f"order of dtype {given.dtype} and shape {given.shape}: allowed are whole numbers, (n,)"
-        )
-    if len(given) and (given.min() < 0 or given.max() >= examples):
-        raise InvalidValueError(f"order from {given.min()} to {given.max()}: allowed are 0 to {examples - 1}")
-    return np.ascontiguousarray(given, dtype=np.int64)
-
-
-def _count_updates(examples: int, batch_size: int) -> int:
-    """Return the number of mini-batches; InvalidValueError where they cannot be made."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise InvalidValueError(f"batch_size {batch_size!r}: allowed are whole numbers from 1")
-    if examples % batch_size:
-        raise InvalidValueError(f"batch_size {batch_size}: allowed are divisors of the {examples} examples")
-    return examples // int(batch_size)
-
-
-def _check_step(learning_rate: float, momentum: float, l2: float) -> None:
-    for name, value, end in (("learning rate", learning_rate, np.inf), ("momentum", momentum, 1), ("l2", l2, np.inf)):
-        if not 0 <= value < end:
-            raise InvalidValueError(f"{name} {value!r}: allowed are numbers from 0, below {end}")

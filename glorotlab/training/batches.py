@@ -1,4 +1,4 @@
-"""The mini-batch of every update, a function of (seed, update) alone."""
+"""The mini-batch of every update, a function of (seed, update) alone, and the steps on many of them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.data.shapeset import ShapesetSource
 from glorotlab.data.source import Source
 from glorotlab.errors import InvalidValueError
+from glorotlab.kernels._types import ImageStream
+from glorotlab.network.mlp import Network
 from glorotlab.spec.run import TrainingSpec
 from glorotlab.streams import Purpose, generator
 
@@ -35,7 +38,7 @@ class Batches:
     """
 
     def __init__(self, source: Source, training: TrainingSpec, seed: int, dtype: str | None = None) -> None:
-        self.source, self.size, self.seed = source, training.batch_size, seed
+        self.source, self.training, self.size, self.seed = source, training, training.batch_size, seed
         self.endless = math.isinf(source.length)
         self.shuffled = training.batch_order == "shuffled" and not self.endless
         if self.size > source.length:
@@ -46,6 +49,19 @@ class Batches:
         if self.shuffled:
             x, self._y = source.batch(0, int(source.length))
             self._x = np.ascontiguousarray(x, dtype=dtype)
+
+    def train(self, network: Network, update: int, most: int) -> npt.NDArray[np.float64]:
+        """Take at most ``most`` updates from ``update`` on; return their costs, as ``Network.train_steps`` does.
+
+        Images of an endless Shapeset are drawn one mini-batch at a time.
+        """
+        rate, size, given = self.training.learning_rate, self.size, self.training
+        options: dict[str, Any] = {"momentum": given.momentum, "nesterov": given.nesterov, "l2": given.l2}
+        if self.endless and isinstance(self.source, ShapesetSource):
+            stream = ImageStream(self.source.seed, self.source.purpose, update * size)
+            return network.train_on_shapeset(stream, most, rate, batch_size=size, **options)
+        x, y, order = self.span(update, most)
+        return network.train_steps(x, y, rate, batch_size=size, order=order, **options)
 
     def span(
         self, update: int, most: int

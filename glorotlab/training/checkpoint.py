@@ -28,7 +28,7 @@ import numpy as np
 
 from glorotlab import __version__
 from glorotlab.errors import RunError
-from glorotlab.network.mlp import check_state
+from glorotlab.network.checks import check_state
 from glorotlab.spec.run import RunSpec
 from glorotlab.training import files
 from glorotlab.training.monitors import Arrays, part

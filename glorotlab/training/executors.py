@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from glorotlab.errors import InvalidValueError, RunFailedError
+from glorotlab.training.interrupts import Terminated, terminable
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -34,6 +35,8 @@ def processes(workers: int) -> Iterator[Executor]:
 
 class Processes(ProcessPoolExecutor):
     """A pool of spawned processes that Ctrl-C stops only inside a task, and that end when their parent does.
+
+    SIGTERM ends a process after its task has seen it as Ctrl-C.
 
     Parameters
     ----------
@@ -77,7 +80,11 @@ def _interruptible(function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
     with _busy:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            return function(*args, **kwargs)
+            with terminable():
+                return function(*args, **kwargs)
+        except Terminated:  # what was done is saved
+            signal.raise_signal(signal.SIGTERM)
+            raise
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 

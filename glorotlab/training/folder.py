@@ -15,12 +15,12 @@ from typing import Any
 from glorotlab.errors import RunError
 from glorotlab.spec.run import RunSpec
 from glorotlab.training import checkpoint as checkpoints
-from glorotlab.training import files, lock, results
+from glorotlab.training import files, lock, provenance, results
 from glorotlab.training.checkpoint import FORMAT, Checkpoint
 from glorotlab.training.status import FILE as STATUS
 from glorotlab.training.status import read_status, unended
 
-DERIVED = ("spec.toml", "statistics.nc", "histograms.nc", "curves.nc", "provenance.json", STATUS)
+DERIVED = ("spec.toml", "statistics.nc", "histograms.nc", "curves.nc", provenance.FILE, STATUS)
 BEFORE_CHECKPOINTS = {"status.json", "weights.npz"}
 """Files of a run written before there were checkpoints (format 0)."""
 
@@ -131,7 +131,7 @@ class RunFolder:
     def describe(self, found: Checkpoint) -> None:
         """Write spec and provenance."""
         files.write_whole(self.path / "spec.toml", found.spec.to_toml())
-        files.write_whole(self.path / "provenance.json", json.dumps(found.sessions, indent=2))
+        files.write_whole(self.path / provenance.FILE, json.dumps(found.sessions, indent=2))
 
     def say(self, found: Checkpoint) -> None:
         """Write ``status.json``."""

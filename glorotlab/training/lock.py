@@ -117,7 +117,7 @@ def _started(pid: int) -> str | None:
     return ""
 
 
-def _read(path: Path) -> Owner | None:
+def read_owner(path: Path) -> Owner | None:
     """Return who the file names, of a fresh look at it; None where it names nobody, or is not there."""
     try:
         return Owner(**json.loads(path.read_bytes()))
@@ -128,7 +128,7 @@ def _read(path: Path) -> Owner | None:
 def living_owner(folder: Path) -> Owner | None:
     """Return the process that is training in a folder, or None."""
     path = folder / FILE
-    owner = _read(path)
+    owner = read_owner(path)
     try:
         return owner if owner and owner.lives(path.stat().st_mtime) else None
     except OSError:
@@ -171,7 +171,7 @@ class Lock:
                 raise
             os.close(descriptor)
             time.sleep(0.01)
-        raise self._in_use(_read(self.path))
+        raise self._in_use(read_owner(self.path))
 
     def _owns(self, descriptor: int) -> bool:
         """Own the folder through an open file, or refuse; return False where an owner is just coming or going."""
@@ -200,7 +200,7 @@ class Lock:
 
     def _write(self, descriptor: int, locked: bool) -> None:
         """Write who owns the folder, over one that is gone."""
-        before = _read(self.path)
+        before = read_owner(self.path)
         decided = locked and (before is None or before.kernel == self.owner.kernel)
         if not decided and before and before.lives(os.fstat(descriptor).st_mtime):
             raise self._in_use(before)
@@ -229,7 +229,7 @@ class Lock:
 
     def check(self) -> None:
         """Raise RunError where the folder is no longer this owner's: gone, or taken over."""
-        found = _read(self.path)
+        found = read_owner(self.path)
         if found == self.owner:
             return
         if found is not None:
@@ -243,6 +243,6 @@ class Lock:
         self._released.set()
         self._heart.join()
         with suppress(OSError):
-            if _read(self.path) == self.owner:
+            if read_owner(self.path) == self.owner:
                 self.path.unlink()
         os.close(self._descriptor)

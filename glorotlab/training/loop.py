@@ -30,11 +30,12 @@ from glorotlab.training.provenance import session
 from glorotlab.training.run import Run
 from glorotlab.training.saving import CHECKPOINT_EVERY, Saver
 
-PROGRESS_CALLS = 500
-"""How often at most a run reports its progress."""
-
 ANSWERS_WITHIN = 0.1
-"""Seconds that updates may take between two looks at Ctrl-C and the clock."""
+"""Seconds between two looks at Ctrl-C, at most, and between two reports, at least.
+
+Calls of the compiled loop are to take half of it: there is room for a moment at half the speed, and a report that
+is due does not wait another tenth of a second.
+"""
 
 
 def train(
@@ -56,7 +57,7 @@ def train(
     dataset : Dataset, optional
         In place of the one ``spec.data`` names; the run's spec then names this one.
     progress : callable, optional
-        Called with (updates done, updates in all).
+        Called with (updates done, updates in all), about ten times a second and at the end.
     checkpoint_every : float
         Seconds between checkpoints. Fewer are written where they would take more than 1 % of the time; 0 stands for
         one after every update, whatever it costs.
@@ -95,7 +96,7 @@ def train(
     loop = _Loop(spec, data, progress, ANSWERS_WITHIN if checkpoint_every else 0.0)
     with held_interrupts() as release:
         if not found:
-            loop.begin()
+            loop.begin(release)
         if not folder:
             return Run.of(loop.checkpoint(loop.run(release)))
         with folder.owned():
@@ -113,12 +114,8 @@ def _train_in(folder: RunFolder, loop: _Loop, release: Callable[[], None], every
     saver = Saver(folder, loop.checkpoint, every, saved=found.updates if found else None)
     saver.begin()
 
-    def between_updates() -> None:
-        release()
-        saver.save_if_due()
-
     try:
-        status = loop.run(between_updates)
+        status = loop.run(release, saver.save_if_due)
     except KeyboardInterrupt:
         saver.end(INTERRUPTED)
         raise
@@ -148,23 +145,24 @@ def _check_fit(spec: RunSpec, data: Dataset) -> None:
 class _Loop:
     """State of a run between two updates, from ``begin`` or ``resume`` on.
 
-    ``seconds``: updates are taken for about as long without a look at anything else; 0: one by one.
+    ``seconds``: updates are taken for half of it without a look at anything else; 0: one by one, each reported.
     """
 
     def __init__(
         self, spec: RunSpec, data: Dataset, progress: Progress | None, seconds: float = ANSWERS_WITHIN
     ) -> None:
         self.spec, self.data, self.progress, self.seconds = spec, data, progress, seconds
-        self._within = 1  # updates of the next call, once it is known how long one takes
+        self._within = 1  # updates that take half of it, as far as is known
+        self._reported = time.monotonic()
         self.network = Network(spec.network, seed=spec.seed, dtype=spec.dtype)
         self.batches = Batches(data.train, spec.training, spec.seed, spec.dtype)
         self.monitor, self.curves = StatisticsMonitor(data.test), ErrorCurves()
         self.step, self.seconds_before, self.started = 0, 0.0, time.monotonic()
         self.sessions = [session(0)]
 
-    def begin(self) -> None:
+    def begin(self, release: Callable[[], None]) -> None:
         """Take the record before the first update."""
-        if not self._record():
+        if not self._record(release):
             raise DivergedError(
                 f"the network of {self.spec.network.initializer} is not finite before the first update: "
                 "nothing can be trained from there"
@@ -190,37 +188,43 @@ class _Loop:
             self.network.state() | self.monitor.state() | self.curves.state(),
         )
 
-    def run(self, between_updates: Callable[[], None]) -> str:
-        """Make every update and every record that is left; return how it ended."""
-        training = self.spec.training
-        stride = max(1, training.updates // PROGRESS_CALLS)
+    def run(self, release: Callable[[], None], save_if_due: Callable[[], None] = lambda: None) -> str:
+        """Make every update and every record that is left; return how it ended.
+
+        Calls ``release``, which raises where Ctrl-C was pressed, between two updates and within a record: what is
+        left of that is made when the run goes on. ``save_if_due`` is called between two updates.
+        """
+        updates = self.spec.training.updates
         with single_threaded_blas():
-            while self.step < training.updates:
-                between_updates()
-                if not (self._take_steps(stride) and self._record()):
+            if not self._record(release):  # of a run that was stopped in the middle of it
+                return DIVERGED
+            while self.step < updates:
+                release()
+                save_if_due()
+                if not (self._take_steps() and self._record(release)):
                     return DIVERGED
-                if self.progress and (self.step % stride == 0 or self.step == training.updates):
-                    self.progress(self.step, training.updates)
+                self._report(always=self.step == updates)
         return FINISHED
 
-    def _take_steps(self, stride: int) -> bool:
-        """Take the updates up to the next record or report, or for ``seconds``; return whether costs are finite."""
+    def _report(self, always: bool = False) -> None:
+        """Call ``progress``, where that was not just done."""
+        now = time.monotonic()
+        if self.progress and (always or now - self._reported >= self.seconds):
+            self._reported = now
+            self.progress(self.step, self.spec.training.updates)
+
+    def _take_steps(self) -> bool:
+        """Take the updates up to the next record, or half of ``seconds``; return whether costs are finite.
+
+        No longer than twice as many as ``_within`` was, so that one moment's speed cannot make a call too long.
+        """
         training = self.spec.training
-        due = (stride, training.monitor_interval, training.validation_interval, training.updates)
+        due = (training.monitor_interval, training.validation_interval, training.updates)
         most = min(each - self.step % each for each in due)
         started = time.monotonic()
-        x, y, order = self.batches.span(self.step, min(most, self._within))
-        costs = self.network.train_steps(
-            x,
-            y,
-            training.learning_rate,
-            batch_size=training.batch_size,
-            order=order,
-            momentum=training.momentum,
-            nesterov=training.nesterov,
-            l2=training.l2,
-        )
-        self._within = max(1, int(len(costs) * self.seconds / max(time.monotonic() - started, 1e-9)))
+        costs = self.batches.train(self.network, self.step, min(most, self._within))
+        able = int(len(costs) * self.seconds / 2 / max(time.monotonic() - started, 1e-9))
+        self._within = max(1, min(able, 2 * self._within))
         self.step += len(costs)
         finite = math.isfinite(costs[-1])
         for cost in costs.tolist()[: None if finite else -1]:
@@ -228,16 +232,24 @@ class _Loop:
         return finite
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _record(self) -> bool:
-        """Take what is due after this many updates; return False where the network is no longer finite."""
-        training = self.spec.training
-        if on_schedule(self.step, training.monitor_interval, training.updates) and not self.monitor.record(
-            self.step, self.network
+    def _record(self, release: Callable[[], None]) -> bool:
+        """Take what is due after this many updates and not taken yet; return False where the network is not finite."""
+        training, step = self.spec.training, self.step
+
+        def look() -> None:
+            release()
+            if self.seconds:
+                self._report()
+
+        if (
+            on_schedule(step, training.monitor_interval, training.updates)
+            and self.monitor.step != step
+            and not self.monitor.record(step, self.network, look)
         ):
             return False
-        if on_schedule(self.step, training.validation_interval, training.updates):
-            errors = [classification_error(self.network, part) for part in (self.data.validation, self.data.test)]
+        if on_schedule(step, training.validation_interval, training.updates) and self.curves.step != step:
+            errors = [classification_error(self.network, part, look) for part in (self.data.validation, self.data.test)]
             if not np.isfinite(errors).all():
                 return False
-            self.curves.record(self.step, *errors)
+            self.curves.record(step, *errors)
         return True

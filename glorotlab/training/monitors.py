@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ MONITORED_EXAMPLES = 300
 
 HISTOGRAM_BINS = 100
 
-EVALUATION_BATCH = 1000
+EVALUATION_BATCH = 500
+"""Examples that errors are counted on between two looks at Ctrl-C."""
 
 
 def on_schedule(step: int, interval: int, last: int) -> bool:
@@ -29,10 +30,18 @@ def on_schedule(step: int, interval: int, last: int) -> bool:
     return step % interval == 0 or step == last
 
 
-def classification_error(network: Network, source: Source) -> float:
-    """Share of the examples of a finite source whose largest output is not the label; NaN of outputs not finite."""
+def _go_on() -> None:
+    """Look at nothing."""
+
+
+def classification_error(network: Network, source: Source, look: Callable[[], None] = _go_on) -> float:
+    """Share of the examples of a finite source whose largest output is not the label; NaN of outputs not finite.
+
+    ``look`` is called before each batch, and may raise.
+    """
     wrong, length = 0, int(source.length)
     for start in range(0, length, EVALUATION_BATCH):
+        look()
         x, y = source.batch(start, min(EVALUATION_BATCH, length - start))
         outputs = network.forward(x).preactivations[-1]
         if not np.isfinite(outputs).all():
@@ -60,6 +69,8 @@ class StatisticsMonitor:
     ----------
     examples : dict
         Which examples these are: their number and digests.
+    step : int
+        Updates at the last record; -1 where there is none.
     """
 
     def __init__(self, source: Source) -> None:
@@ -71,9 +82,18 @@ class StatisticsMonitor:
         self._last: estimators.Values = {}
         self._last_pass: tuple[Network, BackwardPass] | None = None
 
-    def record(self, step: int, network: Network) -> bool:
-        """Take the statistics after ``step`` updates; return whether they are finite, and keep them only then."""
+    @property
+    def step(self) -> int:
+        """Number of updates at the last record."""
+        return self._steps[-1] if self._steps else -1
+
+    def record(self, step: int, network: Network, look: Callable[[], None] = _go_on) -> bool:
+        """Take the statistics after ``step`` updates; return whether they are finite, and keep them only then.
+
+        ``look`` is called on the way, and may raise: then nothing is kept.
+        """
         passed = network.backpropagate(self.x, self.y)
+        look()
         row = estimators.layer_values(network, passed)
         if not (np.isfinite(passed.cost).all() and _is_finite(row)):
             return False
@@ -112,11 +132,22 @@ def _histogram(network: Network, passed: BackwardPass) -> estimators.Values:
 
 
 class ErrorCurves:
-    """Training cost and classification errors over updates."""
+    """Training cost and classification errors over updates.
+
+    Attributes
+    ----------
+    step : float
+        Updates at the last point; -1 where there is none.
+    """
 
     def __init__(self) -> None:
         self._points: list[tuple[float, ...]] = []
         self._cost, self._updates = 0.0, 0
+
+    @property
+    def step(self) -> float:
+        """Number of updates at the last point."""
+        return self._points[-1][0] if self._points else -1
 
     def add_cost(self, cost: float) -> None:
         """Add the batch-mean cost of one update."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import platform
 import subprocess
@@ -17,6 +18,19 @@ from glorotlab.threads import num_threads
 
 PACKAGES = ("numpy", "scipy", "xarray")
 GIT_SECONDS = 10
+
+
+FILE = "provenance.json"
+"""Of a run folder: the records of its sessions."""
+
+
+def read_sessions(folder: Path) -> list[dict[str, Any]]:
+    """Return the sessions of the run in a folder; none where it does not say."""
+    try:
+        found = json.loads((folder / FILE).read_bytes())
+        return [dict(session) for session in found]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def session(from_update: int) -> dict[str, Any]:

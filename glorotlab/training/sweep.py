@@ -29,6 +29,9 @@ from glorotlab.training.sweep_task import FAILED, IN_USE, STOPPED, Task, run_tas
 
 WAITING = "waiting"
 
+GOING_ON = "going-on-"
+"""How the names of files begin that are there as long as a sweep goes on."""
+
 TICK = 0.2
 LOOK_EVERY = 1.0
 """Seconds between two looks at what the workers have written."""
@@ -181,13 +184,17 @@ def _errors(state: SweepState) -> dict[str, str]:
 
 
 class _Token:
-    """A file that is there as long as the sweep wants its runs to go on."""
+    """A file that is there as long as the sweep wants its runs to go on; it names the sweep's process."""
 
     def __init__(self, folder: Path) -> None:
-        self.word = secrets.token_hex(16)
-        self.path = folder / f"going-on-{self.word[:8]}"
+        self.word = lock.Owner.this_process().to_bytes().decode()
+        self.path = folder / f"{GOING_ON}{secrets.token_hex(4)}"
 
     def __enter__(self) -> _Token:
+        for path in self.path.parent.glob(f"{GOING_ON}*"):
+            owner = lock.read_owner(path)
+            if owner and not owner.lives(heartbeat=time.time()):  # of this machine, and killed
+                path.unlink(missing_ok=True)
         files.write_whole(self.path, self.word)
         return self
 

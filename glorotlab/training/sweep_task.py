@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import platform
 import threading
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from typing import Any
 from glorotlab.errors import GlorotlabError, RunError, RunInUseError
 from glorotlab.spec.run import RunSpec
 from glorotlab.threads import set_num_threads
+from glorotlab.training.interrupts import Terminated
 from glorotlab.training.loop import train
 from glorotlab.training.status import read_status
 
 IN_USE, STOPPED, FAILED = "in use", "stopped", "failed"
 """What can become of a task besides the status its run ends with."""
 
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.1
 """Seconds between two looks whether the sweep goes on."""
 
 
@@ -69,10 +69,12 @@ def run_task(text: str) -> str:
     -------
     str
         In JSON what ``status.json`` then says, or ``status`` ``in use``, ``stopped`` or ``failed`` with the ``error``.
-        Nothing is raised: an exception of ours might not survive the way back.
+        Nothing is raised, except on SIGTERM: an exception of ours might not survive the way back.
     """
     try:
         found = _run(Task(**json.loads(text)))
+    except Terminated:  # of the process
+        raise
     except KeyboardInterrupt:
         found = {"status": STOPPED}
     except RunInUseError as error:
@@ -113,7 +115,7 @@ class _Watch:
     """
 
     def __init__(self, token: Path) -> None:
-        self.token, self.looked = token, time.monotonic()
+        self.token = token
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -135,12 +137,9 @@ class _Watch:
                 return
 
     def progress(self, done: int, total: int) -> None:
-        """Look, at most every 0.2 s."""
-        now = time.monotonic()
-        if not self._thread and now - self.looked >= LOOK_EVERY:
-            self.looked = now
-            if self._over():
-                raise KeyboardInterrupt
+        """Look, each time a run reports."""
+        if not self._thread and self._over():
+            raise KeyboardInterrupt
 
     def _over(self) -> bool:
         parent = multiprocessing.parent_process()

@@ -1,0 +1,53 @@
+"""What a network's methods are given: arrays, orders and numbers."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.network.passes import Array
+from glorotlab.spec.network import NetworkSpec, array
+
+Labels = npt.NDArray[np.int64]
+
+
+def check_state(state: Mapping[str, Array], spec: NetworkSpec, dtype: str) -> None:
+    """Raise InvalidValueError where arrays are not the ``Network.state`` of a spec and dtype."""
+    kinds = ("", "_velocity") if any("velocity" in name for name in state) else ("",)
+    expected = {
+        f"{name}{kind}_{layer}": (shape, dtype)
+        for layer, fans in enumerate(spec.fans, start=1)
+        for name, shape in (("weight", tuple(fans)), ("bias", tuple(fans[1:])))
+        for kind in kinds
+    }
+    if {name: (given.shape, str(given.dtype)) for name, given in state.items()} != expected:
+        raise InvalidValueError(f"these are not the {dtype} weights and biases of layers {spec.layers}")
+
+
+def check_order(order: npt.ArrayLike, examples: int) -> Labels:
+    """Return row numbers as int64; InvalidValueError where they are none."""
+    given = array("order", order)
+    if given.ndim != 1 or given.dtype.kind not in "iu":
+        raise InvalidValueError(
+            f"order of dtype {given.dtype} and shape {given.shape}: allowed are whole numbers, (n,)"
+        )
+    if len(given) and (given.min() < 0 or given.max() >= examples):
+        raise InvalidValueError(f"order from {given.min()} to {given.max()}: allowed are 0 to {examples - 1}")
+    return np.ascontiguousarray(given, dtype=np.int64)
+
+
+def count_updates(examples: int, batch_size: int) -> int:
+    """Return the number of mini-batches; InvalidValueError where they cannot be made."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise InvalidValueError(f"batch_size {batch_size!r}: allowed are whole numbers from 1")
+    if examples % batch_size:
+        raise InvalidValueError(f"batch_size {batch_size}: allowed are divisors of the {examples} examples")
+    return examples // int(batch_size)
+
+
+def check_step(learning_rate: float, momentum: float, l2: float) -> None:
+    """Raise InvalidValueError where a number is not allowed."""
+    for name, value, end in (("learning rate", learning_rate, np.inf), ("momentum", momentum, 1), ("l2", l2, np.inf)):
+        if not 0 <= value < end:
+            raise InvalidValueError(f"{name} {value!r}: allowed are numbers from 0, below {end}")
