@@ -193,23 +193,27 @@ cdef void backward_layer(
     """d_below = (d W') f'(s_below) (Glorot & Bengio 2010, eq. 2) unless it is NULL, then W and b take their step unless
     ``descent`` is NULL, while each tile of W is in cache.
     """
-    cdef int thread = team_thread(), threads = team_size(), tiles = pieces(layer.fan_in, ROW_TILE), tile, unit, width, a
+    cdef int thread = team_thread(), threads = team_size(), tiles = pieces(layer.fan_in, ROW_TILE), width, a
+    cdef int first = <int> (<Py_ssize_t> tiles * thread // threads) * ROW_TILE, unit = first
+    cdef int end = min(<int> (<Py_ssize_t> tiles * (thread + 1) // threads) * <int> ROW_TILE, layer.fan_in)
     cdef floating* velocity = <floating*> layer.weight_velocity
     if d_below and needs_panels(batch, descent != NULL):
         share_panels(batch, layer.fan_out, d, d_stride, panels)
-    for tile in range(<int> (<Py_ssize_t> tiles * thread // threads), <int> (<Py_ssize_t> tiles * (thread + 1) // threads)):
+    while unit < end:
         busy[thread % MOST_THREADS] = 1
-        unit = tile * ROW_TILE
-        width = min(<int> ROW_TILE, layer.fan_in - unit)
+        width = min(<int> ROW_TILE, end - unit)
         multiply_back[floating](
             d, d_stride, panels, <floating*> layer.weight + <Py_ssize_t> unit * layer.stride, layer.stride,
             velocity + <Py_ssize_t> unit * layer.velocity_stride if velocity else NULL, layer.velocity_stride,
             d_below + unit if d_below else NULL, below_stride, z_below + unit if descent else NULL, z_stride,
             batch, width, layer.fan_out, descent,
         )
-        for a in range(batch if d_below else 0):
-            multiply_derivative[floating](activation_below, parameter, s_below + a * s_stride + unit,
-                                          z_below + a * z_stride + unit, d_below + a * below_stride + unit, width)
+        unit += ROW_TILE
+    for a in range(batch if d_below and first < end else 0):
+        multiply_derivative[floating](
+            activation_below, parameter, s_below + <Py_ssize_t> a * s_stride + first,
+            z_below + <Py_ssize_t> a * z_stride + first, d_below + <Py_ssize_t> a * below_stride + first, end - first,
+        )
     unit = COLUMN_STEP * thread
     while descent and unit < layer.fan_out:
         update_biases[floating](layer, batch, d, d_stride, descent, unit, min(<int> COLUMN_STEP, layer.fan_out - unit))

@@ -78,8 +78,9 @@ TARGET static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, const REAL *
 {
 #define ROWS_OF_W(n) \
     NAME(forward_block)(n, rows, a == 0 && i + rows < fan_in, z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, width)
-    for (int i = 0; i < fan_in; i += FORWARD_ROWS) {
-        const int rows = fan_in - i < FORWARD_ROWS ? fan_in - i : FORWARD_ROWS;
+    const int most = batch > MOST ? 2 * FORWARD_ROWS : FORWARD_ROWS;
+    for (int i = 0; i < fan_in; i += most) {
+        const int rows = fan_in - i < most ? fan_in - i : most;
         FOR_BLOCKS(a, batch, ROWS_OF_W)
     }
 #undef ROWS_OF_W
@@ -155,22 +156,38 @@ INLINE void NAME(backward_block)(const int examples, const int rows, const int b
 /* Vectors of the next panel where `left` examples are left. */
 INLINE int NAME(panel_vectors)(int left) { return left > (VECTORS - 1) * LANES ? VECTORS : 1; }
 
-/* Rows first..first+count of d' (fan_out, batch) in panels: all units of some vectors of examples, then of the next. What
-   is beyond the batch is 0. */
+/* Some rows of one panel, of `vectors` vectors; what is beyond the examples is 0. */
+INLINE void NAME(panel_rows)(const int rows, const int vectors, int examples, const REAL *d, ptrdiff_t ldd,
+                             REAL *restrict panel)
+{
+    const int width = vectors * LANES;
+    int a = 0;
+    for (; a < examples && a < width; a++)
+        for (int k = 0; k < rows; k++)
+            panel[k * width + a] = d[a * ldd + k];
+    for (; a < width; a++)
+        for (int k = 0; k < rows; k++)
+            panel[k * width + a] = 0;
+}
+
+INLINE void NAME(panel)(const int vectors, int examples, const REAL *d, ptrdiff_t ldd, REAL *panel, int count)
+{
+    int k = 0;
+    for (; k + 8 <= count; k += 8)
+        NAME(panel_rows)(8, vectors, examples, d + k, ldd, panel + k * vectors * LANES);
+    for (; k < count; k++)
+        NAME(panel_rows)(1, vectors, examples, d + k, ldd, panel + k * vectors * LANES);
+}
+
+/* Rows first..first+count of d' (fan_out, batch) in panels: all units of some vectors of examples, then of the next. */
 TARGET static void NAME(panels)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int first, int count)
 {
-    for (int p = 0, width; p < batch; p += width) {
-        width = NAME(panel_vectors)(batch - p) * LANES;
-        const int examples = batch - p < width ? batch - p : width;
-        const REAL *of_d = d + p * ldd + first;
-        REAL *panel = out + (ptrdiff_t)p * fan_out + (ptrdiff_t)first * width;
-        for (int k = 0; k < count; k++, panel += width) {
-            for (int a = 0; a < examples; a++)
-                panel[a] = of_d[a * ldd + k];
-            for (int a = examples; a < width; a++)
-                panel[a] = 0;
-        }
-    }
+    int p = 0;
+    for (; p < batch && NAME(panel_vectors)(batch - p) == VECTORS; p += VECTORS * LANES)
+        NAME(panel)(VECTORS, batch - p, d + p * ldd + first, ldd,
+                    out + (ptrdiff_t)p * fan_out + (ptrdiff_t)first * VECTORS * LANES, count);
+    if (p < batch)
+        NAME(panel)(1, batch - p, d + p * ldd + first, ldd, out + (ptrdiff_t)p * fan_out + (ptrdiff_t)first * LANES, count);
 }
 
 /* out (examples, rows) = (w panel)' for one panel of `vectors` vectors */
@@ -191,14 +208,22 @@ INLINE void NAME(back_strip)(const int rows, const int vectors, const REAL *pane
             out[a * ldo + r] = lanes[r][a];
 }
 
-INLINE void NAME(back_block)(const int rows, const REAL *panels, int batch, const REAL *w, ptrdiff_t ldw, REAL *out,
-                             ptrdiff_t ldo, int fan_out)
+/* out (batch, rows) = d (batch, fan_out) w' */
+INLINE void NAME(back_tile)(const REAL *panels, int batch, const REAL *w, ptrdiff_t ldw, REAL *out, ptrdiff_t ldo, int rows,
+                            int fan_out)
 {
+#define STRIP(n, vectors) \
+    NAME(back_strip)(n, vectors, panels + (ptrdiff_t)p * fan_out, batch - p, w + i * ldw, ldw, out + p * ldo + i, ldo, fan_out)
+#define WHOLE(n) STRIP(n, VECTORS)
+#define ONE(n) STRIP(n, 1)
     int p = 0;
-    for (; NAME(panel_vectors)(batch - p) == VECTORS && p < batch; p += VECTORS * LANES)
-        NAME(back_strip)(rows, VECTORS, panels + (ptrdiff_t)p * fan_out, batch - p, w, ldw, out + p * ldo, ldo, fan_out);
+    for (; p < batch && NAME(panel_vectors)(batch - p) == VECTORS; p += VECTORS * LANES)
+        FOR_BLOCKS(i, rows, WHOLE)
     if (p < batch)
-        NAME(back_strip)(rows, 1, panels + (ptrdiff_t)p * fan_out, batch - p, w, ldw, out + p * ldo, ldo, fan_out);
+        FOR_BLOCKS(i, rows, ONE)
+#undef STRIP
+#undef WHOLE
+#undef ONE
 }
 
 /* Some columns of w (rows, ...) step by z' d. The next columns of d are fetched if `ahead`, and the w after the tile. */
@@ -253,10 +278,8 @@ TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL 
     const NAME(rule) rule = {BROADCAST((v ? 0 : 1) - (REAL)given->decay), BROADCAST((REAL)given->rate),
                              BROADCAST((REAL)given->momentum), given->nesterov};
     if (glorotlab_needs_panels(batch, z != NULL)) {
-#define BACK(n) NAME(back_block)(n, panels, batch, w + i * ldw, ldw, out + i, ldo, fan_out)
         if (out)
-            FOR_BLOCKS(i, rows, BACK)
-#undef BACK
+            NAME(back_tile)(panels, batch, w, ldw, out, ldo, rows, fan_out);
         if (z)
             NAME(update_tile)(d, ldd, w, ldw, v, ldv, z, ldz, batch, rows, fan_out, &rule);
         return;
