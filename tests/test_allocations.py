@@ -60,7 +60,7 @@ def counted(activation, dtype, batch, options, threads):
 print(json.dumps([counted(*case) for case in json.loads(sys.argv[1])]))
 """
 
-OPTIONS = ({}, {"momentum": 0.9, "l2": 0.01})
+OPTIONS = ({}, {"momentum": 0.9, "nesterov": True, "l2": 0.01})
 CASES = [
     ("tanh", dtype, batch, options, 2)
     for dtype in ("float32", "float64")

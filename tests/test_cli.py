@@ -379,12 +379,33 @@ def test_train_makes_the_run_of_its_options(run, own):
     from glorotlab.training.run import load_run
 
     folder = own / "run"
-    options = ("--momentum", 0.5, "--l2", 0.001, "--seed", 3, "--dtype", "float64", "-a", "relu", "-i", "he_normal")
+    options = (
+        "--momentum",
+        0.5,
+        "--nesterov",
+        "--l2",
+        0.001,
+        "--seed",
+        3,
+        "--dtype",
+        "float64",
+        "-a",
+        "relu",
+        "-i",
+        "he_normal",
+    )
     text = run(*TRAIN, *options, "--out", folder)
     found = load_run(folder)
     spec = found.spec
     assert (spec.training.batch_size, spec.training.learning_rate, spec.training.updates) == (4, 0.1, 6)
-    assert (spec.training.momentum, spec.training.l2, spec.seed, spec.dtype) == (0.5, 0.001, 3, "float64")
+    training = spec.training
+    assert (training.momentum, training.nesterov, training.l2, spec.seed, spec.dtype) == (
+        0.5,
+        True,
+        0.001,
+        3,
+        "float64",
+    )
     assert (spec.network.layers, spec.network.activation, spec.network.initializer) == (
         "6,12,3",
         "relu",

@@ -21,7 +21,13 @@ COMBINATIONS = [(name, DEFAULT) for name in ACTIVATIONS]
 COMBINATIONS += [(name, pair) for name in ("tanh", "relu") for pair in PAIRS if pair != DEFAULT]
 """Every activation and every pair of output and cost, but not every one with every other: they never meet in code."""
 LAYERS = "4,5,3,6,3"
-STEPS = ({}, {"l2": 0.1}, {"momentum": 0.9}, {"momentum": 0.9, "l2": 0.1})
+STEPS = (
+    {},
+    {"l2": 0.1},
+    {"momentum": 0.9},
+    {"momentum": 0.9, "l2": 0.1},
+    {"momentum": 0.9, "nesterov": True, "l2": 0.1},
+)
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +127,9 @@ def test_backpropagate_is_of_each_example():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("options", STEPS, ids=str)
 def test_steps_follow_the_gradients(options, dtype):
-    """Three steps equal v <- momentum v - rate (gradient + l2 W), W <- W + v with gradients(); biases do not decay."""
+    """Three steps equal v <- momentum v - rate (gradient + l2 W), W <- W + v with gradients(), or Nesterov's; biases do
+    not decay.
+    """
     net, twin = network("20,70,30,5", dtype=dtype), network("20,70,30,5", dtype=dtype)
     rate, momentum, l2 = 0.3, options.get("momentum", 0.0), options.get("l2", 0.0)
     velocity = [np.zeros(array.shape) for array in parameters(twin)]
@@ -133,8 +141,9 @@ def test_steps_follow_the_gradients(options, dtype):
         for k, gradient in enumerate([*found.weights, *found.biases]):
             array = parameters(twin)[k]
             decay = l2 if array.ndim == 2 else 0.0
-            velocity[k] = momentum * velocity[k] - rate * (gradient + decay * array)
-            array += velocity[k].astype(dtype)
+            step = -rate * (gradient + decay * array)
+            velocity[k] = momentum * velocity[k] + step
+            array += (momentum * velocity[k] + step if "nesterov" in options else velocity[k]).astype(dtype)
         for ours, expected in zip(parameters(net), parameters(twin), strict=True):
             np.testing.assert_allclose(ours, expected, rtol=0, atol=50 * np.finfo(dtype).eps)
 
@@ -407,7 +416,8 @@ def test_torch_takes_the_same_steps(activation, pair, dtype, options):
     weights = [p for p in model.parameters() if p.ndim == 2]
     biases = [p for p in model.parameters() if p.ndim == 1]
     groups = [{"params": weights, "weight_decay": options.get("l2", 0.0)}, {"params": biases}]
-    optimizer = torch.optim.SGD(groups, lr=rate, momentum=options.get("momentum", 0.0))
+    of_velocity = {name: options[name] for name in ("momentum", "nesterov") if name in options}
+    optimizer = torch.optim.SGD(groups, lr=rate, **of_velocity)
 
     def assert_equal(ours, theirs):
         for a, b in zip(ours, theirs, strict=True):

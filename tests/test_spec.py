@@ -37,7 +37,8 @@ trainings = st.builds(
     updates=st.integers(0, 10**12),
     batch_size=st.integers(1, 10**6),
     learning_rate=st.floats(0, 1e6),
-    momentum=st.floats(0, 1, exclude_max=True),
+    momentum=st.floats(0, 1, exclude_min=True, exclude_max=True),
+    nesterov=st.booleans(),
     l2=st.floats(0, 1e3),
     batch_order=st.sampled_from(["sequential", "shuffled"]),
     validation_every=st.integers(0, 1000),
@@ -278,6 +279,12 @@ def test_bad_training(field, value):
     with pytest.raises(InvalidValueError, match=f"{field} {value!r}: input should be") as caught:
         TrainingSpec(**{"updates": 1} | {field: value})
     assert one_line(caught)
+
+
+def test_nesterov_needs_a_momentum():
+    assert TrainingSpec(updates=1, momentum=0.5, nesterov=True).nesterov
+    with pytest.raises(InvalidValueError, match="nesterov True with momentum 0: allowed is a momentum above 0"):
+        TrainingSpec(updates=1, nesterov=True)
 
 
 @pytest.mark.parametrize(

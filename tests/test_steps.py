@@ -16,7 +16,7 @@ from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose
 
 EXAMPLES = 60
-OPTIONS = [{}, {"l2": 0.01}, {"momentum": 0.9}, {"momentum": 0.9, "l2": 0.01}]
+OPTIONS = [{}, {"l2": 0.01}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True, "l2": 0.01}]
 
 pytestmark = pytest.mark.usefixtures("small_products_on_threads")
 
@@ -112,6 +112,8 @@ def test_an_empty_order_is_no_steps():
         ({"order": np.array([0.0, 1.0])}, "order of dtype float64"),
         ({"order": [[0, 1]]}, "shape \\(1, 2\\)"),
         ({"momentum": 1.0}, "momentum 1.0"),
+        ({"nesterov": True}, "nesterov True with momentum 0.0"),
+        ({"momentum": 0.5, "nesterov": "no"}, "nesterov 'no'"),
     ],
 )
 def test_bad_arguments_change_nothing(changed, said):

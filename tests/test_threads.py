@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.linalg.cython_blas  # noqa: F401  loads the BLAS the kernels call
+import scipy.linalg  # noqa: F401  loads SciPy's BLAS
 import threadpoolctl
 
 import glorotlab

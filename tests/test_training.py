@@ -19,7 +19,13 @@ from glorotlab.training.loop import train
 from glorotlab.training.monitors import classification_error
 
 DATA = {"finite": finite, "endless": endless}
-OPTIONS = [{}, {"momentum": 0.9}, {"l2": 0.01}, {"momentum": 0.5, "l2": 0.01}]
+OPTIONS = [
+    {},
+    {"momentum": 0.9},
+    {"l2": 0.01},
+    {"momentum": 0.5, "l2": 0.01},
+    {"momentum": 0.5, "nesterov": True, "l2": 0.01},
+]
 ONLY_ENDS = 10**9
 
 
@@ -128,6 +134,8 @@ def reference_run(spec, x_of, options):
         for k, gradient in enumerate([w for w, _ in gradients] + [b for _, b in gradients]):
             velocities[k] = momentum * velocities[k] - rate * gradient
             parameters[k] += velocities[k]
+            if "nesterov" in options:
+                parameters[k] += (momentum - 1) * velocities[k] - rate * gradient
     return weights, biases, costs
 
 

@@ -232,12 +232,14 @@ def _rounds(blocks: Sequence[Callable[[int], Any]], rounds: int, warm_up: float)
 
 def _seconds(block: Callable[[int], Any], warm_up: float) -> float:
     """Warm up with blocks, doubled until one is long enough; then time one like the last. Return seconds a step."""
-    count, begun = MIN_STEPS, time.perf_counter()
+    count, begun, known = MIN_STEPS, time.perf_counter(), False
     while True:
         start = time.perf_counter()
         float(block(count))  # waits for the last step
         taken = time.perf_counter() - start
         if taken < BLOCK / 2:
-            count *= 2
-        elif start - begun >= warm_up:
+            count, known = 2 * count, False
+        elif known and start - begun >= warm_up:
             return taken / count
+        else:
+            known = True  # a block of this length has been taken, with what it makes once

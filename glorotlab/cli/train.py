@@ -39,6 +39,9 @@ def train(
     lr: Annotated[float, typer.Option(metavar="E", help="Learning rate.", rich_help_panel=TRAINING)] = 0.05,
     batch: Annotated[int, typer.Option(metavar="B", help="Mini-batch size.", rich_help_panel=TRAINING)] = 10,
     momentum: Annotated[float, typer.Option(metavar="M", help="0 is plain descent.", rich_help_panel=TRAINING)] = 0.0,
+    nesterov: Annotated[
+        bool, typer.Option("--nesterov", help="Nesterov's momentum.", rich_help_panel=TRAINING)
+    ] = False,
     l2: Annotated[float, typer.Option(metavar="L", help="Weight decay.", rich_help_panel=TRAINING)] = 0.0,
     out: Annotated[
         Path | None,
@@ -63,7 +66,7 @@ def train(
             raise InvalidValueError("nothing to train: give SPEC.toml, LAYERS, or --resume --out DIR")
         _set_threads(network)
     else:
-        training = {"batch_size": batch, "learning_rate": lr, "momentum": momentum, "l2": l2}
+        training = {"batch_size": batch, "learning_rate": lr, "momentum": momentum, "nesterov": nesterov, "l2": l2}
         spec = _spec(target, network, dataset, updates, training)
     _report(_train(spec, out, quiet, checkpoint_every), as_json)
 

@@ -7,6 +7,7 @@ from glorotlab.kernels.simd cimport level
 
 cdef extern from "tiles.h" nogil:
     const int MOST
+    const int WIDEST_PANEL
     bint needs_panels "glorotlab_needs_panels"(int batch, bint update)
     ctypedef void (*forward_float)(const float*, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, int, int, int) noexcept
     ctypedef void (*forward_double)(const double*, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, int, int, int) noexcept
@@ -16,14 +17,14 @@ cdef extern from "tiles.h" nogil:
     ctypedef void (*backward_double)(
         const double*, Py_ssize_t, const double*, double*, Py_ssize_t, double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t,
         int, int, int, const Descent*) noexcept
-    ctypedef void (*transpose_float)(const float*, Py_ssize_t, float*, int, int, int, int) noexcept
-    ctypedef void (*transpose_double)(const double*, Py_ssize_t, double*, int, int, int, int) noexcept
+    ctypedef void (*panel_float)(const float*, Py_ssize_t, float*, int, int, int, int) noexcept
+    ctypedef void (*panel_double)(const double*, Py_ssize_t, double*, int, int, int, int) noexcept
     const forward_float* forward_tiles_float
     const forward_double* forward_tiles_double
     const backward_float* backward_tiles_float
     const backward_double* backward_tiles_double
-    const transpose_float* panels_float
-    const transpose_double* panels_double
+    const panel_float* panels_float
+    const panel_double* panels_double
 
 
 cdef inline void multiply(
@@ -42,7 +43,7 @@ cdef inline void multiply_back(
     floating* out, Py_ssize_t ldo, const floating* z, Py_ssize_t ldz, int batch, int rows, int fan_out, const Descent* descent,
 ) noexcept nogil:
     """out (batch, rows) = d (batch, fan_out) w' unless out is null; then w (rows, fan_out) steps by z' d for z (batch, rows)
-    unless z is null, through the velocity v unless that is null. What needs_panels goes back from panels."""
+    unless z is null, through the velocity v unless that is null. Where needs_panels(), d goes back from panels."""
     if floating is float:
         backward_tiles_float[level](d, ldd, panels, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
     else:

@@ -9,11 +9,12 @@ to do (step.pyx), dense.pyi for one.
 from cython cimport floating
 from cython.parallel cimport parallel
 from cython.view cimport contiguous, strided
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from glorotlab.kernels.buffers import padded_matrix
+
 from glorotlab.kernels._activations cimport LINEAR, activate, multiply_derivative
-from glorotlab.kernels._tiles cimport MOST, fill_panels, multiply, multiply_back, needs_panels
+from glorotlab.kernels._tiles cimport MOST, WIDEST_PANEL, fill_panels, multiply, multiply_back, needs_panels
 
 cdef extern from "team.h" nogil:
     int team_thread()
@@ -25,8 +26,9 @@ cdef enum:
     HALVED = 128         # forward: fan_in from which the rows are summed in two halves
     EXAMPLE_TILE = 128   # forward: examples whose sums stay in the second cache while W passes by
     ROW_TILE = 20        # backward: rows of W to a tile
-    PANEL = 32           # most examples of a panel, at any SIMD level
     MOST_THREADS = 64    # that are told apart by workers()
+
+DTYPES = {4: "float32", 8: "float64"}
 
 cdef Py_ssize_t parallel_work = 1 << 22  # below it, waking a second thread gains little and risks a stall
 cdef unsigned char busy[MOST_THREADS]
@@ -74,7 +76,7 @@ cdef inline void add_bias(const floating* bias, floating* s, int s_stride, int r
     cdef int a, k
     for a in range(rows):
         for k in range(width):
-            s[a * s_stride + k] = bias[k] if bias else 0
+            s[<Py_ssize_t> a * s_stride + k] = bias[k] if bias else 0
 
 
 cdef inline void add_row(const floating* half, floating* s, int width) noexcept nogil:
@@ -164,7 +166,7 @@ cdef void update_biases(
         total[k] = 0
     for a in range(batch):
         for k in range(count):
-            total[k] = total[k] + d[a * d_stride + first + k]
+            total[k] = total[k] + d[<Py_ssize_t> a * d_stride + first + k]
     for k in range(count):
         step = -rate * total[k]
         if velocity:
@@ -174,7 +176,7 @@ cdef void update_biases(
 
 
 cdef Py_ssize_t panels_size(int batch, int fan_out, bint update) noexcept nogil:
-    return <Py_ssize_t> pieces(batch, PANEL) * PANEL * fan_out if needs_panels(batch, update) else 0
+    return <Py_ssize_t> pieces(batch, WIDEST_PANEL) * WIDEST_PANEL * fan_out if needs_panels(batch, update) else 0
 
 
 cdef void share_panels(int batch, int fan_out, const floating* d, int d_stride, floating* panels) noexcept nogil:
@@ -226,14 +228,6 @@ cdef inline int stride(const floating[::strided, ::contiguous] matrix) noexcept 
     return <int> (matrix.strides[0] // sizeof(floating))
 
 
-cdef void* allocate(size_t size) except? NULL:
-    """Work space, NULL for none."""
-    cdef void* found = malloc(size) if size else NULL
-    if size and not found:
-        raise MemoryError
-    return found
-
-
 def forward(
     const floating[::strided, ::contiguous] z, const floating[::strided, ::contiguous] weight, const floating[::1] bias, int activation,
     floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] out, int threads,
@@ -246,7 +240,7 @@ def forward(
     new_call()
     if not batch:
         return
-    threads = team(threads, batch * layer.fan_out, <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
+    threads = team(threads, <Py_ssize_t> batch * layer.fan_out, <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
     with nogil, parallel(num_threads=threads):
         forward_layer[floating](&layer, batch, &z[0, 0], stride(z), activation, parameter,
                                 &s[0, 0], stride(s), &out[0, 0], stride(out))
@@ -264,13 +258,13 @@ def backward(
     new_call()
     if not batch:
         return
-    cdef floating* panels = <floating*> allocate(panels_size(batch, layer.fan_out, False) * sizeof(floating))
-    threads = team(threads, layer.fan_in, <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
+    work_space = padded_matrix(1, panels_size(batch, layer.fan_out, False), DTYPES[sizeof(floating)])
+    cdef floating* panels = <floating*> <size_t> work_space.ctypes.data
+    threads = team(threads, pieces(layer.fan_in, ROW_TILE), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
     with nogil, parallel(num_threads=threads):
         backward_layer[floating](&layer, batch, &d[0, 0], stride(d), activation_below, parameter,
                                  &s_below[0, 0], stride(s_below), &z_below[0, 0], stride(z_below),
                                  &d_below[0, 0], stride(d_below), panels, NULL)
-    free(panels)
 
 
 def backward_update(
@@ -290,14 +284,14 @@ def backward_update(
     if moving:
         layer.velocity_stride = stride(weight_velocity)
         layer.weight_velocity, layer.bias_velocity = &weight_velocity[0, 0], &bias_velocity[0]
-    cdef floating* panels = <floating*> allocate(panels_size(batch, layer.fan_out, True) * sizeof(floating) if below else 0)
-    threads = team(threads, layer.fan_in, <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
+    work_space = padded_matrix(1, panels_size(batch, layer.fan_out, True) if below else 0, DTYPES[sizeof(floating)])
+    cdef floating* panels = <floating*> <size_t> work_space.ctypes.data
+    threads = team(threads, pieces(layer.fan_in, ROW_TILE), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
     with nogil, parallel(num_threads=threads):
         backward_layer[floating](&layer, batch, &d[0, 0], stride(d), activation_below, parameter,
                                  &s_below[0, 0] if below else NULL, stride(s_below) if below else 0,
                                  &z_below[0, 0], stride(z_below),
                                  &d_below[0, 0] if below else NULL, stride(d_below) if below else 0, panels, &descent)
-    free(panels)
 
 
 def weight_gradient(

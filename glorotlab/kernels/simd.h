@@ -1,6 +1,6 @@
 /* What the kernels need of the compiler and the CPU, with a plain C meaning where it is not GCC or clang.
 
-   Levels: the small-batch tiles (tiles.h) are compiled for each of them with instructions of its own and called through
+   Levels: the tiles (tiles.h) are compiled for each of them with instructions of its own and called through
    a table; a level's results differ from another's by rounding.
 
    GLOROTLAB_CLONES is for plain loops: it compiles a function once per level too, and the loader picks the best (ifunc,
@@ -13,10 +13,14 @@
 #define AVX2 1     /* with FMA */
 #define AVX512 2
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__GNUC__) && !defined(GLOROTLAB_PLAIN) /* the tests define it, to see the loops of other compilers */
+#define GLOROTLAB_VECTORS
+#endif
+
+#if defined(__x86_64__) && defined(GLOROTLAB_VECTORS)
 #define LEVELS 3
 #define GLOROTLAB_BASELINE "sse2"
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && defined(GLOROTLAB_VECTORS)
 #define LEVELS 1
 #define GLOROTLAB_BASELINE "neon"
 #else

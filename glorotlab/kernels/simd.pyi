@@ -1,4 +1,4 @@
-"""The SIMD level of the small-batch tiles.
+"""The SIMD level of the tiles.
 
 It is chosen when the kernels are loaded: the best of the machine, or what the environment variable ``GLOROTLAB_SIMD``
 names. A level rounds as its instructions do (FMA, the number of lanes a sum is cut into): results are the same bits

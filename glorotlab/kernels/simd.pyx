@@ -1,4 +1,4 @@
-"""The SIMD level of the small-batch tiles, chosen when the kernels are loaded."""
+"""The SIMD level of the tiles, chosen when the kernels are loaded."""
 
 import os
 

@@ -1,8 +1,9 @@
 """Training steps of one network, one or many in a call: no Python, no allocation, no lock of the interpreter between them.
 
 A team of threads stays together from the first step to the last. It copies or draws a mini-batch into a buffer, goes up
-through the layers and back down, where each takes its step, and waits for each other between layers only. What each thread has to do
-follows from the shapes; every sum is done whole by one thread, so that the number of threads changes no result.
+through the layers and back down, where each layer takes its step; the threads wait for each other between layers only.
+What each of them has to do follows from the shapes; every sum is done whole by one thread, so that the number of threads
+changes no result.
 """
 
 from cython cimport floating
@@ -15,6 +16,7 @@ from libc.string cimport memcpy
 import numpy as np
 
 from glorotlab.kernels._types import ImageStream
+from glorotlab.kernels.buffers import padded_matrix
 
 from glorotlab.kernels._activations cimport LINEAR
 from glorotlab.kernels.costs cimport cost_row
@@ -181,7 +183,8 @@ cdef class Steps:
         self.plan.inputs = rows(inputs)
         self.plan.labels = <long long*> <size_t> self.labels_array.ctypes.data
         self.plan.costs = <double*> <size_t> self.costs.ctypes.data
-        self.panels = np.empty(max(panels_size(len(inputs), weight.shape[1], True) for weight in weights), inputs.dtype)
+        widest = max((weight.shape[1] for weight in weights[1:]), default=0)
+        self.panels = padded_matrix(1, panels_size(len(inputs), widest, True), inputs.dtype)
         self.plan.panels = <void*> <size_t> self.panels.ctypes.data
         self.plan.work = 0
         for l in range(depth):

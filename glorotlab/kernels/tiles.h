@@ -16,7 +16,7 @@
 #include <immintrin.h>
 #endif
 
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(GLOROTLAB_VECTORS) && !defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 16")
 #define UNROLL_ROWS _Pragma("GCC unroll 4")
 #else
@@ -24,6 +24,7 @@
 #define UNROLL_ROWS
 #endif
 
+#define WIDEST_PANEL 32 /* examples of a panel, at any level */
 #define MOST 10         /* rows of a block: examples, or rows of W */
 #define FORWARD_ROWS 32 /* weight rows between two loads of a sum; twice as many for more than one block of examples. 8, 64
                            and 128 were slower for the paper's network at batch 10, 32 and 128 at batch 512. */

@@ -153,12 +153,14 @@ INLINE void NAME(backward_block)(const int examples, const int rows, const int b
             out[a * ldo + i] = SUM(sum[i][a]);
 }
 
+typedef char NAME(panels_divide)[VECTORS <= 2 && WIDEST_PANEL % (VECTORS * LANES) == 0 ? 1 : -1]; /* or does not compile */
+
 /* Vectors of the next panel where `left` examples are left. */
 INLINE int NAME(panel_vectors)(int left) { return left > (VECTORS - 1) * LANES ? VECTORS : 1; }
 
 /* Some rows of one panel, of `vectors` vectors; what is beyond the examples is 0. */
 INLINE void NAME(panel_rows)(const int rows, const int vectors, int examples, const REAL *d, ptrdiff_t ldd,
-                             REAL *restrict panel)
+                             REAL *panel)
 {
     const int width = vectors * LANES;
     int a = 0;
@@ -268,7 +270,7 @@ INLINE void NAME(update_tile)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t l
 
 /* out (batch, rows) = d (batch, fan_out) w' unless out is null, then
    w (rows, fan_out) steps by z' d for z (batch, rows) unless z is null, through the velocity v unless that is null.
-   What glorotlab_needs_panels() goes back from `panels`, else the two share one pass. */
+   Where glorotlab_needs_panels(), d goes back from `panels`; else, for one block of examples, both share a pass. */
 TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL *panels, REAL *w, ptrdiff_t ldw, REAL *v,
                                        ptrdiff_t ldv, REAL *out, ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch,
                                        int rows, int fan_out, const Descent *descent)

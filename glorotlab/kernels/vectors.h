@@ -31,7 +31,7 @@
 #endif
 #endif
 
-#ifdef __GNUC__
+#ifdef GLOROTLAB_VECTORS
 typedef REAL NAME(vector) __attribute__((vector_size(BYTES)));
 typedef REAL NAME(unaligned) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 #define INLINE TARGET static inline __attribute__((always_inline))

@@ -46,8 +46,12 @@ def count_updates(examples: int, batch_size: int) -> int:
     return examples // int(batch_size)
 
 
-def check_step(learning_rate: float, momentum: float, l2: float) -> None:
+def check_step(learning_rate: float, momentum: float, nesterov: bool, l2: float) -> None:
     """Raise InvalidValueError where a number is not allowed."""
     for name, value, end in (("learning rate", learning_rate, np.inf), ("momentum", momentum, 1), ("l2", l2, np.inf)):
         if not 0 <= value < end:
             raise InvalidValueError(f"{name} {value!r}: allowed are numbers from 0, below {end}")
+    if not isinstance(nesterov, (bool, np.bool_)) or (nesterov and not momentum):
+        raise InvalidValueError(
+            f"nesterov {nesterov!r} with momentum {momentum!r}: allowed is True with momentum above 0"
+        )

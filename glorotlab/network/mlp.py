@@ -165,7 +165,7 @@ class Network:
         InvalidValueError
             Where an argument is not allowed; the weights are then unchanged.
         """
-        check_step(learning_rate, momentum, l2)
+        check_step(learning_rate, momentum, nesterov, l2)
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
         descent = learning_rate, momentum, nesterov, l2
@@ -188,7 +188,7 @@ class Network:
         Parameters
         ----------
         x : (examples, fan_in)
-            Not copied where it has the network's dtype and contiguous rows.
+            Not copied where it has the network's dtype and is contiguous.
         labels : (examples,) int
         learning_rate : float
         batch_size : int
@@ -208,7 +208,7 @@ class Network:
         InvalidValueError
             Where an argument is not allowed; the weights are then unchanged.
         """
-        check_step(learning_rate, momentum, l2)
+        check_step(learning_rate, momentum, nesterov, l2)
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
         if order is not None:
@@ -232,7 +232,7 @@ class Network:
         An activation without a kernel has them drawn first. Arguments and costs are those of ``train_steps``;
         InvalidValueError also where the network is not for these images.
         """
-        check_step(learning_rate, momentum, l2)
+        check_step(learning_rate, momentum, nesterov, l2)
         if self.spec.fan_in != PIXELS or self.spec.classes < CLASSES:
             raise InvalidValueError(f"layers {self.spec.layers}: Shapeset needs {PIXELS} inputs and {CLASSES} outputs")
         for number in (stream.seed, stream.first):

@@ -5,7 +5,7 @@ import tomllib
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import SCHEMA_VERSION
@@ -54,6 +54,12 @@ class TrainingSpec(Spec):
     @classmethod
     def _without_negative_zero(cls, value: float) -> float:
         return value + 0.0  # -0.0 equals 0.0, so the canonical text must be the same
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> "TrainingSpec":
+        if self.nesterov and not self.momentum:  # else equal runs would have unequal specs
+            raise InvalidValueError("nesterov True with momentum 0: allowed is a momentum above 0")
+        return self
 
     @property
     def validation_interval(self) -> int:
