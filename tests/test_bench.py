@@ -259,7 +259,7 @@ def test_sides_are_timed_in_turn_and_each_round_begins_with_another(monkeypatch)
 @pytest.mark.parametrize(
     ("costs", "warm_up", "expected", "blocks"),
     [
-        (0.001, 0.0, 0.001, [3, 6, 12, 24, 48, 96]),  # half of BLOCK is 0.05 s
+        (0.001, 0.0, 0.001, [3, 6, 12, 24, 48, 96, 96]),  # half of BLOCK is 0.05 s; one of each length is untimed
         (0.001, 0.5, 0.001, [3, 6, 12, 24, 48] + 6 * [96]),  # the last begins at 0.573 s
         (0.04, 0.3, 0.04, [3, 3, 3, 3]),
         (2.0, 0.3, 2.0, [3, 3]),

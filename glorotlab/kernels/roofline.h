@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include "simd.h"
 #if LEVELS > 1
-#include <immintrin.h>
+#include "sums.h"
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__)

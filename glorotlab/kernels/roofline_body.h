@@ -1,5 +1,16 @@
 /* The loops for one SIMD level and one REAL, in the words of vectors.h. */
 
+/* The sum of all lanes of n vectors, a multiple of four. */
+INLINE REAL NAME(total)(const VECTOR *value, int n)
+{
+    REAL four[4], total = 0;
+    for (int i = 0; i < n; i += 4) {
+        SUMS(value[i], value[i + 1], value[i + 2], value[i + 3], four);
+        total += four[0] + four[1] + four[2] + four[3];
+    }
+    return total;
+}
+
 /* value <- x value + y, `rounds` times in every lane of every chain; chain c begins at c, for equal chains would be
    computed once. Fills *sum with the sum of all lanes and returns how many multiply-adds that took. */
 TARGET static ptrdiff_t NAME(multiply_add)(REAL x, REAL y, ptrdiff_t rounds, REAL *sum)
@@ -11,9 +22,7 @@ TARGET static ptrdiff_t NAME(multiply_add)(REAL x, REAL y, ptrdiff_t rounds, REA
     for (ptrdiff_t i = 0; i < rounds; i++)
         UNROLL for (int c = 0; c < CHAINS; c++)
             value[c] = FMA(factor, value[c], term);
-    *sum = 0;
-    for (int c = 0; c < CHAINS; c++)
-        *sum += SUM(value[c]);
+    *sum = NAME(total)(value, CHAINS);
     return rounds * CHAINS * LANES;
 }
 
@@ -33,9 +42,7 @@ TARGET static void NAME(read)(const REAL *buffer, ptrdiff_t n, ptrdiff_t passes,
             rest += buffer[i];
         PASS_ENDS;
     }
-    *sum = rest;
-    for (int v = 0; v < STREAMS; v++)
-        *sum += SUM(partial[v]);
+    *sum = rest + NAME(total)(partial, STREAMS);
 }
 
 /* buffer *= x, `passes` times: every number is read and written. */

@@ -13,7 +13,7 @@
 #include "descent.h"
 #include "simd.h"
 #if LEVELS > 1
-#include <immintrin.h>
+#include "sums.h"
 #endif
 
 #if defined(GLOROTLAB_VECTORS) && !defined(__clang__)

@@ -137,7 +137,9 @@ INLINE void NAME(backward_block)(const int examples, const int rows, const int b
                                  ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, REAL *out, ptrdiff_t ldo,
                                  const REAL *z, ptrdiff_t ldz, int fan_out, const NAME(rule) *rule)
 {
+    const int sums = back ? rows * examples : 0;
     VECTOR sum[ROWS][MOST], step[ROWS][MOST];
+    REAL four[4];
     int k = 0;
     for (int i = 0; i < rows; i++)
         for (int a = 0; a < examples; a++) {
@@ -148,9 +150,14 @@ INLINE void NAME(backward_block)(const int examples, const int rows, const int b
         NAME(backward_step)(examples, rows, back, 0, d + k, ldd, w + k, ldw, AT(v, k), ldv, rule, step, sum);
     if (k < fan_out)
         NAME(backward_step)(examples, rows, back, fan_out - k, d + k, ldd, w + k, ldw, AT(v, k), ldv, rule, step, sum);
-    for (int i = 0; i < rows && back; i++)
-        for (int a = 0; a < examples; a++)
-            out[a * ldo + i] = SUM(sum[i][a]);
+    UNROLL for (int first = 0; first < sums; first += 4) { /* constants index `sum`, or it would leave the registers */
+#define SUM_OF(i) ((i) < sums ? sum[(i) / examples][(i) % examples] : BROADCAST(0))
+        SUMS(SUM_OF(first), SUM_OF(first + 1), SUM_OF(first + 2), SUM_OF(first + 3), four);
+#undef SUM_OF
+        for (int i = 0; i < 4; i++)
+            if (first + i < sums)
+                out[(first + i) % examples * ldo + (first + i) / examples] = four[i];
+    }
 }
 
 typedef char NAME(panels_divide)[VECTORS <= 2 && WIDEST_PANEL % (VECTORS * LANES) == 0 ? 1 : -1]; /* or does not compile */

@@ -4,7 +4,7 @@
    VECTOR      LANES numbers; loads and stores need no alignment
    ROWS        weight rows, and VECTORS vectors of a row, that a tile of ten examples holds in registers at once
    FMA         x y + z, rounded once where the level has the instruction
-   SUM         of the lanes, in a fixed order
+   SUMS        of the lanes of four vectors, each in a fixed order, into an array
    LOAD_SOME   the first n lanes, the others 0; STORE_SOME writes the first n
    KEEP        makes the compiler hold a loaded vector in a register: it would rather load it anew for each use
    DISTINCT    hides where a pointer comes from: the compiler would count all from one and run out of registers */
@@ -55,7 +55,7 @@ typedef REAL NAME(unaligned);
 #define MASK(n) ((unsigned short)((1u << (n)) - 1))
 #define BROADCAST(x) ((VECTOR)INTRINSIC(set1)(x))
 #define FMA(x, y, z) ((VECTOR)INTRINSIC(fmadd)(x, y, z))
-#define SUM(value) INTRINSIC(reduce_add)(value)
+#define SUMS SUFFIX(sums_512)
 #define LOAD_SOME(address, n) ((VECTOR)INTRINSIC(maskz_loadu)(MASK(n), address))
 #define STORE_SOME(address, value, n) INTRINSIC(mask_storeu)(address, MASK(n), value)
 #else
@@ -65,25 +65,33 @@ typedef REAL NAME(unaligned);
 #define INTRINSIC(name) SUFFIX(_mm256_##name)
 #define BROADCAST(x) ((VECTOR)INTRINSIC(set1)(x))
 #define FMA(x, y, z) ((VECTOR)INTRINSIC(fmadd)(x, y, z))
+#define SUMS SUFFIX(sums_256)
 #else
 #define KEEP(value) ((void)(value))
 #define BROADCAST(x) ((x) + (VECTOR){0})
 #define FMA(x, y, z) ((x) * (y) + (z))
+#define SUMS NAME(sums)
 #endif
 
-#define SUM(value) NAME(sum)(value)
 #define LOAD_SOME(address, n) NAME(load_some)(address, n)
 #define STORE_SOME(address, value, n) NAME(store_some)(address, value, n)
 
-INLINE REAL NAME(sum)(VECTOR value)
+#if LEVEL == BASELINE
+INLINE void NAME(sums)(VECTOR a, VECTOR b, VECTOR c, VECTOR d, REAL *out)
 {
-    REAL lane[LANES];
-    STORE(lane, value);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++)
-            lane[i] += lane[i + half];
-    return lane[0];
+    REAL lane[4][LANES];
+    STORE(lane[0], a);
+    STORE(lane[1], b);
+    STORE(lane[2], c);
+    STORE(lane[3], d);
+    for (int k = 0; k < 4; k++) {
+        for (int half = LANES / 2; half; half /= 2)
+            for (int i = 0; i < half; i++)
+                lane[k][i] += lane[k][i + half];
+        out[k] = lane[k][0];
+    }
 }
+#endif
 
 INLINE VECTOR NAME(load_some)(const REAL *address, int n)
 {

@@ -18,6 +18,6 @@
 #undef MASK
 #undef BROADCAST
 #undef FMA
-#undef SUM
+#undef SUMS
 #undef LOAD_SOME
 #undef STORE_SOME
