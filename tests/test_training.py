@@ -44,7 +44,8 @@ def unmonitored(spec, data):
     batches = Batches(data.train, training, spec.seed)
     for update in range(training.updates):
         x, y = batches.batch(update)
-        network.train_step(x, y, training.learning_rate, momentum=training.momentum, l2=training.l2)
+        options = {"momentum": training.momentum, "nesterov": training.nesterov, "l2": training.l2}
+        network.train_step(x, y, training.learning_rate, **options)
     return bits({name: array for name, array in network.state().items() if "velocity" not in name})
 
 
