@@ -78,7 +78,8 @@ class Steps:
         ----------
         x : (examples, fan_in) or ImageStream
             Images are drawn into the buffer of the inputs, by each thread some rows, mini-batch after mini-batch.
-        y : (examples,) int64; of an ImageStream None
+        y : (examples,) int64
+            Not read where x is an ImageStream.
         order : (updates * batch,) int64 or None
             Rows of x, mini-batch after mini-batch; None takes the rows as they stand.
         rate, decay, momentum : float
