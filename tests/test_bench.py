@@ -285,7 +285,7 @@ def test_medians_and_paired_ratios():
     found = summary(SMALL, 2, ["glorotlab", "numpy"], [[1, 2], [2, 3], [3, 3], [4, 6]])
     own, peer = found.sides
     assert (found.case, found.threads, own.name, peer.name) == (SMALL, 2, "glorotlab", "numpy")
-    assert (own.seconds, peer.seconds) == (2.5, 3.0)
+    assert (own.seconds, peer.seconds, own.fastest, peer.fastest) == (2.5, 3.0, 1.0, 2.0)
     assert (own.ratio, own.ratio_low, own.ratio_high) == (1, 1, 1)
     assert (peer.ratio_low, peer.ratio, peer.ratio_high) == (1.375, 1.5, 1.625)  # of 1, 1.5, 1.5, 2
     assert own.flops == pytest.approx(SMALL.flops / 2.5)
@@ -491,7 +491,8 @@ def test_json_has_every_number(small, capsys):
     assert (first["weights"], first["flops"], first["bytes"]) == (SMALL.weights, SMALL.flops, SMALL.bytes)
     assert [side["name"] for side in first["sides"]] == ["glorotlab", "glorotlab_step", "numpy"]
     for side in first["sides"]:
-        assert side["roofline_share"] == pytest.approx(first["bound"] / side["seconds"])
+        assert side["roofline_share"] == pytest.approx(first["bound"] / side["fastest"])
+        assert side["fastest"] <= side["seconds"]
         assert side["ratio_low"] <= side["ratio"] <= side["ratio_high"]
         assert side["flops"] * side["seconds"] == pytest.approx(first["flops"])
     assert all(math.isfinite(number) and number > 0 for number in numbers(found))

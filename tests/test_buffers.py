@@ -1,11 +1,13 @@
 """Padded matrices: rows on cache lines, never a multiple of 4,096 bytes apart, and nothing lost in copying."""
 
+import mmap
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glorotlab.kernels import costs, dense
+from glorotlab.kernels import buffers, costs, dense
 from glorotlab.kernels.buffers import padded_matrix
 
 DTYPES = st.sampled_from(["float32", "float64"])
@@ -29,6 +31,68 @@ def test_memory_of_a_layer_is_within_a_tenth_of_its_weights(columns):
     matrix = padded_matrix(1000, columns, "float32")
     assert matrix.base is not None
     assert matrix.strides[0] * 1000 <= 1.1 * matrix.size * matrix.itemsize
+
+
+class Pages(mmap.mmap):
+    """Memory that notes what it is advised, and refuses if told to."""
+
+    advice: list[tuple[int, int, int]] = []
+    refuses = False
+
+    def madvise(self, option, start, length):
+        Pages.advice.append((option, start, length))
+        if Pages.refuses:
+            raise OSError(22, "Invalid argument")
+        super().madvise(option, start, length)
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        pytest.skip("this system advises no huge pages")
+    monkeypatch.setattr(mmap, "mmap", Pages)
+    monkeypatch.setattr(Pages, "advice", [])
+    return Pages
+
+
+@given(size=st.integers(1 << 21, 1 << 24))
+def test_huge_pages_hold_a_large_matrix_and_waste_at_most_a_sixteenth(size):
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        pytest.skip("this system advises no huge pages")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(mmap, "mmap", Pages)
+        patched.setattr(Pages, "advice", [])
+        memory = buffers._memory(size)
+        ((option, start, length),) = Pages.advice
+    assert option == mmap.MADV_HUGEPAGE
+    assert len(memory) == size
+    assert memory.ctypes.data % (1 << 21) == 0
+    assert length % (1 << 21) == 0
+    assert size - (1 << 21) < length <= 17 / 16 * size
+    assert (memory.ctypes.data - start) % mmap.PAGESIZE == 0
+    memory[[0, -1]] = 1
+
+
+def test_a_kernel_without_huge_pages_gives_usual_ones(pages, monkeypatch):
+    monkeypatch.setattr(pages, "refuses", True)
+    matrix = padded_matrix(1000, 1000, "float32")
+    assert len(pages.advice) == 1
+    matrix[...] = 1
+    assert matrix.sum() == 1e6
+
+
+def test_a_system_without_huge_pages_gives_usual_memory(pages, monkeypatch):
+    monkeypatch.delattr(mmap, "MADV_HUGEPAGE")
+    matrix = padded_matrix(1000, 1000, "float32")
+    assert pages.advice == []
+    assert matrix.ctypes.data % 64 == 0
+    matrix[...] = 1
+    assert matrix.sum() == 1e6
+
+
+def test_small_matrices_are_left_to_numpy(pages):
+    padded_matrix(500, 1000, "float32")
+    assert pages.advice == []
 
 
 def test_kernels_refuse_rows_that_are_not_contiguous():

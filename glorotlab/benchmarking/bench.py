@@ -148,5 +148,5 @@ def _record(timing: CaseTiming, bound: float) -> dict[str, Any]:
         "flops": case.flops,
         "bytes": case.bytes,
         "bound": bound,
-        "sides": [asdict(side) | {"roofline_share": bound / side.seconds} for side in timing.sides],
+        "sides": [asdict(side) | {"roofline_share": bound / side.fastest} for side in timing.sides],
     }

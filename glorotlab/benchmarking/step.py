@@ -46,8 +46,8 @@ class SideTiming:
     Parameters
     ----------
     name : str
-    seconds : float
-        A step, the median over rounds.
+    seconds, fastest : float
+        A step: the median over rounds, and the least.
     ratio, ratio_low, ratio_high : float
         This side's time over glorotlab's, each pair from one round: median and quartiles.
     flops, bandwidth : float
@@ -56,6 +56,7 @@ class SideTiming:
 
     name: str
     seconds: float
+    fastest: float
     ratio: float
     ratio_low: float
     ratio_high: float
@@ -201,10 +202,10 @@ def summary(case: Case, threads: int, names: Sequence[str], times: Any) -> CaseT
     """Return what seconds a step of shape (rounds, sides), glorotlab's in the first column, come to."""
     times = np.asarray(times)
     sides = []
-    for name, seconds, ratios in zip(names, np.median(times, axis=0), (times / times[:, :1]).T, strict=True):
+    for name, rounds, ratios in zip(names, times.T, (times / times[:, :1]).T, strict=True):
+        seconds, fastest = float(np.median(rounds)), float(rounds.min())
         low, middle, high = map(float, np.quantile(ratios, (0.25, 0.5, 0.75)))
-        rates = float(case.flops / seconds), float(case.bytes / seconds)
-        sides.append(SideTiming(name, float(seconds), middle, low, high, *rates))
+        sides.append(SideTiming(name, seconds, fastest, middle, low, high, case.flops / seconds, case.bytes / seconds))
     return CaseTiming(case, threads, tuple(sides))
 
 

@@ -107,7 +107,7 @@ def _print(found: Benchmark) -> None:
     if found.timings:
         out.print(_case_table(record["cases"]))
         out.print("ratio: time / glorotlab's of the same round, median and quartiles")
-        out.print("GB/s: three passes over the weights; share: the roofline's bound / time")
+        out.print("GB/s: three passes over the weights; share: the roofline's bound / the fastest round")
     if not found.complete:
         out.print("stopped before the end")
 

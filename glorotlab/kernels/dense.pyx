@@ -195,22 +195,21 @@ cdef void backward_layer(
     """d_below = (d W') f'(s_below) (Glorot & Bengio 2010, eq. 2) unless it is NULL, then W and b take their step unless
     ``descent`` is NULL, while each tile of W is in cache.
     """
-    cdef int thread = team_thread(), threads = team_size(), tiles = pieces(layer.fan_in, ROW_TILE), width, a
-    cdef int first = <int> (<Py_ssize_t> tiles * thread // threads) * ROW_TILE, unit = first
+    cdef int thread = team_thread(), threads = team_size(), tiles = pieces(layer.fan_in, ROW_TILE), tile, unit, a
+    cdef int first = <int> (<Py_ssize_t> tiles * thread // threads) * ROW_TILE
     cdef int end = min(<int> (<Py_ssize_t> tiles * (thread + 1) // threads) * <int> ROW_TILE, layer.fan_in)
     cdef floating* velocity = <floating*> layer.weight_velocity
     if d_below and needs_panels(batch, descent != NULL):
         share_panels(batch, layer.fan_out, d, d_stride, panels)
-    while unit < end:
+    for tile in range(pieces(end - first, ROW_TILE) - 1, -1, -1):  # the last rows are in cache, and the next step needs the first
         busy[thread % MOST_THREADS] = 1
-        width = min(<int> ROW_TILE, end - unit)
+        unit = first + tile * ROW_TILE
         multiply_back[floating](
             d, d_stride, panels, <floating*> layer.weight + <Py_ssize_t> unit * layer.stride, layer.stride,
             velocity + <Py_ssize_t> unit * layer.velocity_stride if velocity else NULL, layer.velocity_stride,
             d_below + unit if d_below else NULL, below_stride, z_below + unit if descent else NULL, z_stride,
-            batch, width, layer.fan_out, descent,
+            batch, min(<int> ROW_TILE, end - unit), layer.fan_out, descent,
         )
-        unit += ROW_TILE
     for a in range(batch if d_below and first < end else 0):
         multiply_derivative[floating](
             activation_below, parameter, s_below + <Py_ssize_t> a * s_stride + first,

@@ -114,9 +114,9 @@ INLINE void NAME(backward_step)(const int examples, const int rows, const int ba
     for (int i = 0; i < rows; i++) {
         old[i] = NAME(load)(w + i * ldw, some);
         changed[i] = rule->keep * old[i];
-        PREFETCH(w + (i + rows) * ldw);
+        PREFETCH(w + (i - rows) * ldw);
         if (v)
-            PREFETCH(v + (i + rows) * ldv);
+            PREFETCH(v + (i - rows) * ldv);
     }
     UNROLL for (int a = 0; a < examples; a++) {
         VECTOR gradient = NAME(load)(d + a * ldd, some);
@@ -235,7 +235,7 @@ INLINE void NAME(back_tile)(const REAL *panels, int batch, const REAL *w, ptrdif
 #undef ONE
 }
 
-/* Some columns of w (rows, ...) step by z' d. The next columns of d are fetched if `ahead`, and the w after the tile. */
+/* Some columns of w (rows, ...) step by z' d. The next columns of d are fetched if `ahead`, and the w before the tile. */
 INLINE void NAME(update_strip)(const int rows, const int vectors, const int some, int ahead, const REAL *d, ptrdiff_t ldd,
                                REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, const REAL *z, ptrdiff_t ldz, int batch,
                                int tile, const NAME(rule) *rule)
@@ -249,9 +249,9 @@ INLINE void NAME(update_strip)(const int rows, const int vectors, const int some
         for (int u = 0; u < vectors; u++) {
             REAL *place = w + r * ldw + u * LANES;
             const VECTOR old = NAME(load)(place, some);
-            PREFETCH(place + tile * ldw);
+            PREFETCH(place - tile * ldw);
             if (v)
-                PREFETCH(v + (r + tile) * ldv + u * LANES);
+                PREFETCH(v + (r - tile) * ldv + u * LANES);
             NAME(descend)(rule, some, old, FMA(-rule->rate, sum[r][u], rule->keep * old), place, AT(v, r * ldv + u * LANES));
         }
 }
@@ -277,7 +277,8 @@ INLINE void NAME(update_tile)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t l
 
 /* out (batch, rows) = d (batch, fan_out) w' unless out is null, then
    w (rows, fan_out) steps by z' d for z (batch, rows) unless z is null, through the velocity v unless that is null.
-   Where glorotlab_needs_panels(), d goes back from `panels`; else, for one block of examples, both share a pass. */
+   Where glorotlab_needs_panels(), d goes back from `panels`; else, for one block of examples, both share a pass.
+   Meanwhile the w before this is fetched: tiles come from the last rows to the first. */
 TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL *panels, REAL *w, ptrdiff_t ldw, REAL *v,
                                        ptrdiff_t ldv, REAL *out, ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch,
                                        int rows, int fan_out, const Descent *descent)
@@ -294,15 +295,15 @@ TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL 
         return;
     }
 #define PASS(n, some_rows, back) \
-    NAME(backward_block)(n, some_rows, back, d, ldd, w + i * ldw, ldw, AT(v, i * ldv), ldv, AT(out, i), ldo, z + i, ldz, \
-                         fan_out, &rule)
+    NAME(backward_block)(n, some_rows, back, d, ldd, w + (i - some_rows) * ldw, ldw, AT(v, (i - some_rows) * ldv), ldv, \
+                         AT(out, i - some_rows), ldo, z + i - some_rows, ldz, fan_out, &rule)
 #define PASSES(n, back) \
     { \
-        int i = 0; \
-        for (; i + ROWS <= rows; i += ROWS) \
-            PASS(n, ROWS, back); \
-        for (; ROWS > 1 && i < rows; i++) \
+        int i = rows; \
+        for (; ROWS > 1 && i % ROWS; i--) \
             PASS(n, 1, back); \
+        for (; i > 0; i -= ROWS) \
+            PASS(n, ROWS, back); \
     }
 #define BOTH(n) PASSES(n, 1)
 #define UPDATE(n) PASSES(n, 0)
