@@ -14,12 +14,11 @@ INLINE void NAME(store)(REAL *address, VECTOR value, const int some)
 }
 
 /* sum[r] += x(r, 0) y(0) + x(r, 1) y(1) + ..., one after the other, of n rows y(i) of some vectors, for
-   x(r, i) = x[r ldx + i next]. Meanwhile as much is fetched in rows from `ahead` on, unless that is null.
+   x(r, i) = x[r ldx + i next]. Meanwhile the rows from `ahead` on are fetched, unless that is null.
 
    One pointer for every three rows: an address has room for 0, 1 or 2 times ldx. */
 INLINE void NAME(multiply)(const int rows, const int vectors, const int some, const REAL *x, ptrdiff_t ldx, ptrdiff_t next,
-                           const REAL *y, ptrdiff_t ldy, int n, const REAL *ahead, ptrdiff_t ld_ahead,
-                           VECTOR sum[MOST][VECTORS])
+                           const REAL *y, ptrdiff_t ldy, int n, const REAL *ahead, VECTOR sum[MOST][VECTORS])
 {
     const REAL *base[(MOST + 2) / 3];
     for (int r = 0; r < rows; r += 3)
@@ -29,7 +28,7 @@ INLINE void NAME(multiply)(const int rows, const int vectors, const int some, co
         for (int v = 0; v < vectors; v++) {
             of_y[v] = NAME(load)(y + i * ldy + v * LANES, some);
             if (ahead)
-                PREFETCH(ahead + i * ld_ahead + v * LANES);
+                PREFETCH(ahead + i * ldy + v * LANES);
         }
         UNROLL for (int r = 0; r < rows; r++) {
             const VECTOR of_x = BROADCAST(base[r / 3][r % 3 * ldx]);
@@ -44,32 +43,28 @@ INLINE void NAME(multiply)(const int rows, const int vectors, const int some, co
 }
 
 /* s (examples, some columns) += z (examples, rows) w (rows, some columns) */
-INLINE void NAME(forward_strip)(const int examples, const int vectors, const int some, int rows, const REAL *ahead,
-                                ptrdiff_t ld_ahead, const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds)
+INLINE void NAME(forward_strip)(const int examples, const int vectors, const int some, int rows, int ahead, const REAL *z,
+                                ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds)
 {
     VECTOR sum[MOST][VECTORS];
     for (int a = 0; a < examples; a++)
         for (int v = 0; v < vectors; v++)
             sum[a][v] = NAME(load)(s + a * lds + v * LANES, some);
-    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, ld_ahead, sum);
+    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead ? w + rows * ldw : NULL, sum);
     for (int a = 0; a < examples; a++)
         for (int v = 0; v < vectors; v++)
             NAME(store)(s + a * lds + v * LANES, sum[a][v], some);
 }
 
-/* All of w's columns. `ahead`: the rows after these are fetched meanwhile; whole ones in the order of memory. */
+/* All of w's columns. The rows after these are fetched meanwhile if `ahead`. */
 INLINE void NAME(forward_block)(const int examples, int rows, int ahead, const REAL *z, ptrdiff_t ldz, const REAL *w,
                                 ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int width)
 {
-    const int whole = 2 * width > ldw;
-    const REAL *next = w + rows * ldw;
-    const ptrdiff_t ld_next = whole ? VECTORS * LANES : ldw;
     int j = 0;
     for (; j + VECTORS * LANES <= width; j += VECTORS * LANES)
-        NAME(forward_strip)(examples, VECTORS, 0, rows, ahead ? next + (whole ? rows * j : j) : NULL, ld_next, z, ldz, w + j, ldw,
-                            s + j, lds);
+        NAME(forward_strip)(examples, VECTORS, 0, rows, ahead, z, ldz, w + j, ldw, s + j, lds);
     for (; j < width; j += LANES)
-        NAME(forward_strip)(examples, 1, width - j < LANES ? width - j : LANES, rows, NULL, 0, z, ldz, w + j, ldw, s + j, lds);
+        NAME(forward_strip)(examples, 1, width - j < LANES ? width - j : LANES, rows, ahead, z, ldz, w + j, ldw, s + j, lds);
 }
 
 /* s (batch, width) += z (batch, fan_in) w (fan_in, width) */
@@ -106,9 +101,9 @@ INLINE void NAME(descend)(const NAME(rule) *rule, const int some, VECTOR old, VE
 #define AT(pointer, i) ((pointer) ? (pointer) + (i) : (pointer))
 
 /* One vector, or `some` of its lanes, of each row and example in backward_block. */
-INLINE void NAME(backward_step)(const int examples, const int rows, const int back, const int some,
-                                const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv,
-                                const NAME(rule) *rule, VECTOR step[ROWS][MOST], VECTOR sum[ROWS][MOST])
+INLINE void NAME(backward_step)(const int examples, const int rows, const int some, const REAL *d, ptrdiff_t ldd, REAL *w,
+                                ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, const NAME(rule) *rule, VECTOR step[ROWS][MOST],
+                                VECTOR sum[ROWS][MOST])
 {
     VECTOR old[ROWS], changed[ROWS];
     for (int i = 0; i < rows; i++) {
@@ -122,8 +117,7 @@ INLINE void NAME(backward_step)(const int examples, const int rows, const int ba
         VECTOR gradient = NAME(load)(d + a * ldd, some);
         KEEP(gradient);
         for (int i = 0; i < rows; i++) {
-            if (back)
-                sum[i][a] = FMA(gradient, old[i], sum[i][a]);
+            sum[i][a] = FMA(gradient, old[i], sum[i][a]);
             changed[i] = FMA(step[i][a], gradient, changed[i]);
         }
     }
@@ -131,13 +125,13 @@ INLINE void NAME(backward_step)(const int examples, const int rows, const int ba
         NAME(descend)(rule, some, old[i], changed[i], w + i * ldw, AT(v, i * ldv));
 }
 
-/* One pass over w (rows, fan_out) for one block of examples: w steps by z' d for z (examples, rows), and if `back`
+/* One pass over w (rows, fan_out) for one block of examples: w steps by z' d for z (examples, rows), and
    out (examples, rows) = d (examples, fan_out) w' with the w from before. */
-INLINE void NAME(backward_block)(const int examples, const int rows, const int back, const REAL *d,
-                                 ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, REAL *out, ptrdiff_t ldo,
-                                 const REAL *z, ptrdiff_t ldz, int fan_out, const NAME(rule) *rule)
+INLINE void NAME(backward_block)(const int examples, const int rows, const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw,
+                                 REAL *v, ptrdiff_t ldv, REAL *out, ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int fan_out,
+                                 const NAME(rule) *rule)
 {
-    const int sums = back ? rows * examples : 0;
+    const int sums = rows * examples;
     VECTOR sum[ROWS][MOST], step[ROWS][MOST];
     REAL four[4];
     int k = 0;
@@ -147,9 +141,9 @@ INLINE void NAME(backward_block)(const int examples, const int rows, const int b
             step[i][a] = rule->rate * BROADCAST(-z[a * ldz + i]);
         }
     for (; k + LANES <= fan_out; k += LANES)
-        NAME(backward_step)(examples, rows, back, 0, d + k, ldd, w + k, ldw, AT(v, k), ldv, rule, step, sum);
+        NAME(backward_step)(examples, rows, 0, d + k, ldd, w + k, ldw, AT(v, k), ldv, rule, step, sum);
     if (k < fan_out)
-        NAME(backward_step)(examples, rows, back, fan_out - k, d + k, ldd, w + k, ldw, AT(v, k), ldv, rule, step, sum);
+        NAME(backward_step)(examples, rows, fan_out - k, d + k, ldd, w + k, ldw, AT(v, k), ldv, rule, step, sum);
     UNROLL for (int first = 0; first < sums; first += 4) { /* constants index `sum`, or it would leave the registers */
 #define SUM_OF(i) ((i) < sums ? sum[(i) / examples][(i) % examples] : BROADCAST(0))
         SUMS(SUM_OF(first), SUM_OF(first + 1), SUM_OF(first + 2), SUM_OF(first + 3), four);
@@ -208,7 +202,7 @@ INLINE void NAME(back_strip)(const int rows, const int vectors, const REAL *pane
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++)
             sum[r][v] = BROADCAST(0);
-    NAME(multiply)(rows, vectors, 0, w, ldw, 1, panel, vectors * LANES, fan_out, NULL, 0, sum);
+    NAME(multiply)(rows, vectors, 0, w, ldw, 1, panel, vectors * LANES, fan_out, NULL, sum);
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++)
             STORE(lanes[r] + v * LANES, sum[r][v]);
@@ -241,11 +235,11 @@ INLINE void NAME(update_strip)(const int rows, const int vectors, const int some
                                int tile, const NAME(rule) *rule)
 {
     VECTOR sum[MOST][VECTORS];
-    for (int r = 0; r < rows; r++)
+    UNROLL for (int r = 0; r < rows; r++) /* constants index `sum` */
         for (int u = 0; u < vectors; u++)
             sum[r][u] = BROADCAST(0);
-    NAME(multiply)(rows, vectors, some, z, 1, ldz, d, ldd, batch, ahead ? d + vectors * LANES : NULL, ldd, sum);
-    for (int r = 0; r < rows; r++)
+    NAME(multiply)(rows, vectors, some, z, 1, ldz, d, ldd, batch, ahead ? d + vectors * LANES : NULL, sum);
+    UNROLL for (int r = 0; r < rows; r++)
         for (int u = 0; u < vectors; u++) {
             REAL *place = w + r * ldw + u * LANES;
             const VECTOR old = NAME(load)(place, some);
@@ -275,6 +269,27 @@ INLINE void NAME(update_tile)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t l
 #undef SOME
 }
 
+/* w (rows, fan_out) steps by z' d, and out (batch, rows) = d (batch, fan_out) w' with the w from before, in one pass. */
+INLINE void NAME(back_and_update_tile)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, REAL *out,
+                                       ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out,
+                                       const NAME(rule) *rule)
+{
+#define PASS(n, some_rows) \
+    NAME(backward_block)(n, some_rows, d, ldd, w + i * ldw, ldw, AT(v, i * ldv), ldv, out + i, ldo, z + i, ldz, fan_out, rule)
+#define PASSES(n) \
+    for (int i = rows; i > 0;) \
+        if (ROWS > 1 && i % ROWS) { \
+            i--; \
+            PASS(n, 1); \
+        } else { \
+            i -= ROWS; \
+            PASS(n, ROWS); \
+        }
+    FOR_BLOCKS(a, batch, PASSES)
+#undef PASS
+#undef PASSES
+}
+
 /* out (batch, rows) = d (batch, fan_out) w' unless out is null, then
    w (rows, fan_out) steps by z' d for z (batch, rows) unless z is null, through the velocity v unless that is null.
    Where glorotlab_needs_panels(), d goes back from `panels`; else, for one block of examples, both share a pass.
@@ -287,33 +302,13 @@ TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL 
     const Descent *given = z ? descent : &none;
     const NAME(rule) rule = {BROADCAST((v ? 0 : 1) - (REAL)given->decay), BROADCAST((REAL)given->rate),
                              BROADCAST((REAL)given->momentum), given->nesterov};
-    if (glorotlab_needs_panels(batch, z != NULL)) {
-        if (out)
-            NAME(back_tile)(panels, batch, w, ldw, out, ldo, rows, fan_out);
-        if (z)
-            NAME(update_tile)(d, ldd, w, ldw, v, ldv, z, ldz, batch, rows, fan_out, &rule);
+    if (out && !glorotlab_needs_panels(batch, z != NULL)) {
+        NAME(back_and_update_tile)(d, ldd, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, &rule);
         return;
     }
-#define PASS(n, some_rows, back) \
-    NAME(backward_block)(n, some_rows, back, d, ldd, w + (i - some_rows) * ldw, ldw, AT(v, (i - some_rows) * ldv), ldv, \
-                         AT(out, i - some_rows), ldo, z + i - some_rows, ldz, fan_out, &rule)
-#define PASSES(n, back) \
-    { \
-        int i = rows; \
-        for (; ROWS > 1 && i % ROWS; i--) \
-            PASS(n, 1, back); \
-        for (; i > 0; i -= ROWS) \
-            PASS(n, ROWS, back); \
-    }
-#define BOTH(n) PASSES(n, 1)
-#define UPDATE(n) PASSES(n, 0)
     if (out)
-        FOR_BLOCKS(a, batch, BOTH)
-    else
-        FOR_BLOCKS(a, batch, UPDATE)
-#undef PASS
-#undef PASSES
-#undef BOTH
-#undef UPDATE
+        NAME(back_tile)(panels, batch, w, ldw, out, ldo, rows, fan_out);
+    if (z)
+        NAME(update_tile)(d, ldd, w, ldw, v, ldv, z, ldz, batch, rows, fan_out, &rule);
 }
 #undef AT
