@@ -1,6 +1,7 @@
 """Padded matrices: rows on cache lines, never a multiple of 4,096 bytes apart, and nothing lost in copying."""
 
 import mmap
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_memory_of_a_layer_is_within_a_tenth_of_its_weights(columns):
 class Pages(mmap.mmap):
     """Memory that notes what it is advised, and refuses if told to."""
 
-    advice: list[tuple[int, int, int]] = []
+    advice: ClassVar[list[tuple[int, int, int]]] = []
     refuses = False
 
     def madvise(self, option, start, length):
