@@ -68,7 +68,7 @@ def test_backward(batch, dtype):
         d, weight, s = draw(dtype, (batch, fan_out), (fan_in, fan_out), (batch, fan_in))
         found, untouched = guarded(np.full((batch, fan_in), np.nan), dtype)
         dense.backward(d, weight, s, np.tanh(s), TANH, found, THREADS)
-        assert dense.workers() == workers(THREADS, tiles(fan_in, 20))
+        assert dense.workers() == workers(THREADS, tiles(fan_in, 10))
         product, bound = matmul(d, weight.T, eps)
         slope = FUNCTIONS["tanh"][1](s.astype(np.float64))
         assert_within(found, product * slope, bound * (slope + 4 * eps) + 4 * eps * abs(product))
@@ -92,7 +92,7 @@ def test_update(batch, decay, momentum, nesterov, dtype):
         v, bv = (None, None) if momentum is None else (velocity, np.zeros(fan_out, dtype))
         rule = rate, decay, momentum or 0.0, nesterov
         dense.backward_update(d, weight, bias, None, z, TANH, None, v, bv, *rule, THREADS)
-        assert dense.workers() == workers(THREADS, tiles(fan_in, 20))
+        assert dense.workers() == workers(THREADS, tiles(fan_in, 10))
         extra = abs(old) + (0 if momentum is None else 2 * abs(old_v))
         step, bound = matmul(rate * z.T.astype(np.float64), d, eps, extra)
         old = old.astype(np.float64)

@@ -33,4 +33,5 @@ cdef void backward_layer(
 cdef Py_ssize_t panels_size(int batch, int fan_out, bint update) noexcept nogil
 
 cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil
+cdef int team_of_steps(int threads, Py_ssize_t work, Py_ssize_t steps) noexcept nogil
 cdef void new_call() noexcept nogil

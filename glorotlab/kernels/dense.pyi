@@ -88,9 +88,10 @@ def weight_gradient(d: Matrix, z_below: Matrix, out: Matrix, scale: float, threa
     """Fill ``out`` (fan_in, fan_out) with scale z_below' d (Glorot & Bengio 2010, eq. 3)."""
 
 def set_parallel_work(multiply_adds: int) -> int:
-    """Set the number of multiply-adds up to which one thread computes a product alone; return what it was.
+    """Set the number of multiply-adds up to which one thread does a call alone; return what it was.
 
-    It changes no result. 0 lets the smallest product of two tiles run on two threads, as the tests do.
+    In a call of many steps, each must have a quarter of it. It changes no result. 0 lets the smallest product of two
+    tiles run on two threads, as the tests do.
     """
 
 def workers() -> int:

@@ -25,12 +25,13 @@ cdef enum:
     COLUMN_STEP = 64     # columns at least that a thread takes
     HALVED = 128         # forward: fan_in from which the rows are summed in two halves
     EXAMPLE_TILE = 128   # forward: examples whose sums stay in the second cache while W passes by
-    ROW_TILE = 20        # backward: rows of W to a tile
+    ROW_STEP = 10        # backward: rows of W at least that a thread takes
+    ROW_TILE = 20        # and to a tile
     MOST_THREADS = 64    # that are told apart by workers()
 
 DTYPES = {4: "float32", 8: "float64"}
 
-cdef Py_ssize_t parallel_work = 1 << 22  # below it, waking a second thread gains little and risks a stall
+cdef Py_ssize_t parallel_work = 4000000  # of a call, below which waking a second thread gains little and risks a stall
 cdef unsigned char busy[MOST_THREADS]
 
 
@@ -60,6 +61,11 @@ cdef void new_call() noexcept nogil:
 cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil:
     """Threads worth waking for this many tiles and multiply-adds."""
     return <int> min(<Py_ssize_t> threads, tiles) if work > parallel_work else 1
+
+
+cdef int team_of_steps(int threads, Py_ssize_t work, Py_ssize_t steps) noexcept nogil:
+    """The same for a call of many steps, each of so many multiply-adds: they may be smaller, not as small as a barrier."""
+    return team(threads, threads, work * steps) if 4 * work > parallel_work else 1
 
 
 cdef inline int pieces(int length, int size) noexcept nogil:
@@ -195,9 +201,9 @@ cdef void backward_layer(
     """d_below = (d W') f'(s_below) (Glorot & Bengio 2010, eq. 2) unless it is NULL, then W and b take their step unless
     ``descent`` is NULL, while each tile of W is in cache.
     """
-    cdef int thread = team_thread(), threads = team_size(), tiles = pieces(layer.fan_in, ROW_TILE), tile, unit, a
-    cdef int first = <int> (<Py_ssize_t> tiles * thread // threads) * ROW_TILE
-    cdef int end = min(<int> (<Py_ssize_t> tiles * (thread + 1) // threads) * <int> ROW_TILE, layer.fan_in)
+    cdef int thread = team_thread(), threads = team_size(), steps = pieces(layer.fan_in, ROW_STEP), tile, unit, a
+    cdef int first = <int> (<Py_ssize_t> steps * thread // threads) * ROW_STEP
+    cdef int end = min(<int> (<Py_ssize_t> steps * (thread + 1) // threads) * <int> ROW_STEP, layer.fan_in)
     cdef floating* velocity = <floating*> layer.weight_velocity
     if d_below and needs_panels(batch, descent != NULL):
         share_panels(batch, layer.fan_out, d, d_stride, panels)
@@ -259,7 +265,7 @@ def backward(
         return
     work_space = padded_matrix(1, panels_size(batch, layer.fan_out, False), DTYPES[sizeof(floating)])
     cdef floating* panels = <floating*> <size_t> work_space.ctypes.data
-    threads = team(threads, pieces(layer.fan_in, ROW_TILE), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
+    threads = team(threads, pieces(layer.fan_in, ROW_STEP), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
     with nogil, parallel(num_threads=threads):
         backward_layer[floating](&layer, batch, &d[0, 0], stride(d), activation_below, parameter,
                                  &s_below[0, 0], stride(s_below), &z_below[0, 0], stride(z_below),
@@ -285,7 +291,7 @@ def backward_update(
         layer.weight_velocity, layer.bias_velocity = &weight_velocity[0, 0], &bias_velocity[0]
     work_space = padded_matrix(1, panels_size(batch, layer.fan_out, True) if below else 0, DTYPES[sizeof(floating)])
     cdef floating* panels = <floating*> <size_t> work_space.ctypes.data
-    threads = team(threads, pieces(layer.fan_in, ROW_TILE), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
+    threads = team(threads, pieces(layer.fan_in, ROW_STEP), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
     with nogil, parallel(num_threads=threads):
         backward_layer[floating](&layer, batch, &d[0, 0], stride(d), activation_below, parameter,
                                  &s_below[0, 0] if below else NULL, stride(s_below) if below else 0,

@@ -20,7 +20,7 @@ from glorotlab.kernels.buffers import padded_matrix
 
 from glorotlab.kernels._activations cimport LINEAR
 from glorotlab.kernels.costs cimport cost_row
-from glorotlab.kernels.dense cimport Dense, backward_layer, forward_layer, new_call, panels_size, team
+from glorotlab.kernels.dense cimport Dense, backward_layer, forward_layer, new_call, panels_size, team_of_steps
 from glorotlab.kernels.descent cimport Descent
 from glorotlab.kernels.shapeset cimport render_batch
 
@@ -228,7 +228,7 @@ cdef class Steps:
         if order is not None:
             chosen = order
             source.order = &chosen[0]
-        threads = team(threads, threads, self.plan.work)
+        threads = team_of_steps(threads, self.plan.work, updates)
         new_call()
         with nogil:
             if self.is_double:
