@@ -58,7 +58,7 @@ def _quick(monkeypatch):
     monkeypatch.setattr(step, "BLOCK", 0.0)
     monkeypatch.setattr(step, "WARM_UP", 0.0)
     monkeypatch.setattr(time_case, "__kwdefaults__", time_case.__kwdefaults__ | {"warm_up": 0.0})
-    quick = {"sizes": (1 << 14, 1 << 16), "repeats": 2, "seconds": 1e-5}
+    quick = {"sizes": (1 << 14, 1 << 16), "repeats": 2, "seconds": 1e-5, "warm_up": 0.0}
     monkeypatch.setattr(measure_roofline, "__kwdefaults__", quick)
 
 
@@ -536,6 +536,24 @@ def test_every_level_of_the_machine_is_timed(capsys, monkeypatch):
     assert [name for _, name in dict.fromkeys(seen)] == levels, "one level a network"
     assert (found["machine"]["simd"], simd.get_level()) == (before, before)
     assert (found["cases"][0]["every_level"], found["peers"]) == (True, {})
+
+
+def test_a_roofline_is_measured_before_and_after_every_case(monkeypatch):
+    """The better of both counts: what disturbed one of them does not raise the share."""
+    seen, rates = [], iter((3e9, 7e9, 5e9, 1e9))
+    measured = dataclasses.replace(ROOFLINE, threads=1, dtype="float32", simd=simd.get_level())
+    monkeypatch.setattr(
+        bench,
+        "measure_roofline",
+        lambda *_: seen.append("roofline") or dataclasses.replace(measured, flops=next(rates)),
+    )
+    monkeypatch.setattr(
+        bench, "time_case", lambda case, count, *_, **__: seen.append("case") or summary(case, count, [OWN], [[1]])
+    )
+    found = bench.Benchmark([])
+    found.run([SMALL, SMALL], [1])
+    assert seen == ["roofline", "case", "roofline"] * 2
+    assert [each.flops for each in found.rooflines.values()] == [7e9]
 
 
 def test_a_level_is_left_on_errors():

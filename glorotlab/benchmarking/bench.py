@@ -63,7 +63,7 @@ class Benchmark:
         rounds: int = ROUNDS,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        """Time every case on every number of threads, and measure a roofline before each; fills the lists as it goes.
+        """Time every case on every number of threads, with a roofline before and after each; fills the lists as it goes.
 
         Other programs can only lower a roofline, which would raise every share of it: hence the best of many.
 
@@ -84,20 +84,22 @@ class Benchmark:
         check(threads, rounds)
         for count in threads:
             for dtype in DTYPES if not cases else ():
-                self._measure_roofline(count, dtype, simd.get_level())
+                self._measure_rooflines(count, dtype, [simd.get_level()])
             for case in cases:
                 progress(len(self.timings), len(threads) * len(cases))
-                for level in (simd.get_level(), *(other_levels() if case.every_level else ())):
-                    self._measure_roofline(count, case.dtype, level)
+                levels = [simd.get_level(), *(other_levels() if case.every_level else ())]
+                self._measure_rooflines(count, case.dtype, levels)
                 self.timings.append(time_case(case, count, self.runnable, rounds=rounds))
                 gc.collect()  # the peers' copies of the network
+                self._measure_rooflines(count, case.dtype, levels)
         self.complete = True
 
-    def _measure_roofline(self, threads: int, dtype: str, level: str) -> None:
-        with limited_cpus(threads), simd_level(level):
-            found = measure_roofline(threads, dtype)
-        key = threads, dtype, level
-        self.rooflines[key] = found.best(self.rooflines.get(key, found))
+    def _measure_rooflines(self, threads: int, dtype: str, levels: Sequence[str]) -> None:
+        for level in levels:
+            with limited_cpus(threads), simd_level(level):
+                found = measure_roofline(threads, dtype)
+            key = threads, dtype, level
+            self.rooflines[key] = found.best(self.rooflines.get(key, found))
 
     def bound(self, timing: CaseTiming) -> float:
         """Return the bound of a case that was timed, by the roofline at the SIMD level in use, seconds a step."""

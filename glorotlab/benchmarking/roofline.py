@@ -26,6 +26,9 @@ REPEATS = 15
 SECONDS = 2e-3
 """Of one repeat, about: short, so that some of them are undisturbed where other programs run."""
 
+WARM_UP = 0.3
+"""Seconds of multiply-adds before: until then threads that others left may spin, or two of ours share one CPU."""
+
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 Array = npt.NDArray[np.floating[Any]]
 
@@ -83,7 +86,13 @@ class Roofline:
 
 
 def measure_roofline(
-    threads: int, dtype: str, *, sizes: Sequence[int] = SIZES, repeats: int = REPEATS, seconds: float = SECONDS
+    threads: int,
+    dtype: str,
+    *,
+    sizes: Sequence[int] = SIZES,
+    repeats: int = REPEATS,
+    seconds: float = SECONDS,
+    warm_up: float = WARM_UP,
 ) -> Roofline:
     """Measure peak and bandwidths, in two or three seconds for the default sizes.
 
@@ -97,8 +106,11 @@ def measure_roofline(
         The best of so many counts.
     seconds : float
         Each repeat takes about as long, or one pass over the buffer.
+    warm_up : float
+        Seconds before the first.
     """
     sums = np.empty(threads, dtype)
+    _enough(lambda n: roofline.multiply_add(0.5, 1.0, n, sums), warm_up)
     rounds = _enough(lambda n: roofline.multiply_add(0.5, 1.0, n, sums), seconds)
     flops = roofline.multiply_add(0.5, 1.0, rounds, sums)
     peak = flops / _best(lambda: roofline.multiply_add(0.5, 1.0, rounds, sums), repeats)

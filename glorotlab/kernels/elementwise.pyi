@@ -3,7 +3,7 @@
 All arrays of one call are C-contiguous and share one shape and dtype, float32 or float64; nothing is checked here.
 ``z`` may be ``s``, for an activation in place.
 
-Of one unit in the last place, f is off by at most 0.6 in float32 and 4 in float64 (gelu 5) over the whole line, f' by
+Of one unit in the last place, f is off by at most 0.6 in float32 and 4 in float64 over the whole line, f' by
 1 and 8, with two exceptions: f' of tanh and sigmoid, from z, is within 3 eps absolutely, and so is f' of gelu, silu and
 mish, with its change of sign.
 """

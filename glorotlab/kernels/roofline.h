@@ -5,9 +5,6 @@
 
 #include <stddef.h>
 #include "simd.h"
-#if LEVELS > 1
-#include "sums.h"
-#endif
 
 #if defined(__GNUC__) && !defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 16")

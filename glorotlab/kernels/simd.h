@@ -21,6 +21,7 @@
 #define LEVELS 3
 #define GLOROTLAB_BASELINE "sse2"
 #elif defined(__aarch64__) && defined(GLOROTLAB_VECTORS)
+#define GLOROTLAB_NEON
 #define LEVELS 1
 #define GLOROTLAB_BASELINE "neon"
 #else

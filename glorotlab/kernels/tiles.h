@@ -12,9 +12,6 @@
 #include <stddef.h>
 #include "descent.h"
 #include "simd.h"
-#if LEVELS > 1
-#include "sums.h"
-#endif
 
 #if defined(GLOROTLAB_VECTORS) && !defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 16")

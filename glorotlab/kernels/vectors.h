@@ -9,6 +9,8 @@
    KEEP        makes the compiler hold a loaded vector in a register: it would rather load it anew for each use
    DISTINCT    hides where a pointer comes from: the compiler would count all from one and run out of registers */
 
+#include "intrinsics.h"
+
 #if LEVEL == AVX512
 #define TARGET __attribute__((target("avx512f")))
 #define BYTES 64
@@ -22,7 +24,7 @@
 #else
 #define TARGET
 #define BYTES 16
-#ifdef __aarch64__ /* 32 registers */
+#ifdef GLOROTLAB_NEON /* 32 registers */
 #define ROWS 2
 #define VECTORS 2
 #else
@@ -66,9 +68,14 @@ typedef REAL NAME(unaligned);
 #define BROADCAST(x) ((VECTOR)INTRINSIC(set1)(x))
 #define FMA(x, y, z) ((VECTOR)INTRINSIC(fmadd)(x, y, z))
 #define SUMS SUFFIX(sums_256)
+#elif defined(GLOROTLAB_NEON)
+#define KEEP(value) __asm__("" : "+w"(value))
+#define BROADCAST(x) ((x) - (VECTOR){0})
+#define FMA(x, y, z) ((VECTOR)SUFFIX(fma_neon)(x, y, z))
+#define SUMS SUFFIX(sums_neon)
 #else
 #define KEEP(value) ((void)(value))
-#define BROADCAST(x) ((x) + (VECTOR){0})
+#define BROADCAST(x) ((x) - (VECTOR){0}) /* + would turn -0 into 0, and cost an addition */
 #define FMA(x, y, z) ((x) * (y) + (z))
 #define SUMS NAME(sums)
 #endif
@@ -76,7 +83,7 @@ typedef REAL NAME(unaligned);
 #define LOAD_SOME(address, n) NAME(load_some)(address, n)
 #define STORE_SOME(address, value, n) NAME(store_some)(address, value, n)
 
-#if LEVEL == BASELINE
+#if LEVEL == BASELINE && !defined(GLOROTLAB_NEON)
 INLINE void NAME(sums)(VECTOR a, VECTOR b, VECTOR c, VECTOR d, REAL *out)
 {
     REAL lane[4][LANES];

@@ -1,8 +1,11 @@
-/* Sums of the lanes of four vectors at once, of the x86 levels: pairs of lanes are added while vectors are interleaved, which
-   takes less than half of the shuffles of four sums one by one. */
-#ifndef GLOROTLAB_SUMS_H
-#define GLOROTLAB_SUMS_H
+/* What vectors.h needs several intrinsics for: sums of the lanes of four vectors at once, where pairs of lanes are added
+   while vectors are interleaved, which takes less than half of the shuffles of four sums one by one; and NEON's names. */
+#ifndef GLOROTLAB_INTRINSICS_H
+#define GLOROTLAB_INTRINSICS_H
 
+#include "simd.h"
+
+#if LEVELS > 1
 #include <immintrin.h>
 
 #define SUMS_OF(level) __attribute__((target(level), always_inline)) static inline
@@ -45,5 +48,23 @@ SUMS_OF("avx512f") void sums_512_ps(__m512 a, __m512 b, __m512 c, __m512 d, floa
                                       _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(abcd), 1)));
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
 }
+
+#elif defined(GLOROTLAB_NEON)
+#include <arm_neon.h>
+
+static inline float32x4_t fma_neon_ps(float32x4_t x, float32x4_t y, float32x4_t z) { return vfmaq_f32(z, x, y); }
+static inline float64x2_t fma_neon_pd(float64x2_t x, float64x2_t y, float64x2_t z) { return vfmaq_f64(z, x, y); }
+
+static inline void sums_neon_ps(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d, float *out)
+{
+    vst1q_f32(out, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+}
+
+static inline void sums_neon_pd(float64x2_t a, float64x2_t b, float64x2_t c, float64x2_t d, double *out)
+{
+    vst1q_f64(out, vpaddq_f64(a, b));
+    vst1q_f64(out + 2, vpaddq_f64(c, d));
+}
+#endif
 
 #endif
