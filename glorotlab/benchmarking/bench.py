@@ -63,7 +63,7 @@ class Benchmark:
         rounds: int = ROUNDS,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        """Time every case on every number of threads, with a roofline before and after each; fills the lists as it goes.
+        """Time every case on every number of threads, rooflines before and after each; fills the lists as it goes.
 
         Other programs can only lower a roofline, which would raise every share of it: hence the best of many.
 
