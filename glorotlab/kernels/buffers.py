@@ -2,7 +2,7 @@
 
 A 64-byte vector load that crosses a cache line costs two; rows of 1,000 float32 start on a line only every other
 row, and NumPy's own memory on none. Rows a multiple of 4,096 bytes apart all fall into one set of the first-level
-cache, and where they are one line from that a load of one row waits for a store to the next. All is avoided by padding
+cache, and where they are one line from that, a load of one row waits for a store to another. All is avoided by padding
 each row; the padding is never read or written.
 
 The weights of the paper's network take 20 MB, 5,000 pages of 4 KB: more than a processor keeps the addresses of. On
@@ -23,22 +23,27 @@ UNUSED = 1 / 16
 """Of a matrix: as much may the last huge page exceed it by. What remains of more is on pages of the usual size."""
 
 
-def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+STORED = 2
+"""Clearance of a matrix of which rows are stored while others are loaded, as W."""
+
+
+def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> npt.NDArray[Any]:
     """Return an uninitialised (rows, columns) matrix of contiguous rows, each on a cache line of its own.
 
-    From a row to the next it is two lines or more from any multiple of 4,096 bytes.
+    From a row to the next it is so many cache lines of ``clearance``, or more, off any multiple of 4,096 bytes.
     """
     itemsize = np.dtype(dtype).itemsize
     stride = -(-columns * itemsize // CACHE_LINE) * CACHE_LINE
-    while (stride + CACHE_LINE) % CACHE_WAY <= 2 * CACHE_LINE:
+    near = (clearance - 1) * CACHE_LINE
+    while (stride + near) % CACHE_WAY <= 2 * near:
         stride += CACHE_LINE
     whole = _memory(rows * stride).view(dtype).reshape(rows, stride // itemsize)
     return whole[:, :columns]
 
 
-def padded_zeros(rows: int, columns: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def padded_zeros(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> npt.NDArray[Any]:
     """Return such a matrix of zeros."""
-    matrix = padded_matrix(rows, columns, dtype)
+    matrix = padded_matrix(rows, columns, dtype, clearance)
     matrix[...] = 0
     return matrix
 

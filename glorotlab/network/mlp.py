@@ -13,7 +13,7 @@ from glorotlab import activations, initializers
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import costs, dense, elementwise
 from glorotlab.kernels._types import CLASSES, PIXELS, ImageStream
-from glorotlab.kernels.buffers import padded_matrix, padded_zeros
+from glorotlab.kernels.buffers import STORED, padded_matrix, padded_zeros
 from glorotlab.kernels.shapeset import render
 from glorotlab.kernels.step import Steps
 from glorotlab.network.checks import check_order, check_state, check_step, count_updates
@@ -77,7 +77,7 @@ class Network:
         initializer, bias = initializers.get(self.spec.initializer), initializers.get_bias(self.spec.bias)
         with single_threaded_blas():  # orthogonal matrices come from a QR factorisation
             for layer, (fan_in, fan_out) in enumerate(self.spec.fans, start=1):
-                weights = padded_matrix(fan_in, fan_out, self.dtype)
+                weights = padded_matrix(fan_in, fan_out, self.dtype, STORED)
                 initializer.fill(generator(self.seed, Purpose.WEIGHTS, layer), weights)
                 biases = bias.sample(generator(self.seed, Purpose.BIASES, layer), fan_out)
                 yield weights, np.ascontiguousarray(biases, dtype=self.dtype)
@@ -356,7 +356,7 @@ class Network:
     def _allocate_velocities(self) -> None:
         if self._weight_velocities[0] is None:
             self._weight_velocities = [
-                padded_zeros(weight.shape[0], weight.shape[1], self.dtype) for weight in self.weights
+                padded_zeros(weight.shape[0], weight.shape[1], self.dtype, STORED) for weight in self.weights
             ]
             self._bias_velocities = [np.zeros_like(bias) for bias in self.biases]
 
