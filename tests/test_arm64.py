@@ -31,7 +31,7 @@ static void *take(size_t bytes)
     return memory;
 }
 #define PROGRAM(real) \\
-    static void layer_##real(int batch, int fan_in, int fan_out) \\
+    static void layer_##real(int batch, int fan_in, int fan_out, const char *without) \\
     { \\
         const size_t in = sizeof(real) * batch * fan_in, out = sizeof(real) * batch * fan_out; \\
         const size_t all = sizeof(real) * fan_in * fan_out; \\
@@ -41,8 +41,9 @@ static void *take(size_t bytes)
         real *panels = calloc(sizeof(real) * (batch + WIDEST_PANEL) * fan_out, 1); \\
         forward_tiles_##real[0](z, fan_in, w, fan_out, s, fan_out, batch, fan_in, fan_out); \\
         panels_##real[0](d, fan_out, panels, batch, fan_out, 0, fan_out); \\
-        backward_tiles_##real[0](d, fan_out, panels, w, fan_out, v, fan_out, back, fan_in, z, fan_in, batch, fan_in, \\
-                                 fan_out, &descent); \\
+        backward_tiles_##real[0](d, fan_out, panels, w, fan_out, strcmp(without, "velocity") ? v : NULL, fan_out, \\
+                                 strcmp(without, "back") ? back : NULL, fan_in, strcmp(without, "step") ? z : NULL, \\
+                                 fan_in, batch, fan_in, fan_out, &descent); \\
         fwrite(s, 1, out, stdout), fwrite(back, 1, in, stdout), fwrite(v, 1, all, stdout), fwrite(w, 1, all, stdout); \\
     } \\
     static void activation_##real(const char *name, double parameter, int n) \\
@@ -61,12 +62,14 @@ PROGRAM(float)
 PROGRAM(double)
 int main(int count, char **given)
 {
+    if (count < 5)
+        return 1;
     const int wide = !strcmp(given[2], "float64");
     if (!strcmp(given[1], "layer"))
-        (wide ? layer_double : layer_float)(atoi(given[3]), atoi(given[4]), atoi(given[5]));
+        (wide ? layer_double : layer_float)(atoi(given[3]), atoi(given[4]), atoi(given[5]), given[6]);
     else
         (wide ? activation_double : activation_float)(given[1], atof(given[3]), atoi(given[4]));
-    return count < 5;
+    return 0;
 }
 """
 
@@ -93,20 +96,29 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("fans", [(3, 5), (41, 39)], ids=str)
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 33])
-def test_tiles_on_arm64_compute_the_layer(run, batch, fans, dtype):
+@pytest.mark.parametrize("without", ["nothing", "velocity", "back", "step"])
+def test_tiles_on_arm64_compute_the_layer(run, batch, fans, dtype, without):
     rng, eps = np.random.default_rng(0), np.finfo(dtype).eps
     shapes = (batch, fans[0]), fans, (batch, fans[1]), fans
     z, w, d, v = (rng.normal(size=shape).astype(dtype) for shape in shapes)
-    answer = np.frombuffer(run(["layer", dtype, batch, *fans], (z, w, d, v)), dtype)
+    answer = np.frombuffer(run(["layer", dtype, batch, *fans, without], (z, w, d, v)), dtype)
     s, back, new_v, new_w = np.split(answer, np.cumsum([d.size, z.size, v.size]))
     assert_within(s.reshape(d.shape), *matmul(z, w, eps))
-    assert_within(back.reshape(z.shape), *matmul(d, w.T, eps))
+    if without == "back":
+        assert not back.any()
+    else:
+        assert_within(back.reshape(z.shape), *matmul(d, w.T, eps))
+    if without == "step":
+        assert np.array_equal(new_v.reshape(fans), v)
+        assert np.array_equal(new_w.reshape(fans), w)
+        return
     old, old_v = w.astype(np.float64), v.astype(np.float64)
     gradient, bound = matmul(0.125 * z.T.astype(np.float64), d, eps, abs(old) + abs(old_v))
     step = -0.25 * old - gradient
-    velocity = 0.5 * old_v + step
+    velocity = old_v if without == "velocity" else 0.5 * old_v + step
+    change = step if without == "velocity" else 0.5 * velocity + step
     assert_within(new_v.reshape(fans), velocity, bound)
-    assert_within(new_w.reshape(fans), old + 0.5 * velocity + step, 2 * bound)
+    assert_within(new_w.reshape(fans), old + change, 2 * bound)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import json
+import mmap
 import sys
 import tracemalloc
 from pathlib import Path
@@ -14,6 +15,7 @@ from glorotlab import activations
 from glorotlab.benchmarking.cases import Case
 from glorotlab.benchmarking.multiple_tests import holm
 from glorotlab.benchmarking.step import batch_of
+from glorotlab.kernels.buffers import HUGE_PAGE
 from glorotlab.network.mlp import Network
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -84,21 +86,38 @@ def test_long_benchmarks_run_in_small(name, capsys, monkeypatch, tmp_path):
     assert capsys.readouterr().out.count("\n") >= 1
 
 
+class Counted(mmap.mmap):
+    """Memory of huge pages, which tracemalloc does not see; without what only aligns it."""
+
+    held = peak = 0
+
+    def __new__(cls, file, length, **options):
+        Counted.held += length - HUGE_PAGE
+        Counted.peak = max(Counted.peak, Counted.held)
+        return super().__new__(cls, file, length, **options)
+
+    def __del__(self):
+        Counted.held -= len(self) - HUGE_PAGE
+
+
 @pytest.mark.parametrize("batch", [10, 512])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum):
-    """Of the paper's network, at the peak of three steps, as NumPy reports its memory; the kernels allocate none."""
+def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum, monkeypatch):
+    """Of the paper's network, at the peak of three steps, by NumPy's report and pages; the kernels allocate none."""
     needed, case = benchmark("memory").needed, Case("1024,1000x5,10", batch)
     parameters, rows = needed(case, momentum)
     assert (parameters, rows) == (4 * 5_039_010 * (1 + (momentum > 0)), 4 * batch * (1024 + 3 * 5010))
     x, labels = batch_of(case.spec, batch, case.dtype)
+    monkeypatch.setattr(mmap, "mmap", Counted)
+    monkeypatch.setattr(Counted, "held", 0)
+    monkeypatch.setattr(Counted, "peak", 0)
     tracemalloc.start()
     try:
         network = Network(case.spec)
         gc.collect()
         tracemalloc.reset_peak()
         network.train_steps(x, labels, 0.01, batch_size=batch, order=np.tile(np.arange(batch), 3), momentum=momentum)
-        peak = tracemalloc.get_traced_memory()[1]
+        peak = tracemalloc.get_traced_memory()[1] + Counted.peak
     finally:
         tracemalloc.stop()
     assert parameters < peak <= 1.2 * parameters + rows

@@ -1,4 +1,4 @@
-"""Padded matrices: rows on cache lines, never a multiple of 4,096 bytes apart, and nothing lost in copying."""
+"""Padded matrices: rows on cache lines, off multiples of 4,096 bytes, large ones on huge pages, and nothing lost."""
 
 import mmap
 from typing import ClassVar
@@ -23,7 +23,8 @@ def test_rows_start_on_cache_lines_of_different_sets(rows, columns, dtype, clear
     assert matrix.strides[1] == matrix.itemsize
     if rows > 1:
         assert matrix.strides[0] % 64 == 0
-        assert 64 * clearance <= matrix.strides[0] % 4096 <= 4096 - 64 * clearance
+        nearest = 4096 * round(matrix.strides[0] / 4096)
+        assert nearest == 0 or abs(matrix.strides[0] - nearest) >= 64 * clearance
         assert 0 <= matrix.strides[0] - columns * matrix.itemsize < 128 * clearance
 
 
@@ -89,6 +90,16 @@ def test_a_system_without_huge_pages_gives_usual_memory(pages, monkeypatch):
     assert matrix.ctypes.data % 64 == 0
     matrix[...] = 1
     assert matrix.sum() == 1e6
+
+
+def test_too_little_memory_is_a_memory_error(pages, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    assert padded_matrix(1000, 1000, "float32").shape == (1000, 1000), "from NumPy, which has some"
+    with pytest.raises(MemoryError):
+        padded_matrix(1 << 28, 1 << 28, "float32")
 
 
 def test_small_matrices_are_left_to_numpy(pages):

@@ -228,7 +228,7 @@ def test_equal_bits_on_any_number_of_threads(batch, dtype):
         for step in range(20):
             x, labels = examples(net, batch, seed=step % 3)
             trace.append(net.train_step(x, labels, 0.05, momentum=0.5 if step >= 10 else 0.0, l2=1e-3))
-            assert workers(count, tiles(270, 20)) <= dense.workers() <= count
+            assert workers(count, tiles(270, 10)) <= dense.workers() <= count
         gradients = net.gradients(x, labels)
         results.append((trace, state(net), [g.tobytes() for g in [*gradients.weights, *gradients.biases]]))
     assert results[0] == results[1] == results[2]

@@ -2,8 +2,8 @@
 
 A 64-byte vector load that crosses a cache line costs two; rows of 1,000 float32 start on a line only every other
 row, and NumPy's own memory on none. Rows a multiple of 4,096 bytes apart all fall into one set of the first-level
-cache, and where they are one line from that, a load of one row waits for a store to another. All is avoided by padding
-each row; the padding is never read or written.
+cache. Both are avoided by padding each row; the padding is never read or written. Where rows are one line off such a
+multiple, a load of one waits for a store to another: those of W are kept two off (``STORED``).
 
 The weights of the paper's network take 20 MB, 5,000 pages of 4 KB: more than a processor keeps the addresses of. On
 Linux they are put on pages of 2 MB.
@@ -20,8 +20,7 @@ CACHE_LINE = 64
 CACHE_WAY = 4096
 HUGE_PAGE = 1 << 21
 UNUSED = 1 / 16
-"""Of a matrix: as much may the last huge page exceed it by. What remains of more is on pages of the usual size."""
-
+"""By this part of a matrix its last huge page may exceed it; else the tail is on pages of the usual size."""
 
 STORED = 2
 """Clearance of a matrix of which rows are stored while others are loaded, as W."""
@@ -35,7 +34,7 @@ def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int 
     itemsize = np.dtype(dtype).itemsize
     stride = -(-columns * itemsize // CACHE_LINE) * CACHE_LINE
     near = (clearance - 1) * CACHE_LINE
-    while (stride + near) % CACHE_WAY <= 2 * near:
+    while stride + near >= CACHE_WAY and (stride + near) % CACHE_WAY <= 2 * near:
         stride += CACHE_LINE
     whole = _memory(rows * stride).view(dtype).reshape(rows, stride // itemsize)
     return whole[:, :columns]
@@ -49,9 +48,10 @@ def padded_zeros(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int =
 
 
 def _memory(size: int) -> npt.NDArray[np.uint8]:
-    """Return so many bytes, the first on a cache line."""
+    """Return so many bytes, the first on a cache line; MemoryError where there are not as many."""
     if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        return _huge_pages(size)
+        with contextlib.suppress(OSError):  # too few: NumPy says so
+            return _huge_pages(size)
     memory = np.empty(size + CACHE_LINE, dtype=np.uint8)
     start = -memory.ctypes.data % CACHE_LINE
     return memory[start : start + size]

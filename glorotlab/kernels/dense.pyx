@@ -59,13 +59,14 @@ cdef void new_call() noexcept nogil:
 
 
 cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil:
-    """Threads worth waking for this many tiles and multiply-adds."""
+    """Threads worth waking for a call of this many tiles and multiply-adds."""
     return <int> min(<Py_ssize_t> threads, tiles) if work > parallel_work else 1
 
 
 cdef int team_of_steps(int threads, Py_ssize_t work, Py_ssize_t steps) noexcept nogil:
-    """The same for a call of many steps, each of so many multiply-adds: they may be smaller, not as small as a barrier."""
-    return team(threads, threads, work * steps) if 4 * work > parallel_work else 1
+    """The same for a call of many steps with so much work in the widest layer: an eighth of parallel_work to a thread."""
+    cdef Py_ssize_t most = 8 * work // parallel_work if parallel_work else threads
+    return team(<int> min(<Py_ssize_t> threads, max(<Py_ssize_t> 1, most)), threads, work * steps)
 
 
 cdef inline int pieces(int length, int size) noexcept nogil:
@@ -193,6 +194,11 @@ cdef void share_panels(int batch, int fan_out, const floating* d, int d_stride, 
     team_wait()
 
 
+cdef inline int first_row(int rows, int thread, int threads) noexcept nogil:
+    """Of the rows of W that a thread has; for the next thread, the end of them."""
+    return <int> min(<Py_ssize_t> pieces(rows, ROW_STEP) * thread // threads * ROW_STEP, <Py_ssize_t> rows)
+
+
 cdef void backward_layer(
     Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
     const floating* s_below, int s_stride, const floating* z_below, int z_stride,
@@ -201,9 +207,8 @@ cdef void backward_layer(
     """d_below = (d W') f'(s_below) (Glorot & Bengio 2010, eq. 2) unless it is NULL, then W and b take their step unless
     ``descent`` is NULL, while each tile of W is in cache.
     """
-    cdef int thread = team_thread(), threads = team_size(), steps = pieces(layer.fan_in, ROW_STEP), tile, unit, a
-    cdef int first = <int> (<Py_ssize_t> steps * thread // threads) * ROW_STEP
-    cdef int end = min(<int> (<Py_ssize_t> steps * (thread + 1) // threads) * <int> ROW_STEP, layer.fan_in)
+    cdef int thread = team_thread(), threads = team_size(), tile, unit, a
+    cdef int first = first_row(layer.fan_in, thread, threads), end = first_row(layer.fan_in, thread + 1, threads)
     cdef floating* velocity = <floating*> layer.weight_velocity
     if d_below and needs_panels(batch, descent != NULL):
         share_panels(batch, layer.fan_out, d, d_stride, panels)
@@ -308,7 +313,7 @@ def weight_gradient(
     if not batch:
         out[...] = 0
         return
-    threads = team(threads, pieces(fan_in, ROW_TILE), <Py_ssize_t> batch * fan_in * fan_out)
+    threads = team(threads, pieces(fan_in, ROW_STEP), <Py_ssize_t> batch * fan_in * fan_out)
     with nogil, parallel(num_threads=threads):
         gradient_tiles[floating](&d[0, 0], stride(d), batch, &z_below[0, 0], stride(z_below), &out[0, 0], stride(out),
                                  fan_in, fan_out, scale)
@@ -319,15 +324,15 @@ cdef void gradient_tiles(
     int fan_in, int fan_out, double scale,
 ) noexcept nogil:
     """A step of -scale from 0."""
-    cdef int thread = team_thread(), tile = thread, unit, width, row
+    cdef int thread = team_thread(), threads = team_size(), tile, unit, width, row
+    cdef int first = first_row(fan_in, thread, threads), end = first_row(fan_in, thread + 1, threads)
     cdef floating* rows
     cdef Descent descent = Descent(-scale, 0, 0, False)
-    while tile * ROW_TILE < fan_in:
+    for tile in range(pieces(end - first, ROW_TILE) - 1, -1, -1):
         busy[thread % MOST_THREADS] = 1
-        unit = tile * ROW_TILE
-        rows, width = out + <Py_ssize_t> unit * out_stride, min(<int> ROW_TILE, fan_in - unit)
+        unit = first + tile * ROW_TILE
+        rows, width = out + <Py_ssize_t> unit * out_stride, min(<int> ROW_TILE, end - unit)
         for row in range(width):
             memset(rows + <Py_ssize_t> row * out_stride, 0, fan_out * sizeof(floating))
         multiply_back[floating](d, d_stride, NULL, rows, out_stride, NULL, 0, NULL, 0, z + unit, z_stride,
                                 batch, width, fan_out, &descent)
-        tile += team_size()

@@ -1,6 +1,8 @@
 /* BODY, written in the words of vectors.h, for every SIMD level of this compiler and machine and both REALs; and the table
    of a function's versions, by level. */
 
+#include "intrinsics.h"
+
 #define LEVEL BASELINE
 #define AT_LEVEL(stem) stem##_baseline
 #include "level.h"

@@ -19,7 +19,12 @@
 #define PASS_ENDS ((void)0)
 #endif
 
-#define CHAINS 12 /* of multiply-adds, side by side: latency (4 cycles) x units (2), or 6 x 2 without FMA */
+/* Of multiply-adds, side by side: latency (4 cycles) x units (up to 4 on arm64, else 2), or 6 x 2 without FMA. */
+#ifdef GLOROTLAB_NEON
+#define CHAINS 16
+#else
+#define CHAINS 12
+#endif
 #define STREAMS 8 /* vectors of a buffer that are in flight together */
 
 #define BODY "roofline_body.h"

@@ -4,7 +4,7 @@
    A batch of ten leaves BLAS waiting for memory: it packs W before it multiplies. Here every weight is read where it
    stands, once a pass, and used for all examples while in a register. Larger batches take the same passes block by block,
    with the products of the way back arranged so that no sum runs across the lanes of a vector. Each sum has one order, set
-   by the shape and the level alone: over weight rows one by one (forward), over units one by one or, for one block of
+   by shape, level and what is asked for: over weight rows one by one (forward), over units one by one or, for one block of
    examples, over the lanes of a vector and then in a tree (backward), over examples one by one (update). */
 #ifndef GLOROTLAB_TILES_H
 #define GLOROTLAB_TILES_H

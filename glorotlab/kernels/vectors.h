@@ -9,8 +9,6 @@
    KEEP        makes the compiler hold a loaded vector in a register: it would rather load it anew for each use
    DISTINCT    hides where a pointer comes from: the compiler would count all from one and run out of registers */
 
-#include "intrinsics.h"
-
 #if LEVEL == AVX512
 #define TARGET __attribute__((target("avx512f")))
 #define BYTES 64
