@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from glorotlab.kernels import buffers, costs, dense
@@ -14,6 +14,9 @@ from glorotlab.kernels.buffers import STORED, padded_matrix
 DTYPES = st.sampled_from(["float32", "float64"])
 
 
+@example(rows=2, columns=1024, dtype="float32", clearance=1)
+@example(rows=2, columns=1000, dtype="float32", clearance=2)
+@example(rows=2, columns=520, dtype="float64", clearance=2)
 @given(rows=st.integers(1, 20), columns=st.integers(1, 3000), dtype=DTYPES, clearance=st.integers(1, 3))
 def test_rows_start_on_cache_lines_of_different_sets(rows, columns, dtype, clearance):
     matrix = padded_matrix(rows, columns, dtype, clearance)

@@ -107,7 +107,7 @@ def measure_roofline(
     seconds : float
         Each repeat takes about as long, or one pass over the buffer.
     warm_up : float
-        Seconds before the first.
+        Seconds of multiply-adds before the first, at least.
     """
     sums = np.empty(threads, dtype)
     _enough(lambda n: roofline.multiply_add(0.5, 1.0, n, sums), warm_up)

@@ -50,7 +50,7 @@ def padded_zeros(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int =
 def _memory(size: int) -> npt.NDArray[np.uint8]:
     """Return so many bytes, the first on a cache line; MemoryError where there are not as many."""
     if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # too few: NumPy says so
+        with contextlib.suppress(OSError):  # a kernel without them; or too little memory, as NumPy then says
             return _huge_pages(size)
     memory = np.empty(size + CACHE_LINE, dtype=np.uint8)
     start = -memory.ctypes.data % CACHE_LINE
@@ -58,12 +58,11 @@ def _memory(size: int) -> npt.NDArray[np.uint8]:
 
 
 def _huge_pages(size: int) -> npt.NDArray[np.uint8]:
-    """Return so many bytes, the first on a huge page where the system has them."""
+    """Return so many bytes, the first on a huge page; OSError where that cannot be had."""
     unused = -size % HUGE_PAGE
     advised = size + unused if unused <= UNUSED * size else size - size % HUGE_PAGE
     pages = mmap.mmap(-1, max(size, advised) + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory = np.frombuffer(pages, dtype=np.uint8)
     start = -memory.ctypes.data % HUGE_PAGE
-    with contextlib.suppress(OSError):  # a kernel without them
-        pages.madvise(mmap.MADV_HUGEPAGE, start, advised)
+    pages.madvise(mmap.MADV_HUGEPAGE, start, advised)
     return memory[start : start + size]
