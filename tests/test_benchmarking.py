@@ -86,38 +86,45 @@ def test_long_benchmarks_run_in_small(name, capsys, monkeypatch, tmp_path):
     assert capsys.readouterr().out.count("\n") >= 1
 
 
-class Counted(mmap.mmap):
-    """Memory of huge pages, which tracemalloc does not see; without what only aligns it."""
+@pytest.fixture
+def pages(monkeypatch):
+    """Memory of huge pages, which tracemalloc does not see: ``peak`` bytes, without what only aligns it.
 
-    held = peak = 0
+    A class of its own for each test: what is left of another's is freed at some time, and does not count here.
+    """
 
-    def __new__(cls, file, length, **options):
-        Counted.held += length - HUGE_PAGE
-        Counted.peak = max(Counted.peak, Counted.held)
-        return super().__new__(cls, file, length, **options)
+    class Counted(mmap.mmap):
+        held = peak = 0
 
-    def __del__(self):
-        Counted.held -= len(self) - HUGE_PAGE
+        def __new__(cls, file, length, **options):
+            cls.held += length - HUGE_PAGE
+            cls.peak = max(cls.peak, cls.held)
+            return super().__new__(cls, file, length, **options)
+
+        def __del__(self):
+            type(self).held -= len(self) - HUGE_PAGE
+
+    monkeypatch.setattr(mmap, "mmap", Counted)
+    return Counted
 
 
 @pytest.mark.parametrize("batch", [10, 512])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum, monkeypatch):
+def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum, pages):
     """Of the paper's network, at the peak of three steps, by NumPy's report and pages; the kernels allocate none."""
     needed, case = benchmark("memory").needed, Case("1024,1000x5,10", batch)
     parameters, rows = needed(case, momentum)
     assert (parameters, rows) == (4 * 5_039_010 * (1 + (momentum > 0)), 4 * batch * (1024 + 3 * 5010))
     x, labels = batch_of(case.spec, batch, case.dtype)
-    monkeypatch.setattr(mmap, "mmap", Counted)
-    monkeypatch.setattr(Counted, "held", 0)
-    monkeypatch.setattr(Counted, "peak", 0)
+    Network(Case("1024,10,10").spec).train_steps(x, labels, 0.01, batch_size=batch, momentum=momentum)  # imports
+    pages.peak = 0
     tracemalloc.start()
     try:
         network = Network(case.spec)
         gc.collect()
         tracemalloc.reset_peak()
         network.train_steps(x, labels, 0.01, batch_size=batch, order=np.tile(np.arange(batch), 3), momentum=momentum)
-        peak = tracemalloc.get_traced_memory()[1] + Counted.peak
+        peak = tracemalloc.get_traced_memory()[1] + pages.peak
     finally:
         tracemalloc.stop()
     assert parameters < peak <= 1.2 * parameters + rows
