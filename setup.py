@@ -22,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 DEBUG = os.environ.get("GLOROTLAB_DEBUG", "0") == "1"
 OPENMP = os.environ.get("GLOROTLAB_OPENMP", "auto")
 
-HEADERS = [str(path) for path in sorted(Path("glorotlab/kernels").glob("*.h"))]
+HEADERS = [str(path) for path in sorted(Path("glorotlab/kernels/include").glob("*.h"))]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -34,7 +34,7 @@ DIRECTIVES = {
 }
 
 # -O3 is stated because Python's own flags may say -O2, where GCC leaves loops scalar. FMA contraction is
-# off so that plain loops have one result on every target; the tiles (kernels/tiles.h) ask for FMA themselves.
+# off so that plain loops have one result on every target; the tiles (kernels/include/tiles.h) ask for FMA themselves.
 COMPILE_ARGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 # Cython and setuptools compare times of files alone, so they would keep what other settings built.
@@ -51,7 +51,7 @@ def extensions() -> list[Extension]:
         Extension(
             ".".join(path.with_suffix("").parts),
             [str(path)],
-            include_dirs=["glorotlab/kernels"],
+            include_dirs=["glorotlab/kernels/include"],
             depends=HEADERS,
             extra_compile_args=list(COMPILE_ARGS),
         )

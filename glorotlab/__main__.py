@@ -2,6 +2,6 @@
 
 import sys
 
-from glorotlab.cli import main
+from glorotlab.cli.main import main
 
 sys.exit(main())

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from training_fixtures import ENVIRONMENT, endless, finite, run_spec, stream
 
+from glorotlab import files
+from glorotlab.interrupts import Terminated, held_interrupts, terminable
 from glorotlab.kernels import simd
 from glorotlab.spec.run import TrainingSpec
-from glorotlab.training import files, loop, monitors, provenance
-from glorotlab.training.interrupts import Terminated, held_interrupts, terminable
+from glorotlab.training import loop, monitors
 from glorotlab.training.loop import train
-from glorotlab.training.run import load_run
+from glorotlab.training.runs import provenance
+from glorotlab.training.runs.run import load_run
 
 DATA = {"finite": finite, "endless": endless, "stream": stream}
 RARELY = {"monitor_every": 10**9, "validation_every": 10**9}
@@ -171,7 +173,7 @@ def test_a_signal_saves_whole_updates_and_says_how_to_go_on(tmp_path, layers, si
 
 
 def test_a_run_that_goes_on_on_another_simd_level_says_so(tmp_path, monkeypatch, capsys):
-    from glorotlab.cli import main
+    from glorotlab.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     command = ["train", "1024,4,9", "--dataset", "shapeset", "--updates", "40", "--out", "run"]

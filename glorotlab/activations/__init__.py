@@ -7,9 +7,9 @@ The compiled counterpart of a record, where there is one, carries the name of it
 import re
 
 from glorotlab.activations import named
+from glorotlab.activations.expression.syntax import MAX_LENGTH, parse
 from glorotlab.activations.named import RECORDS
 from glorotlab.activations.record import Activation
-from glorotlab.activations.syntax import MAX_LENGTH, parse
 from glorotlab.errors import UnknownNameError
 
 __all__ = ["RECORDS", "Activation", "get"]
@@ -36,6 +36,6 @@ def get(text: str) -> Activation:
         raise UnknownNameError("activation", text.strip()[:60], (*RECORDS, "an expression in x like x*exp(-x**2)"))
     parse(text)  # refuses without SymPy, which takes half a second to import
 
-    from glorotlab.activations import expressions
+    from glorotlab.activations.expression.record import read
 
-    return expressions.read(text.strip())
+    return read(text.strip())

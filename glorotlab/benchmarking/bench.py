@@ -22,7 +22,7 @@ from glorotlab.benchmarking.step import CaseTiming, time_case
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import simd
 from glorotlab.network.mlp import DTYPES
-from glorotlab.training.provenance import processor
+from glorotlab.training.runs.provenance import processor
 
 
 @dataclass

@@ -19,14 +19,14 @@ def advise(
 ) -> None:
     """Say what initialisers do to signal and gradient over this depth, whether it trains, and which to take."""
     inputs.check()
-    from glorotlab.theory.advise import advise as theory
+    from glorotlab.theory.advice.advise import advise as theory
 
     spec = network.spec(layers)
     given, data = inputs.load(spec, network.seed, EXAMPLES)
     with progress_bar("initialisers", show=not as_json) as progress:
         found = theory(spec, **given, progress=progress)
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         print_json(found.to_dict() | {"data": data})
         return

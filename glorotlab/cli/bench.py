@@ -67,7 +67,7 @@ def bench(
 
 def _checked(plot: Path) -> Path:
     """Return where the picture goes; InvalidValueError where it cannot go there."""
-    from glorotlab.training.files import user_path
+    from glorotlab.files import user_path
 
     path = user_path(plot)
     if path.suffix not in FORMATS:
@@ -79,14 +79,14 @@ def _checked(plot: Path) -> Path:
 
 def _report(found: Benchmark, as_json: bool, plot: Path | None) -> None:
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         print_json(found.to_dict())
     else:
         _print(found)
     if plot is not None and found.timings:
         from glorotlab.benchmarking.figure import draw_costs
-        from glorotlab.training.files import write_whole
+        from glorotlab.files import write_whole
 
         figure = draw_costs(found)
         write_whole(plot, lambda file: figure.savefig(file, format=plot.suffix[1:]))

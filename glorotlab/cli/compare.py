@@ -52,7 +52,7 @@ def compare(
     assumptions = json.loads(prediction.attrs["assumptions"])
     origin = {"dataset": data.dataset, "examples": len(x), "seed": network.seed, "seeds": seeds}
     if as_json:
-        from glorotlab.cli.jsonout import print_layers
+        from glorotlab.cli.json_output import print_layers
 
         print_layers(spec, assumptions, _records(spec, found, variables), data=origin)
         return

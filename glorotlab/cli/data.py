@@ -29,7 +29,7 @@ def list_datasets(as_json: Json = False) -> None:
 
     records = [describe_dataset(name) for name in dataset_names()]
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         print_json({"datasets": [_fields(record) for record in records]})
         return
@@ -68,7 +68,7 @@ def show(name: Name, as_json: Json = False) -> None:
         "class_counts": [int((y == label).sum()) for label in range(data.classes)],
     }
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         print_json(_fields(record) | {"first_training_examples": numbers})
         return

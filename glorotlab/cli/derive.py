@@ -11,7 +11,7 @@ import typer
 from glorotlab.cli.terminal import console, note, table
 
 if TYPE_CHECKING:
-    from glorotlab.theory.derivations import Derivation, Verification
+    from glorotlab.derivations import Derivation, Verification
 
 
 class Format(StrEnum):
@@ -39,7 +39,7 @@ def derive(
     Where the equation a paper prints differs from what follows, both are shown. Without an assumption a derivation
     carries the extra term, or says why it stops.
     """
-    from glorotlab.theory.derivations import derive as derivation
+    from glorotlab.derivations import derive as derivation
 
     if name is None:
         _list(format)
@@ -47,7 +47,7 @@ def derive(
     found = derivation(name, without or ())
     outcome = found.verify() if verify else None
     if format is Format.json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         print_json(found.to_dict() | ({} if outcome is None else {"verification": _outcome(outcome)}))
     else:
@@ -60,11 +60,11 @@ def derive(
 
 
 def _list(format: Format) -> None:
-    from glorotlab.theory.derivations import derive as derivation
+    from glorotlab.derivations import derive as derivation
 
     found: list[Derivation] = [derivation(name) for name in derivation()]
     if format is Format.json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         rows = [{"name": item.name, "title": item.title, "source": item.source} for item in found]
         print_json({"derivations": rows})

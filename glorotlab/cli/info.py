@@ -13,7 +13,7 @@ def info(as_json: Json = False) -> None:
     """Print versions, processor, threads, BLAS and data folders."""
     found = collect()
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         print_json(found)
         return
@@ -31,7 +31,7 @@ def collect() -> dict[str, Any]:
     from glorotlab.data.files import search_folders
     from glorotlab.kernels import build_info, simd
     from glorotlab.threads import num_threads
-    from glorotlab.training.provenance import processor
+    from glorotlab.training.runs.provenance import processor
 
     return {
         "glorotlab": __version__,

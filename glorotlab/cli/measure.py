@@ -33,7 +33,7 @@ def measure(
     found = measured(spec, x, y, network, seeds)
     origin = {"dataset": data.dataset, "examples": len(x), "seed": network.seed, "seeds": seeds}
     if as_json:
-        from glorotlab.cli.jsonout import layer_records, print_layers
+        from glorotlab.cli.json_output import layer_records, print_layers
 
         print_layers(spec, [], layer_records(found), data=origin)
         return

@@ -36,7 +36,7 @@ def predict(
     found = theory(spec, **given, level=level)
     assumptions = json.loads(found.attrs["assumptions"])
     if as_json:
-        from glorotlab.cli.jsonout import layer_records, print_layers
+        from glorotlab.cli.json_output import layer_records, print_layers
 
         print_layers(spec, assumptions, layer_records(found), data=data)
         return

@@ -50,7 +50,7 @@ def _list(as_json: bool) -> None:
     from glorotlab.experiments.catalogue import CATALOGUE
 
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         rows = [{"name": name, "title": item.title, "source": item.source} for name, item in CATALOGUE.items()]
         print_json({"targets": rows})
@@ -63,7 +63,7 @@ def _list(as_json: bool) -> None:
 
 def _report(done: Reproduction, as_json: bool) -> None:
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         names = ("experiment", "sentence", "verdict", "numbers", "explanation")
         claims = [{name: getattr(claim, name) for name in names} for claim in done.claims]

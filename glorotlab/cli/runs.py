@@ -26,7 +26,7 @@ def list_runs(folder: Folder, as_json: Json = False) -> None:
     """List the runs in a folder, with the fields in which they differ."""
     found = _found(folder)
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         print_json({"folder": str(folder), "runs": found})
         return
@@ -60,7 +60,7 @@ def compare(folder: Folder, as_json: Json = False) -> None:
         _groups(found, differing), key=lambda group: (group["validation_error"] is None, group["validation_error"])
     )
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         print_json({"folder": str(folder), "groups": groups})
         return
@@ -84,14 +84,14 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one run: its spec, how far it is, what it ran on and its last statistics."""
-    from glorotlab.training.run import load_run
+    from glorotlab.training.runs.run import load_run
 
     run = load_run(folder)
     last = run.curves.isel(step=-1)
     errors = {name: float(last[name]) for name in ERRORS}
     layers = run.statistics.isel(step=-1)
     if as_json:
-        from glorotlab.cli.jsonout import layer_records, print_layers
+        from glorotlab.cli.json_output import layer_records, print_layers
 
         ending = {"status": run.status, "updates": run.updates, "seconds": run.seconds} | errors
         print_layers(run.spec, [], layer_records(layers), **ending, provenance=run.provenance, folder=str(folder))
@@ -112,7 +112,7 @@ def show(
 
 
 def _found(folder: Path) -> list[dict[str, Any]]:
-    from glorotlab.training.status import list_runs
+    from glorotlab.training.runs.status import list_runs
 
     found = list_runs(folder.expanduser())
     if not found:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from glorotlab.spec.sweep import SweepSpec
-    from glorotlab.training.sweep import RunState, SweepState
-    from glorotlab.training.sweep_results import SweepResults
+    from glorotlab.training.sweeps.results import SweepResults
+    from glorotlab.training.sweeps.sweep import RunState, SweepState
 
 SHOWN = 16
 """Rows of the live table, at most."""
@@ -52,8 +52,8 @@ def sweep(
     spec = _read(Path(target))
     folder = out if out is not None else Path("runs") / Path(target).stem
     options = {"--workers": workers, "--scheduler": scheduler, "--threads": threads}
-    from glorotlab.training.interrupts import terminable
-    from glorotlab.training.sweep import sweep as run
+    from glorotlab.interrupts import terminable
+    from glorotlab.training.sweeps.sweep import sweep as run
 
     last: list[SweepState] = []
     try:
@@ -91,7 +91,7 @@ def _read(path: Path) -> SweepSpec:
 def _ended(last: list[SweepState]) -> str:
     if not last:
         return ""
-    from glorotlab.training.status import ENDED
+    from glorotlab.training.runs.status import ENDED
 
     runs = last[-1].runs.values()
     return f"{sum(run.status in ENDED for run in runs)} of {len(runs)} runs have ended, the others are saved; "
@@ -199,7 +199,7 @@ def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
     counts = state.counts()
     best = records(results.best())
     if as_json:
-        from glorotlab.cli.jsonout import print_json
+        from glorotlab.cli.json_output import print_json
 
         runs = [{"run": name} | run.labels | {"status": run.status} | run.said for name, run in state.runs.items()]
         print_json(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from glorotlab.cli.jsonout import layer_records
+from glorotlab.cli.json_output import layer_records
 from glorotlab.cli.terminal import console, number, table
 from glorotlab.schema import TENSORS
 

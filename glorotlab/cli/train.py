@@ -14,7 +14,7 @@ from glorotlab.errors import DataError, InvalidValueError, RunError
 
 if TYPE_CHECKING:
     from glorotlab.spec.run import RunSpec
-    from glorotlab.training.run import Run
+    from glorotlab.training.runs.run import Run
 
 TRAINING = "Training"
 BESIDE_A_SPEC = {"target", "threads", "out", "resume", "checkpoint_every", "quiet", "as_json"}
@@ -73,7 +73,7 @@ def train(
 
 def _held(out: Path | None) -> RunSpec:
     """Return the spec of the run in a folder."""
-    from glorotlab.training.folder import RunFolder
+    from glorotlab.training.runs.folder import RunFolder
 
     if out is None:
         raise InvalidValueError("--resume goes on with a run on disk: name its folder with --out DIR")
@@ -129,7 +129,7 @@ def _spec(
 
 
 def _train(spec: RunSpec, out: Path | None, quiet: bool, checkpoint_every: float) -> Run:
-    from glorotlab.training.interrupts import terminable
+    from glorotlab.interrupts import terminable
     from glorotlab.training.loop import train as run
 
     if out is not None:
@@ -143,10 +143,10 @@ def _train(spec: RunSpec, out: Path | None, quiet: bool, checkpoint_every: float
 
 def _warn_of_another_level(out: Path) -> None:
     """Say so where a run that goes on was begun on another SIMD level: its last bits will be of both."""
+    from glorotlab.files import user_path
     from glorotlab.kernels import simd
-    from glorotlab.training.files import user_path
-    from glorotlab.training.provenance import read_sessions
-    from glorotlab.training.status import ENDED, read_status
+    from glorotlab.training.runs.provenance import read_sessions
+    from glorotlab.training.runs.status import ENDED, read_status
 
     try:
         if read_status(user_path(out))["status"] in ENDED:
@@ -163,8 +163,8 @@ def _warn_of_another_level(out: Path) -> None:
 
 def _saved(out: Path | None) -> str:
     """Say what an interrupted run left, and how to go on; Ctrl-C in its last moments leaves it ended."""
-    from glorotlab.training.files import user_path
-    from glorotlab.training.status import ENDED, read_status
+    from glorotlab.files import user_path
+    from glorotlab.training.runs.status import ENDED, read_status
 
     if out is None:
         return "nothing was saved"
@@ -183,7 +183,7 @@ def _report(run: Run, as_json: bool) -> None:
     last = run.curves.isel(step=-1)
     errors = {name: float(last[name]) for name in ("training_cost", "validation_error", "test_error")}
     if as_json:
-        from glorotlab.cli.jsonout import layer_records, print_layers
+        from glorotlab.cli.json_output import layer_records, print_layers
 
         folder = None if run.folder is None else str(run.folder)
         ending = {"status": run.status, "updates": run.updates} | errors | {"folder": folder}

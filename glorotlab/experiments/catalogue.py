@@ -1,6 +1,7 @@
 """The experiments there are, in the order of a report."""
 
-from glorotlab.experiments import (
+from glorotlab.experiments.experiment import Experiment
+from glorotlab.experiments.glorot_bengio import (
     figure_2,
     figure_3,
     figure_6,
@@ -10,7 +11,6 @@ from glorotlab.experiments import (
     jacobian,
     table_1,
 )
-from glorotlab.experiments.experiment import Experiment
 
 CATALOGUE: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT

@@ -3,9 +3,9 @@
 GNU OpenMP's threads spin for milliseconds before they sleep. On a machine that does anything else at the same time the
 spinning can take the core from the very thread it waits for: on a busy machine of two CPUs a step on two threads took
 from 0.6 to 13 times one on one thread, from run to run, and at most 1.2 times with a short spin, which costs nothing
-measurable where the machine is idle (``benchmarks/busy_machine.py`` prints what it is). GNU OpenMP reads the variable
-once, when the first kernel is loaded, hence here; it is taken back at once, so that no other program inherits it, and
-a user's own setting stands.
+measurable where the machine is idle (``benchmarks/speed/busy_machine.py`` prints what it is). GNU OpenMP reads the
+variable once, when the first kernel is loaded, hence here; it is taken back at once, so that no other program inherits
+it, and a user's own setting stands.
 """
 
 import os

@@ -15,9 +15,9 @@ from glorotlab.measurement.compare import SECOND_MOMENTS, Comparison
 from glorotlab.plotting import curves, layers, phases, spectra, steps
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, layer_ticks, new_figure
 from glorotlab.schema import TENSORS
-from glorotlab.theory.jacobian_spectrum import JacobianSpectrum
-from glorotlab.theory.phase_diagram import KIND as PHASE_DIAGRAM
-from glorotlab.training.run import Run
+from glorotlab.theory.phases.phase_diagram import KIND as PHASE_DIAGRAM
+from glorotlab.theory.spectra.jacobian_spectrum import JacobianSpectrum
+from glorotlab.training.runs.run import Run
 
 ACCEPTED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run, a JacobianSpectrum, a phase diagram"
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from glorotlab.plotting.style import OKABE_ITO, PREDICTION, finish
-from glorotlab.theory.jacobian_spectrum import JacobianSpectrum
+from glorotlab.theory.spectra.jacobian_spectrum import JacobianSpectrum
 
 POINTS = 300
 

@@ -15,8 +15,8 @@ from glorotlab.errors import InvalidValueError, RunError, UnknownNameError
 from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.scales import Scale, get_scale
-from glorotlab.report.html import Section, page
-from glorotlab.training.files import make_folder, read_dataset, write_dataset, write_whole
+from glorotlab.files import make_folder, read_dataset, write_dataset, write_whole
+from glorotlab.report.page import Section, page
 
 PAGE = "report.html"
 

@@ -1,1 +1,1 @@
-"""The analytic module: symbolic derivations and numeric mean-field predictions."""
+"""Numeric theory of networks at initialisation."""

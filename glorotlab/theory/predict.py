@@ -20,13 +20,15 @@ from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, describe, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory import bands, jacobian, limits, mean_field
-from glorotlab.theory.mean_field import LayerKernels
-from glorotlab.theory.moments import LARGEST, SMALLEST
-from glorotlab.theory.output_draws import learning_speeds
-from glorotlab.theory.output_gradient import OutputGradient, output_gradient
-from glorotlab.theory.pushforward import quantiles_and_saturation
-from glorotlab.theory.quadrature import Array
+from glorotlab.theory.distributions.pushforward import quantiles_and_saturation
+from glorotlab.theory.finite_width import bands
+from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
+from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.theory.mean_field import backward, forward, validity
+from glorotlab.theory.mean_field.kernels import LayerKernels
+from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
+from glorotlab.theory.mean_field.output_sampling import learning_speeds
+from glorotlab.theory.spectra import mean_singular_value
 from glorotlab.threads import single_threaded_blas
 
 if TYPE_CHECKING:
@@ -191,9 +193,9 @@ def propagate(
         )
     chained = len(kernel) == 1 and not pairs
     if chained:
-        layers, error = mean_field.chain(spec, float(kernel[0, 0]), float(mean[0]))
+        layers, error = forward.chain(spec, float(kernel[0, 0]), float(mean[0]))
     else:
-        layers, error = mean_field.forward(spec, kernel, mean)
+        layers, error = forward.forward(spec, kernel, mean)
     _check_error(error, "pair moments of the examples", "predict one example from its input second moment")
     limit = math.inf if narrow else MAX_FINITE_WIDTH_ERROR
     width, gaussianity = _distances(spec, layers, fourth, limit, gradients=y is not None)
@@ -207,7 +209,7 @@ def propagate(
         f"gradients of {spec.output} outputs with {spec.cost} cost at logits of second moment {logits:.2g}",
         "use smaller weights or another cost, or predict without labels",
     )
-    (mean_field.backward_chain if chained else mean_field.backward)(spec, layers, top)
+    (backward.backward_chain if chained else backward.backward)(spec, layers, top)
     error = max(error, top.error)
     return Propagation(layers, top, y, len(kernel), error, width, gaussianity)
 
@@ -216,14 +218,14 @@ def _distances(
     spec: NetworkSpec, layers: list[LayerKernels], fourth: Array, limit: float, *, gradients: bool
 ) -> tuple[float, float]:
     """Return the errors of ``limits``, or refuse."""
-    forward, backward = limits.relative_variances(layers)
+    forward, backward = validity.relative_variances(layers)
     width = float(forward.max())
     if not width <= limit:
         raise AssumptionError(
             f"layers {spec.layers} are too narrow: relative corrections for finite width of order {width:.2g}, "
             f"allowed is {limit:g}: use wider or fewer hidden layers, or measure instead"
         )
-    gaussianity = limits.gaussianity_error(spec, layers, fourth)
+    gaussianity = validity.gaussianity_error(spec, layers, fourth)
     if not gaussianity <= MAX_GAUSSIANITY_ERROR:
         raise AssumptionError(
             f"pre-activations of {spec.initializer} weights and {spec.bias} biases are far from Gaussian: relative "
@@ -339,7 +341,7 @@ def _jacobian(spec: NetworkSpec, layer: LayerKernels, q: Array) -> Array:
     for shape in np.unique(shapes, axis=0):
         where = (shapes == shape).all(axis=1)
         fan_in, fan_out, variance = int(shape[0]), int(shape[1]), float(shape[2])
-        values = jacobian.mean_singular_value(
+        values = mean_singular_value.mean_singular_value(
             record, rows[where].ravel(), fan_in, fan_out, variance, orthogonal=orthogonal
         )
         found[where] = values.reshape(rows[where].shape).mean(axis=1)

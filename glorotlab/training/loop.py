@@ -12,23 +12,18 @@ import numpy as np
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.dataset import Dataset
 from glorotlab.errors import DataError, DivergedError, InvalidValueError
+from glorotlab.interrupts import held_interrupts
 from glorotlab.network.mlp import Network
 from glorotlab.schema import Progress
 from glorotlab.spec.run import RunSpec
 from glorotlab.threads import single_threaded_blas
 from glorotlab.training.batches import Batches
-from glorotlab.training.checkpoint import DIVERGED, FINISHED, INTERRUPTED, Checkpoint
-from glorotlab.training.folder import RunFolder
-from glorotlab.training.interrupts import held_interrupts
-from glorotlab.training.monitors import (
-    ErrorCurves,
-    StatisticsMonitor,
-    classification_error,
-    on_schedule,
-)
-from glorotlab.training.provenance import session
-from glorotlab.training.run import Run
-from glorotlab.training.saving import CHECKPOINT_EVERY, Saver
+from glorotlab.training.monitors import ErrorCurves, StatisticsMonitor, classification_error, on_schedule
+from glorotlab.training.runs.checkpoint import DIVERGED, FINISHED, INTERRUPTED, Checkpoint
+from glorotlab.training.runs.folder import RunFolder
+from glorotlab.training.runs.provenance import session
+from glorotlab.training.runs.run import Run
+from glorotlab.training.runs.saver import CHECKPOINT_EVERY, Saver
 
 ANSWERS_WITHIN = 0.1
 """Seconds between two looks at Ctrl-C, at most, and between two reports, at least.

@@ -1,0 +1,187 @@
+"""The activation record of an expression in x that a user wrote.
+
+The text is read by ``syntax`` and becomes a SymPy tree; zeros of what Abs, sign, Max and Min compare cut the line into
+intervals, on each of which the expression is smooth. From these pieces come derivative, kinks, smoothness, growth and
+symmetry, and the refusal of what has no Gaussian moments. NumPy evaluates the same pieces.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import sympy
+from mpmath import mp
+from sympy import Expr
+
+from glorotlab.activations import functions
+from glorotlab.activations.expression import analysis, syntax, tree
+from glorotlab.activations.expression.tree import X
+from glorotlab.activations.record import Activation, Array
+
+MAX_KINKS = 16
+SMOOTHEST = 3
+"""Derivatives of this order and above are not compared at a kink."""
+
+X0 = sympy.Rational(1, 3)
+"""Where an expression without kinks is looked at."""
+
+_NUMPY = [{"sigmoid": functions.sigmoid, "softplus": functions.softplus}, "scipy", "numpy"]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A smooth piece of an expression between two ends."""
+
+    expr: Expr
+    low: float
+    high: float
+
+
+@lru_cache(maxsize=64)
+def read(text: str) -> Activation:
+    """Return the record of an expression.
+
+    Raises
+    ------
+    InvalidValueError
+        Where it is not one of the whitelist, or where it has no finite value, derivative or fourth moment.
+    """
+    parsed, name = syntax.parse(text), syntax.canonical(text)
+    try:
+        expr = tree.check(tree.stable(tree.tree(parsed)))
+        if not expr.has(X):
+            raise tree.Undefined("does not depend on x")
+        pieces = _pieces(expr)
+        degree = max(map(_growth, pieces))
+        orders = [_jump(left, right) for left, right in pairwise(pieces)]
+        if -1 in orders:
+            where = pieces[orders.index(-1)].high
+            raise tree.Undefined(f"jumps at x = {where:.6g}, where E f'^2 does not exist")
+        bound = _bound(pieces) if degree == 0 else None
+    except tree.NotFound as error:
+        raise syntax.refusal(text, f"cannot find {error} exactly") from None
+    except OverflowError:
+        raise syntax.refusal(text, "numbers too large to be followed") from None
+    except tree.Undefined as error:
+        raise syntax.refusal(text, str(error)) from None
+    function, derivative = _numpy(pieces, lambda f: f), _numpy(pieces, tree.slope)
+    _scan(text, degree, function, derivative)
+    return Activation(
+        name,
+        str(expr),
+        function,
+        derivative,
+        bound=bound if bound is not None and _reaches(function, bound) else None,
+        kinks=tuple(each.high for each, order in zip(pieces, orders, strict=False) if order < math.inf),
+        odd=_odd(expr),
+        smoothness=min(orders, default=math.inf),
+        growth=degree,
+    )
+
+
+def _pieces(expr: Expr) -> list[_Piece]:
+    points = tree.switching_points(expr)
+    if len(points) > MAX_KINKS:
+        raise tree.Undefined(f"{len(points)} kinks: allowed are at most {MAX_KINKS}")
+    middles = [*((a + b) / 2 for a, b in pairwise([points[0] - 2, *points, points[-1] + 2]))] if points else [X0]
+    ends = [-math.inf, *map(float, points), math.inf]
+    found: list[_Piece] = []
+    for middle, (low, high) in zip(middles, pairwise(ends), strict=True):
+        for argument in tree.switch_arguments(expr):  # undefined even where the switch takes another branch
+            analysis.value_range(tree.piece(argument, middle), low, high)
+        smooth = tree.piece(expr, middle)
+        if found and found[-1].expr == smooth:
+            low = found.pop().low
+        found.append(_Piece(smooth, low, high))
+    return found
+
+
+def _jump(left: _Piece, right: _Piece) -> float:
+    """Return how many derivatives are continuous where two pieces meet; inf where none is seen to jump."""
+    a, b, point = left.expr, right.expr, sympy.Rational(left.high)
+    for order in range(SMOOTHEST + 1):
+        values = [tree.value(each, point) for each in (a, b)]
+        if any(map(mp.isnan, values)) or abs(values[0] - values[1]) > 1e-12 * (1 + abs(values[0])):
+            return order - 1
+        a, b = tree.slope(a), tree.slope(b)
+    return SMOOTHEST
+
+
+def _growth(each: _Piece) -> float:
+    """Return the power with which f grows; Undefined where f or f' does not exist, or E f^4 or E f'^4 does not."""
+    slope = tree.slope(each.expr)
+    for expr in (each.expr, slope):
+        analysis.value_range(expr, each.low, each.high)
+    analysis.growth(slope, each.low, each.high)
+    order, degree = analysis.growth(each.expr, each.low, each.high)
+    return math.inf if order else max(degree, 0.0)
+
+
+def _bound(pieces: list[_Piece]) -> float:
+    return max(abs(end) for each in pieces for end in analysis.value_range(each.expr, each.low, each.high))
+
+
+def _grid() -> Array:
+    values = np.concatenate([np.linspace(0, 30, 601)[1:], np.geomspace(1e-8, 1e6, 281)])
+    return np.concatenate([-values[::-1], [0.0], values])
+
+
+def _reaches(function: Callable[[Array], Array], bound: float) -> bool:
+    """Whether the bound is approached, so that it is the supremum."""
+    return math.isfinite(bound) and bool(np.abs(function(_grid())).max() >= bound * (1 - 1e-5))
+
+
+def _scan(text: str, degree: float, function: Callable[[Array], Array], derivative: Callable[[Array], Array]) -> None:
+    """Refuse what is not finite where it should be, whatever the analysis has found."""
+    s = _grid()
+    s = s[np.abs(s) <= (1e4 if degree < math.inf else 30)]
+    for what, values in (("f", function(s)), ("f'", derivative(s))):
+        if not np.isfinite(values).all():
+            where = s[~np.isfinite(values)][0]
+            raise syntax.refusal(text, f"{what} is computed as {values[s == where][0]} at x = {where:.6g}")
+
+
+def _odd(expr: Expr) -> bool:
+    """Whether f(-x) = -f(x): identity at 20 points to 50 digits."""
+    total = expr + expr.xreplace({X: -X})
+    f = sympy.lambdify(X, (expr, total), [tree.MPMATH, "mpmath"])
+    with mp.workdps(50):
+        values = [f(mp.mpf(k * k) / 37) for k in range(1, 21)]
+        return all(abs(both) <= mp.mpf(10) ** -40 * (1 + abs(one)) for one, both in values)
+
+
+def _numpy(pieces: list[_Piece], transform: Callable[[Expr], Expr]) -> Callable[[Array], Array]:
+    """Return a NumPy function of f or f', dtype kept; at a kink it is that of the piece to the left."""
+    parts = [sympy.lambdify(X, tree.for_numpy(transform(each.expr)), _NUMPY, cse=True) for each in pieces]
+    ends = [each.high for each in pieces[:-1]]
+
+    def plain(s: Array) -> Array:
+        value = np.broadcast_to(np.asarray(parts[-1](s), s.dtype), s.shape)
+        for part, end in zip(parts[-2::-1], ends[::-1], strict=True):
+            value = np.where(s <= end, np.asarray(part(s), s.dtype), value)
+        return value
+
+    with np.errstate(all="ignore"):
+        reach = {dtype: _reach(plain, np.dtype(dtype)) for dtype in (np.float32, np.float64)}
+
+    def function(s: Array) -> Array:
+        with np.errstate(all="ignore"):
+            value = plain(s)
+            lost = np.isnan(value) & ~np.isnan(s)
+            if lost.any():  # infinities cancelled: f is taken where it still has a value
+                end = reach[s.dtype.type]
+                value = np.where(lost, plain(np.clip(s, -end, end)), value)
+        return np.where(np.isnan(s), s, value)
+
+    return function
+
+
+def _reach(function: Callable[[Array], Array], dtype: np.dtype[Any]) -> float:
+    """Return the largest power of 2 up to which the function is a number."""
+    powers = np.ldexp(np.ones(1, dtype), np.arange(np.finfo(dtype).maxexp)).astype(dtype)
+    lost = np.isnan(function(powers)) | np.isnan(function(-powers))
+    return float(powers[int(np.argmax(lost)) - 1] if lost.any() else powers[-1])

@@ -1,0 +1,1 @@
+"""Derivations of the equations of Glorot & Bengio (2010)."""

@@ -1,0 +1,1 @@
+"""Experiments of Glorot & Bengio (2010), one file a figure, table or claim."""

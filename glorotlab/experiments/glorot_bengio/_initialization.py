@@ -1,0 +1,238 @@
+"""What figures 6, 7 and 8 share: tanh networks just after initialisation, standard against normalised.
+
+Five hidden layers on Shapeset-3x2 test images; histograms of a tensor per layer, over units and examples, and its
+root mean square per layer beside the mean-field prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from glorotlab.data.catalogue import load_dataset
+from glorotlab.experiments.claims import judge
+from glorotlab.experiments.experiment import Claim, Results, shared
+from glorotlab.experiments.scales import Scale
+from glorotlab.measurement.estimators import HISTOGRAM_TENSORS
+from glorotlab.measurement.measure import measure
+from glorotlab.plotting import histograms, layers
+from glorotlab.plotting.style import (
+    MEASUREMENT,
+    PREDICTION,
+    finish,
+    handle,
+    layer_colors,
+    layer_ticks,
+    log_ticks,
+    new_figure,
+)
+from glorotlab.schema import Progress
+from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory.distributions.predict_distributions import predict_distributions
+from glorotlab.theory.predict import predict
+
+Array = npt.NDArray[np.float64]
+
+INITIALIZERS = {"standard": "standard_uniform", "normalised": "glorot_uniform"}
+"""What the paper calls each, and its name here (equations 1 and 16)."""
+
+HIDDEN = 5
+
+ALIKE = 2.0
+"""Two layers are alike where their root mean squares differ by less than this factor."""
+
+AGREEMENT = 0.05
+"""A predicted second moment agrees where measured / predicted lies within this of 1: somewhat above what ``networks``
+of 1,000 units can tell apart. The linear recurrence of the paper (its eq. 5) is off by factors of 1.8 to 5 here."""
+
+BATCH_AGREEMENT = 0.10
+"""The same for gradients of the mean cost: examples that share a network share its output, so few numbers average."""
+
+ROOM = 1.25
+"""Factor of empty space above and below the root mean squares."""
+
+DECADES = 4
+"""Decades of density that a histogram shows: below, a bin holds a handful of numbers."""
+
+
+def spec_of(scale: Scale, name: str) -> NetworkSpec:
+    """Return the tanh network of one of ``INITIALIZERS``."""
+    layers_text = f"1024,{scale.width}x{HIDDEN},9"
+    return NetworkSpec.parse(layers_text, activation="tanh", initializer=INITIALIZERS[name])
+
+
+@shared
+def initialization(scale: Scale, progress: Progress | None = None) -> Results:
+    """Predict and measure both initialisers; keys ``standard_predicted``, ``standard_measured`` and so on."""
+    x, y = load_dataset("shapeset").test.batch(0, scale.examples)
+
+    def one(spec: NetworkSpec, part: Progress) -> Results:
+        measured = measure(spec, x, y, seeds=scale.networks, bins=scale.bins, progress=part)
+        predicted = predict(spec, inputs=x, labels=y)
+        return {"predicted": predicted, "measured": measured, "masses": _masses(spec, x, y, measured)}
+
+    return both_initializers(scale, one, progress)
+
+
+def both_initializers(
+    scale: Scale, one: Callable[[NetworkSpec, Progress], Results], progress: Progress | None = None
+) -> Results:
+    """Return what ``one(spec, progress)`` finds for both initialisers: their names before its keys."""
+    found: Results = {}
+    for place, name in enumerate(INITIALIZERS):
+
+        def part(done: int, total: int, place: int = place) -> None:
+            if progress:
+                progress(place * total + done, len(INITIALIZERS) * total)
+
+        found |= {f"{name}_{key}": dataset for key, dataset in one(spec_of(scale, name), part).items()}
+    return found
+
+
+def _masses(spec: NetworkSpec, x: npt.ArrayLike, y: npt.ArrayLike, measured: xr.Dataset) -> xr.Dataset:
+    """Predict the share of every bin of the measured histograms, ``{tensor}_mass`` with dimensions layer and bin."""
+    predicted = predict_distributions(spec, x, y)
+    found = {}
+    for tensor in HISTOGRAM_TENSORS:
+        edges = measured[f"{tensor}_edge"].isel(seed=0).values
+        rows = [getattr(predicted, tensor)(layer).mass(edges[layer - 1]) for layer in range(1, HIDDEN + 1)]
+        found[f"{tensor}_mass"] = (("layer", "bin"), np.array(rows))
+    return xr.Dataset(found, coords={"layer": np.arange(1, HIDDEN + 1)}, attrs={"long_name": "predicted histograms"})
+
+
+def select(results: Results, tensor: str, extra: tuple[str, ...] = ()) -> Results:
+    """Keep what a figure of one tensor needs."""
+    names = {f"{name}_second_moment" for name in (tensor, *extra)}
+    names |= {f"{tensor}_count", f"{tensor}_edge", f"{tensor}_mass"}
+    return {key: dataset[[name for name in dataset if name in names]] for key, dataset in results.items()}
+
+
+def root_mean_square(results: Results, name: str, tensor: str) -> Array:
+    """Return the measured root mean square per network and hidden layer, shape (seed, layer)."""
+    values = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
+    return np.asarray(np.sqrt(values[:, :-1]))
+
+
+def peaks(results: Results, name: str, tensor: str) -> Array:
+    """Return the measured density next to 0 per network and hidden layer, shape (seed, layer)."""
+    measured = results[f"{name}_measured"]
+    counts = measured[f"{tensor}_count"].transpose("seed", "layer", "bin").values[:, :-1]
+    edges = measured[f"{tensor}_edge"].transpose("seed", "layer", "edge").values[:, :-1]
+    middle = counts.shape[-1] // 2
+    return np.asarray(histograms.densities(counts, edges)[..., middle - 1 : middle + 1].mean(axis=-1))
+
+
+def growing_peak(experiment: str, sentence: str, results: Results, tensor: str, towards: str) -> Claim:
+    """Decide that, under the standard initialiser, the peak at 0 grows from layer to layer towards input or output."""
+    height = peaks(results, "standard", tensor)
+    found: dict[str, Array] = {}
+    for below in range(height.shape[1] - 1):
+        growth = height[:, below + 1] / height[:, below]
+        if towards == "input":
+            found[f"layer {below + 1} / {below + 2}"] = 1 / growth
+        else:
+            found[f"layer {below + 2} / {below + 1}"] = growth
+    return judge(experiment, sentence, found, low=1.0, rule="every ratio of the densities next to 0 is above 1")
+
+
+def alike(experiment: str, sentence: str, results: Results, name: str, tensor: str) -> Claim:
+    """Decide that a tensor's spread is nearly the same in every hidden layer."""
+    spread = root_mean_square(results, name, tensor)
+    found = {f"layer {layer + 1} / 1": spread[:, layer] / spread[:, 0] for layer in range(1, spread.shape[1])}
+    rule = f"every root mean square is within a factor of {ALIKE:g} of layer 1's"
+    return judge(experiment, sentence, found, low=1 / ALIKE, high=ALIKE, rule=rule)
+
+
+def agreement(
+    experiment: str, sentence: str, results: Results, tensor: str, *, within: float = AGREEMENT, profile: bool = False
+) -> Claim:
+    """Decide that second moments agree with mean-field theory in every hidden layer, for both initialisers.
+
+    Of a ``profile`` each is taken relative to layer 1 of the same network: what scatters in all layers alike cancels.
+    """
+    found: dict[str, Array] = {}
+    for name in INITIALIZERS:
+        measured = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
+        ratio = (measured / results[f"{name}_predicted"][f"{tensor}_second_moment"].values)[:, :-1]
+        if profile:
+            found |= {f"{name} {layer + 1} / 1": ratio[:, layer] / ratio[:, 0] for layer in range(1, ratio.shape[1])}
+        else:
+            found |= {f"{name} {layer + 1}": ratio[:, layer] for layer in range(ratio.shape[1])}
+    what = "second moments relative to layer 1's" if profile else "second moments"
+    rule = f"measured / predicted {what} are within {within:.0%} of 1 in every layer"
+    return judge(experiment, sentence, found, low=1 - within, high=1 + within, rule=rule)
+
+
+def draw_histograms(results: Results, tensor: str, quantity: str, *, common: bool = False) -> Figure:
+    """Draw histograms (left) and root mean squares (right) of a tensor, the standard initialiser above the normalised.
+
+    ``quantity`` names the tensor on the axes; ``common`` gives both histograms the same limits.
+    """
+    figure = new_figure(2, 2, size=(9.2, 7.4), width_ratios=[1.9, 1])
+    count = results["standard_measured"].sizes["layer"] - 1
+    colors = layer_colors(count)
+    for row, name in enumerate(INITIALIZERS):
+        left, right = figure.axes[2 * row : 2 * row + 2]
+        measured, masses = results[f"{name}_measured"].isel(layer=slice(count)), results.get(f"{name}_masses")
+        for layer, color in enumerate(colors):
+            here = measured.isel(layer=layer)
+            counts = here[f"{tensor}_count"].transpose("seed", "bin").values
+            edges = here[f"{tensor}_edge"].isel(seed=0).values
+            mass = None if masses is None else masses[f"{tensor}_mass"].isel(layer=layer).values
+            if tensor != "activation":  # the outermost bins of an unbounded tensor also hold what lies beyond
+                counts, edges = counts[:, 1:-1], edges[1:-1]
+                mass = None if mass is None else mass[1:-1]
+            histograms.draw_histogram(left, counts, edges, color=color)
+            if mass is not None:
+                middle = (edges[:-1] + edges[1:]) / 2
+                histograms.draw_density(left, middle, histograms.densities(mass, edges), color=color)
+        _crop(left)
+        title = f"{name} initialisation ({INITIALIZERS[name]})"
+        finish(left, title[0].upper() + title[1:], quantity, "probability density")
+        _draw_spread(right, results, name, tensor)
+    _share(figure.axes[1::2])
+    if common:
+        _share(figure.axes[::2])
+    handles = [handle(f"layer {layer}", color, linewidth=4) for layer, color in enumerate(colors, 1)]
+    handles += [handle("measured", **MEASUREMENT_MARK), handle("predicted (mean field)", **PREDICTION)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=7, fontsize=9, frameon=False, columnspacing=1.4)
+    return figure
+
+
+MEASUREMENT_MARK = {key: MEASUREMENT[key] for key in ("linestyle", "marker", "markersize")}
+
+
+def _draw_spread(ax: Axes, results: Results, name: str, tensor: str) -> None:
+    spread = root_mean_square(results, name, tensor)
+    predicted = np.sqrt(results[f"{name}_predicted"][f"{tensor}_second_moment"].values[:-1])
+    layers.draw_prediction(ax, predicted, color="0.25")
+    layers.draw_measurement(ax, spread, color="0.25")
+    log_ticks(ax)
+    ax.set_ylim(predicted.min() / ROOM, predicted.max() * ROOM)
+    layer_ticks(ax, spread.shape[1])
+    finish(ax, "Spread of the histograms", "layer", "root mean square")
+
+
+def _crop(ax: Axes) -> None:
+    """Show the upper ``DECADES`` of the densities, and the values that reach them."""
+    points = np.concatenate([line.get_xydata() for line in ax.lines])
+    top = 2 * points[:, 1].max()
+    reach = 1.05 * np.abs(points[points[:, 1] > top / 10**DECADES, 0]).max()
+    ax.set_yscale("log")
+    ax.set_ylim(top / 10**DECADES, top)
+    ax.set_xlim(-reach, reach)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def _share(axes: Sequence[Axes]) -> None:
+    """Give axes the same limits, wide enough for all."""
+    for get, put in (("get_xlim", "set_xlim"), ("get_ylim", "set_ylim")):
+        limits = np.array([getattr(ax, get)() for ax in axes])
+        for ax in axes:
+            getattr(ax, put)(limits[:, 0].min(), limits[:, 1].max())

@@ -1,0 +1,112 @@
+"""Figure 2: activations of a sigmoid network of four hidden layers during training."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from glorotlab.experiments.claims import judge
+from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.glorot_bengio import _trained
+from glorotlab.experiments.scales import Scale
+from glorotlab.plotting import steps
+from glorotlab.plotting.style import finish, handle, layer_colors, new_figure
+from glorotlab.schema import Progress
+
+NAME, NETWORK = "figure_2", "sigmoid_4"
+
+SATURATED = 0.1
+"""A sigmoid layer is saturated at 0 where its mean activation is below this: pre-activations then lie near -2.2."""
+
+SOON = _trained.EPOCH
+"""The paper's first epoch: the resolution of its figure."""
+
+ESCAPE = 100 * _trained.EPOCH
+
+LINEAR = (0.4, 0.6)
+"""Mean activations near 0.5."""
+
+
+def run(scale: Scale, progress: Progress | None = None) -> Results:
+    """Train the network; predict what it starts from."""
+    found = _trained.trained(scale, (NETWORK,), "statistics", progress)
+    return found | {"predicted": _trained.predicted_start(scale, NETWORK)}
+
+
+def claims(results: Results) -> list[Claim]:
+    """Decide the three sentences of the paper about the figure."""
+    return [_saturates(results), _lower_layers(results), _escapes(results)]
+
+
+def _saturates(results: Results) -> Claim:
+    top, updates = _trained.means(results, NETWORK)[..., -1], _trained.steps(results, NETWORK)
+    early = updates <= SOON
+    found = {"lowest mean": top[:, early].min(axis=1)}
+    rule = f"the mean activation falls below {SATURATED} within {SOON:,} updates"
+    claim = judge(NAME, "The top hidden layer soon saturates at 0.", found, high=SATURATED, rule=rule)
+    return _trained.unless_too_short(claim, "fail", updates, SOON)
+
+
+def _lower_layers(results: Results) -> Claim:
+    lower = _trained.means(results, NETWORK)[..., :-1]
+    found = {
+        f"layer {layer + 1}, {extreme}": getattr(lower[..., layer], method)(axis=1)
+        for layer in range(lower.shape[-1])
+        for extreme, method in (("lowest", "min"), ("highest", "max"))
+    }
+    rule = f"every mean activation stays within {LINEAR[0]} and {LINEAR[1]} throughout"
+    sentence = "The hidden layers below the top one stay near 0.5, where the sigmoid is nearly linear."
+    claim = judge(NAME, sentence, found, low=LINEAR[0], high=LINEAR[1], rule=rule)
+    return _trained.unless_too_short(claim, "pass", _trained.steps(results, NETWORK), ESCAPE)
+
+
+def _escapes(results: Results) -> Claim:
+    top, updates = _trained.means(results, NETWORK)[..., -1], _trained.steps(results, NETWORK)
+    rise = top[:, -1] - top.min(axis=1)
+    found = {"rise": rise}
+    rule = f"the mean activation has risen by {SATURATED} or more since its lowest"
+    sentence = "The top hidden layer leaves saturation, after about 100 epochs of 20,000 updates."
+    claim = judge(NAME, sentence, found, low=SATURATED, rule=rule)
+    return _trained.unless_too_short(claim, "fail", updates, 2 * ESCAPE)
+
+
+def draw(results: Results) -> Figure:
+    """Draw mean and standard deviation of the activations over updates."""
+    figure = new_figure(size=(8.2, 4.6))
+    (ax,) = figure.axes
+    updates, mean, std = (
+        _trained.steps(results, NETWORK),
+        _trained.means(results, NETWORK).mean(axis=0),
+        _trained.stds(results, NETWORK).mean(axis=0),
+    )
+    colors = layer_colors(mean.shape[-1])
+    spacing = updates[-1] / max(len(updates) - 1, 1)
+    for layer, color in enumerate(colors):
+        shift = spacing * 0.1 * (layer - (len(colors) - 1) / 2)
+        steps.draw_mean_and_std(ax, updates + shift, mean[:, layer], std[:, layer], color=color)
+        start = float(results["predicted"]["activation_mean"].values[layer])
+        steps.draw_start(ax, -0.5 * spacing + shift, start, color=color)
+    steps.update_ticks(ax)
+    ax.set_ylim(0, 1)
+    finish(ax, "Sigmoid, four hidden layers, standard initialisation", "mini-batch updates", "activation z")
+    handles = [handle(f"layer {layer}", color, marker="o", markersize=4) for layer, color in enumerate(colors, 1)]
+    handles += [
+        handle("measured: mean, bar = ± 1 standard deviation", marker="o", markersize=4, linewidth=0.8),
+        handle("predicted mean before training", marker="x", linestyle="none", markersize=8, markeredgewidth=2),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+    return figure
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Sigmoid activations during training",
+    source="Glorot & Bengio (2010), figure 2",
+    caption=(
+        "Mean (points) and standard deviation (bars) of the activations of each hidden layer on 300 test images, "
+        "averaged over networks; crosses left of 0 are predicted. "
+        "The paper's figure spans 140 epochs of 20,000 updates."
+    ),
+    run=run,
+    claims=claims,
+    draw=draw,
+)

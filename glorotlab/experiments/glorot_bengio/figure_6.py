@@ -1,0 +1,47 @@
+"""Figure 6: activations of tanh networks just after initialisation."""
+
+from matplotlib.figure import Figure
+
+from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.glorot_bengio import _initialization
+from glorotlab.experiments.scales import Scale
+from glorotlab.schema import Progress
+
+NAME, TENSOR = "figure_6", "activation"
+
+
+def run(scale: Scale, progress: Progress | None = None) -> Results:
+    """Measure histograms of activations and predict their densities."""
+    return _initialization.select(_initialization.initialization(scale, progress), TENSOR)
+
+
+def claims(results: Results) -> list[Claim]:
+    """Decide what the paper says of the figure, and whether theory predicts it."""
+    grows = "Standard initialisation: the peak of the activations at 0 grows from layer to layer."
+    same = "Normalised initialisation: the activations are distributed alike in every layer."
+    theory = "Mean-field theory predicts the second moment of the activations in every layer."
+    return [
+        _initialization.growing_peak(NAME, grows, results, TENSOR, "output"),
+        _initialization.alike(NAME, same, results, "normalised", TENSOR),
+        _initialization.agreement(NAME, theory, results, TENSOR),
+    ]
+
+
+def draw(results: Results) -> Figure:
+    """Draw histograms over predicted densities."""
+    return _initialization.draw_histograms(results, TENSOR, "activation z (dimensionless)", common=True)
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Activations at initialisation, tanh",
+    source="Glorot & Bengio (2010), figure 6",
+    caption=(
+        "Densities of the activations of each hidden layer over units, test images and networks. Points are measured, "
+        "lines predicted: a Gaussian pre-activation for every image, sent through tanh. Right: their root mean square. "
+        "The paper prints no numbers in this figure."
+    ),
+    run=run,
+    claims=claims,
+    draw=draw,
+)

@@ -1,0 +1,70 @@
+"""Figure 7: back-propagated gradients of tanh networks just after initialisation."""
+
+from matplotlib.figure import Figure
+
+from glorotlab.experiments.claims import judge
+from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.glorot_bengio import _initialization, _trained
+from glorotlab.experiments.scales import Scale
+from glorotlab.schema import Progress
+
+NAME, TENSOR, TRAINED = "figure_7", "backprop_gradient", "tanh"
+
+SOON = _trained.EPOCH
+"""The paper's first epoch: the resolution of its figures of training."""
+
+
+def run(scale: Scale, progress: Progress | None = None) -> Results:
+    """Measure histograms of back-propagated gradients and predict them; train a network."""
+    found = _initialization.select(_initialization.initialization(scale, progress), TENSOR)
+    return found | _trained.trained(scale, (TRAINED,), "statistics", progress)
+
+
+def claims(results: Results) -> list[Claim]:
+    """Decide what the paper says of the figure, and whether theory predicts it."""
+    shrink = "Standard initialisation: back-propagated gradients shrink towards the input (their peak at 0 grows)."
+    same = "Normalised initialisation: back-propagated gradients are distributed alike in every layer."
+    theory = "Mean-field theory predicts the second moment of the back-propagated gradients in every layer."
+    return [
+        _initialization.growing_peak(NAME, shrink, results, TENSOR, "input"),
+        _initialization.alike(NAME, same, results, "normalised", TENSOR),
+        _initialization.agreement(NAME, theory, results, TENSOR),
+        _reverses(results),
+    ]
+
+
+def _reverses(results: Results) -> Claim:
+    variance, updates = _trained.backprop_variances(results, TRAINED), _trained.steps(results, TRAINED)
+    count, last = variance.shape[-1], int((updates <= SOON).sum()) - 1
+    found = {
+        f"before training: layer {count} / 1": variance[:, 0, -1] / variance[:, 0, 0],
+        f"after {updates[last]:,.0f} updates: layer 1 / {count}": variance[:, last, 0] / variance[:, last, -1],
+    }
+    sentence = (
+        "Standard initialisation: back-propagated gradients shrink towards the input; training soon reverses that."
+    )
+    network = results[f"{TRAINED}_statistics"].attrs.get("network", "")
+    rule = f"both ratios of variances are above 1 in training {network}, the second within {SOON:,} updates"
+    claim = judge(NAME, sentence, found, low=1.0, rule=rule)
+    return _trained.unless_too_short(claim, "fail", updates, SOON)
+
+
+def draw(results: Results) -> Figure:
+    """Draw histograms over predicted densities."""
+    return _initialization.draw_histograms(results, TENSOR, "back-propagated gradient dC/ds (cost per unit of s)")
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Back-propagated gradients at initialisation, tanh",
+    source="Glorot & Bengio (2010), figure 7",
+    caption=(
+        "Densities of dC/ds of one example's cost in each hidden layer, over units, images and networks. Points are "
+        "measured, lines predicted: f'(s) times a sum over the layer above, Gaussian below wide layers; below the few "
+        "outputs it keeps the shape of the uniform weights. Right: their root mean square. "
+        "The paper prints no numbers in this figure."
+    ),
+    run=run,
+    claims=claims,
+    draw=draw,
+)

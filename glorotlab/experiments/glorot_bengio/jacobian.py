@@ -1,0 +1,156 @@
+"""The paper's claim about layer Jacobians: mean singular value about 0.8 normalised, about 0.5 standard."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.figure import Figure
+
+from glorotlab.data.catalogue import load_dataset
+from glorotlab.experiments.claims import judge
+from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.glorot_bengio._initialization import INITIALIZERS, both_initializers
+from glorotlab.experiments.scales import Scale
+from glorotlab.measurement.measure import measure
+from glorotlab.plotting import layers
+from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, PREDICTION, finish, handle, layer_ticks, new_figure
+from glorotlab.plotting.style import PAPER as PAPER_MARK
+from glorotlab.schema import Progress
+from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory.predict import predict
+
+NAME, VARIABLE = "jacobian", "jacobian_singular_value_mean"
+
+PAPER = {"standard": 0.5, "normalised": 0.8}
+"""Glorot & Bengio (2010), section 4.2.1, to one decimal."""
+
+LINEAR = {"standard": 8 / (3 * math.pi * math.sqrt(3)), "normalised": 8 / (3 * math.pi)}
+"""Where f' = 1 and n_in = n_out = n: 8 sigma / (3 pi), sigma^2 = n Var[W] (quarter circle law), 1/3 and 1."""
+
+FEWER = {"standard_uniform": 4, "glorot_uniform": 1}
+"""Divide the number of networks by this: values scatter a fourth as much where tanh stays nearly linear."""
+
+ROUNDING = 0.05
+
+AGREEMENT = 0.01
+"""Singular values average over themselves: 1,000 of them leave little scatter."""
+
+Array = npt.NDArray[np.float64]
+
+
+def run(scale: Scale, progress: Progress | None = None) -> Results:
+    """Take the singular values of every layer's Jacobian, each network on an image of its own, and predict their mean.
+
+    Predicted are those of the same images, and of all test images.
+    """
+    x, y = load_dataset("shapeset").test.batch(0, scale.examples)
+
+    def one(spec: NetworkSpec, part: Progress) -> Results:
+        measured, predicted = [], []
+        count = max(2, scale.jacobian_networks // FEWER[spec.initializer])
+        for seed in range(count):
+            own = slice(seed, seed + 1)
+            measured.append(measure(spec, x[own], y[own], seeds=[seed], jacobian=True)[[VARIABLE]])
+            predicted.append(predict(spec, inputs=x[own])[[VARIABLE]])
+            part(seed + 1, count)
+        return {
+            "measured": xr.concat(measured, "seed", combine_attrs="drop"),
+            "predicted": xr.concat(predicted, "seed", combine_attrs="drop"),
+            "all_predicted": predict(spec, inputs=x)[[VARIABLE]],
+        }
+
+    return both_initializers(scale, one, progress)
+
+
+def _values(results: Results, key: str) -> Array:
+    """Mean singular values of the hidden layers, shape (seed, layer) or (layer,)."""
+    return np.asarray(results[key][VARIABLE].transpose(..., "layer").values[..., :-1])
+
+
+def _carried(results: Results, name: str) -> Array:
+    """Measured values, shape (seed, layer), carried from each network's own image to all of them.
+
+    A network's image sets most of its value, and singular values cost too much to take for every image. The
+    difference estimator (Cochran, Sampling Techniques, section 7.3) is free of bias however good theory is: what theory
+    predicts for the image is subtracted, the mean of what it predicts for all images added.
+    """
+    return _values(results, f"{name}_measured") - _values(results, f"{name}_predicted") + _everywhere(results, name)
+
+
+def _everywhere(results: Results, name: str) -> Array:
+    """Values predicted for all images, shape (layer,)."""
+    return _values(results, f"{name}_all_predicted")
+
+
+def claims(results: Results) -> list[Claim]:
+    """Decide the paper's two numbers, and whether theory predicts every layer's."""
+    found = []
+    for name, value in PAPER.items():
+        carried, predicted = _carried(results, name), _everywhere(results, name)
+        mean = {"mean of layers": carried.mean(axis=1)}
+        sentence = f"The mean singular value of a layer's Jacobian is about {value} with {name} initialisation."
+        rule = f"the mean over hidden layers rounds to {value} at the paper's one decimal"
+        low, high = value - ROUNDING, value + ROUNDING
+        claim = judge(NAME, sentence, mean, low=low, high=high, rule=rule)
+        each = {f"layer {layer}": float(value) for layer, value in enumerate(carried.mean(axis=0), 1)}
+        theory = (
+            f"; theory says {predicted.mean():.3f} ({predicted.min():.3f} to {predicted.max():.3f} over the layers) "
+            f"for these images; 8 sigma / (3 pi) = {LINEAR[name]:.3f} would be the linear regime, where tanh' = 1"
+        )
+        found.append(dataclasses.replace(claim, numbers=claim.numbers | each, explanation=claim.explanation + theory))
+    ratios = {
+        f"{name} {layer + 1}": values
+        for name in INITIALIZERS
+        for layer, values in enumerate((_values(results, f"{name}_measured") / _values(results, f"{name}_predicted")).T)
+    }
+    sentence = "Random-matrix theory (Marchenko-Pastur with tanh's slopes) predicts it in every layer."
+    rule = f"measured / predicted is within {AGREEMENT:.0%} of 1 in every layer"
+    return [*found, judge(NAME, sentence, ratios, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)]
+
+
+def draw(results: Results) -> Figure:
+    """Draw the mean singular value per layer for both initialisers."""
+    figure = new_figure(size=(7.2, 4.6))
+    (ax,) = figure.axes
+    for name, color in zip(("normalised", "standard"), OKABE_ITO, strict=False):
+        measured, predicted = _carried(results, name), _everywhere(results, name)
+        layers.draw_measurement(ax, measured, color=color)
+        layers.draw_prediction(ax, predicted, color=color)
+        whole = len(predicted) + 1
+        mean, error = layers.mean_and_error(measured.mean(axis=1, keepdims=True))
+        ax.errorbar([whole], mean, yerr=error, color=color, **MEASUREMENT)
+        ax.plot([whole - 0.15, whole + 0.15], [predicted.mean()] * 2, color=color, **PREDICTION)
+        layers.draw_paper(ax, np.array([whole]), np.array([PAPER[name]]), color=color)
+        ax.annotate(f"{name} initialisation", (1, predicted[0]), (0, -20), textcoords="offset points", color=color)
+    layer_ticks(ax, whole)
+    ax.set_xticks(range(1, whole + 1), [*map(str, range(1, whole)), "mean"])
+    ax.set_ylim(0, 1)
+    finish(ax, "Mean singular value of each hidden layer's Jacobian, tanh", "layer", "mean singular value")
+    mark = {key: MEASUREMENT[key] for key in ("linestyle", "marker", "markersize")}
+    handles = [
+        handle("measured, with standard error", **mark),
+        handle("predicted (random matrices)", **PREDICTION),
+        handle("Glorot & Bengio (2010): about 0.8 and 0.5", **PAPER_MARK),
+    ]
+    ax.legend(handles=handles, loc="lower left", fontsize=9, frameon=False)
+    return figure
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Singular values of layer Jacobians at initialisation, tanh",
+    source="Glorot & Bengio (2010), section 4.2.1 (equation 17)",
+    caption=(
+        "Mean singular value of each hidden layer's Jacobian: points with standard errors are measured, lines "
+        "predicted, hollow diamonds are the paper's 0.8 and 0.5, which it gives for the network as a whole (mean). "
+        "Each network is measured on one test image of its own; what theory predicts for all images less what it "
+        "predicts for that one is added, so that points and lines are of the same images."
+    ),
+    run=run,
+    claims=claims,
+    draw=draw,
+)

@@ -1,0 +1,74 @@
+/* Tiles of a dense layer, for float and double, at every SIMD level this compiler can build for the machine. Row-major;
+   leading dimensions count elements.
+
+   A batch of ten leaves BLAS waiting for memory: it packs W before it multiplies. Here every weight is read where it
+   stands, once a pass, and used for all examples while in a register. Larger batches take the same passes block by block,
+   with the products of the way back arranged so that no sum runs across the lanes of a vector. Each sum has one order, set
+   by shape, level and what is asked for: over weight rows one by one (forward), over units one by one or, for one block of
+   examples, over the lanes of a vector and then in a tree (backward), over examples one by one (update). */
+#ifndef GLOROTLAB_TILES_H
+#define GLOROTLAB_TILES_H
+
+#include <stddef.h>
+#include "descent.h"
+#include "simd.h"
+
+#if defined(GLOROTLAB_VECTORS) && !defined(__clang__)
+#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_ROWS _Pragma("GCC unroll 4")
+#else
+#define UNROLL
+#define UNROLL_ROWS
+#endif
+
+#define WIDEST_PANEL 32 /* examples of a panel, at any level */
+#define MOST 10         /* rows of a block: examples, or rows of W */
+#define FORWARD_ROWS 32 /* weight rows between two loads of a sum; twice as many for more than one block of examples. 8, 64
+                           and 128 were slower for the paper's network at batch 10, 32 and 128 at batch 512. */
+
+/* Rows of the next block where `left` are left: blocks as equal as can be. */
+static inline int glorotlab_block(int left)
+{
+    const int blocks = (left + MOST - 1) / MOST;
+    return (left + blocks - 1) / blocks;
+}
+
+/* Whether d goes back through w from panels: always, but for one block of examples that update as well. */
+static inline int glorotlab_needs_panels(int batch, int update)
+{
+    return batch > MOST || !update;
+}
+
+/* CALL(n) for blocks of n rows from row `first` on; n is a constant to the compiler. */
+#define FOR_BLOCKS(first, count, CALL) \
+    for (int first = 0, n_; first < (count); first += n_) \
+        switch (n_ = glorotlab_block((count) - first)) { \
+        case 10: CALL(10); break; \
+        case 9: CALL(9); break; \
+        case 8: CALL(8); break; \
+        case 7: CALL(7); break; \
+        case 6: CALL(6); break; \
+        case 5: CALL(5); break; \
+        case 4: CALL(4); break; \
+        case 3: CALL(3); break; \
+        case 2: CALL(2); break; \
+        default: CALL(1); \
+        }
+
+#define BODY "tiles_body.h"
+#include "every_level.h"
+
+static void (*const forward_tiles_float[])(const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, int,
+                                           int, int) = AT_EACH_LEVEL(forward_tile_float);
+static void (*const forward_tiles_double[])(const double *, ptrdiff_t, const double *, ptrdiff_t, double *, ptrdiff_t,
+                                            int, int, int) = AT_EACH_LEVEL(forward_tile_double);
+static void (*const backward_tiles_float[])(const float *, ptrdiff_t, const float *, float *, ptrdiff_t, float *, ptrdiff_t,
+                                            float *, ptrdiff_t, const float *, ptrdiff_t, int, int, int,
+                                            const Descent *) = AT_EACH_LEVEL(backward_tile_float);
+static void (*const backward_tiles_double[])(const double *, ptrdiff_t, const double *, double *, ptrdiff_t, double *,
+                                             ptrdiff_t, double *, ptrdiff_t, const double *, ptrdiff_t, int, int, int,
+                                             const Descent *) = AT_EACH_LEVEL(backward_tile_double);
+static void (*const panels_float[])(const float *, ptrdiff_t, float *, int, int, int, int) = AT_EACH_LEVEL(panels_float);
+static void (*const panels_double[])(const double *, ptrdiff_t, double *, int, int, int, int) = AT_EACH_LEVEL(panels_double);
+
+#endif

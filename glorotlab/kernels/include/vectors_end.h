@@ -1,0 +1,23 @@
+/* Forgets what vectors.h and one_level.h defined for one REAL. */
+#undef REAL
+#undef NAME
+#undef SUFFIX
+#undef TARGET
+#undef BYTES
+#undef ROWS
+#undef VECTORS
+#undef INLINE
+#undef PREFETCH
+#undef DISTINCT
+#undef VECTOR
+#undef LANES
+#undef LOAD
+#undef STORE
+#undef KEEP
+#undef INTRINSIC
+#undef MASK
+#undef BROADCAST
+#undef FMA
+#undef SUMS
+#undef LOAD_SOME
+#undef STORE_SOME

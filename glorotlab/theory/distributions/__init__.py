@@ -1,0 +1,1 @@
+"""Distributions of activations and gradients, not only their moments."""

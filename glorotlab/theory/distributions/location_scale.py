@@ -1,0 +1,114 @@
+"""Mixture of one base law, moved and scaled: a gradient given all that it depends on but its last random weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+from glorotlab.initializers import TRUNCATED_VARIANCE, TRUNCATION
+from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.theory.gaussian.root_finding import bisect, probabilities
+
+_ROOT = math.sqrt(TRUNCATED_VARIANCE)
+_INSIDE = float(ndtr(TRUNCATION) - ndtr(-TRUNCATION))
+
+
+def _gaussian(t: Array) -> Array:
+    return np.asarray(np.exp(-(t**2) / 2) / math.sqrt(2 * math.pi))
+
+
+BASES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "normal": (ndtr, _gaussian),
+    "uniform": (
+        lambda t: np.clip((t / math.sqrt(3) + 1) / 2, 0, 1),
+        lambda t: (np.abs(t) < math.sqrt(3)) / (2 * math.sqrt(3)),
+    ),
+    "truncated_normal": (
+        lambda t: np.clip((ndtr(_ROOT * t) - ndtr(-TRUNCATION)) / _INSIDE, 0, 1),
+        lambda t: (np.abs(_ROOT * t) < TRUNCATION) * _gaussian(_ROOT * t) * (_ROOT / _INSIDE),
+    ),
+}
+"""Distribution function and density of each base law, of mean 0 and variance 1."""
+
+
+@dataclass(frozen=True)
+class LocationScale:
+    """Law of centre + scale * t, t of a base law, for (centre, scale) equally likely among draws.
+
+    A scale of 0, where the activation is flat, is a mass at the centre.
+
+    Parameters
+    ----------
+    base : str
+        One of ``BASES``.
+    centres, scales : (draws,)
+    together : int
+        Draws in a row that are not independent of each other: standard errors count them as one.
+    """
+
+    base: str
+    centres: Array
+    scales: Array
+    together: int = 1
+
+    def _error(self, values: Array) -> float:
+        """Return the standard error of the mean of one value a draw."""
+        independent = values.reshape(-1, self.together).mean(axis=1)
+        return float(independent.std() / math.sqrt(len(independent)))
+
+    def _shares(self, x: float, *, strict: bool) -> Array:
+        """P(X < x) if strict, else P(X <= x), given each draw."""
+        off, flat = x - self.centres, self.scales == 0
+        share = BASES[self.base][0](off / np.where(flat, 1, self.scales))
+        return np.where(flat, off > 0 if strict else off >= 0, share)
+
+    def cdf(self, x: npt.ArrayLike) -> Array:
+        """P(X <= x), of the shape of x."""
+        at = np.asarray(x, dtype=np.float64)
+        return np.array([self._shares(each, strict=False).mean() for each in at.ravel()]).reshape(at.shape)
+
+    def density(self, x: npt.ArrayLike) -> Array:
+        """Density at x, of the shape of x, without the masses of flat activations."""
+        at = np.asarray(x, dtype=np.float64)
+        law, keep = BASES[self.base][1], self.scales > 0
+        centres, scales = self.centres[keep], self.scales[keep]
+        found = np.array([(law((each - centres) / scales) / scales).sum() for each in at.ravel()])
+        return found.reshape(at.shape) / len(self.scales)
+
+    def mass(self, edges: npt.ArrayLike) -> Array:
+        """Return the probability of every bin [edge, next edge); the outermost also hold what lies beyond."""
+        return self.mass_and_error(edges)[0]
+
+    def mass_and_error(self, edges: npt.ArrayLike) -> tuple[Array, Array]:
+        """Return the mass of every bin and its standard error from the draws."""
+        found, below = [], np.zeros(len(self.scales))
+        for edge in np.asarray(edges, dtype=np.float64)[1:-1]:
+            upto = self._shares(edge, strict=True)
+            found.append(((upto - below).mean(), self._error(upto - below)))
+            below = upto
+        mass, error = np.array([*found, ((1 - below).mean(), self._error(below))]).T
+        return mass, error
+
+    def second_moment(self) -> tuple[float, float]:
+        """Return E X^2 and its standard error."""
+        squares = self.centres**2 + self.scales**2
+        return float(squares.mean()), self._error(squares)
+
+    def quantile(self, p: npt.ArrayLike) -> Array:
+        """Return the smallest x with P(X <= x) >= p, of the shape of p.
+
+        Raises
+        ------
+        InvalidValueError
+            Where a probability is not between 0 and 1.
+        """
+        given = probabilities(p)
+        reach = float((np.abs(self.centres) + 9 * self.scales).max())
+        flat = given.ravel()
+        ends = np.full(flat.shape, reach)
+        return bisect(lambda x: self.cdf(x) - flat, -ends, ends).reshape(given.shape)

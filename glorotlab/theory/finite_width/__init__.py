@@ -1,0 +1,1 @@
+"""Corrections of order 1/width: shifts of means, fluctuations between networks, and bands."""

@@ -1,0 +1,1 @@
+"""Moments of activations of Gaussian pre-activations: closed forms, quadrature and series."""

@@ -1,0 +1,68 @@
+"""Functions of a second moment q: few nodes in ln q that stand for many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from glorotlab.theory.gaussian.quadrature import Array
+
+Interpolate = Callable[[Array], Array]
+"""From values at the nodes, the last axis, to values at every q."""
+
+
+def log_nodes(q: Array, tolerance: float, strip: float = math.pi) -> tuple[Array, Interpolate]:
+    """Return few q that stand for all, and the map from values there to values at every q.
+
+    A Gaussian mean of a function analytic and bounded in the right half-plane, and mirrored, is analytic in ln q
+    within ``strip`` = pi of the real axis, a Gaussian distribution function within pi / 2: an interpolant through n
+    Chebyshev points of a half-range h converges like rho^-n, rho = exp(asinh(strip / h)) (Trefethen, Approximation
+    Theory and Approximation Practice, theorem 8.2).
+
+    Parameters
+    ----------
+    q : (examples,)
+    tolerance : float
+        Relative error aimed at.
+    strip : float
+        Half-width of the strip of analyticity.
+    """
+    distinct = np.unique(q)
+    low, high = np.log(distinct[[0, -1]])
+    half = max((high - low) / 2, 5e-4)
+    count = math.ceil(-math.log(tolerance) / math.asinh(strip / half))
+    if len(distinct) <= count:
+        return distinct, lambda values: np.asarray(values)[..., np.searchsorted(distinct, q)]
+    points = np.polynomial.chebyshev.chebpts1(count)
+    # sum over n of (2 / count) T_n(point) T_n(x), the term n = 0 halved: discrete orthogonality at these points
+    inverse = np.polynomial.chebyshev.chebvander(points, count - 1) * (2 / count)
+    inverse[:, 0] /= 2
+    weights = inverse @ np.polynomial.chebyshev.chebvander((np.log(q) - (low + high) / 2) / half, count - 1).T
+    return np.exp((low + high) / 2 + half * points), lambda values: np.asarray(values @ weights)
+
+
+def gauss_rule(values: Array, count: int) -> tuple[Array, Array]:
+    """Return nodes and positive weights with the mean over ``values`` of every polynomial of degree 2 ``count`` - 1.
+
+    The Gauss rule of the values' own distribution (Gautschi, Orthogonal Polynomials, section 2.2): for smooth functions
+    few nodes stand for many values, and every node lies between them. With no more than ``count`` distinct values these
+    are the nodes.
+    """
+    distinct, places = np.unique(values, return_inverse=True)
+    masses = np.bincount(places.ravel()) / np.size(values)
+    if len(distinct) <= count:
+        return distinct, masses
+    middle, half = (distinct[0] + distinct[-1]) / 2, (distinct[-1] - distinct[0]) / 2
+    x = (distinct - middle) / half
+    below, current, norm = np.zeros_like(x), np.ones_like(x), 1.0
+    diagonal, squares = np.empty(count), np.empty(count)
+    for k in range(count):
+        square = masses @ current**2
+        diagonal[k], squares[k] = masses @ (x * current**2) / square, square / norm
+        below, current = current, (x - diagonal[k]) * current - (squares[k] if k else 0.0) * below
+        norm = square
+    off = np.sqrt(squares[1:])
+    nodes, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
+    return middle + half * nodes, vectors[0] ** 2

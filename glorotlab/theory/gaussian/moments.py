@@ -1,0 +1,249 @@
+"""Gaussian moments of an activation: E f, E f^2, E f'^2 and the like for s ~ N(0, q)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import activations
+from glorotlab.activations import Activation
+from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.theory.gaussian import closed_forms, quadrature
+from glorotlab.theory.gaussian.closed_forms import ROUNDING
+from glorotlab.theory.gaussian.interpolation import log_nodes
+from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.threads import single_threaded_blas
+
+SMALLEST, LARGEST = 1e-100, 1e30
+"""Second moments that are followed; beyond, products leave the range of float64, or features of f at s ~ 1 are lost."""
+
+NAMES = (
+    "mean",
+    "second_moment",
+    "derivative_mean",
+    "derivative_second_moment",
+    "fourth_moment",
+    "derivative_fourth_moment",
+    "product_second_moment",
+)
+"""The moments, in the order of the rows of ``_powers``."""
+
+SCALES = (1, 1, 3, 3, 4, 5, 6)
+"""For each of ``NAMES``, which of them it is relative to: itself, but a mean to the root of the second moment."""
+
+CHECK_FEWER = 4
+"""Nodes per panel that the rule of the error estimate lacks."""
+
+POLYNOMIAL, REACHES = 3.0, (12.0, 24.0, 37.0)
+"""A growth up to which the tails beyond 12 standard deviations never count; half-widths to try where it is more."""
+
+MANY, SPAN, INTERPOLATION = 64, 16.0, 1e-16
+"""More q than this within this factor are interpolated, to this error of the largest value among them."""
+
+MAX_ERROR = 1e-6
+"""Largest relative error that is given; what is worse is refused."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of f(s), s ~ N(0, q), each of the shape of q.
+
+    Parameters
+    ----------
+    q : second moment of s
+    mean : E f
+    second_moment : E f^2
+    derivative_mean : E f'
+    derivative_second_moment : E f'^2
+    fourth_moment : E f^4
+    derivative_fourth_moment : E f'^4
+    product_second_moment : E f^2 f'^2
+    closed_form : dict of moment to bool array
+        Where the value comes from a closed form; elsewhere from quadrature.
+    errors : dict of moment to array
+        Estimates of the relative errors (of the means E f and E f': relative to sqrt(E f^2) and sqrt(E f'^2)). Of
+        quadrature it is the difference from a rule of lower order, which is larger than the error of the one used;
+        never less than ``ROUNDING``.
+    """
+
+    q: Array
+    mean: Array
+    second_moment: Array
+    derivative_mean: Array
+    derivative_second_moment: Array
+    fourth_moment: Array
+    derivative_fourth_moment: Array
+    product_second_moment: Array
+    closed_form: dict[str, npt.NDArray[np.bool_]] = field(repr=False)
+    errors: dict[str, Array] = field(repr=False)
+
+    @property
+    def method(self) -> str:
+        """``closed form``, ``quadrature``, or which moments come from which; see ``closed_form`` for each value."""
+        exact = [name for name in NAMES if self.closed_form[name].all()]
+        if len(exact) == len(NAMES):
+            return "closed form"
+        if not any(where.any() for where in self.closed_form.values()):
+            return "quadrature"
+        rest = [name for name in NAMES if name not in exact]
+        return f"closed form: {', '.join(exact) or 'some q'}; quadrature: {', '.join(rest)}"
+
+    @property
+    def error(self) -> float:
+        """The largest of ``errors``."""
+        return max(float(np.max(error, initial=ROUNDING)) for error in self.errors.values())
+
+
+@single_threaded_blas()
+def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
+    """Return the Gaussian moments of an activation.
+
+    Parameters
+    ----------
+    activation : str or Activation
+    q : array_like
+        Second moments of the pre-activation, from 1e-100 to 1e30, of any shape.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a q is not a number in that range.
+    AssumptionError
+        Where a moment does not exist, or the rule cannot give it to ``MAX_ERROR``.
+    """
+    record = activations.get(activation) if isinstance(activation, str) else activation
+    given = second_moments(q)
+    flat = np.atleast_1d(given).ravel()
+    values, errors = np.full((2, len(NAMES), flat.size), ROUNDING)
+    exact = np.zeros(values.shape, dtype=bool)
+    for name, (value, where) in closed_forms.moments(record, flat).items():
+        row = NAMES.index(name)
+        values[row], exact[row] = value, where
+    if not exact.all():
+        found, differences = _by_quadrature(record, flat)
+        values = np.where(exact, values, found[: len(NAMES)])
+        errors = np.where(exact, errors, differences)
+    if record.odd:
+        values[0] = 0.0
+    rows = values.reshape(len(NAMES), *given.shape)
+    return Moments(
+        given,
+        *(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]),
+        closed_form={name: row.reshape(given.shape) for name, row in zip(NAMES, exact, strict=True)},
+        errors={name: row.reshape(given.shape) for name, row in zip(NAMES, errors, strict=True)},
+    )
+
+
+def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
+    """Return second moments as an array; InvalidValueError where one is not a number of the allowed range."""
+    try:
+        given = np.asarray(q, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidValueError(f"second moment {name} = {q!s:.60}: allowed are positive numbers") from None
+    inside = (given >= SMALLEST) & (given <= LARGEST)
+    if not inside.all():
+        wrong = given[~inside].flat[0]
+        raise InvalidValueError(
+            f"second moment {name} = {wrong}: allowed are positive numbers, {SMALLEST:g} to {LARGEST:g}"
+        )
+    return given
+
+
+def response(record: Activation, q: Array) -> tuple[Array, Array]:
+    """Return E[f f'] (exactly 0 for odd f) and dE[f^2]/dq = E[s f f'] / q, each of the shape of q."""
+    closed = closed_forms.growth(record, q)
+    if closed is not None:
+        return np.zeros_like(q), closed
+    flat = q.ravel()
+    slope, growth = _by_quadrature(record, flat)[0][len(NAMES) :].reshape(2, *q.shape)
+    return (np.zeros_like(q) if record.odd else slope), growth / q
+
+
+def _powers(record: Activation, s: Array) -> Array:
+    """Values whose expectations are ``NAMES``, then f f' and s f f', shape (functions, s)."""
+    with np.errstate(over="ignore", invalid="ignore"):  # refused where they are not finite
+        f, slope = np.asarray(record.function(s), dtype=np.float64), np.asarray(record.derivative(s), dtype=np.float64)
+        square, slope_square, product = f**2, slope**2, f * slope
+        return np.stack([f, square, slope, slope_square, square**2, slope_square**2, product**2, product, s * product])
+
+
+def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
+    """Return expectations of ``_powers`` and relative errors of ``NAMES``."""
+    if not q.size:
+        return np.empty((len(NAMES) + 2, 0)), np.empty((len(NAMES), 0))
+    if q.size > MANY and q.max() <= SPAN * q.min() and record.growth <= 1:
+        return _interpolated(record, q)
+    reach = half_width(record, q)
+    best, check = (
+        _expectations(record, q, order, reach) for order in (quadrature.ORDER, quadrature.ORDER - CHECK_FEWER)
+    )
+    scale = best[list(SCALES)]
+    scale[[0, 2]] **= 0.5
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.abs(best - check)[: len(NAMES)] / scale
+    errors = np.where(scale > 0, np.maximum(errors, ROUNDING), 0)  # E f'^2 = 0 of a constant is exact
+    if errors.max() > MAX_ERROR:
+        raise AssumptionError(
+            f"moments of {record.name:.60} at q = {q[errors.max(axis=0).argmax()]:.3g}: relative error "
+            f"{errors.max():.2g}, allowed is {MAX_ERROR:g}: measure instead"
+        )
+    return best, errors
+
+
+def _interpolated(record: Activation, q: Array) -> tuple[Array, Array]:
+    """As ``_by_quadrature`` for many q close to each other: few stand for all, and two of them check that."""
+    nodes, interpolate = log_nodes(q, INTERPOLATION, strip=math.pi / 2)
+    some = np.argsort(q)[[len(q) // 10, 6 * len(q) // 10]]
+    found, errors = _by_quadrature(record, np.concatenate([nodes, q[some]]))
+    values = interpolate(found[:, :-2])
+    there = values[:, some]
+    scale = np.abs(there[list(SCALES)])
+    scale[[0, 2]] **= 0.5
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.where(scale > 0, np.abs(there - found[:, -2:])[: len(NAMES)] / scale, 0)
+    worst = np.maximum(errors, ROUNDING).max(axis=1) + off.max(axis=1)
+    return values, np.repeat(np.where(errors.any(axis=1), worst, 0)[:, np.newaxis], len(q), axis=1)
+
+
+def half_width(record: Activation, q: Array) -> float:
+    """Return the half-width of the integrals in standard deviations: wider where f grows so that the tails count."""
+    if record.growth <= POLYNOMIAL:
+        return quadrature.RANGE
+    for reach in REACHES:
+        s, weights, values = sampled(record, q, quadrature.ORDER, reach)
+        parts = np.abs(values) * weights * quadrature.density(s, q)[:, np.newaxis]  # (q, functions, nodes)
+        ends = parts[..., : quadrature.ORDER].sum(axis=-1) + parts[..., -quadrature.ORDER :].sum(axis=-1)
+        if (ends <= quadrature.RESOLVED**2 * parts.sum(axis=-1)).all():
+            return reach
+    raise AssumptionError(
+        f"moments of {record.name:.60} at q = {q.max():.3g} do not exist, or come from beyond {reach:g} standard "
+        "deviations: measure instead"
+    )
+
+
+def _expectations(record: Activation, q: Array, order: int, reach: float) -> Array:
+    s, weights, values = sampled(record, q, order, reach)
+    return np.asarray(values @ (weights * quadrature.density(s, q)).T)
+
+
+def sampled(record: Activation, q: Array, order: int, reach: float = quadrature.RANGE) -> tuple[Array, Array, Array]:
+    """Return nodes, weights and the values of ``_powers`` there, (functions, nodes), of a rule that serves ``q``."""
+    return _sampled(record, *quadrature.powers_of_4(q), order, reach)
+
+
+@lru_cache(maxsize=64)
+def _sampled(record: Activation, low: int, high: int, order: int, reach: float) -> tuple[Array, Array, Array]:
+    """Nodes, weights and ``_powers`` of a rule for every q of [4^low, 4^high]."""
+    s, weights = quadrature.nodes(_panels(record, low, high, reach), order)
+    return s, weights, _powers(record, s)
+
+
+@lru_cache(maxsize=64)
+def _panels(record: Activation, low: int, high: int, reach: float) -> Array:
+    inner, outer = min(2.0**low / 2, 0.5), reach * 2.0**high
+    bounds = quadrature.panels(inner, outer, record.kinks)
+    return quadrature.refine(lambda s: _powers(record, s), bounds, quadrature.enclosed(low, high))

@@ -1,0 +1,344 @@
+"""Pair moments E f(s1) f(s2) and E f'(s1) f'(s2) of an activation: of single pairs, and of a batch's whole kernel.
+
+Single pairs come from a closed form or ``pair_rule``, to rounding. A kernel of hundreds of examples comes from a
+closed form or a Hermite series with as many terms as its correlations need; pairs too alike for the series (a kink's
+coefficients fall slowly) are interpolated in (ln q_1, ln q_2, arccos rho), where pair moments are smooth up to rho = 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import activations
+from glorotlab.activations import Activation
+from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.theory.gaussian import closed_forms, moments, pair_quadrature, quadrature
+from glorotlab.theory.gaussian.closed_forms import ROUNDING
+from glorotlab.theory.gaussian.hermite_series import copies, correlation, symmetric_sum
+from glorotlab.theory.gaussian.moments import MAX_ERROR
+from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.threads import single_threaded_blas
+
+TOLERANCE = 1e-9
+"""Relative error that each step of a kernel aims at: nodes in q, terms of the series, nodes in the angle."""
+
+TERMS = (24, 48, 96, 192, 384)
+"""Terms of the Hermite series of a kernel: the first of these numbers that suffices, or the last."""
+
+NODE_TOLERANCE = 1e-11
+"""Size of the last term of an interpolant in ln q."""
+
+FACTORS = (1, 2, 4, 8)
+"""By how much the number of nodes in ln q grows while interpolation is measured to err by more than ``TOLERANCE``."""
+
+FEW = 8
+"""Pairs beyond the series that are integrated one by one."""
+
+ANGLES = (9, 17, 33, 65)
+"""Chebyshev-Lobatto points in the angle, each set within the next; the difference of the last two is the error."""
+
+
+@dataclass(frozen=True)
+class PairMoments:
+    """Pair moments of (s1, s2): of single pairs with their broadcast shape, or of a batch, (examples, examples).
+
+    Parameters
+    ----------
+    second_moment : E f(s1) f(s2)
+    derivative_second_moment : E f'(s1) f'(s2)
+    method : str
+        ``closed form``, ``quadrature`` or, of a batch, ``series``, ``series and interpolation``.
+    errors : Array
+        Estimates of the error of each pair, relative to sqrt(E g(s1)^2 E g(s2)^2), the larger of g = f and f'.
+    """
+
+    second_moment: Array
+    derivative_second_moment: Array
+    method: str
+    errors: Array
+
+    @property
+    def error(self) -> float:
+        """The largest of ``errors``."""
+        return float(np.max(self.errors, initial=ROUNDING))
+
+
+@single_threaded_blas()
+def pair_moments(
+    activation: str | Activation, q1: npt.ArrayLike, q2: npt.ArrayLike, correlation: npt.ArrayLike
+) -> PairMoments:
+    """Return E f(s1) f(s2) and E f'(s1) f'(s2) for Gaussian pairs, accurate to rounding.
+
+    Parameters
+    ----------
+    activation : str or Activation
+    q1, q2, correlation : array_like
+        Second moments of s1 and s2, from 1e-100 to 1e30, and their correlation from -1 to 1; they broadcast. Without a
+        closed form each pair takes milliseconds.
+
+    Raises
+    ------
+    InvalidValueError
+        Where an argument is not a number of its range, or the shapes do not broadcast.
+    AssumptionError
+        Where a moment does not exist, or the rule cannot give it.
+    """
+    record = activations.get(activation) if isinstance(activation, str) else activation
+    given = moments.second_moments(q1, "q1"), moments.second_moments(q2, "q2"), _correlations(correlation)
+    try:
+        first, second, rho = np.broadcast_arrays(*given)
+    except ValueError:
+        shapes = ", ".join(str(each.shape) for each in given)
+        raise InvalidValueError(
+            f"shapes {shapes} of q1, q2 and correlation: allowed are shapes that broadcast"
+        ) from None
+    closed = closed_forms.pairs(record, first.ravel(), second.ravel(), rho.ravel())
+    if closed is not None:
+        values, slopes, errors = (each.reshape(rho.shape) for each in closed)
+        return PairMoments(values, slopes, "closed form", errors)
+    squares = [moments.moments(record, each) for each in given[:2]]
+    scale = [
+        np.sqrt(squares[0].second_moment * squares[1].second_moment),
+        np.sqrt(squares[0].derivative_second_moment * squares[1].derivative_second_moment),
+    ]
+    found, check = (
+        _one_by_one(record, first, second, rho, rule) for rule in (pair_quadrature.ACCURATE, pair_quadrature.CHECK)
+    )
+    errors = (
+        np.max(np.abs(found - check) / np.stack([np.broadcast_to(each, rho.shape) for each in scale]), axis=0)
+        + ROUNDING
+    )
+    if errors.max(initial=0) > MAX_ERROR:
+        raise AssumptionError(
+            f"pair moments of {record.name:.60}: relative error {errors.max():.2g}, allowed is {MAX_ERROR:g}: "
+            "measure instead"
+        )
+    return PairMoments(found[0], found[1], "quadrature", errors)
+
+
+def _one_by_one(record: Activation, q1: Array, q2: Array, rho: Array, rule: pair_quadrature.Rule) -> Array:
+    """Both pair moments of every pair, shape (2, pairs...)."""
+    matrices = [
+        pair_quadrature.matrices(record, np.array([a, b]), r, 1 - abs(r), rule)
+        for a, b, r in zip(q1.flat, q2.flat, rho.ravel().tolist(), strict=True)
+    ]
+    found = np.array([[f[0, 1], slope[0, 1]] for f, slope in matrices]).reshape(*rho.shape, 2)
+    return np.moveaxis(found, -1, 0)
+
+
+def _correlations(correlation: npt.ArrayLike) -> Array:
+    try:
+        rho = np.asarray(correlation, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidValueError(f"correlation = {correlation!s:.60}: allowed are numbers from -1 to 1") from None
+    inside = np.abs(rho) <= 1
+    if not inside.all():
+        raise InvalidValueError(f"correlation = {rho[~inside].flat[0]}: allowed are numbers from -1 to 1")
+    return rho
+
+
+@single_threaded_blas()
+def kernel_moments(record: Activation, kernel: Array) -> PairMoments:
+    """Return the pair moments of (s_a, s_b) ~ N(0, kernel), to about 1e-8; the error of each pair is reported.
+
+    Parameters
+    ----------
+    record : Activation
+    kernel : Array of shape (examples, examples)
+        Covariance of the pre-activations of one unit over the examples.
+    """
+    q, rho = np.diagonal(kernel), correlation(kernel)
+    exact = moments.moments(record, q)
+    squares = np.stack([exact.second_moment, exact.derivative_second_moment])
+    alike = [copies(rho, square) for square in squares]
+    rows, columns = np.triu_indices(len(q))
+    closed = closed_forms.pairs(record, q[rows], q[columns], rho[rows, columns])
+    if closed is not None:
+        method, everything = "closed form", np.empty((3, *rho.shape))
+        everything[:, rows, columns] = everything[:, columns, rows] = closed
+        found, errors = everything[:2], everything[2]
+    else:
+        found, errors, error = _series(record, q, rho, squares, alike[0] & alike[1])
+        method = "series"
+        bad = (errors > TOLERANCE) & ~(alike[0] & alike[1])
+        errors += error
+        if bad.any():
+            method = "series and interpolation"
+            _replace(record, q, rho, squares, bad, found, errors)
+    for values, square, where in zip(found, squares, alike, strict=True):
+        values[where] = np.broadcast_to(square, rho.shape)[where]
+    errors[alike[0] & alike[1]] = exact.error
+    if record.odd:  # mirror images stay so in every layer, and a chaotic one would tear rounding errors apart
+        for values, square, sign in zip(found, squares, (-1, 1), strict=True):
+            mirrored = copies(-rho, square) & (rho < 0)
+            values[mirrored] = sign * np.broadcast_to(square, rho.shape)[mirrored]
+    return PairMoments(found[0], found[1], method, errors)
+
+
+def _series(
+    record: Activation, q: Array, rho: Array, squares: Array, alike: npt.NDArray[np.bool_]
+) -> tuple[Array, Array, float]:
+    """Hermite series of both pair moments, (2, examples, examples), bounds of what it omits, and the error in ln q."""
+    size = np.abs(rho)
+    largest = float(np.max(size, where=~alike, initial=0.0))
+    coefficients, enough, error = _interpolated_coefficients(record, q, largest)
+    found, errors = np.empty((2, *rho.shape)), np.full(rho.shape, ROUNDING)
+    for row, (series, terms) in enumerate(zip(coefficients, enough, strict=True)):
+        used = series[:terms]
+        if record.odd:  # f has odd terms alone, f' even ones
+            odd = 1 - row
+            found[row] = symmetric_sum(used[odd::2], rho**2)
+            if odd:
+                found[row] *= rho
+        else:
+            found[row] = symmetric_sum(used, rho)
+        root = np.sqrt(squares[row])
+        found[row] *= root[:, np.newaxis] * root
+        tail = np.sqrt(np.clip(1 - (used**2).sum(axis=0), 0, 1) + error)
+        np.maximum(errors, size**terms * (tail[:, np.newaxis] * tail), out=errors)
+    return found, errors, error
+
+
+def _interpolated_coefficients(record: Activation, q: Array, largest: float) -> tuple[Array, list[int], float]:
+    """Coefficients of f and f' for every q, how many are needed at correlation ``largest``, and the error in ln q."""
+    some = np.quantile(q, [0.0, 0.3, 0.7, 1.0], method="nearest")
+    factor = 0
+    for terms in TERMS:
+        while True:
+            at, interpolate = log_nodes(q, FACTORS[factor])
+            every = _coefficients(record, np.concatenate([at, some]), terms)
+            nodes, check = every[:, :, : len(at)], every[:, :, len(at) :]
+            error = 2 * float(np.linalg.norm(nodes @ interpolate(some).T - check, axis=1).max())
+            if error <= TOLERANCE or factor + 1 == len(FACTORS):
+                break
+            factor += 1
+        lost = np.clip(1 - np.cumsum(nodes**2, axis=1), 0, 1).max(axis=2)
+        small = largest ** np.arange(1, terms + 1) * lost <= TOLERANCE
+        if small[:, -1].all():
+            break
+    enough = [int(row.argmax()) + 1 if row[-1] else terms for row in small]
+    return nodes @ interpolate(q).T, enough, error
+
+
+def _coefficients(record: Activation, q: Array, terms: int) -> Array:
+    """Hermite coefficients of f and f' over the roots of E f^2 and E f'^2, (2, terms, q)."""
+    # h_k has sqrt(k) radians a standard deviation, and a panel is at most 4 of them wide
+    order = quadrature.ORDER + math.ceil(2 * math.sqrt(terms))
+    s, weights, values = moments.sampled(record, q, order)
+    squares = values[[1, 3]] @ (weights * quadrature.density(s, q)).T
+    functions = values[[0, 2]]
+    if record.odd:
+        half = s > 0
+        s, weights, functions = s[half], 2 * weights[half], functions[:, half]
+    found = quadrature.hermite_sums(s, weights, functions.T, q, terms)
+    if record.odd:
+        found[0, ::2] = found[1, 1::2] = 0
+    return np.asarray(found / np.sqrt(squares)[:, np.newaxis])
+
+
+def log_nodes(q: Array, factor: int = 1) -> tuple[Array, Callable[[Array], Array]]:
+    """Return few q that stand for all, and a function from q to the matrix that interpolates in ln q.
+
+    A Gaussian mean is analytic in ln q within pi of the real axis where f is analytic in the right half-plane and
+    mirrored: its interpolant through n Chebyshev points of a half-range h converges like r^-n, r = exp(asinh(pi / h))
+    (Trefethen, Approximation Theory and Approximation Practice, theorem 8.2). For other f it takes ``factor``.
+    """
+    distinct = np.unique(q)
+    low, high = np.log(distinct[[0, -1]])
+    half = max((high - low) / 2, 1e-12)
+    count = factor * math.ceil(-math.log(NODE_TOLERANCE) / math.asinh(math.pi / half))
+    if len(distinct) <= count:
+        return distinct, lambda at: np.equal(at[:, np.newaxis], distinct).astype(float)
+    points = np.polynomial.chebyshev.chebpts1(count)
+    inverse = np.polynomial.chebyshev.chebvander(points, count - 1) * 2 / count
+    inverse[:, 0] /= 2
+
+    def interpolate(at: Array) -> Array:
+        where = (np.log(at) - (low + high) / 2) / half
+        return np.asarray(np.polynomial.chebyshev.chebvander(where, count - 1) @ inverse.T)
+
+    return np.exp((low + high) / 2 + half * points), interpolate
+
+
+def _replace(
+    record: Activation,
+    q: Array,
+    rho: Array,
+    squares: Array,
+    bad: npt.NDArray[np.bool_],
+    found: Array,
+    errors: Array,
+) -> None:
+    """Put accurate values and errors in place of ``bad`` pairs; of many pairs of a rough f it would take minutes."""
+    if bad.sum() <= 2 * FEW:
+        for a, b in np.argwhere(bad):
+            if a < b:
+                pair = pair_moments(record, q[a], q[b], rho[a, b])
+                found[:, a, b] = found[:, b, a] = pair.second_moment, pair.derivative_second_moment
+                errors[a, b] = errors[b, a] = pair.error
+        return
+    if pair_quadrature.is_rough(record, q):
+        return  # the bounds of the series stand
+    root = np.sqrt(squares)
+    scale = root[:, :, np.newaxis] * root[:, np.newaxis]
+    angle = np.arccos(np.abs(rho))
+    for sign in (1, -1):
+        where = bad & (np.sign(rho) == sign)
+        if not where.any():
+            continue
+        pairs = np.argwhere(where)[np.linspace(0, where.sum() - 1, FEW // 2).astype(int)]
+        rows, columns = pairs.T
+        exact = _one_by_one(record, q[rows], q[columns], rho[rows, columns], pair_quadrature.ACCURATE)
+        for factor in FACTORS[:2]:
+            values, error = _interpolated(record, q, sign, angle, where, factor)
+            values *= scale
+            difference = np.abs(values[:, rows, columns] - exact) / scale[:, rows, columns]
+            error += 4 * float(difference.max())
+            if error <= 8 * TOLERANCE:
+                break
+        found[:, where], errors[where] = values[:, where], error
+
+
+def _interpolated(
+    record: Activation, q: Array, sign: int, angle: Array, where: npt.NDArray[np.bool_], factor: int
+) -> tuple[Array, float]:
+    """Relative pair moments (2, examples, examples), good ``where``, by interpolation in ln q and the angle."""
+    low, high = float(angle[where].min()), float(angle[where].max())
+    at, interpolate = log_nodes(q, factor)
+    single = moments.moments(record, at)
+    roots = np.sqrt(np.stack([single.second_moment, single.derivative_second_moment]))
+    scale = roots[:, :, np.newaxis] * roots[:, np.newaxis]
+    known: dict[float, Array] = {}
+    for count in ANGLES:
+        points = np.cos(np.pi * np.arange(count) / (count - 1))
+        for point in points:
+            if point not in known:
+                theta = (low + high) / 2 + (high - low) / 2 * point
+                half = math.sin(theta / 2)
+                matrices = pair_quadrature.matrices(
+                    record, at, sign * math.cos(theta), 2 * half**2, pair_quadrature.QUICK
+                )
+                known[point] = np.stack(matrices) / scale
+        values = np.stack([known[point] for point in points])
+        transform = np.polynomial.chebyshev.chebvander(points, count - 1).T * 2 / (count - 1)
+        transform[[0, -1]] /= 2
+        transform[:, [0, -1]] /= 2
+        series = np.tensordot(transform, values, 1)  # (count, 2, q, q)
+        error = float(np.abs(series[-3:]).sum(axis=0).max()) + TOLERANCE
+        if error <= 2 * TOLERANCE:
+            break
+    weights = interpolate(q)
+    x = np.clip((angle - (low + high) / 2) / max((high - low) / 2, 1e-300), -1, 1)
+    found = np.empty((2, *angle.shape))
+    for row in range(2):
+        above, current = np.zeros_like(x), np.zeros_like(x)  # Clenshaw's recurrence
+        for coefficient in series[:0:-1, row]:
+            above, current = current, 2 * x * current - above + weights @ coefficient @ weights.T
+        total = x * current - above + weights @ series[0, row] @ weights.T
+        found[row] = (total + total.T) / 2
+    return found, error

@@ -1,0 +1,48 @@
+"""Gradients that meet their own weights: what gradient independence leaves out of their second moments.
+
+A gradient passed back, W g, meets the weights that made the pre-activations s = z W + b it is a function of. Given s,
+W is a fixed part and an independent one: W = z s / |z|^2 + (...), so that W g = z (s . g) / |z|^2 + (independent of z).
+In wide layers s . g / |z|^2 is n v H with H = E dg/ds per unit, by Stein's identity, and dC/ds = f'(s) W g of the layer
+below has, beside n v D E[f' f'], the term (n v)^2 H_a H_b E[(f f')(s_a) (f f')(s_b)]. It is a share of the order of
+outputs / width of the second moment, and every layer adds its own: deep networks of many linear outputs have several
+times the gradient that independence says.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glorotlab.activations import Activation
+from glorotlab.theory.gaussian import quadrature
+from glorotlab.theory.gaussian.hermite_series import correlation, symmetric_sum
+from glorotlab.theory.gaussian.interpolation import log_nodes
+from glorotlab.theory.gaussian.quadrature import Array
+
+if TYPE_CHECKING:
+    from glorotlab.theory.mean_field.kernels import LayerKernels
+
+NEGLIGIBLE = 1e-3
+"""Share of a second moment up to which the term is left out, in each layer."""
+
+TERMS, TOLERANCE = 16, 1e-6
+"""Of the Hermite series, and of its coefficients; what the series omits is put at the order after."""
+
+
+def along_signal(record: Activation, layer: LayerKernels) -> Array:
+    """Return E[(f f')(s_a) (f f')(s_b)] of a hidden layer whose activation is ``record``, (examples, examples)."""
+    q, rho = np.diagonal(layer.preactivation), correlation(layer.preactivation)
+    nodes, interpolate = log_nodes(q, TOLERANCE)
+    (coefficients,) = quadrature.hermite_coefficients([partial(_product, record)], nodes, TERMS, record.kinks)
+    coefficients = interpolate(coefficients)
+    rest = np.sqrt(np.clip(layer.product_square - (coefficients**2).sum(axis=0), 0, None))
+    beyond = np.sign(rho) * np.abs(rho) ** TERMS * np.outer(rest, rest)
+    if record.odd:  # then f f' is odd too
+        return np.asarray(symmetric_sum(coefficients[1::2], rho**2) * rho + beyond)
+    return np.asarray(symmetric_sum(coefficients, rho) + beyond)
+
+
+def _product(record: Activation, s: Array) -> Array:
+    return np.asarray(record.function(s) * record.derivative(s))

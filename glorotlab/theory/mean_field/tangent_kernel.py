@@ -1,0 +1,73 @@
+"""The neural tangent kernel of a network at initialisation, from the kernels that ``mean_field`` carries.
+
+With J_a the derivatives of one output before its activation, s^L_k, by all weights and biases at example a,
+Theta_ab = J_a . J_b (Jacot, Gabriel & Hongler 2018). In the limit of wide layers it is the same for every output, and 0
+between two of them. Weights are those of gradient descent as it is run, with one learning rate and no factors of the
+width ("standard" parameterisation), so that with S^l_ab the sum over the units of ds^L_k/ds^l_a ds^L_k/ds^l_b,
+
+    S^L = 1,   S^l = n_l v_{l+1} S^{l+1} o E[f'(s_a) f'(s_b)],   Theta = sum_l S^l o (n_{l-1} M^{l-1} + 1).
+
+The 1 belongs to the biases. The second equation is gradient independence, as in ``mean_field``.
+
+Gradient descent on the mean cost of B examples moves their outputs by -eta Theta (p - y) / B. It is stable up to a
+learning rate eta proportional to 1 / lambda_1, the largest eigenvalue of Theta / B. The classes are told apart along Y,
+the one-hot labels without their mean over the examples, where outputs move at the rate
+lambda_y = tr(Y' Theta Y) / (B tr(Y' Y)). The condition lambda_1 / lambda_y is then the order of the number of updates
+at the fastest stable rate that it takes to tell the classes apart; the cost's own curvature is in both and cancels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.theory.mean_field.kernels import LayerKernels
+from glorotlab.theory.mean_field.output_gradient import Labels
+from glorotlab.threads import single_threaded_blas
+
+
+def tangent_kernel(layers: list[LayerKernels]) -> Array:
+    """Return Theta of one output, (examples, examples).
+
+    Parameters
+    ----------
+    layers : list of LayerKernels
+        Of ``mean_field.forward``; the backward pass is not needed.
+    """
+    output = layers[-1]
+    back = np.ones_like(output.preactivation)
+    found = output.fan_in * output.below + 1
+    for layer, above in zip(layers[-2::-1], layers[:0:-1], strict=True):
+        back = above.fan_in * above.variance * back * layer.derivative
+        found = found + back * (layer.fan_in * layer.below + 1)
+    return np.asarray(found)
+
+
+@single_threaded_blas()
+def condition(kernel: Array, labels: Labels) -> tuple[float, float]:
+    """Return lambda_1 and lambda_1 / lambda_y of a tangent kernel; the second is inf where only rounding is left.
+
+    Parameters
+    ----------
+    kernel : (examples, examples)
+    labels : (examples,) int
+        Of two classes at least.
+    """
+    examples = len(kernel)
+    fastest = float(np.linalg.eigvalsh(kernel)[-1]) / examples
+    classes = np.eye(int(labels.max()) + 1)[labels]
+    centred = classes - classes.mean(axis=0)
+    along = float((centred * (kernel @ centred)).sum() / (centred**2).sum()) / examples
+    rounding = examples * np.finfo(np.float64).eps * fastest
+    return fastest, fastest / along if along > rounding else np.inf
+
+
+def coherence(kernel: Array) -> float:
+    """Return how much of what tells examples apart is shared between different ones: of Theta, not of its mean.
+
+    It is the standard deviation of Theta_ab over pairs a != b, over the mean of Theta_aa less that of Theta_ab. Where
+    it is 0, an update on one example changes the others' outputs all alike or not at all: nothing carries over.
+    """
+    pairs = kernel[~np.eye(len(kernel), dtype=bool)]
+    own = float(np.diagonal(kernel).mean() - pairs.mean())
+    return float(pairs.std()) / own if own > 0 else 0.0

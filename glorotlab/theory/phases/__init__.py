@@ -1,0 +1,1 @@
+"""Fixed points of the variance and correlation maps, and the phases they separate."""

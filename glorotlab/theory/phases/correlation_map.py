@@ -1,0 +1,156 @@
+"""The correlation map of wide layers: where the correlation of two examples goes as depth grows.
+
+Two examples whose pre-activations have second moment q and correlation c have in the next layer the correlation
+C(c) = (sigma_w^2 E[f(s_1) f(s_2)] + sigma_b^2) / V, V = sigma_w^2 E f^2 + sigma_b^2 (Poole et al. 2016), with slope
+C'(c) = sigma_w^2 q E[f'(s_1) f'(s_2)] / V (Price's theorem). At a fixed point V = q; where q vanishes or grows, the
+division by V keeps C(1) = 1.
+
+By Mehler's formula C is a power series in c whose coefficients are not negative and sum to 1. Hence C is convex on
+[0, 1], and its fixed points are known before any is computed:
+
+- c = 1 always; it attracts where C'(1) <= 1, and is then the only one on [0, 1] unless C(c) = c;
+- one c* in [0, 1) where C'(1) > 1; convexity makes C'(c*) < 1, so it attracts;
+- c = -1 where f is odd and sigma_b = 0, and no other negative one.
+
+c* is the zero of 1 - (1 - C(c)) / (1 - c), which falls from C(0) to 1 - C'(1): one minus the slope of a chord.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from glorotlab.activations import Activation
+from glorotlab.theory.gaussian import closed_forms, quadrature, root_finding
+from glorotlab.theory.gaussian.moments import moments, sampled
+from glorotlab.theory.gaussian.pair_moments import pair_moments
+from glorotlab.theory.gaussian.quadrature import Array
+
+Pairs = Callable[[Array], tuple[Array, Array]]
+"""E f(s_1) f(s_2) and q E f'(s_1) f'(s_2) as functions of the correlation, for some fixed q."""
+
+TERMS = 192
+"""Terms of the Hermite series of many points."""
+
+FEW = 24
+"""Points that are solved one by one."""
+
+SERIES_ERROR = 1e-7
+"""Where the series may err by more in c*, pair moments take its place."""
+
+SHORTEST = 2.0**-13
+"""Least sqrt(1 - c*): shorter chords are lost to rounding."""
+
+
+def limits(
+    record: Activation, weight_variance: Array, bias_variance: Array, q: Array, tolerance: float
+) -> tuple[Array, Array, Array]:
+    """Return the attracting fixed point of the correlation map, its slope there and the error of the point.
+
+    Parameters
+    ----------
+    record : Activation
+    weight_variance, bias_variance, q : (points,)
+        sigma_w^2, sigma_b^2 and the second moment of both pre-activations.
+    tolerance : float
+        |C'(1) - 1| up to this counts as critical, with slope 1.
+
+    Returns
+    -------
+    correlation : (points,)
+        Not a number where C(c) = c: every correlation is kept.
+    slope : (points,)
+    error : (points,)
+        Estimates of absolute errors.
+    """
+    exact = moments(record, q)
+    after = weight_variance * exact.second_moment + bias_variance
+    at_one = weight_variance * exact.derivative_second_moment * q / after
+    at_zero = (weight_variance * exact.mean**2 + bias_variance) / after
+    critical = np.abs(at_one - 1) <= tolerance
+    identity = critical & (at_zero <= tolerance)
+    correlation, slope = np.where(identity, np.nan, 1.0), np.where(critical, 1.0, at_one)
+    error = np.full(q.shape, exact.error)
+    chaotic = np.flatnonzero(at_one > 1 + tolerance)
+    if chaotic.size:
+        gain = (weight_variance / after)[chaotic]
+        arguments = record, q[chaotic], gain, exact.second_moment[chaotic], at_zero[chaotic], at_one[chaotic]
+        correlation[chaotic], slope[chaotic], residual = _inner(*arguments)
+        error[chaotic] = (4 * exact.error + residual) / (1 - slope[chaotic])
+    return correlation, slope, error
+
+
+def _inner(
+    record: Activation, q: Array, gain: Array, square: Array, at_zero: Array, at_one: Array
+) -> tuple[Array, Array, Array]:
+    """c* below 1, the slope there and an error of C: by the series where it is good, else by pair moments."""
+    start = at_zero / (at_zero + at_one - 1)  # the zero of the line from C(0) to 1 - C'(1)
+    if len(q) <= FEW or closed_forms.pairs(record, q[:1], q[:1], np.array([0.5])) is not None:
+        return *_solve(exact_pairs(record, q), gain, square, start), np.zeros_like(q)
+    pairs, lost = series(record, q, square)
+    correlation, slope = _solve(pairs, gain, square, start)
+    error = gain * lost * correlation**TERMS * TERMS
+    bad = error > SERIES_ERROR * (1 - slope)
+    if bad.any():
+        correlation[bad], slope[bad] = _solve(exact_pairs(record, q[bad]), gain[bad], square[bad], start[bad])
+    return correlation, slope, np.where(bad, 0.0, error)
+
+
+def exact_pairs(record: Activation, q: Array) -> Pairs:
+    """Return pair moments at these q, accurate to rounding; without a closed form a pair takes milliseconds."""
+
+    def pairs(correlation: Array) -> tuple[Array, Array]:
+        found = pair_moments(record, q, q, correlation)
+        return found.second_moment, q * found.derivative_second_moment
+
+    return pairs
+
+
+def series(record: Activation, q: Array, square: Array) -> tuple[Pairs, Array]:
+    """Return pair moments by the Hermite series of f, and the part of E f^2 that lies beyond ``TERMS``.
+
+    That part is put into the last term, so that C(1) = 1. The error is at most lost * c^TERMS.
+    """
+    order = quadrature.ORDER + int(2 * np.ceil(np.sqrt(TERMS)))
+    s, weights, values = sampled(record, q, order)
+    powers = quadrature.hermite_sums(s, weights, values[:1].T, q, TERMS)[0] ** 2
+    lost = np.clip(square - powers.sum(axis=0), 0, None)
+    powers[-1] += lost
+
+    def pairs(correlation: Array) -> tuple[Array, Array]:
+        value, slope = np.zeros_like(correlation), np.zeros_like(correlation)
+        for coefficient in powers[::-1]:  # Horner's rule and its derivative
+            slope = slope * correlation + value
+            value = value * correlation + coefficient
+        return value, slope
+
+    return pairs, lost
+
+
+def _solve(pairs: Pairs, gain: Array, square: Array, start: Array) -> tuple[Array, Array]:
+    """Solve for the c whose chord to 1 has slope 1.
+
+    The unknown is u = sqrt(1 - c): near c = 1 the slope of the chord is linear in u where f has a kink, and in u^2
+    where it has none, so Newton's steps settle soon in both cases.
+    """
+    known: dict[bytes, tuple[Array, Array]] = {}
+
+    def chord(u: Array) -> tuple[Array, Array]:
+        """Slope of the chord from c to 1, and of C at c."""
+        key = u.tobytes()
+        if key not in known:
+            known.clear()
+            value, slope = pairs(1 - u**2)
+            known[key] = gain * (square - value) / u**2, gain * slope
+        return known[key]
+
+    u = root_finding.newton(
+        lambda u: 1 - chord(u)[0],
+        lambda u: 2 * (chord(u)[0] - chord(u)[1]) / u,
+        np.full_like(start, SHORTEST),
+        np.ones_like(start),
+        np.sqrt(1 - start).clip(SHORTEST),
+        tolerance=4 * closed_forms.ROUNDING,
+    )
+    return 1 - u**2, chord(u)[1]

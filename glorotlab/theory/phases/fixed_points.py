@@ -1,0 +1,264 @@
+"""Fixed points of signal propagation in wide networks, their stability, and the depth scales around them.
+
+A layer whose weights have n Var[W] = sigma_w^2 and whose biases have variance sigma_b^2 turns the second moment q of a
+pre-activation into V(q) = sigma_w^2 E f(sqrt(q) z)^2 + sigma_b^2 (Poole et al. 2016). Signals settle where V(q) = q:
+
+- slope V'(q*), and with it xi_q = -1 / ln |V'|: the layers in which a deviation from q* falls by e;
+- chi_1 = sigma_w^2 E f'^2, the factor of the squared gradient per layer and the slope of the correlation map at 1:
+  ordered below 1 (gradients vanish), chaotic above (they explode), critical at 1; gradients have the scale
+  -1 / ln chi_1;
+- c*, the correlation that two examples settle at (``correlation_map``), and xi_c = -1 / ln C'(c*). Schoenholz et al.
+  (2017) found tanh networks on MNIST trainable down to about 6 xi_c layers: a rule of experience, not a theorem.
+
+All fixed points are found, not the one an iteration falls into: the excess g = ln(V(q) / q) is evaluated on a grid of
+ln q, with its extrema near 0 as further nodes, and every change of sign between neighbours is refined. (A Gaussian
+mean varies on scales of order 1 in ln q; the grid is an eighth of that.) q = 0 and q = infinity are listed as limits:
+0 where f(0) = 0 and sigma_b = 0, infinity where V(q) / q does not vanish. Scale-invariant f (linear, ReLU) have V(q) =
+sigma_w^2 A q + sigma_b^2: without biases every q is fixed at sigma_w^2 = 1 / A, and elsewhere the limits alone are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import activations
+from glorotlab.activations import Activation
+from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.theory.gaussian.moments import moments, response, second_moments
+from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.theory.phases import correlation_map
+from glorotlab.theory.phases.variance_map import HIGHEST, ZERO, Place, destination, excess, find, variance_map
+
+TOLERANCE = 1e-6
+"""|chi_1 - 1| up to this counts as critical."""
+
+TRAINABLE = 6.0
+"""Trainable depth over xi_c (Schoenholz et al. 2017)."""
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A fixed point q of the variance map; depths are in layers, and negative where what they measure grows.
+
+    Parameters
+    ----------
+    q : float
+        Second moment of a pre-activation; 0 and inf are limits.
+    slope : float
+        V'(q).
+    stability : str
+        ``stable``, ``unstable``, ``half-stable`` (attracts from one side), ``neutral`` (every q is fixed).
+    chi_1 : float
+        sigma_w^2 E f'^2.
+    correlation : float
+        c*, where the correlation of two examples settles; nan where every correlation is kept.
+    correlation_slope : float
+        Slope of the correlation map at c*. At c = 1 it is chi_1 (at the limits 0 and infinity: q chi_1 / V(q)).
+    tolerance : float
+        |chi_1 - 1| up to which the point is critical.
+    error : float
+        Estimate of the larger of the relative error of q and the absolute one of c*.
+    """
+
+    q: float
+    slope: float
+    stability: str
+    chi_1: float
+    correlation: float
+    correlation_slope: float
+    tolerance: float
+    error: float
+
+    @property
+    def phase(self) -> str:
+        """``ordered``, ``critical`` or ``chaotic``."""
+        return str(phases(np.array(self.chi_1), self.tolerance))
+
+    @property
+    def variance_depth(self) -> float:
+        """xi_q = -1 / ln |V'(q)|."""
+        return float(depth(self.slope))
+
+    @property
+    def correlation_depth(self) -> float:
+        """xi_c = -1 / ln C'(c*)."""
+        return float(depth(self.correlation_slope))
+
+    @property
+    def gradient_depth(self) -> float:
+        """-1 / ln chi_1: squared gradients vanish (positive) or explode (negative) by e in so many layers."""
+        return math.inf if self.phase == "critical" else float(depth(self.chi_1))
+
+    @property
+    def trainable_depth(self) -> float:
+        """6 xi_c, an empirical rule (Schoenholz et al. 2017, figure 5)."""
+        return TRAINABLE * self.correlation_depth
+
+
+@dataclass(frozen=True)
+class FixedPoints:
+    """What ``fixed_points`` found.
+
+    Parameters
+    ----------
+    activation : str
+    weight_variance, bias_variance : float
+        sigma_w^2 and sigma_b^2.
+    points : tuple of FixedPoint
+        Ascending in q.
+    scale_invariant : bool
+        Whether every q is fixed; ``points`` then holds 0 and infinity alone.
+    searched : tuple of float
+        The least and largest q looked at.
+    """
+
+    activation: str
+    weight_variance: float
+    bias_variance: float
+    points: tuple[FixedPoint, ...]
+    scale_invariant: bool
+    searched: tuple[float, float]
+    tolerance: float = TOLERANCE
+
+    def reached(self, second_moment: float = 1.0) -> FixedPoint:
+        """Return the fixed point that a signal of this second moment moves to.
+
+        It is the next one in the direction of V(q) - q; a decreasing V may overshoot it. Where every q is fixed it is
+        the signal's own. AssumptionError where there is none before the end of ``searched``.
+        """
+        q = float(second_moments(second_moment, "second_moment"))
+        record = activations.get(self.activation)
+        if self.scale_invariant:
+            return _points(record, self.weight_variance, self.bias_variance, [Place(q, 0, 0)], self.tolerance)[0]
+        g = float(excess(record, self.weight_variance, self.bias_variance, np.array([q]))[0])
+        index = destination([Place(point.q, 0, 0) for point in self.points], q, g)
+        if index is None:
+            raise AssumptionError(
+                f"{self.activation:.60}: no fixed point in {self.searched[0]:g} ... {self.searched[1]:g}"
+            )
+        return self.points[index]
+
+
+def fixed_points(
+    activation: str | Activation,
+    weight_variance: float,
+    bias_variance: float = 0.0,
+    *,
+    tolerance: float = TOLERANCE,
+) -> FixedPoints:
+    """Find every fixed point of the variance map of a wide network.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        A name or an expression in x.
+    weight_variance : float
+        sigma_w^2 = fan_in Var[W] > 0.
+    bias_variance : float
+        sigma_b^2 >= 0.
+    tolerance : float
+        |chi_1 - 1| up to this counts as critical.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a variance is not a number of its range.
+    AssumptionError
+        Where the moments of the activation cannot be given.
+    """
+    record = activations.get(activation) if isinstance(activation, str) else activation
+    w = float(variances(weight_variance, "weight_variance", positive=True))
+    b = float(variances(bias_variance, "bias_variance"))
+    places = find(record, np.array([w]), np.array([b]))[0]
+    points = tuple(_points(record, w, b, places, tolerance))
+    neutral = any(point.stability == "neutral" for point in points)
+    grid = variance_map(record)
+    return FixedPoints(record.name, w, b, points, neutral, (float(grid.q[0]), float(grid.q[-1])), tolerance)
+
+
+def variances(values: npt.ArrayLike, name: str, *, positive: bool = False) -> Array:
+    """Return variances as an array; InvalidValueError where one is not finite, negative or, if ``positive``, 0."""
+    try:
+        given = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidValueError(f"{name} = {values!s:.60}: allowed are numbers") from None
+    right = np.isfinite(given) & ((given > 0) if positive else (given >= 0)) & (given <= HIGHEST)
+    if not right.all():
+        allowed = f"numbers {'above' if positive else 'from'} 0 to {HIGHEST:g}"
+        raise InvalidValueError(f"{name} = {given[~right].flat[0]}: allowed are {allowed}")
+    return given
+
+
+def phases(chi_1: Array, tolerance: float = TOLERANCE) -> npt.NDArray[np.str_]:
+    """Return ``ordered``, ``critical`` or ``chaotic``; what is not a number stays empty."""
+    found = np.select(
+        [np.isnan(chi_1), np.abs(chi_1 - 1) <= tolerance, chi_1 < 1], ["", "critical", "ordered"], "chaotic"
+    )
+    return np.asarray(found)
+
+
+def depth(slope: npt.ArrayLike) -> Array:
+    """Return -1 / ln |slope|: 0 at slope 0, inf at slope 1, negative beyond."""
+    with np.errstate(divide="ignore"):
+        logarithm = np.log(np.abs(np.asarray(slope, dtype=np.float64)))
+        return np.where(np.abs(logarithm) <= ZERO, np.inf, 0.0 - 1 / logarithm)
+
+
+def _points(record: Activation, w: float, b: float, places: list[Place], tolerance: float) -> list[FixedPoint]:
+    if not places:
+        return []
+    q = np.array([place.q for place in places])
+    given = np.array([place.before == place.after == 0 for place in places])
+    columns = describe(record, np.full(q.shape, w), np.full(q.shape, b), q, given, tolerance)
+    values = [{name: float(column[index]) for name, column in columns.items()} for index in range(len(places))]
+    return [
+        FixedPoint(q=place.q, stability=_stability(place), tolerance=tolerance, **row)
+        for place, row in zip(places, values, strict=True)
+    ]
+
+
+def describe(
+    record: Activation, w: Array, b: Array, q: Array, given: npt.NDArray[np.bool_], tolerance: float
+) -> dict[str, Array]:
+    """Return slope, chi_1, c*, its slope and the error at fixed points q, of which 0 and infinity are limits.
+
+    ``given`` marks the q that are not found but chosen, where every q is fixed.
+    """
+    grid = variance_map(record)
+    inside = np.clip(q, grid.q[0], grid.q[-1])
+    exact = moments(record, inside)
+    slope, chi_1 = w * response(record, inside)[1], w * exact.derivative_second_moment
+    at_zero, far = q == 0, np.isinf(q) & (grid.order > 1)
+    slope[at_zero] = chi_1[at_zero] = w[at_zero] * grid.slope_at_zero
+    slope[far] = chi_1[far] = math.inf
+    correlation, correlation_slope, error = correlation_map.limits(record, w, b, inside, tolerance)
+    # at a double root q moves with the square root of the error; the limits and a given q have none
+    root = (q > 0) & np.isfinite(q) & ~given
+    error = np.maximum(error, np.where(root, ZERO / np.maximum(np.abs(1 - slope), math.sqrt(ZERO)), 0.0))
+    return {
+        "slope": slope,
+        "chi_1": chi_1,
+        "correlation": correlation,
+        "correlation_slope": correlation_slope,
+        "error": error,
+    }
+
+
+def _stability(place: Place) -> str:
+    """Below a fixed point that attracts, V(q) > q; above it, V(q) < q.
+
+    V may fall, but never so steeply that it overshoots: d ln E f^2 / d ln q = (E[s^2 f^2] / (q E f^2) - 1) / 2 is at
+    least -1/2, and so is V'(q*).
+    """
+    if place.before == place.after == 0:
+        return "neutral"
+    attracts = [
+        side for side, exists in ((place.before > 0, place.q > 0), (place.after < 0, place.q < math.inf)) if exists
+    ]
+    if all(attracts):
+        return "stable"
+    return "half-stable" if any(attracts) else "unstable"

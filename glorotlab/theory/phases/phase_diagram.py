@@ -1,0 +1,283 @@
+"""The plane of sigma_w^2 and sigma_b^2: order, chaos, the critical line, and where each named initialiser lies.
+
+On the critical line chi_1 = sigma_w^2 E f'^2 = 1 at a fixed point q (Poole et al. 2016; Schoenholz et al. 2017; the
+"edge of chaos"). It is a curve in q that needs no root: sigma_w^2 = 1 / E f'^2 and sigma_b^2 = q - sigma_w^2 E f^2,
+where that is not negative. On it the slope of the variance map is sigma_w^2 dE[f^2]/dq; where it exceeds 1 the fixed
+point is unstable and signals leave it: no network stays on that part of the line (gelu and silu have one).
+
+An initialiser with Var[W] = v puts a layer at sigma_w^2 = fan_in v; gradients pass with fan_out v E f'^2 instead,
+which is chi_1 where the layer is square. Only the variance enters: distributions that differ in shape alone share a
+point, orthogonal weights as well (Pennington, Schoenholz & Ganguli 2017).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from glorotlab import __version__, activations
+from glorotlab.activations import Activation
+from glorotlab.errors import InvalidValueError
+from glorotlab.initializers import ALIASES, NAMES, Initializer, get, get_bias
+from glorotlab.theory.gaussian import root_finding
+from glorotlab.theory.gaussian.moments import moments, response, second_moments
+from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.theory.phases import fixed_points, variance_map
+from glorotlab.theory.phases.fixed_points import TOLERANCE, TRAINABLE
+from glorotlab.theory.phases.variance_map import ZERO
+
+KIND = "phase diagram"
+"""Attribute ``kind`` of the Dataset."""
+
+WEIGHT_VARIANCES = np.linspace(0.1, 4.0, 40)
+BIAS_VARIANCES = np.linspace(0.0, 1.0, 21)
+
+CATALOGUE = tuple(name for name in NAMES if name not in ALIASES and name != "variance_scaling")
+"""The named initialisers; those with a parameter at its default."""
+
+MAX_POINTS = 100_000
+
+LINE_POINTS = 721
+LINE = 1e-12, 1e6
+"""The critical line: how many q, from which to which."""
+
+
+@dataclass(frozen=True)
+class CriticalPoint:
+    """A point of the critical line.
+
+    Parameters
+    ----------
+    q : float
+        The fixed point; 0 is a limit.
+    weight_variance, bias_variance : float
+        sigma_w^2 and sigma_b^2.
+    slope : float
+        V'(q): above 1 the fixed point is unstable.
+    """
+
+    q: float
+    weight_variance: float
+    bias_variance: float
+    slope: float
+
+
+def critical_points(activation: str | Activation, bias_variance: float) -> tuple[CriticalPoint, ...]:
+    """Return every point of the critical line at one sigma_b^2, ascending in q.
+
+    Parameters
+    ----------
+    activation : str or Activation
+    bias_variance : float
+        sigma_b^2 >= 0.
+
+    Raises
+    ------
+    InvalidValueError, AssumptionError
+        As of ``fixed_points``.
+    """
+    record = activations.get(activation) if isinstance(activation, str) else activation
+    b = float(fixed_points.variances(bias_variance, "bias_variance"))
+    grid = variance_map.variance_map(record)
+    found = []
+    if b == 0 and grid.zero_at_zero and grid.slope_at_zero > 0:
+        found.append(CriticalPoint(0.0, 1 / grid.slope_at_zero, 0.0, 1.0))
+    q = grid.q
+    above = np.where(np.abs(_bias(record, q) - b) <= ZERO * q, 0, np.sign(_bias(record, q) - b))
+    some = np.flatnonzero(above)
+    for i, j in pairwise(some.tolist()):
+        if above[i] != above[j]:
+            ends = np.log(q[[i]]), np.log(q[[j]])
+            at = np.exp(root_finding.bisect(_difference(record, b, above[j]), *ends))
+            weight = 1 / moments(record, at).derivative_second_moment
+            slope = weight * response(record, at)[1]
+            found.append(CriticalPoint(float(at[0]), float(weight[0]), b, float(slope[0])))
+    return tuple(found)
+
+
+def _bias(record: Activation, q: Array) -> Array:
+    """Return sigma_b^2 of the point of the critical line with this q; may be negative."""
+    exact = moments(record, q)
+    return np.asarray(q - exact.second_moment / exact.derivative_second_moment)
+
+
+def _difference(record: Activation, b: float, sign: float) -> Callable[[Array], Array]:
+    return lambda x: np.asarray(sign * (_bias(record, np.exp(x)) - b))
+
+
+def phase_diagram(
+    activation: str | Activation,
+    weight_variance: npt.ArrayLike = WEIGHT_VARIANCES,
+    bias_variance: npt.ArrayLike = BIAS_VARIANCES,
+    *,
+    initializers: Sequence[str] = CATALOGUE,
+    fan_in: int = 1000,
+    fan_out: int | None = None,
+    input_second_moment: float = 1.0,
+) -> xr.Dataset:
+    """Compute the phase diagram of an activation, with initialisers as points of it.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        A name or an expression in x.
+    weight_variance, bias_variance : array_like
+        One-dimensional grids of sigma_w^2 > 0 and sigma_b^2 >= 0.
+    initializers : sequence of str
+        Names with their parameters; by default all of the catalogue. Biases are those that go with the initialiser.
+    fan_in, fan_out : int
+        Of the layer that initialisers are placed for; square by default.
+    input_second_moment : float
+        Second moment of the pre-activations the network starts from. It decides which fixed point is reached where
+        there are several, and is q itself where every q is fixed.
+
+    Returns
+    -------
+    xarray.Dataset
+        On (weight_variance, bias_variance): ``q``, ``slope``, ``chi_1``, ``correlation`` (c*),
+        ``correlation_slope``, ``phase``, and the depths ``variance_depth``, ``correlation_depth``,
+        ``gradient_depth``, ``trainable_depth``, of ``FixedPoint``. On ``critical``: ``critical_weight_variance``,
+        ``critical_bias_variance``, ``critical_q``, ``critical_slope``; not a number where the line leaves
+        sigma_b^2 >= 0. On ``initializer``: the same quantities as on the grid, with ``initializer_`` in front,
+        ``initializer_weight_variance``, ``initializer_bias_variance`` and ``initializer_gradient_factor``, which is
+        fan_out Var[W] E f'^2. ``numerical_error`` is the largest error of a q (relative) or a c*.
+
+    Raises
+    ------
+    InvalidValueError
+        Where an argument is not a number of its range, a grid is empty or has too many points, or a fan is not a
+        whole number from 1.
+    AssumptionError
+        Where the moments of the activation cannot be given.
+    """
+    record = activations.get(activation) if isinstance(activation, str) else activation
+    w = _axis(weight_variance, "weight_variance", positive=True)
+    b = _axis(bias_variance, "bias_variance")
+    if w.size * b.size > MAX_POINTS:
+        raise InvalidValueError(f"phase diagram of {w.size} x {b.size} points: allowed are {MAX_POINTS}")
+    start = float(second_moments(input_second_moment, "input_second_moment"))
+    layer = _fan(fan_in, "fan_in"), _fan(fan_in if fan_out is None else fan_out, "fan_out")
+    at = np.meshgrid(w, b, indexing="ij")
+    grid, error = _reached(record, at[0].ravel(), at[1].ravel(), start)
+    chosen = [get(name) for name in initializers]
+    names = [each.name for each in chosen]
+    placed, placed_error = _placed(record, chosen, *layer, start)
+    plane = ("weight_variance", "bias_variance")
+    return xr.Dataset(
+        {name: (plane, values.reshape(at[0].shape), _ABOUT[name]) for name, values in grid.items()}
+        | {name: ("critical", values, about) for name, (values, about) in _line(record).items()}
+        | {f"initializer_{name}": ("initializer", values, _ABOUT[name]) for name, values in placed.items()},
+        coords={
+            "weight_variance": ("weight_variance", w, _ABOUT["weight_variance"]),
+            "bias_variance": ("bias_variance", b, _ABOUT["bias_variance"]),
+            "initializer": ("initializer", np.array(names, dtype=str)),
+        },
+        attrs={
+            "kind": KIND,
+            "activation": record.name,
+            "fan_in": layer[0],
+            "fan_out": layer[1],
+            "input_second_moment": start,
+            "tolerance": TOLERANCE,
+            "numerical_error": max(error, placed_error),
+            "version": __version__,
+        },
+    )
+
+
+def _axis(values: npt.ArrayLike, name: str, *, positive: bool = False) -> Array:
+    given = np.atleast_1d(fixed_points.variances(values, name, positive=positive))
+    if given.ndim != 1 or given.size == 0:
+        raise InvalidValueError(f"{name} of shape {given.shape}: allowed are grids of one dimension")
+    return given
+
+
+def _fan(value: int, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InvalidValueError(f"{name} = {value!r}: allowed are whole numbers from 1")
+    return int(value)
+
+
+def _reached(record: Activation, w: Array, b: Array, start: float) -> tuple[dict[str, Array], float]:
+    """Return what ``FixedPoint`` tells of the fixed point that a signal of second moment ``start`` moves to."""
+    q, given = np.full(w.shape, math.nan), np.zeros(w.shape, dtype=bool)
+    excess = variance_map.excess(record, w, b, np.full(w.shape, start))
+    for row, places in enumerate(variance_map.find(record, w, b)):
+        if any(place.before == place.after == 0 for place in places):
+            q[row], given[row] = start, True
+            continue
+        index = variance_map.destination(places, start, float(excess[row]))
+        if index is not None:
+            q[row] = places[index].q
+    known = ~np.isnan(q)
+    columns = fixed_points.describe(record, w[known], b[known], q[known], given[known], TOLERANCE)
+    error = float(columns.pop("error").max(initial=0.0))
+    found = {"q": q} | {name: _fill(known, values) for name, values in columns.items()}
+    chi_1 = found["chi_1"]
+    found["phase"] = fixed_points.phases(chi_1)
+    found["variance_depth"] = fixed_points.depth(found["slope"])
+    found["correlation_depth"] = fixed_points.depth(found["correlation_slope"])
+    found["gradient_depth"] = np.where(found["phase"] == "critical", math.inf, fixed_points.depth(chi_1))
+    found["trainable_depth"] = TRAINABLE * found["correlation_depth"]
+    return found, error
+
+
+def _fill(where: npt.NDArray[np.bool_], values: Array) -> Array:
+    found = np.full(where.shape, math.nan)
+    found[where] = values
+    return found
+
+
+def _line(record: Activation) -> dict[str, tuple[Array, dict[str, str]]]:
+    """Return the critical line as a curve in q."""
+    top = min(LINE[1], float(variance_map.variance_map(record).q[-1]))
+    q = np.geomspace(LINE[0], top, LINE_POINTS)
+    exact = moments(record, q)
+    weight = 1 / exact.derivative_second_moment
+    bias = q - weight * exact.second_moment
+    bias = np.where(np.abs(bias) <= ZERO * q, 0.0, bias)
+    inside = bias >= 0
+    values = {
+        "weight_variance": weight,
+        "bias_variance": bias,
+        "q": q,
+        "slope": weight * response(record, q)[1],
+    }
+    return {f"critical_{name}": (np.where(inside, column, math.nan), _ABOUT[name]) for name, column in values.items()}
+
+
+def _placed(
+    record: Activation, chosen: Sequence[Initializer], fan_in: int, fan_out: int, start: float
+) -> tuple[dict[str, Array], float]:
+    """Place the initialisers as points of the plane, and what becomes of signals there."""
+    w = np.array([fan_in * each.variance(fan_in, fan_out) for each in chosen], dtype=np.float64)
+    b = np.array([get_bias(each.bias).variance for each in chosen], dtype=np.float64)
+    found, error = _reached(record, w, b, start)
+    factor = found["chi_1"] * (fan_out / fan_in)
+    return {"weight_variance": w, "bias_variance": b, "gradient_factor": factor} | found, error
+
+
+_ABOUT = {
+    name: {"long_name": long_name, "units": units}
+    for name, long_name, units in (
+        ("weight_variance", "sigma_w^2 = fan_in Var[W]", "1"),
+        ("bias_variance", "sigma_b^2, variance of the biases", "1"),
+        ("q", "second moment of the pre-activations at the fixed point", "1"),
+        ("slope", "slope of the variance map at q", "1"),
+        ("chi_1", "chi_1 = sigma_w^2 E f'^2, factor of the squared gradient per layer", "1"),
+        ("correlation", "c*, correlation that two examples settle at", "1"),
+        ("correlation_slope", "slope of the correlation map at c*", "1"),
+        ("phase", "ordered, critical or chaotic", ""),
+        ("variance_depth", "xi_q, depth scale of the variance", "layers"),
+        ("correlation_depth", "xi_c, depth scale of correlations", "layers"),
+        ("gradient_depth", "-1 / ln chi_1, depth scale of squared gradients", "layers"),
+        ("trainable_depth", "6 xi_c (Schoenholz et al. 2017, an empirical rule)", "layers"),
+        ("gradient_factor", "fan_out Var[W] E f'^2, factor of the squared gradient per layer", "1"),
+    )
+}

@@ -1,0 +1,269 @@
+"""Singular values of J = D_L W_L' ... D_1 W_1' for wide layers, D_l = diag f'(s_l): free multiplicative convolution.
+
+Wide independent matrices are free (Voiculescu 1987; for networks Pennington, Schoenholz & Ganguli 2017, 2018, and
+Pastur 2020). Layer l has n_l units. With x_i the squared singular values let U(z) = sum_i z x_i / (1 - z x_i), a sum
+over all of them, not a mean: it is the same for AB and BA, whatever their shapes, so that S-transforms of rectangular
+factors multiply without further ado. The S-transform of n units is (1 + n/u) z(u), z(u) the inverse of U, hence
+
+    z(u) = prod_l y_l(u) R(u),  where  n_l E[tau_l y_l / (1 - tau_l y_l)] = u,  tau_l = f'(s_l)^2,
+
+    independent weights (Marchenko-Pastur):  R = 1 / (n_0 + u) prod_l 1 / v_l prod_{l<L} 1 / u
+    orthogonal weights, m_l = min(n_l-1, n_l):  R = prod_l (n_l + u) / (g_l^2 (m_l + u)) prod_{l<L} (n_l + u) / u
+
+with v_l = Var[W_l] and g_l^2 = v_l max(n_l-1, n_l). Everything follows from z(u):
+
+- the sum of x_i^p is sin(pi p) / (pi p) times the integral over k from 0 to the rank r of t^p, t(k) = -1 / z(-k); its
+  derivative at p = 0 gives the sum of ln x_i over the r that are not 0, the integral of ln t;
+- at z = 1 / (x + i0) the density of ln x is |Im U| / pi;
+- as d/d ln z of sum_i ln(1 - z x_i) is -U, the number of x_i above x is |Im Phi| / pi with
+  Phi = sum_l n_l E ln(1 - tau_l y_l) - u ln R(u) + integral of ln R du, which is elementary: no density is summed.
+
+All y_l lie in the upper half-plane with z (subordination: Belinschi & Bercovici 2007), so logarithms are principal.
+The equation is solved by Newton's method in ln y_l and omega = ln(u / (r + u)), in which it is nearly linear, from
+z < 0, where everything is real, along arg z from pi to ``blur``: atoms and edges of ln x are smoothed over that width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.theory.gaussian.root_finding import newton
+from glorotlab.theory.spectra.slope_distribution import Population
+
+Complex = npt.NDArray[np.complexfloating[Any, Any]]
+
+BLUR = 1e-3
+"""Largest arg z at which a spectrum is taken, and the share of the width of ln x it is at most: nothing is seen of it
+but at atoms."""
+
+SHARPEST = 1e-6
+"""Smallest arg z: where the width is 0."""
+
+STEP, REACH = 0.25, (-60.0, 40.0)
+"""Trapezoid rule in ln(k / (r - k)): the integrand falls at least like exp(-|.| / 2) to the left, exp(-.) to the right;
+what is left out is below 1e-12. ``FreeProduct.error`` compares with twice the step."""
+
+TURNS, LAST_TURN, RATIO = 16, 0.3, 0.6
+"""Steps of arg z: equal ones from pi to ``LAST_TURN``, then in equal ratios down to ``FreeProduct.blur``."""
+
+POLISH = 5
+"""Newton steps at the end; one a turn is enough to follow."""
+
+NEAREST = 25.0
+"""Largest ln(k / (r - k)) a solution starts from: nearer to the rank r - k is lost in rounding. What x is beyond counts
+as the last one, which leaves out exp(-25) of the x_i."""
+
+POINTS = 512
+"""Values of x solved for at a time."""
+
+
+class _Solution(NamedTuple):
+    """u, r + u without cancellation, and ln y_l in the rows of eta."""
+
+    u: Complex
+    rest: Complex
+    eta: Complex
+
+
+@dataclass(frozen=True)
+class FreeProduct:
+    """The squared singular values of a product of layer Jacobians.
+
+    Parameters
+    ----------
+    sizes : (layers + 1,)
+        n_0, ..., n_L.
+    populations : (layers,)
+        Of f'(s_l)^2, l = 1, ..., L.
+    variances : (layers,)
+        Var[W_l].
+    orthogonal : bool
+        Whether the W_l are orthogonal, else independent.
+    """
+
+    sizes: tuple[int, ...]
+    populations: tuple[Population, ...]
+    variances: tuple[float, ...]
+    orthogonal: bool
+
+    method: ClassVar[str] = "free multiplicative convolution"
+
+    @cached_property
+    def rank(self) -> float:
+        """How many singular values are not 0."""
+        return min(float(self.sizes[0]), *self._ranks)
+
+    @cached_property
+    def _ranks(self) -> list[float]:
+        """Rank of each D_l."""
+        return [n * each.share for n, each in zip(self.sizes[1:], self.populations, strict=True)]
+
+    @cached_property
+    def _factors(self) -> tuple[dict[int, int], float]:
+        """R as exponents of (size + u), size 0 for u itself, and the logarithm of its constant."""
+        powers: Counter[int] = Counter()
+        constant, last = 0.0, len(self.populations)
+        for layer, variance in enumerate(self.variances, start=1):
+            above, below = self.sizes[layer], self.sizes[layer - 1]
+            if self.orthogonal:
+                powers[min(above, below)] -= 1
+                powers[above] += 1
+                variance = variance * max(above, below)
+            else:
+                powers[below] -= 1
+            constant -= math.log(variance)
+            if layer < last:
+                powers[above] += 1
+                powers[0] -= 1
+        return {size: power for size, power in powers.items() if power}, constant
+
+    def _shifted(self, size: float, u: Any, rest: Any) -> Any:
+        """Return size + u without cancellation near u = -r."""
+        return u if size == 0 else (size - self.rank) + rest
+
+    def _ln_r(self, u: Any, rest: Any) -> tuple[Any, Any]:
+        """Return ln R and its derivative."""
+        powers, constant = self._factors
+        value, slope = constant + 0 * u, 0 * u
+        for size, power in powers.items():
+            term = self._shifted(size, u, rest)
+            value, slope = value + power * np.log(term), slope + power / term
+        return value, slope
+
+    # Negative z: moments
+
+    @cached_property
+    def _real_branch(self) -> tuple[Array, Array, Array]:
+        """ln(k / (r - k)), ln t and ln(-y_l), (layers, k), on the trapezoid rule's grid."""
+        omega = np.arange(*REACH, STEP)
+        k, rest = self.rank / (1 + np.exp(-omega)), self.rank / (1 + np.exp(omega))
+        eta = np.array(
+            [
+                self._real_eta(each, np.log(k) - np.log((own - self.rank) + rest))
+                for each, own in zip(self.populations, self._ranks, strict=True)
+            ]
+        )
+        ln_r, _ = self._ln_r(-k + 0j, rest + 0j)
+        return omega, -(eta.sum(axis=0) + ln_r.real), eta
+
+    @staticmethod
+    def _real_eta(population: Population, target: Array) -> Array:
+        """Solve ln(E[tau Y / (1 + tau Y)] / E[1 / (1 + tau Y); tau > 0]) = target for ln Y."""
+        ln_tau = np.log(population.tau)
+
+        def parts(eta: Array) -> tuple[Array, Array, Array]:
+            product = np.exp(eta)[:, np.newaxis] * population.tau
+            far = 1 / (1 + product)
+            near = 1 / (1 + 1 / product)
+            return near @ population.weights, far @ population.weights, (near * far) @ population.weights
+
+        def value(eta: Array) -> Array:
+            near, far, _ = parts(eta)
+            return np.asarray(np.log(near) - np.log(far) - target)
+
+        def slope(eta: Array) -> Array:
+            near, far, change = parts(eta)
+            return np.asarray(change / near + change / far)
+
+        low, high = target - ln_tau.max() - 1, target - ln_tau.min() + 1
+        start = np.clip(target - math.log(population.mean() / population.share), low, high)
+        with np.errstate(divide="ignore", over="ignore"):
+            return newton(value, slope, low, high, start, 1e-13)
+
+    def total(self, power: float) -> float:
+        """Return the sum of x_i^power, 0 < power < 1, or, where it is 0, of ln x_i over the x_i that are not 0."""
+        return self._integral(power, 1)
+
+    def error(self, power: float) -> float:
+        """Return the relative difference (of logarithms: that of their mean) from a rule of twice the step."""
+        fine, coarse = self._integral(power, 1), self._integral(power, 2)
+        return abs(fine - coarse) / (abs(fine) if power else self.rank)
+
+    def _integral(self, power: float, stride: int) -> float:
+        omega, ln_t, _ = (values[..., ::stride] for values in self._real_branch)
+        weights = STEP * stride * self.rank * np.exp(-np.logaddexp(0, omega) - np.logaddexp(0, -omega))
+        if not power:
+            return float(weights @ ln_t)
+        return float(weights @ np.exp(power * ln_t)) * math.sin(math.pi * power) / (math.pi * power)
+
+    @cached_property
+    def sum(self) -> float:
+        """Sum of x_i: the trace of J J'."""
+        return self.sizes[0] * math.prod(
+            n * v * each.mean() for n, v, each in zip(self.sizes[1:], self.variances, self.populations, strict=True)
+        )
+
+    # Positive z: the distribution
+
+    @cached_property
+    def blur(self) -> float:
+        """The arg z at which the distribution is taken; see ``BLUR``."""
+        mean, root = self.sum / self.rank, self.total(0.5) / self.rank
+        width = math.sqrt(max(1 - root**2 / mean, 0.0))
+        return min(BLUR, max(BLUR * width, SHARPEST))
+
+    def distribution(self, x: Array) -> tuple[Array, Array]:
+        """Return how many x_i are above x > 0, and the density of their number in ln x, both of the shape of x."""
+        if not x.size:
+            return np.zeros(x.shape), np.zeros(x.shape)
+        ln_x = np.log(x.ravel())
+        parts = [self._counts(ln_x[at : at + POINTS]) for at in range(0, len(ln_x), POINTS)]
+        above, density = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return above.reshape(x.shape), density.reshape(x.shape)
+
+    def _counts(self, ln_x: Array) -> tuple[Array, Array]:
+        u, rest, eta = self._solve(ln_x)
+        powers, constant = self._factors
+        phi = -u * self._ln_r(u, rest)[0] + constant * u
+        for size, power in powers.items():
+            term = self._shifted(size, u, rest)
+            phi += power * (term * np.log(term) - term)
+        for n, each, row in zip(self.sizes[1:], self.populations, eta, strict=True):
+            phi += n * (np.log(1 - each.tau * np.exp(row)[:, np.newaxis]) @ each.weights)
+        turned = np.pi - self.blur  # arg (1 - z x_i) for x far below x_i
+        return np.abs(phi.imag) / turned, np.abs(u.imag) / turned
+
+    def _solve(self, ln_x: Array) -> _Solution:
+        """Follow the solution from z = -1 / x to 1 / x but for ``blur``."""
+        known_omega, known_ln_t, known_eta = self._real_branch
+        order = np.flatnonzero(known_omega < NEAREST)[::-1]  # t falls as k grows
+        ln_x = np.clip(ln_x, *known_ln_t[order[[0, -1]]])
+        omega: Complex = 1j * np.pi + np.interp(ln_x, known_ln_t[order], known_omega[order])
+        eta: Complex = np.array([np.interp(ln_x, known_ln_t[order], row[order]) for row in known_eta]) + 1j * np.pi
+        ratios = math.ceil(math.log(self.blur / LAST_TURN, RATIO))
+        turns = np.linspace(np.pi, LAST_TURN, TURNS), np.geomspace(LAST_TURN, self.blur, ratios + 1)[1:]
+        with np.errstate(all="ignore"):
+            for turn in (*turns[0][1:], *turns[1], *[self.blur] * POLISH):
+                omega, eta = self._newton(omega, eta, 1j * turn - ln_x)
+        rest: Complex = np.asarray(self.rank / (1 - np.exp(omega)))
+        return _Solution(rest * np.exp(omega), rest, eta)
+
+    def _newton(self, omega: Complex, eta: Complex, ln_z: Complex) -> tuple[Complex, Complex]:
+        """One step for omega and all ln y_l together: the y_l meet each other in omega alone."""
+        ratio = np.exp(omega)
+        rest = self.rank / (1 - ratio)
+        u = rest * ratio
+        growth = rest / (1 - ratio) * ratio  # du / d omega
+        ln_r, slope = self._ln_r(u, rest)
+        gaps, rates = np.empty_like(eta), np.empty_like(eta)
+        for index, (each, own) in enumerate(zip(self.populations, self._ranks, strict=True)):
+            product = each.tau * np.exp(eta[index])[:, np.newaxis]
+            away = 1 / (1 - product)
+            product *= away
+            near, far = product @ each.weights, away @ each.weights
+            product *= away
+            change = (product @ each.weights) * (1 / near - 1 / far)  # of ln(near / far) with ln y
+            other = (own - self.rank) + rest
+            gaps[index] = (np.log(u) - np.log(other) - np.log(near) + np.log(far)) / change
+            rates[index] = growth * (1 / u - 1 / other) / change
+        step = (ln_z - ln_r - (eta + gaps).sum(axis=0)) / (rates.sum(axis=0) + growth * slope)
+        step *= np.minimum(1, 1 / np.maximum(np.abs(step), 1e-300))
+        return omega + step, eta + gaps + rates * step

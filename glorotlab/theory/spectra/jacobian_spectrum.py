@@ -1,0 +1,293 @@
+"""jacobian_spectrum: the distribution of singular values of layer Jacobians dz_l/dz_{l-1} and of their products.
+
+Each example has its own second moments of pre-activations, hence its own slopes f'(s) and spectrum; what is given is
+their mixture over the examples. One example's is a free product of its layers, see ``free_product``; of one layer
+whose orthogonal weights keep all its units, J J' = g^2 diag(f'^2), the distribution of g |f'(s)| itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Real
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import initializers
+from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory.gaussian.interpolation import gauss_rule
+from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments
+from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.theory.gaussian.root_finding import newton, probabilities
+from glorotlab.theory.mean_field import forward
+from glorotlab.theory.predict import propagate
+from glorotlab.theory.spectra.free_product import FreeProduct
+from glorotlab.theory.spectra.slope_distribution import SlopeSpectrum, population
+from glorotlab.threads import single_threaded_blas
+
+COMPONENTS = 6
+"""Spectra that stand for those of all examples: means of polynomials in ln q up to degree 11 are exact."""
+
+FAINT = 1e-3
+"""Share of the singular values other than 0 beyond either end of ``JacobianSpectrum.support``."""
+
+QUANTILE_ERROR = 1e-9
+"""Error of the probability at a quantile."""
+
+Component = FreeProduct | SlopeSpectrum
+
+
+@dataclass(frozen=True)
+class JacobianSpectrum:
+    """Distribution of the min(inputs, outputs) singular values sigma of a Jacobian; see ``jacobian_spectrum``.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    layers : tuple of int
+        First and last layer of the product; the same of one layer.
+    mean : float
+        Mean singular value.
+    second_moment : float
+        Mean squared singular value, the gain of a gradient's second moment.
+    mean_log : float
+        Mean of ln sigma; -inf where there is an atom at 0.
+    mean_log_nonzero : float
+        Mean of ln sigma over the singular values that are not 0.
+    atom_at_zero : float
+        Share of singular values that are 0: units whose slope is 0, and layers narrower than both ends.
+    method : str
+    error : float
+        Estimate of the relative error of the numerics in the mean singular value.
+    """
+
+    spec: NetworkSpec
+    layers: tuple[int, int]
+    mean: float
+    second_moment: float
+    mean_log: float
+    mean_log_nonzero: float
+    atom_at_zero: float
+    method: str
+    error: float
+    _components: tuple[Component, ...] = field(repr=False)
+    _weights: tuple[float, ...] = field(repr=False)
+
+    @property
+    def count(self) -> int:
+        """How many singular values there are."""
+        return min(self.spec.layer_sizes[self.layers[0] - 1], self.spec.layer_sizes[self.layers[1]])
+
+    @single_threaded_blas()
+    def _above_and_density(self, sigma: npt.ArrayLike) -> tuple[Array, Array]:
+        """P(sigma above) and the density in sigma; at sigma <= 0 what is above 0, and 0."""
+        at = np.asarray(sigma, dtype=np.float64)
+        above, density = np.full(at.shape, 1 - self.atom_at_zero), np.zeros(at.shape)
+        positive = at > 0
+        found = [each.distribution(at[positive] ** 2) for each in self._components]
+        above[positive], ln_density = (
+            np.tensordot(self._weights, each, 1) / self.count for each in zip(*found, strict=True)
+        )
+        density[positive] = 2 * ln_density / at[positive]
+        return above, density
+
+    def cdf(self, sigma: npt.ArrayLike) -> Array:
+        """P(a singular value <= sigma), of the shape of sigma."""
+        return np.where(np.asarray(sigma) < 0, 0.0, np.clip(1 - self._above_and_density(sigma)[0], 0, 1))
+
+    def density(self, sigma: npt.ArrayLike) -> Array:
+        """Density at sigma, of the shape of sigma, without the atom at 0."""
+        return self._above_and_density(sigma)[1]
+
+    def quantile(self, p: npt.ArrayLike) -> Array:
+        """Return the smallest sigma with P(a singular value <= sigma) >= p, of the shape of p.
+
+        Raises
+        ------
+        InvalidValueError
+            Where a probability is not between 0 and 1.
+        """
+        given = probabilities(p)
+        flat = given.ravel()
+        found = np.zeros(flat.shape)
+        above = flat > self.atom_at_zero
+        if above.any():
+            # sigma^2 P(above sigma) is at most the mean square; below, ln sigma is unbounded: halve until it is low
+            high = 0.5 * np.log(self.second_moment / (1 - flat[above]))
+            low = high - 1
+            while (wrong := self.cdf(np.exp(low)) >= flat[above]).any() and low.min() > -300:
+                low = np.where(wrong, high - 2 * (high - low), low)
+            found[above] = np.exp(self._solve(flat[above], low, high))
+        return found.reshape(given.shape)
+
+    def _solve(self, p: Array, low: Array, high: Array) -> Array:
+        """Return ln sigma between low and high where the distribution function is p."""
+        return newton(
+            lambda ln_sigma: self.cdf(np.exp(ln_sigma)) - p,
+            lambda ln_sigma: np.exp(ln_sigma) * self.density(np.exp(ln_sigma)),
+            low,
+            high,
+            (low + high) / 2,
+            QUANTILE_ERROR,
+        )
+
+    @cached_property
+    def support(self) -> tuple[float, float]:
+        """Where the singular values other than 0 lie, but for a thousandth of them at either end."""
+        rest = 1 - self.atom_at_zero
+        low, high = self.quantile(self.atom_at_zero + rest * np.array([FAINT, 1 - FAINT]))
+        return float(low), float(high)
+
+    def _repr_markdown_(self) -> str:
+        first, last = self.layers
+        what = f"layer {first}" if first == last else f"layers {first} to {last}"
+        rows = {
+            "mean": self.mean,
+            "root mean square": math.sqrt(self.second_moment),
+            "mean log": self.mean_log,
+            "mean log of those not 0": self.mean_log_nonzero,
+            "atom at 0": self.atom_at_zero,
+        }
+        lines = [
+            f"| singular values of the Jacobian, {what} | {self.spec.layers} {self.spec.activation} |",
+            "|---|---|",
+        ]
+        return "\n".join(lines + [f"| {name} | {value:.5g} |" for name, value in rows.items()])
+
+
+@single_threaded_blas()
+def jacobian_spectrum(
+    spec: NetworkSpec,
+    *,
+    inputs: npt.ArrayLike | None = None,
+    input_second_moment: float | None = None,
+    layer: int | None = None,
+) -> JacobianSpectrum:
+    """Predict the singular values of a Jacobian at initialisation.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    inputs : (examples, fan_in), optional
+        Real data; give either this or ``input_second_moment``.
+    input_second_moment : float, optional
+        E[x^2] of one example.
+    layer : int, optional
+        J = dz_l/dz_{l-1} of this layer; by default that of the last hidden layer by the inputs, dz_{L-1}/dx.
+
+    Returns
+    -------
+    JacobianSpectrum
+        The mixture over the examples; ``density(sigma)``, ``cdf(sigma)``, ``quantile(p)``, ``support``.
+
+    Raises
+    ------
+    InvalidValueError
+        Where an argument is not allowed, or both or neither of the sources are given.
+    AssumptionError
+        Where no spectrum is known: sparse weights, a softmax output, no hidden layer; layers too narrow; all slopes 0.
+    """
+    first, last = _layers(spec, layer)
+    initializer = initializers.get(spec.initializer)
+    if initializer.distribution == "sparse":
+        raise AssumptionError("sparse weights: no spectrum of their Jacobians is known: measure instead")
+    first_q = _first_second_moments(spec, inputs, input_second_moment)
+    propagate(spec, inputs=np.full((1, spec.fan_in), math.sqrt(first_q.mean() / _gain(spec))))  # refuses narrow layers
+    ln_q, weights = gauss_rule(np.log(first_q), COMPONENTS)
+    components, errors = [], []
+    for q in np.exp(ln_q):
+        component, error = _component(spec, float(q), first, last)
+        components.append(component)
+        errors.append(error)
+    sizes = spec.layer_sizes[first - 1 : last + 1]
+    return _mixture(spec, (first, last), min(sizes[0], sizes[-1]), components, weights, max(errors))
+
+
+def _mixture(
+    spec: NetworkSpec,
+    layers: tuple[int, int],
+    count: int,
+    components: Sequence[Component],
+    weights: Array,
+    error: float,
+) -> JacobianSpectrum:
+    rank = float(weights @ [each.rank for each in components])
+    logs = float(weights @ [each.total(0) for each in components]) / 2
+    atom = 1 - rank / count
+    if atom < 1e-12:
+        atom = 0.0
+    return JacobianSpectrum(
+        spec,
+        layers,
+        mean=float(weights @ [each.total(0.5) for each in components]) / count,
+        second_moment=float(weights @ [each.sum for each in components]) / count,
+        mean_log=-math.inf if atom else logs / count,
+        mean_log_nonzero=logs / rank,
+        atom_at_zero=atom,
+        method=components[0].method,
+        error=error,
+        _components=tuple(components),
+        _weights=tuple(weights.tolist()),
+    )
+
+
+def _layers(spec: NetworkSpec, layer: int | None) -> tuple[int, int]:
+    """Return the first and last layer of the product."""
+    hidden = len(spec.fans) - 1
+    if layer is None:
+        if not hidden:
+            raise AssumptionError(f"layers {spec.layers}: without hidden layers there is no Jacobian of them")
+        return 1, hidden
+    if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not 1 <= layer <= hidden + 1:
+        raise InvalidValueError(f"layer {layer!s:.60}: allowed are 1 to {hidden + 1}")
+    if spec.layer_activation(int(layer) - 1) is None:
+        raise AssumptionError(f"layer {layer}: a softmax output mixes units and has no slopes: measure instead")
+    return int(layer), int(layer)
+
+
+def _first_second_moments(spec: NetworkSpec, inputs: npt.ArrayLike | None, second_moment: float | None) -> Array:
+    """Second moments of the first layer's pre-activations, one for each example."""
+    if (inputs is None) == (second_moment is None):
+        raise InvalidValueError("give either inputs or input_second_moment to predict from")
+    if inputs is not None:
+        squares = (spec.check_inputs(inputs).astype(np.float64) ** 2).mean(axis=1)
+    elif isinstance(second_moment, Real) and SMALLEST <= float(second_moment) <= LARGEST:
+        squares = np.array([float(second_moment)])
+    else:
+        raise InvalidValueError(
+            f"input second moment {second_moment!s:.60}: allowed are positive numbers from {SMALLEST:g} to {LARGEST:g}"
+        )
+    q = _gain(spec) * squares + initializers.get_bias(spec.bias).variance
+    if not (q > 0).all():
+        raise AssumptionError(
+            "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
+        )
+    return np.asarray(q)
+
+
+def _gain(spec: NetworkSpec) -> float:
+    """n_0 Var[W_1]."""
+    return spec.fan_in * initializers.get(spec.initializer).variance(*spec.fans[0])
+
+
+def _component(spec: NetworkSpec, q: float, first: int, last: int) -> tuple[Component, float]:
+    """Return the spectrum of one example, q the second moment of its first pre-activations, and its error."""
+    initializer = initializers.get(spec.initializer)
+    second_moment = max(q - initializers.get_bias(spec.bias).variance, 0.0) / _gain(spec)
+    layers, _ = forward.chain(spec, second_moment, 0.0)
+    follow = np.concatenate([each.preactivation.ravel() for each in layers])[first - 1 : last]
+    record = spec.layer_activation(first - 1)
+    assert record is not None  # noqa: S101  refused before
+    sizes, fans = spec.layer_sizes[first - 1 : last + 1], spec.fans[first - 1 : last]
+    variances = tuple(initializer.variance(*each) for each in fans)
+    orthogonal = initializer.distribution == "orthogonal"
+    error = float(moments(record, follow).errors["derivative_second_moment"].max())
+    if orthogonal and first == last and sizes[0] >= sizes[1]:
+        return SlopeSpectrum.of(record, float(follow[0]), math.sqrt(sizes[0] * variances[0]), sizes[1]), error
+    known = {value: population(record, value, len(follow)) for value in set(follow.tolist())}
+    found = FreeProduct(sizes, tuple(known[value] for value in follow.tolist()), variances, orthogonal)
+    return found, max(error, found.error(0.5))

@@ -1,0 +1,72 @@
+"""Labelled results of a checkpoint: LayerStatistics over steps, histograms and error curves, as xarray Datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.schema import SATURATION_THRESHOLD, layer_statistics
+from glorotlab.training.runs.checkpoint import Checkpoint
+from glorotlab.training.monitors import part
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+CURVES = {
+    "training_cost": "mean cost of the mini-batches since the point before",
+    "validation_error": "share of validation examples misclassified",
+    "test_error": "share of test examples misclassified",
+}
+
+
+def statistics(checkpoint: Checkpoint) -> xr.Dataset:
+    """Return LayerStatistics with dimension ``step``."""
+    return _dataset(checkpoint, part(checkpoint.arrays, "statistics"), checkpoint.arrays["steps"])
+
+
+def histograms(checkpoint: Checkpoint) -> xr.Dataset:
+    """Return the histograms of the first and the last record, dimension ``step`` of length 2."""
+    first, last = part(checkpoint.arrays, "first"), part(checkpoint.arrays, "last")
+    both = {name: np.array([first[name], last[name]]) for name in first}
+    return _dataset(checkpoint, both, checkpoint.arrays["steps"][[0, -1]])
+
+
+def curves(checkpoint: Checkpoint) -> xr.Dataset:
+    """Return ``training_cost``, ``validation_error`` and ``test_error`` over ``step``; errors are fractions."""
+    import xarray as xr
+
+    table = checkpoint.arrays["curves"]
+    data = {
+        name: ("step", table[:, column], {"long_name": text, "units": "1"})
+        for column, (name, text) in enumerate(CURVES.items(), start=1)
+    }
+    return xr.Dataset(data, coords={"step": table[:, 0]})
+
+
+def last_errors(checkpoint: Checkpoint) -> dict[str, float | None]:
+    """Return the last point of the curves by name, None for what is not a number."""
+    point = checkpoint.arrays["curves"][-1:, 1:].ravel()
+    return {name: float(value) if np.isfinite(value) else None for name, value in zip(CURVES, point, strict=False)}
+
+
+def _dataset(
+    checkpoint: Checkpoint, values: Mapping[str, npt.NDArray[Any]], steps: npt.NDArray[np.float64]
+) -> xr.Dataset:
+    spec = checkpoint.spec
+    fans = np.array(spec.network.fans, dtype=np.float64)
+    return layer_statistics(
+        dict(values) | {"fan_in": fans[:, 0], "fan_out": fans[:, 1]},
+        leading=("step",),
+        coords={"step": steps},
+        attributes={
+            "kind": "training",
+            "spec": spec.network.model_dump(mode="json"),
+            "run_spec": spec.model_dump(mode="json"),
+            "dtype": spec.dtype,
+            "saturation_threshold": SATURATION_THRESHOLD,
+        }
+        | checkpoint.examples,
+    )

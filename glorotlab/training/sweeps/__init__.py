@@ -1,0 +1,1 @@
+"""Sweeps: many runs, each trained once, on this machine or a cluster."""

@@ -1,0 +1,119 @@
+"""Where the runs of a sweep are made: spawned processes of this machine, a Dask cluster, or any Executor."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from glorotlab.errors import InvalidValueError, RunFailedError
+from glorotlab.interrupts import Terminated, terminable
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+CONNECT_SECONDS = 20
+"""How long a scheduler may take to answer."""
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[Executor]:
+    """Spawn processes on this machine; forked ones would hang in OpenMP."""
+    pool = Processes(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class Processes(ProcessPoolExecutor):
+    """A pool of spawned processes that Ctrl-C stops only inside a task, and that end when their parent does.
+
+    SIGTERM ends a process after its task has seen it as Ctrl-C.
+
+    Parameters
+    ----------
+    workers : int
+    """
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, multiprocessing.get_context("spawn"), initializer=_prepare)
+
+    def submit(
+        self, function: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Future[Result]:
+        """As of every Executor. Processes that are spawned here inherit that Ctrl-C waits until they are prepared."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(_interruptible, function, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_busy = threading.Lock()
+
+
+def _prepare() -> None:
+    """Begin a spawned process: Ctrl-C does nothing between tasks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, name="glorotlab parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End an idle process whose parent is gone: it would wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        with _busy:
+            os._exit(1)
+
+
+def _interruptible(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with _busy:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with terminable():
+                return function(*args, **kwargs)
+        except Terminated:  # what was done is saved
+            signal.raise_signal(signal.SIGTERM)
+            raise
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def dask_cluster(address: str) -> Iterator[Executor]:
+    """Connect to the scheduler of a Dask cluster.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the address is none, or ``distributed`` is not installed.
+    RunFailedError
+        Where nobody answers.
+    """
+    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\S+:\d+", address):
+        raise InvalidValueError(f"scheduler {address!r}: allowed is an address such as tcp://host:8786")
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InvalidValueError(
+            f"scheduler {address!r}: Dask is not installed; the extra brings it: pip install 'glorotlab[cluster]'"
+        ) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in one line
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise RunFailedError(f"scheduler {address}: it does not answer: {' '.join(str(error).split())}") from None
+    try:
+        yield client.get_executor(pure=False)
+    finally:
+        client.close()

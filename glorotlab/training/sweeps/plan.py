@@ -1,0 +1,93 @@
+"""The plan of a sweep: which run folder each of its points has, kept in ``sweep.json``."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glorotlab import files
+from glorotlab.data.catalogue import DatasetRecord, describe_dataset, load_dataset
+from glorotlab.errors import InvalidValueError, RunError
+from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.run import RunSpec
+from glorotlab.spec.sweep import SweepSpec
+
+FILE = "sweep.json"
+FORMAT = 1
+
+NAME_LENGTH = 16
+"""Digits of the content hash that name a run folder."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of the swept fields: a label by axis, the spec, and the name of its run folder."""
+
+    labels: dict[str, Any]
+    spec: RunSpec
+    run: str
+
+
+def plan(sweep: SweepSpec) -> list[Point]:
+    """Return the points of a sweep, the last axis fastest; points of equal specs share a run.
+
+    Raises
+    ------
+    InvalidValueError
+        Where network and data do not fit.
+    UnknownNameError, DataError
+        Where there are no such data.
+    """
+    identify, describe = functools.cache(_digest), functools.cache(_describe)
+    points = []
+    for labels, spec in sweep.points():
+        _check_fits(spec.network, describe(spec.data))
+        if spec.data.endswith(".npz"):  # the digest says which data; workers find the path from any folder
+            path = os.path.abspath(os.path.expanduser(spec.data))
+            spec = spec.model_copy(update={"data": path, "data_digest": identify(path, spec.seed)})
+        points.append(Point(labels, spec, spec.content_hash[:NAME_LENGTH]))
+    return points
+
+
+def _digest(path: str, seed: int) -> str:
+    return load_dataset(path, seed=seed).digest or ""
+
+
+def _describe(name: str) -> DatasetRecord:
+    found = describe_dataset(name)
+    if not found.available:
+        load_dataset(name)  # which says what to do
+    return found
+
+
+def _check_fits(network: NetworkSpec, data: DatasetRecord) -> None:
+    if network.fan_in != data.fan_in or network.classes < data.classes:
+        raise InvalidValueError(
+            f"layers {network.layers}: dataset {data.name!r} needs {data.fan_in} inputs and {data.classes} outputs"
+        )
+
+
+def write(folder: Path, sweep: SweepSpec, runs: list[str]) -> None:
+    """Write which run each point of a sweep has."""
+    content = {"format": FORMAT, "sweep": sweep.model_dump(mode="json"), "runs": runs}
+    files.write_whole(folder / FILE, json.dumps(content, indent=1))
+
+
+def read(folder: Path) -> tuple[SweepSpec, list[str]]:
+    """Return what ``write`` wrote; RunError where it is missing or damaged."""
+
+    def parse(content: bytes) -> tuple[SweepSpec, list[str]]:
+        found = json.loads(content)
+        if found["format"] != FORMAT:
+            raise RunError(f"it has sweep format {found['format']}; this version reads {FORMAT}")
+        sweep, runs = SweepSpec(**found["sweep"]), [str(name) for name in found["runs"]]
+        if len(runs) != math.prod(sweep.shape):
+            raise ValueError(f"{len(runs)} runs in a sweep of {math.prod(sweep.shape)}")
+        return sweep, runs
+
+    return files.read_whole(folder / FILE, parse)

@@ -1,0 +1,245 @@
+"""SweepResults: what the runs of a sweep found, as one xarray Dataset, and the values chosen on validation error."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab import files
+from glorotlab.errors import RunError
+from glorotlab.schema import SCHEMA_VERSION
+from glorotlab.spec.sweep import SEED, Axis, SweepSpec
+from glorotlab.training.runs.status import ENDED, FINISHED, read_status
+from glorotlab.training.sweeps import plan
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+ERRORS = {
+    "training_cost": "mean cost of the last mini-batches",
+    "validation_error": "share of validation examples misclassified",
+    "test_error": "share of test examples misclassified",
+}
+NUMBERS = ERRORS | {"updates_done": "updates done", "seconds": "time used"}
+MISSING = "missing"
+"""Status of a point whose run has not ended."""
+
+
+@dataclass
+class SweepResults:
+    """The results of a sweep, read from its folder when they are asked for.
+
+    Parameters
+    ----------
+    folder : Path
+    spec : SweepSpec
+    runs : list of str
+        The run folder of each point, the last axis fastest; points of equal specs share one.
+    errors : dict of str to str
+        Why runs did not end, by run folder: in the call of ``sweep`` that returned these results.
+    """
+
+    folder: Path
+    spec: SweepSpec
+    runs: list[str] = field(repr=False)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Return what ``status.json`` says of every run that is there, by run folder."""
+        found = {}
+        for name in dict.fromkeys(self.runs):
+            try:
+                found[name] = read_status(self.folder / name)
+            except RunError:
+                continue
+        return found
+
+    def final(self) -> xr.Dataset:
+        """Return cost and errors at the end of the runs that have ended, with the swept fields as dimensions.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``training_cost``, ``validation_error``, ``test_error``, ``updates_done`` and ``seconds``, NaN where a run
+            has not ended (of one that diverged, what was finite last); ``status`` and ``run``, the folder.
+        """
+        import xarray as xr
+
+        status = {name: said for name, said in self.status().items() if said["status"] in ENDED}
+        dims = [axis.name for axis in self.spec.axes]
+
+        def table(values: Iterable[Any]) -> npt.NDArray[Any]:
+            return _array(values).reshape(self.spec.shape)
+
+        data: dict[str, Any] = {
+            name: (
+                dims,
+                table(_number(status.get(run, {}).get(name.removesuffix("_done"))) for run in self.runs),
+                {"long_name": text, "units": "s" if name == "seconds" else "1"},
+            )
+            for name, text in NUMBERS.items()
+        }
+        data["status"] = (dims, table(status.get(run, {}).get("status", MISSING) for run in self.runs))
+        data["run"] = (dims, table(self.runs))
+        attributes = {"schema_version": SCHEMA_VERSION, "sweep": json.dumps(self.spec.model_dump(mode="json"))}
+        return xr.Dataset(data, _coordinates(self.spec.axes), attributes)
+
+    def dataset(self, *, steps: bool = False) -> xr.Dataset:
+        """Return everything the runs that have ended found, with the swept fields as dimensions.
+
+        Parameters
+        ----------
+        steps : bool
+            With dimension ``step``: all records of the statistics, and the error curves, in place of the last.
+
+        Returns
+        -------
+        xarray.Dataset
+            As ``final``, and the variables of LayerStatistics; NaN where a run has no such layer or step.
+
+        Raises
+        ------
+        RunError
+            Where a file of a run that has ended is damaged.
+        """
+        final = self.final()
+        tables = {}
+        for name, status in zip(self.runs, final["status"].values.ravel(), strict=True):
+            if status in ENDED and name not in tables:
+                statistics = files.read_dataset(self.folder / name / "statistics.nc")
+                curves = files.read_dataset(self.folder / name / "curves.nc")
+                tables[name] = (statistics, curves) if steps else (statistics.isel(step=-1, drop=True),)
+        stacked = _stack([tables.get(name, ()) for name in self.runs], self.spec)
+        return final.drop_vars(list(ERRORS) if steps else []).assign(stacked.data_vars).assign_coords(stacked.coords)
+
+    def best(self) -> xr.Dataset:
+        """Return what is chosen on validation error, for each combination of the other fields.
+
+        Returns
+        -------
+        xarray.Dataset
+            The value of each dimension of ``spec.choose``, and ``training_cost``, ``validation_error`` and
+            ``test_error``, means over the seeds, with ``_std`` between them. A value of which a run diverged, failed
+            or is missing is not chosen; where none is left, numbers are NaN and texts empty.
+        """
+        import xarray as xr
+
+        final = self.final()
+        errors = final[list(ERRORS)].where(final["status"] == FINISHED)
+        if SEED in final.dims and SEED not in self.spec.choose:
+            spread = errors.std(SEED, ddof=1, skipna=False).rename({name: f"{name}_std" for name in ERRORS})
+            errors = errors.mean(SEED, skipna=False).assign(spread.data_vars)
+        chosen = [axis for axis in self.spec.axes if axis.name in self.spec.choose]
+        if not chosen:
+            return errors
+        names = [axis.name for axis in chosen]
+        rest = [str(name) for name in errors["validation_error"].dims if name not in names]
+        flat = {str(name): _flat(errors[name], rest, names) for name in errors.data_vars}
+        places = np.where(np.isnan(flat["validation_error"]), np.inf, flat["validation_error"]).argmin(axis=-1)
+        found = {
+            name: (rest, np.take_along_axis(values, places[..., np.newaxis], -1)[..., 0])
+            for name, values in flat.items()
+        }
+        nothing = np.isnan(found["validation_error"][1])
+        values = {}
+        for name, candidates in _candidates(chosen).items():
+            labels = candidates[places]
+            values[name] = (rest, np.where(nothing, np.nan if labels.dtype.kind in "if" else "", labels))
+        return xr.Dataset(values | found, {name: errors.coords[name] for name in rest})
+
+    def _repr_html_(self) -> str:
+        ended = sum(said["status"] in ENDED for said in self.status().values())
+        title = f"<b>Sweep</b> in {self.folder}: {ended} of {len(set(self.runs))} runs have ended"
+        return title + str(self.best()._repr_html_())
+
+
+def load_sweep(folder: str | os.PathLike[str]) -> SweepResults:
+    """Open the folder of a sweep, also while it goes on: the last one where several share it.
+
+    Raises
+    ------
+    RunError
+        Where it is not one.
+    """
+    path = files.user_path(folder)
+    return SweepResults(path, *plan.read(path))
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _array(values: Iterable[Any]) -> npt.NDArray[Any]:
+    """Return numbers as an array of numbers (NaN where there is none), anything else as an array of objects."""
+    found = list(values)
+    if all(value is None or isinstance(value, (int, float)) for value in found):
+        return np.array([np.nan if value is None else value for value in found])
+    return np.array(["" if value is None else value for value in found], dtype=object)
+
+
+def _columns(axis: Axis) -> dict[str, npt.NDArray[Any]]:
+    """Return the label and the fields of every place along an axis."""
+    fields = dict.fromkeys(name for place in axis.places for name in place)
+    return {name: _array(place.get(name) for place in axis.places) for name in fields} | {
+        axis.name: _array(axis.labels)
+    }
+
+
+def _coordinates(axes: Iterable[Axis]) -> dict[str, Any]:
+    return {name: (axis.name, values) for axis in axes for name, values in _columns(axis).items()}
+
+
+def _candidates(axes: Sequence[Axis]) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of several axes over all their combinations, the last axis fastest."""
+    places = np.array(list(itertools.product(*(range(len(axis.labels)) for axis in axes))))
+    return {
+        name: values[places[:, number]] for number, axis in enumerate(axes) for name, values in _columns(axis).items()
+    }
+
+
+def _flat(values: xr.DataArray, rest: list[str], names: list[str]) -> npt.NDArray[Any]:
+    """Return values with the dimensions ``names`` made one, the last."""
+    ordered = values.transpose(*rest, *names)
+    return ordered.values.reshape(*ordered.shape[: len(rest)], -1)
+
+
+def _stack(tables: Sequence[tuple[xr.Dataset, ...]], spec: SweepSpec) -> xr.Dataset:
+    """Put the variables of all runs into arrays over the swept fields, aligned by the labels of their dimensions."""
+    import xarray as xr
+
+    labels: dict[str, dict[Any, None]] = {}
+    variables: dict[str, xr.DataArray] = {}
+    everything = [
+        (place, table) for place, several in zip(np.ndindex(spec.shape), tables, strict=True) for table in several
+    ]
+    for _, table in everything:
+        for dim in table.dims:
+            labels.setdefault(str(dim), {}).update(dict.fromkeys(table[dim].values.tolist()))
+        variables |= {str(name): values for name, values in table.data_vars.items() if str(name) not in variables}
+    if "step" in labels:
+        labels["step"] = dict.fromkeys(sorted(labels["step"]))
+    places = {dim: {label: place for place, label in enumerate(found)} for dim, found in labels.items()}
+    sizes = {dim: len(found) for dim, found in labels.items()}
+    dims = tuple(axis.name for axis in spec.axes)
+    data = {
+        name: xr.Variable(
+            (*dims, *map(str, values.dims)),
+            np.full((*spec.shape, *(sizes[str(dim)] for dim in values.dims)), np.nan),
+            values.attrs,
+        )
+        for name, values in variables.items()
+    }
+    for index, table in everything:
+        for name, values in table.data_vars.items():
+            inner = variables[str(name)].dims
+            where = [[places[str(dim)][label] for label in table[dim].values.tolist()] for dim in inner]
+            data[str(name)].values[index][np.ix_(*where)] = values.transpose(*inner).values
+    return xr.Dataset(data, {dim: list(found) for dim, found in labels.items()})

@@ -1,0 +1,154 @@
+"""One run of a sweep, wherever it is made: a text in, a text out, and a folder that both sides see."""
+
+from __future__ import annotations
+
+import _thread
+import json
+import multiprocessing
+import platform
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from glorotlab.errors import GlorotlabError, RunError, RunInUseError
+from glorotlab.interrupts import Terminated
+from glorotlab.spec.run import RunSpec
+from glorotlab.threads import set_num_threads
+from glorotlab.training.loop import train
+from glorotlab.training.runs.status import read_status
+
+IN_USE, STOPPED, FAILED = "in use", "stopped", "failed"
+"""What can become of a task besides the status its run ends with."""
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks whether the sweep goes on."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is asked to do, in plain values.
+
+    Parameters
+    ----------
+    spec : dict
+        Of the run.
+    folder : str
+        Of the run.
+    token : str
+        A file that is there as long as the sweep wants its runs to go on.
+    word : str
+        Its content, which shows that both sides see one folder, not two of one name.
+    threads : int or None
+        Of the kernels; None leaves the worker's own number.
+    checkpoint_every : float
+        Seconds.
+    """
+
+    spec: dict[str, Any]
+    folder: str
+    token: str
+    word: str
+    threads: int | None
+    checkpoint_every: float
+
+    def to_json(self) -> str:
+        """Return the task as text."""
+        return json.dumps(asdict(self))
+
+
+def run_task(text: str) -> str:
+    """Make a run, or go on with it.
+
+    Parameters
+    ----------
+    text : str
+        A Task in JSON.
+
+    Returns
+    -------
+    str
+        In JSON what ``status.json`` then says, or ``status`` ``in use``, ``stopped`` or ``failed`` with the ``error``.
+        Nothing is raised, except on SIGTERM: an exception of ours might not survive the way back.
+    """
+    try:
+        found = _run(Task(**json.loads(text)))
+    except Terminated:  # of the process
+        raise
+    except KeyboardInterrupt:
+        found = {"status": STOPPED}
+    except RunInUseError as error:
+        found = {"status": IN_USE, "error": str(error)}
+    except GlorotlabError as error:
+        found = {"status": FAILED, "error": str(error)}
+    except Exception as error:  # whatever it is, it must not stop the other runs
+        found = {"status": FAILED, "error": f"{type(error).__name__}: {error}"}
+    return json.dumps(found)
+
+
+def _run(task: Task) -> dict[str, Any]:
+    _see(task)
+    if task.threads is not None:
+        set_num_threads(task.threads)
+    with _Watch(Path(task.token)) as watch:
+        train(RunSpec(**task.spec), task.folder, progress=watch.progress, checkpoint_every=task.checkpoint_every)
+    return read_status(task.folder)
+
+
+def _see(task: Task) -> None:
+    """Raise RunError where this machine does not see the folder of the sweep."""
+    where = f"the worker on host {platform.node()} does not see the sweep's folder"
+    hint = "every worker must reach it by this path"
+    try:
+        word = Path(task.token).read_text(encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{where}: {task.token!r}: {error.strerror or error}; {hint}") from None
+    if word != task.word:
+        raise RunError(f"{where}: {task.token!r} holds something else; {hint}")
+
+
+class _Watch:
+    """Ends a run, as Ctrl-C would, once its sweep is told to stop or its parent process is gone.
+
+    In the main thread of a process a thread beside it looks; in any other, where Python has no Ctrl-C, the run's
+    progress does.
+    """
+
+    def __init__(self, token: Path) -> None:
+        self.token = token
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> _Watch:
+        if threading.current_thread() is threading.main_thread():
+            self._thread = threading.Thread(target=self._look, name="glorotlab sweep", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOK_EVERY):
+            if self._over():
+                _thread.interrupt_main()
+                return
+
+    def progress(self, done: int, total: int) -> None:
+        """Look, each time a run reports."""
+        if not self._thread and self._over():
+            raise KeyboardInterrupt
+
+    def _over(self) -> bool:
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            return True
+        try:
+            self.token.stat()
+        except FileNotFoundError:
+            return True
+        except OSError:  # a network file system that is out of breath
+            pass
+        return False

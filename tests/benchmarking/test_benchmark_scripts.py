@@ -1,0 +1,184 @@
+"""The scripts of benchmarks/ run, in small; what they share holds. The benchmark itself: test_bench.py."""
+
+import gc
+import json
+import mmap
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmark_scripts import BENCHMARKS, benchmark
+
+from glorotlab import activations
+from glorotlab.benchmarking.cases import Case
+from glorotlab.benchmarking.multiple_tests import holm
+from glorotlab.benchmarking.step import batch_of
+from glorotlab.kernels.buffers import HUGE_PAGE
+from glorotlab.network.mlp import Network
+
+RESIDENT = Path("/proc/self/clear_refs").exists()
+
+
+TINY = {"shapeset_rate": (200, 50), "busy_machine": (1, "1024,20,9", 2)}
+
+
+SMALLER = {
+    "advice": {"HELD_OUT": (("shapeset", "1024,10,9", "tanh", "standard"),), "UPDATES": 5, "STREAM": 50},
+    "distribution_error": {"LAYERS": "1024,60x2,9", "HIDDEN": 2, "EXAMPLES": 20, "INITIALIZERS": ("standard",)},
+    "band_coverage": {"DEPTHS": (1,), "DISTRIBUTIONS": ("normal",), "EXAMPLES": 8, "CHUNK": 4},
+    "checkpoint_cost": {"NETWORKS": ("1024,12,9",)},
+    "interrupt_latency": {"NETWORKS": ("1024,12,9", "10,5,10"), "EXAMPLES": 700, "WAIT": (0.0, 0.05)},
+    "jacobian_spectra": {
+        "FAMILIES": [("1024,60x2,9", "orthogonal", "tanh"), ("1024,60x2,9", "uniform", "relu")],
+        "JACOBIANS": {"1024,60x2,9": (2, None)},
+        "CHUNK": 2,
+    },
+    "memory": {"CASES": (Case("20,30,5", 4),), "MOMENTA": (0.9,)},
+    "monitor_cost": {"NETWORKS": {"1024,12,9": "shapeset"}},
+    "run_listing": {"REPEATS": 1},
+    "sweep_speed": {"NETWORKS": {"1024,10,9": 20}, "RUNS": 2, "ROUNDS": 1, "warm": lambda executor, workers: None},
+}
+"""Constants in the place of a benchmark's own."""
+
+ARGUMENTS = {
+    "distribution_error": ("--networks", "4"),
+    "band_coverage": ("--draws", "4"),
+    "checkpoint_cost": (1, 1),
+    "interrupt_latency": (2,),
+    "jacobian_spectra": ("--networks", "2", "--draws", "2"),
+    "monitor_cost": (2, 5),
+    "run_listing": (10,),
+}
+
+
+def test_every_benchmark_is_tested():
+    tested = {*TINY, *SMALLER, "prediction_error", "infinite_width"}
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == tested
+    assert "glorotlab" in sys.modules
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_benchmarks_run(name, capsys):
+    benchmark(name).main(*TINY[name])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 5
+    assert "nan" not in " ".join(lines)
+
+
+@pytest.mark.parametrize("name", [name for name in SMALLER if name != "memory" or RESIDENT])
+def test_long_benchmarks_run_in_small(name, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    module = benchmark(name)
+    for constant, value in SMALLER[name].items():
+        monkeypatch.setattr(module, constant, value)
+    module.main(*ARGUMENTS.get(name, ()))
+    assert capsys.readouterr().out.count("\n") >= 1
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """Memory of huge pages, which tracemalloc does not see: ``peak`` bytes, without what only aligns it.
+
+    A class of its own for each test: what is left of another's is freed at some time, and does not count here.
+    """
+
+    class Counted(mmap.mmap):
+        held = peak = 0
+
+        def __new__(cls, file, length, **options):
+            cls.held += length - HUGE_PAGE
+            cls.peak = max(cls.peak, cls.held)
+            return super().__new__(cls, file, length, **options)
+
+        def __del__(self):
+            type(self).held -= len(self) - HUGE_PAGE
+
+    monkeypatch.setattr(mmap, "mmap", Counted)
+    return Counted
+
+
+@pytest.mark.parametrize("batch", [10, 512])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum, pages):
+    """Of the paper's network, at the peak of three steps, by NumPy's report and pages; the kernels allocate none."""
+    needed, case = benchmark("memory").needed, Case("1024,1000x5,10", batch)
+    parameters, rows = needed(case, momentum)
+    assert (parameters, rows) == (4 * 5_039_010 * (1 + (momentum > 0)), 4 * batch * (1024 + 3 * 5010))
+    x, labels = batch_of(case.spec, batch, case.dtype)
+    Network(Case("1024,10,10").spec).train_steps(x, labels, 0.01, batch_size=batch, momentum=momentum)  # imports
+    pages.peak = 0
+    tracemalloc.start()
+    try:
+        network = Network(case.spec)
+        gc.collect()
+        tracemalloc.reset_peak()
+        network.train_steps(x, labels, 0.01, batch_size=batch, order=np.tile(np.arange(batch), 3), momentum=momentum)
+        peak = tracemalloc.get_traced_memory()[1] + pages.peak
+    finally:
+        tracemalloc.stop()
+    assert parameters < peak <= 1.2 * parameters + rows
+
+
+def test_prediction_error_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys):
+    module = benchmark("prediction_error")
+    monkeypatch.delenv("GLOROTLAB_DATA", raising=False)
+    tiny = {"ACTIVATIONS": ("tanh",), "NETWORKS": {"shapeset": "1024,200,9"}, "EXAMPLES": 10, "CHUNK": 12}
+    for name, value in tiny.items():
+        monkeypatch.setattr(module, name, value)
+    kept = tmp_path / "kept.jsonl"
+    for initializers in (("standard",), ("standard", "he_normal")):
+        monkeypatch.setattr(module, "INITIALIZERS", initializers)
+        module.main("--seeds", "12", "--out", str(kept))
+    cells = [json.loads(line)["cell"] for line in kept.read_text().splitlines()]
+    assert cells == ["shapeset tanh standard", "shapeset tanh he_normal"]
+    assert "shapeset tanh standard" in capsys.readouterr().out
+    assert module.Row("v", 1, 1.05, 0.01).beyond == pytest.approx(0.03)
+
+
+def test_holm_stops_at_the_first_that_is_too_large():
+    rejected = holm(np.array([[0.9, 0.001], [0.004, 0.0049]]), 0.01)  # .001 <= .01/4, .004 > .01/3, .0049 < .01/2
+    assert rejected.tolist() == [[False, True], [False, False]]
+    assert holm(np.array([0.001, 0.002]), 0.01).all()
+
+
+def test_controls_of_mean_0_leave_the_mean_and_take_out_the_scatter():
+    """The standard error of 4,000 values falls from 1 / 63 to a tenth of that; 5 of these are allowed: 6e-7."""
+    module, random = benchmark("prediction_error"), np.random.default_rng(0)
+    controls = random.normal(size=(4000, 3)) * [1.0, 50.0, 1e-3]
+    values = 2 + controls @ [1.0, 0.01, 100.0] + 0.1 * random.normal(size=4000)
+    mean, error = module.mean_and_error(values, controls)
+    assert error == pytest.approx(0.1 / 4000**0.5, rel=0.1)
+    assert abs(mean - 2) < 5 * error
+
+
+@pytest.mark.parametrize("law", ["normal", "uniform", "orthogonal"])
+@pytest.mark.parametrize("name", ["tanh", "gelu"])
+def test_slopes_are_drawn_as_networks_have_them(law, name):
+    """Mean singular values of free products of the slopes of 40 networks and of 40 pairs drawn.
+
+    The difference in units of its standard error, 1 to 3 % of the mean, is Student's t with at least 39 degrees of
+    freedom: |t| > 6 has probability 5e-7. Differences of twice that, 15 to 40 %, are found as surely.
+    """
+    module, layers, x = benchmark("jacobian_spectra"), "30,60,40,60,9", np.random.default_rng(3).normal(size=(1, 30))
+    given = module.spec_of(layers, law, name)
+    networks, drawn, random = [], [], np.random.default_rng(4)
+    for seed in range(40):
+        s = Network(given, seed=seed, dtype="float64").forward(x).preactivations[:-1]
+        own = [activations.get(name).derivative(each[0].astype(np.float64)) for each in s]
+        networks.append(module.own_mean(module.own_product(given, own, None, 10)))
+        (pair,) = module.slopes_of(random, layers, law, [name], x)
+        drawn.append(np.mean([module.own_mean(module.own_product(given, each, None, 10)) for each in pair]))
+    error = np.hypot(module.standard_error(np.array(networks)), module.standard_error(np.array(drawn)))
+    assert abs(np.mean(networks) - np.mean(drawn)) < 6 * error
+
+
+def test_kernels_of_a_linear_network_of_infinite_width():
+    """Each of six layers multiplies x.x'/n by the gain, and each matrix adds the same to the tangent kernel."""
+    module = benchmark("infinite_width")
+    x = np.random.default_rng(0).normal(size=(5, 7))
+    nngp, ntk = module.ours("linear", x)
+    layers = module.HIDDEN + 1
+    np.testing.assert_allclose(nngp, module.GAIN**layers * x @ x.T / 7)
+    np.testing.assert_allclose(ntk, layers * nngp)

@@ -1,0 +1,126 @@
+"""Element-wise kernels against the records, one name at a time, on any length, alignment and SIMD level."""
+
+import ctypes
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from activation_points import points
+from elementwise_calls import DTYPES, NAMES, PARAMETER, applied, derivative
+
+import glorotlab
+from glorotlab import activations
+from glorotlab.kernels import elementwise
+
+SHAPES = ((0, 5), (1, 1), (3, 7), (33, 65))
+
+KERNELS = Path(glorotlab.__file__).parent / "kernels" / "include"
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]  # as in setup.py
+LEVELS = {"sse2": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f"]}
+SOURCE = """
+#include "simd.h"
+#undef GLOROTLAB_CLONES
+#define GLOROTLAB_CLONES
+#include "activations.h"
+void *const float32[] = {activate_float, multiply_derivative_float};
+void *const float64[] = {activate_double, multiply_derivative_double};
+"""
+
+
+def test_every_record_of_the_vocabulary_has_a_kernel():
+    assert set(elementwise.CODES) == set(activations.RECORDS)
+    assert sorted(elementwise.CODES.values()) == list(range(len(elementwise.CODES)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_function_is_its_record(name, dtype):
+    """Within 10 eps, 5 of each, and where a factor of the record underflows |s| times the smallest subnormal."""
+    info, s = np.finfo(dtype), points(dtype, name)[np.newaxis]
+    z, expected = applied(name, s), activations.get(name).function(s)
+    smallest = np.maximum(1, np.abs(s)) * info.smallest_subnormal
+    assert (np.abs(z - expected) <= 10 * info.eps * np.abs(expected) + smallest).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_derivative_is_its_record(name, dtype):
+    """Within a few eps absolutely: f' from z = f(s), as 1 - z^2, cancels near saturation."""
+    info, s = np.finfo(dtype), points(dtype, name)[np.newaxis]
+    expected = -3 * activations.get(name).derivative(s)
+    assert (np.abs(derivative(name, s, -3) - expected) <= 3 * 6 * info.eps).all()
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.25, 3.0])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_parameter_is_the_slope_of_leaky_relu(dtype, slope):
+    s = np.array([[-2, -0.5, 0, 0.5, 2]], dtype)
+    z, d = np.empty_like(s), np.ones_like(s)
+    elementwise.apply(elementwise.CODES["leaky_relu"], s, z, slope)
+    elementwise.apply_derivative(elementwise.CODES["leaky_relu"], s, z, d, slope)
+    np.testing.assert_array_equal(z, [[-2 * slope, -slope / 2, 0, 0.5, 2]])
+    np.testing.assert_array_equal(d, [[slope, slope, slope, 1, 1]])
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_element_of_every_shape_is_reached_and_no_other(name, dtype, shape):
+    s = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(applied(name, s), activations.get(name).function(s), rtol=10 * eps)
+    np.testing.assert_allclose(derivative(name, s), activations.get(name).derivative(s), rtol=0, atol=6 * eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_an_element_does_not_depend_on_its_neighbours(name, dtype):
+    """Equal bits at every length up to 40, at unaligned starts, in place, and beside an angle that libm takes."""
+    s = np.random.default_rng(0).normal(0, 3, (1, 50)).astype(dtype)
+    z, d = applied(name, s), derivative(name, s)
+    for length in range(41):
+        start = length % 9
+        part = s[:, start : start + length]
+        np.testing.assert_array_equal(applied(name, part), z[:, start : start + length])
+        np.testing.assert_array_equal(derivative(name, part), d[:, start : start + length])
+    beside = np.append(s, [[1e7]], axis=1).astype(dtype)
+    np.testing.assert_array_equal(applied(name, beside)[:, :50], z)
+    np.testing.assert_array_equal(derivative(name, beside)[:, :50], d)
+    elementwise.apply(elementwise.CODES[name], s, s, PARAMETER)
+    np.testing.assert_array_equal(s, z)
+
+
+@pytest.fixture(scope="module", params=LEVELS)
+def library(request, tmp_path_factory):
+    """The activations, compiled for one SIMD level of this machine."""
+    cpu = Path("/proc/cpuinfo")
+    if platform.machine() != "x86_64" or not cpu.exists() or shutil.which("gcc") is None:
+        pytest.skip("the activations have several SIMD levels only with gcc on Linux, x86-64")
+    if missing := {option[2:] for option in LEVELS[request.param]} - set(cpu.read_text().split()):
+        pytest.skip(f"this CPU has no {', '.join(sorted(missing))}")
+    folder = tmp_path_factory.mktemp("simd")
+    (folder / "activations.c").write_text(SOURCE)
+    command = ["gcc", *FLAGS, *LEVELS[request.param], "-shared", "-fPIC", f"-I{KERNELS}", "activations.c"]
+    subprocess.run([*command, "-o", "activations.so", "-lm"], cwd=folder, check=True)  # noqa: S603
+    return ctypes.CDLL(str(folder / "activations.so"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_bits_on_every_simd_level(library, name, dtype):
+    def call(index, *arrays):
+        address = (ctypes.c_void_p * 2).in_dll(library, dtype)[index]
+        kinds = [ctypes.c_int, ctypes.c_double, *[ctypes.c_void_p] * len(arrays), ctypes.c_ssize_t]
+        pointers = [array.ctypes.data for array in arrays]
+        ctypes.CFUNCTYPE(None, *kinds)(address)(elementwise.CODES[name], PARAMETER, *pointers, arrays[0].size)
+
+    spread = np.random.default_rng(0).normal(0, 5, 1001)
+    s = np.concatenate([points(dtype, name), spread, [np.nan, np.inf, -np.inf, 0.0, -0.0]]).astype(dtype)[np.newaxis]
+    z, d = np.empty_like(s), np.ones_like(s)
+    call(0, s, z)
+    call(1, s, z, d)
+    np.testing.assert_array_equal(z, applied(name, s))
+    np.testing.assert_array_equal(d, derivative(name, s))

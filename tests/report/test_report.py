@@ -1,0 +1,167 @@
+"""The report: one self-contained page, files written whole, bad input refused before any work."""
+
+import dataclasses
+import html.parser
+import os
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+from experiment_results import TINY
+
+from glorotlab.errors import InvalidValueError, UnknownNameError
+from glorotlab.experiments.catalogue import CATALOGUE
+from glorotlab.experiments.experiment import Claim, Experiment, Table
+from glorotlab.plotting.style import finish, new_figure
+from glorotlab.report import reproduce as module
+from glorotlab.report.page import Section, number_rows, page
+from glorotlab.report.reproduce import reproduce, run_experiments
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+NASTY = "<script>alert(\"x\")</script> & 'quoted'"
+
+
+class Checker(html.parser.HTMLParser):
+    """Notes what is unbalanced, what is loaded, which ids exist and which are linked."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.loads, self.ids, self.links, self.tags, self.images = [], [], [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append(tag)
+        self.loads += [value for key, value in attrs.items() if key in ("src", "srcset", "data", "poster", "action")]
+        if "id" in attrs:
+            self.ids.append(attrs["id"])
+        if tag == "a":
+            self.links.append(attrs["href"])
+        if tag == "img":
+            self.images.append(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+def check(text):
+    checker = Checker()
+    checker.feed(text)
+    checker.close()
+    assert checker.open == []
+    assert all(load.startswith("data:image/png;base64,") for load in checker.loads)
+    assert not re.search(r"https?://|//cdn|@import|url\(", text)
+    assert not {"script", "link", "iframe", "object", "base"} & set(checker.tags)
+    assert len(checker.ids) == len(set(checker.ids))
+    assert {link.removeprefix("#") for link in checker.links} <= set(checker.ids)
+    assert all(image["alt"] and image["width"] and image["height"] for image in checker.images)
+    return checker
+
+
+def draw(results):
+    figure = new_figure(size=(2, 2))
+    figure.axes[0].plot(results["a"]["x"].values)
+    finish(figure.axes[0], "a", "b", "c")
+    return figure
+
+
+def fake(name="fake", verdict="fail", run=None):
+    return Experiment(
+        name=name,
+        title=f"Title {NASTY}",
+        source=f"Source {NASTY}",
+        caption=f"Caption {NASTY}",
+        run=run or (lambda scale, progress: {"a": xr.Dataset({"x": ("n", np.arange(3.0))})}),
+        claims=lambda results: [
+            Claim(
+                name, f"Sentence {NASTY}", verdict, {"one": float(results["a"]["x"][1]), "one ±": 0.5}, f"Rule {NASTY}"
+            )
+        ],
+        draw=draw,
+        table=lambda results: Table(f"Table {NASTY}", ("head <b>", "x"), ((f"cell {NASTY}", "1"),)),
+    )
+
+
+def test_a_page_is_self_contained_balanced_and_escaped(tmp_path):
+    experiments = [fake("first", "pass"), fake("second", "fail"), fake("third", "undecided")]
+    made = run_experiments(experiments, dataclasses.replace(TINY, name=NASTY), tmp_path)
+    text = made.page.read_text(encoding="utf-8")
+    checker = check(text)
+    assert "alert(" not in re.sub(r"&lt;script&gt;alert\(&quot;x&quot;\)", "", text)
+    assert len(checker.images) == 3
+    assert [claim.verdict for claim in made.claims] == ["pass", "fail", "undecided"]
+    assert "3 claims: 1 pass, 1 fail, 1 undecided" in text
+    assert "1 ± 0.5" in text
+    assert made.seconds > 0
+
+
+def test_results_and_pictures_are_saved(tmp_path):
+    run_experiments([fake()], TINY, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "fake").iterdir()) == ["a.nc", "fake.png"]
+    np.testing.assert_array_equal(xr.load_dataset(tmp_path / "fake" / "a.nc")["x"], [0, 1, 2])
+    assert (tmp_path / "fake" / "fake.png").read_bytes().startswith(b"\x89PNG")
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
+def test_an_interrupt_keeps_what_was_finished(tmp_path):
+    def interrupted(scale, progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_experiments([fake("first"), fake("second", run=interrupted)], TINY, tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    check(text)
+    assert "Interrupted: 1 of 2" in text
+    assert (tmp_path / "first" / "a.nc").exists()
+
+
+def test_an_interrupt_before_anything_is_finished_writes_no_page(tmp_path):
+    def interrupted(scale, progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_experiments([fake(run=interrupted)], TINY, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_targets_run_in_the_order_of_the_catalogue(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CATALOGUE", {name: fake(name) for name in ("first", "second", "third")})
+    calls = []
+    made = reproduce(["third", "first"], "quick", tmp_path, lambda *call: calls.append(call))
+    assert [claim.experiment for claim in made.claims] == ["first", "third"]
+    assert calls == [("first", 0, 1), ("first", 1, 1), ("third", 0, 1), ("third", 1, 1)]
+    assert len(reproduce([], "quick", tmp_path / "all").claims) == 3
+
+
+def test_an_unknown_target_or_scale_is_refused_before_any_work(tmp_path):
+    with pytest.raises(UnknownNameError, match="unknown target 'figure_99': allowed are figure_6, "):
+        reproduce(["figure_6", "figure_99"], "quick", tmp_path / "out")
+    with pytest.raises(InvalidValueError, match="unknown scale 'huge': allowed are quick"):
+        reproduce([], "huge", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CATALOGUE", {"fake": fake(run=lambda scale, progress: pytest.fail("ran"))})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidValueError, match="cannot be written"):
+        reproduce([], "quick", tmp_path / "file")
+    if os.geteuid():
+        (tmp_path / "closed").mkdir(mode=0o500)
+        with pytest.raises(InvalidValueError, match="cannot be written"):
+            reproduce([], "quick", tmp_path / "closed")
+
+
+def test_numbers_share_a_row_with_their_margin():
+    assert number_rows({"a": 1.23456, "a ±": 0.0123, "b": 2.0}) == [("a", "1.235 ± 0.012"), ("b", "2")]
+
+
+def test_the_page_of_the_catalogue_names_every_experiment():
+    """Titles, captions and sources of the real experiments make a valid page."""
+    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
+    sections = [Section(entry, [], png, None, 1.0) for entry in CATALOGUE.values()]
+    text = page(sections, TINY, 1.0, len(sections))
+    assert set(CATALOGUE) <= set(check(text).ids)
