@@ -7,11 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from glorotlab.arrays import Array
 from glorotlab.errors import InvalidValueError, UnknownNameError
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

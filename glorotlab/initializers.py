@@ -11,7 +11,6 @@ the standard deviation of the truncated result (Keras and JAX take that of the n
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab import names
 from glorotlab.errors import InvalidValueError, UnknownNameError
 
 Weights = npt.NDArray[np.float64]
@@ -182,48 +182,9 @@ _PARAMETRIC: dict[str, dict[str, float | str]] = {
 }
 """Names that take parameters, with their defaults."""
 
-LARGEST_PARAMETER = 1e18
-"""Parameters lie in [1/LARGEST_PARAMETER, LARGEST_PARAMETER], where a square is still a normal float32."""
-
 _BIASES: dict[str, dict[str, float | str]] = {"zeros": {}, "normal": {"std": 1.0}, "uniform": {"bound": 1.0}}
 
 NAMES = (*_NAMED, *ALIASES, *_PARAMETRIC)
-
-
-def _parse(kind: str, text: str, table: Mapping[str, Mapping[str, float | str]]) -> tuple[str, dict[str, float | str]]:
-    """Split ``name(key=value, ...)``; values are positive numbers or words, as the default is."""
-    match = re.fullmatch(r"\s*(\w{1,40})\s*(?:\(([^()]{0,200})\))?\s*", text)
-    if match is None or match[1] not in table:
-        raise UnknownNameError(kind, match[1] if match else text[:60], table)
-    name, values = match[1], dict(table[match[1]])
-    given: set[str] = set()
-    for part in filter(None, (part.strip() for part in (match[2] or "").split(","))):
-        key, _, value = (piece.strip() for piece in part.partition("="))
-        if key in given:
-            raise InvalidValueError(f"{kind} {text!r}: {key!r} is given twice")
-        given.add(key)
-        if key not in values:
-            allowed = ", ".join(values) or "none"
-            raise InvalidValueError(f"{kind} {text!r}: unknown parameter {key!r}; allowed are {allowed}")
-        values[key] = value if isinstance(values[key], str) else _positive(f"{kind} {text!r}: {key}", value)
-    return name, values
-
-
-def _positive(what: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 1 / LARGEST_PARAMETER <= value <= LARGEST_PARAMETER:
-        raise InvalidValueError(
-            f"{what} {text!r}: allowed are numbers from {1 / LARGEST_PARAMETER:g} to {LARGEST_PARAMETER:g}"
-        )
-    return value
-
-
-def _canonical(name: str, values: Mapping[str, float | str]) -> str:
-    parameters = ", ".join(f"{key}={str(value).removesuffix('.0')}" for key, value in values.items())
-    return f"{name}({parameters})" if values else name
 
 
 def get(text: str) -> Initializer:
@@ -241,11 +202,11 @@ def get(text: str) -> Initializer:
         Where the name, a parameter or its value is not allowed.
     """
     table: dict[str, dict[str, float | str]] = {key: {} for key in (*_NAMED, *ALIASES)} | _PARAMETRIC
-    name, values = _parse("initializer", text, table)
+    name, values = names.parse("initializer", text, table)
     name = ALIASES.get(name, name)
     if name in _NAMED:
         return _NAMED[name]
-    return replace(_parametric(text, name, values), name=_canonical(name, values))
+    return replace(_parametric(text, name, values), name=names.canonical(name, values))
 
 
 def _parametric(text: str, name: str, values: Mapping[str, float | str]) -> Initializer:
@@ -295,6 +256,6 @@ class BiasInitializer:
 
 def get_bias(text: str) -> BiasInitializer:
     """Return the bias initialiser of ``zeros``, ``normal(std=)`` or ``uniform(bound=)``; errors as for ``get``."""
-    name, values = _parse("bias", text, _BIASES)
+    name, values = names.parse("bias", text, _BIASES)
     variance = {"normal": 1.0, "uniform": 1 / 3}.get(name, 0.0) * float(next(iter(values.values()), 0)) ** 2
-    return BiasInitializer(_canonical(name, values), variance)
+    return BiasInitializer(names.canonical(name, values), variance)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SCHEMA_VERSION = 1
-
-Progress = Callable[[int, int], None]
-"""What long work calls as it goes on, with the steps done and the steps in all."""
 
 ESTIMATORS = ("pooled", "within_unit", "within_example")
 """Of ``T_variance``: over units and examples together; over the examples within a unit, averaged over units; over the

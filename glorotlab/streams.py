@@ -10,7 +10,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from glorotlab.errors import InvalidValueError
+from glorotlab.checks import whole_number
 
 
 class Purpose(IntEnum):
@@ -33,9 +33,7 @@ MAX_SEED = 2**64 - 1
 
 def check_seed(seed: int) -> int:
     """Return ``seed`` as an int, or raise InvalidValueError where it is not a whole number in [0, 2**64)."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed <= MAX_SEED:
-        raise InvalidValueError(f"seed {seed!r}: allowed are whole numbers from 0 to 2**64 - 1")
-    return int(seed)
+    return whole_number("seed", seed, 0, MAX_SEED, "2**64 - 1")
 
 
 def generator(seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:

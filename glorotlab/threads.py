@@ -10,10 +10,9 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-import numpy as np
 import threadpoolctl
 
-from glorotlab.errors import InvalidValueError
+from glorotlab.checks import whole_number
 
 _lock = Lock()
 _state = {"threads": 0, "limits": 0}
@@ -21,9 +20,7 @@ _restore: list[Any] = []
 
 
 def _check(n: object, origin: str) -> int:
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= 1024:
-        raise InvalidValueError(f"{origin} {n!r}: allowed are whole numbers from 1 to 1024")
-    return int(n)
+    return whole_number(origin, n, 1, 1024)
 
 
 def default_num_threads() -> int:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import truncnorm
 
-from glorotlab import initializers
+from glorotlab import initializers, names
 from glorotlab.errors import InvalidValueError, UnknownNameError
 from glorotlab.streams import Purpose, generator
 
@@ -211,7 +211,7 @@ def test_aliases(alias, name):
     assert initializers.get(alias).name == name
 
 
-numbers = st.floats(1 / initializers.LARGEST_PARAMETER, initializers.LARGEST_PARAMETER)
+numbers = st.floats(1 / names.LARGEST_PARAMETER, names.LARGEST_PARAMETER)
 spaces = st.sampled_from(["", " ", "\t "])
 
 

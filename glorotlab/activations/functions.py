@@ -11,97 +11,97 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.activations.record import Array
+from glorotlab.arrays import FloatArray
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
 """Fixed point of mean 0 and variance 1; Klambauer et al. (2017), eq. 14."""
 
 
-def _finite(s: Array) -> Array:
+def _finite(s: FloatArray) -> FloatArray:
     """Replace infinities by the largest number, where they would give inf - inf, inf / inf or 0 inf."""
     largest = np.finfo(s.dtype).max
     return np.asarray(np.clip(s, -largest, largest))
 
 
-def _gaussian(s: Array) -> Array:
+def _gaussian(s: FloatArray) -> FloatArray:
     """Return exp(-s^2): the rounding of s^2, multiplied by s^2 in the exponential, is taken out.
 
     With c the multiple of 1/16 next to s, c^2 is exact and s^2 = c^2 + (s - c)(s + c).
     """
     s = np.clip(s, -100, 100)  # exp(-10^4) is 0
-    c: Array = np.rint(16 * s) / 16
+    c: FloatArray = np.rint(16 * s) / 16
     return np.asarray(np.exp(-c * c) * np.exp((c - s) * (s + c)))
 
 
-def sigmoid(s: Array) -> Array:
+def sigmoid(s: FloatArray) -> FloatArray:
     """1 / (1 + exp(-s))."""
     e = np.exp(-np.abs(s))
     return np.asarray(np.where(s >= 0, 1, e) / (1 + e))
 
 
-def sigmoid_derivative(s: Array) -> Array:
+def sigmoid_derivative(s: FloatArray) -> FloatArray:
     """F (1 - f)."""
     e = np.exp(-np.abs(s))
     return np.asarray(e / (1 + e) ** 2)
 
 
-def tanh_derivative(s: Array) -> Array:
+def tanh_derivative(s: FloatArray) -> FloatArray:
     """1 - tanh^2."""
     return np.asarray(4 * sigmoid_derivative(2 * np.clip(s, -400, 400)))
 
 
-def softsign(s: Array) -> Array:
+def softsign(s: FloatArray) -> FloatArray:
     """Return s / (1 + |s|)."""
     s = _finite(s)
     return np.asarray(s / (1 + np.abs(s)))
 
 
-def softsign_derivative(s: Array) -> Array:
+def softsign_derivative(s: FloatArray) -> FloatArray:
     """1 / (1 + |s|)^2."""
     return np.asarray((1 / (1 + np.abs(s))) ** 2)
 
 
-def relu(s: Array) -> Array:
+def relu(s: FloatArray) -> FloatArray:
     """Return max(0, s); Nair & Hinton (2010)."""
     return np.maximum(s, 0)
 
 
-def step(s: Array) -> Array:
+def step(s: FloatArray) -> FloatArray:
     """Return the derivative of ReLU: 1 above 0, else 0."""
     return np.where(np.isnan(s), s, s > 0).astype(s.dtype, copy=False)
 
 
-def arctan_derivative(s: Array) -> Array:
+def arctan_derivative(s: FloatArray) -> FloatArray:
     """1 / (1 + s^2)."""
     return np.asarray((1 / np.hypot(1, s)) ** 2)
 
 
-def sin(s: Array) -> Array:
+def sin(s: FloatArray) -> FloatArray:
     """Sine; NaN at the infinities."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.sin(s))
 
 
-def sin_derivative(s: Array) -> Array:
+def sin_derivative(s: FloatArray) -> FloatArray:
     """Cosine; NaN at the infinities."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.cos(s))
 
 
-def erf(s: Array) -> Array:
+def erf(s: FloatArray) -> FloatArray:
     """Error function."""
     from scipy.special import erf
 
     return np.asarray(erf(s))
 
 
-def erf_derivative(s: Array) -> Array:
+def erf_derivative(s: FloatArray) -> FloatArray:
     """2 exp(-s^2) / sqrt(pi)."""
     return np.asarray(_gaussian(s) * (2 / math.sqrt(math.pi)))
 
 
-def _normal_tail(s: Array) -> tuple[Array, Array]:
+def _normal_tail(s: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the density phi(s) and Mills' ratio Phi(-|s|) / phi(s) of the standard normal distribution."""
     from scipy.special import erfcx
 
@@ -111,69 +111,69 @@ def _normal_tail(s: Array) -> tuple[Array, Array]:
     return density, math.sqrt(math.pi / 2) * erfcx(np.abs(s) * math.sqrt(0.5))
 
 
-def gelu(s: Array) -> Array:
+def gelu(s: FloatArray) -> FloatArray:
     """Return s Phi(s), Phi the standard normal distribution function; Hendrycks & Gimpel (2016)."""
     density, mills = _normal_tail(s)
     tail = _finite(s) * mills * density  # s Phi(-|s|)
     return np.where(s > 0, s - tail, tail)
 
 
-def gelu_derivative(s: Array) -> Array:
+def gelu_derivative(s: FloatArray) -> FloatArray:
     """Phi(s) + s phi(s)."""
     density, mills = _normal_tail(s)
     s = _finite(s)
     return np.where(s > 0, 1 - density * (mills - s), density * (mills + s))
 
 
-def silu(s: Array) -> Array:
+def silu(s: FloatArray) -> FloatArray:
     """Return s sigmoid(s), also called swish; Elfwing et al. (2018)."""
     return np.asarray(np.maximum(s, -np.finfo(s.dtype).max) * sigmoid(s))
 
 
-def silu_derivative(s: Array) -> Array:
+def silu_derivative(s: FloatArray) -> FloatArray:
     """Return sigmoid(s) (1 + s sigmoid(-s))."""
     s = _finite(s)
     return np.asarray(sigmoid(s) * (1 + s * sigmoid(-s)))
 
 
-def elu(s: Array) -> Array:
+def elu(s: FloatArray) -> FloatArray:
     """Return s above 0, exp(s) - 1 below; Clevert et al. (2016), alpha = 1."""
     return np.where(s > 0, s, np.expm1(np.minimum(s, 0)))
 
 
-def elu_derivative(s: Array) -> Array:
+def elu_derivative(s: FloatArray) -> FloatArray:
     """1 above 0, exp(s) below."""
     return np.asarray(np.exp(np.minimum(s, 0)))
 
 
-def selu(s: Array) -> Array:
+def selu(s: FloatArray) -> FloatArray:
     """ELU times the scale, its negative part also times alpha; Klambauer et al. (2017)."""
     with np.errstate(over="ignore"):
         above = SELU_SCALE * s
     return np.where(s > 0, above, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(s, 0)))
 
 
-def selu_derivative(s: Array) -> Array:
+def selu_derivative(s: FloatArray) -> FloatArray:
     """Return the scale above 0, scale alpha exp(s) below."""
     return np.where(s > 0, s.dtype.type(SELU_SCALE), SELU_SCALE * SELU_ALPHA * np.exp(np.minimum(s, 0)))
 
 
-def softplus(s: Array) -> Array:
+def softplus(s: FloatArray) -> FloatArray:
     """Return log(1 + exp(s))."""
     return np.maximum(s, 0) + np.log1p(np.exp(-np.abs(s)))
 
 
-def hard_tanh(s: Array) -> Array:
+def hard_tanh(s: FloatArray) -> FloatArray:
     """Clip s to [-1, 1]."""
     return np.clip(s, -1, 1)
 
 
-def hard_tanh_derivative(s: Array) -> Array:
+def hard_tanh_derivative(s: FloatArray) -> FloatArray:
     """1 inside (-1, 1), else 0."""
     return np.where(np.isnan(s), s, np.abs(s) < 1).astype(s.dtype, copy=False)
 
 
-def _tanh_softplus(s: Array) -> tuple[Array, Array]:
+def _tanh_softplus(s: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return tanh(log(1 + e^s)) and its derivative, rational functions of exp(-|s|) with positive terms."""
     e = np.exp(-np.abs(s))
     below = e * (e + 2)
@@ -183,12 +183,12 @@ def _tanh_softplus(s: Array) -> tuple[Array, Array]:
     return value, derivative
 
 
-def mish(s: Array) -> Array:
+def mish(s: FloatArray) -> FloatArray:
     """Return s tanh(log(1 + exp(s))); Misra (2020)."""
     return np.asarray(np.maximum(s, -np.finfo(s.dtype).max) * _tanh_softplus(s)[0])
 
 
-def mish_derivative(s: Array) -> Array:
+def mish_derivative(s: FloatArray) -> FloatArray:
     """Product rule."""
     s = _finite(s)
     value, derivative = _tanh_softplus(s)
@@ -201,10 +201,10 @@ class LeakyReLU:
     def __init__(self, slope: float) -> None:
         self.slope = slope
 
-    def __call__(self, s: Array) -> Array:
+    def __call__(self, s: FloatArray) -> FloatArray:
         """Return f(s)."""
         return np.where(s > 0, s, self.slope * s)
 
-    def derivative(self, s: Array) -> npt.NDArray[Any]:
+    def derivative(self, s: FloatArray) -> npt.NDArray[Any]:
         """1 above 0, else the slope."""
         return np.where(np.isnan(s), s, np.where(s > 0, s.dtype.type(1), s.dtype.type(self.slope)))

@@ -1,11 +1,11 @@
 """The named activations, and the reader of their names and parameters."""
 
 import math
-import re
 from collections.abc import Callable
 
 import numpy as np
 
+from glorotlab import names
 from glorotlab.activations import functions as f
 from glorotlab.activations.record import Activation
 from glorotlab.errors import InvalidValueError
@@ -88,20 +88,14 @@ def read(text: str) -> Activation | None:
     InvalidValueError
         Where the parameter or its value is not allowed.
     """
-    match = re.fullmatch(r"\s*(\w{1,40})\s*(?:\(([^()]{0,100})\)\s*)?", text)
-    if match is None or match[1] not in RECORDS:
+    parts = names.split(text)
+    if parts is None or parts[0] not in RECORDS:
         return None
-    name, given = match[1], match[2]
-    if not (given or "").strip():
-        return RECORDS[name] if given is None or name in _PARAMETRIC else None
+    name, bracket = parts
     if name not in _PARAMETRIC:
-        return None
+        return RECORDS[name] if bracket is None else None
+    if not (bracket or "").strip():
+        return RECORDS[name]
     parameter, make = _PARAMETRIC[name]
-    key, _, value = (part.strip() for part in given.partition("="))
-    if key != parameter:
-        raise InvalidValueError(f"activation {text!r}: unknown parameter {key!r}; allowed is {parameter}=NUMBER")
-    try:
-        number = float(value)
-    except ValueError:
-        raise InvalidValueError(f"activation {text!r}: {parameter} {value!r}: allowed are numbers") from None
-    return make(number)
+    values = names.parameters(f"activation {text!r}", bracket or "", {parameter: 0.0}, positive=False)
+    return make(float(values[parameter]))

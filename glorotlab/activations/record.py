@@ -3,12 +3,8 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[np.floating[Any]]
+from glorotlab.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -40,8 +36,8 @@ class Activation:
 
     name: str
     expression: str
-    function: Callable[[Array], Array]
-    derivative: Callable[[Array], Array]
+    function: Callable[[FloatArray], FloatArray]
+    derivative: Callable[[FloatArray], FloatArray]
     bound: float | None = None
     kinks: tuple[float, ...] = ()
     odd: bool = False

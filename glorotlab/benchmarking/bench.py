@@ -21,8 +21,8 @@ from glorotlab.benchmarking.roofline import Roofline, cache_levels, measure_roof
 from glorotlab.benchmarking.step import CaseTiming, time_case
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import simd
+from glorotlab.machine import processor
 from glorotlab.network.mlp import DTYPES
-from glorotlab.training.runs.provenance import processor
 
 
 @dataclass

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from glorotlab.arrays import FloatArray
 from glorotlab.benchmarking.cases import Case
 from glorotlab.kernels import roofline, simd
 from glorotlab.kernels.buffers import padded_matrix
@@ -30,7 +29,6 @@ WARM_UP = 0.3
 """Seconds of multiply-adds before: until then threads that others left may spin, or two of ours share one CPU."""
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-Array = npt.NDArray[np.floating[Any]]
 
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -118,7 +116,7 @@ def measure_roofline(
     return Roofline(threads, dtype, simd.get_level(), peak, tuple(sizes), read, read_write)
 
 
-def _bandwidths(size: int, sums: Array, repeats: int, seconds: float) -> tuple[float, float]:
+def _bandwidths(size: int, sums: FloatArray, repeats: int, seconds: float) -> tuple[float, float]:
     """Return bytes a second of reading a buffer of ``size`` bytes, and of reading and writing it."""
     buffer = padded_matrix(1, size // sums.itemsize, sums.dtype)[0]
     buffer[...] = 1

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from glorotlab.arrays import FloatArray, Labels
 from glorotlab.benchmarking import ROUNDS
 from glorotlab.benchmarking.cases import Case
 from glorotlab.benchmarking.cpus import limited_cpus
 from glorotlab.benchmarking.levels import other_levels, simd_level
-from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, StepByStep, TrainingSteps
+from glorotlab.benchmarking.peers.peer import Peer, StepByStep, TrainingSteps
 from glorotlab.errors import GlorotlabError
 from glorotlab.kernels import simd
 from glorotlab.network.mlp import Network
@@ -88,11 +89,11 @@ class OwnSteps:
         self.network, self.weights, self.biases = network, network.weights, network.biases
         self._level, self._order = level, np.empty(0, np.int64)
 
-    def prepare(self, x: Array, labels: Labels) -> tuple[Array, Labels]:
+    def prepare(self, x: FloatArray, labels: Labels) -> tuple[FloatArray, Labels]:
         """Return the batch as it is."""
         return x, labels
 
-    def train_steps(self, x: Array, labels: Labels, learning_rate: float, count: int) -> float:
+    def train_steps(self, x: FloatArray, labels: Labels, learning_rate: float, count: int) -> float:
         """Take as many steps in one call, each on all rows of x."""
         if len(self._order) != count * len(x):  # made in the first block of so many steps, which is not the one timed
             self._order = np.tile(np.arange(len(x)), count)
@@ -107,11 +108,11 @@ class OwnStep(StepByStep):
     def __init__(self, network: Network) -> None:
         self.network, self.weights, self.biases = network, network.weights, network.biases
 
-    def prepare(self, x: Array, labels: Labels) -> tuple[Array, Labels]:
+    def prepare(self, x: FloatArray, labels: Labels) -> tuple[FloatArray, Labels]:
         """Return the batch as it is."""
         return x, labels
 
-    def train_step(self, x: Array, labels: Labels, learning_rate: float) -> float:
+    def train_step(self, x: FloatArray, labels: Labels, learning_rate: float) -> float:
         """Take one step."""
         return self.network.train_step(x, labels, learning_rate)
 
@@ -148,7 +149,7 @@ def time_case(
     return summary(case, threads, list(sides), times)
 
 
-def batch_of(spec: NetworkSpec, batch: int, dtype: str) -> tuple[Array, Labels]:
+def batch_of(spec: NetworkSpec, batch: int, dtype: str) -> tuple[FloatArray, Labels]:
     """Return inputs uniform in [-1, 1] and labels, the same in every call."""
     generator = np.random.default_rng(0)
     x = generator.uniform(-1, 1, (batch, spec.fan_in)).astype(dtype)
@@ -179,7 +180,7 @@ def build_sides(case: Case, peers: Sequence[Peer]) -> dict[str, TrainingSteps]:
     return {**own, OWN_STEP: OwnStep(network()), **{peer.name: peer.build(network(), case.batch) for peer in peers}}
 
 
-def check_equal(sides: dict[str, TrainingSteps], x: Array, labels: Labels) -> None:
+def check_equal(sides: dict[str, TrainingSteps], x: FloatArray, labels: Labels) -> None:
     """Take blocks of CHECKED steps on every side.
 
     All must report the same costs and move the same way, beyond what rounding explains.
@@ -209,13 +210,13 @@ def summary(case: Case, threads: int, names: Sequence[str], times: Any) -> CaseT
     return CaseTiming(case, threads, tuple(sides))
 
 
-def _costs(side: TrainingSteps, x: Array, labels: Labels) -> list[float]:
+def _costs(side: TrainingSteps, x: FloatArray, labels: Labels) -> list[float]:
     """Return the last cost of each block of CHECKED steps."""
     block = _block(side, x, labels)
     return [float(block(count)) for count in CHECKED]
 
 
-def _block(side: TrainingSteps, x: Array, labels: Labels) -> Callable[[int], Any]:
+def _block(side: TrainingSteps, x: FloatArray, labels: Labels) -> Callable[[int], Any]:
     """Return what takes a block of so many steps on a batch."""
     batch = side.prepare(x, labels)
     return lambda count: side.train_steps(*batch, LEARNING_RATE, count)

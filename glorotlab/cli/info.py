@@ -30,8 +30,8 @@ def collect() -> dict[str, Any]:
     from glorotlab import __version__
     from glorotlab.data.files import search_folders
     from glorotlab.kernels import build_info, simd
+    from glorotlab.machine import processor
     from glorotlab.threads import num_threads
-    from glorotlab.training.runs.provenance import processor
 
     return {
         "glorotlab": __version__,

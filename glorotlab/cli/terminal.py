@@ -12,7 +12,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from glorotlab.schema import Progress
+    from glorotlab.arrays import Progress
 
 WIDE = 200  # columns where there is no terminal: a table in a file is not folded
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels.shapeset import render
 from glorotlab.streams import MAX_SEED, Purpose, check_seed
@@ -60,7 +61,7 @@ class ShapesetSource:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         if self.length != math.inf:
-            _check_whole("length", self.length)
+            _whole("length", self.length)
 
     def batch(self, start: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the images start, ..., start + size - 1 and their classes.
@@ -84,7 +85,10 @@ class ShapesetSource:
         InvalidValueError
             Where start or size is not a whole number from 0, or the batch reaches beyond the source's length.
         """
-        start, size = _check_whole("start", start), _check_whole("size", size)
+        start, size = (
+            whole_number("start", start, 0, MAX_SEED, "2**64 - 1"),
+            whole_number("size", size, 0, MAX_SEED, "2**64 - 1"),
+        )
         if start + size > self.length:
             raise InvalidValueError(
                 f"batch of {size} images from {start}: allowed are batches within the {self.length} there are"
@@ -118,10 +122,8 @@ def shapeset(n: int, seed: int = 0, start: int = 0) -> tuple[NDArray[np.float32]
     InvalidValueError
         Where an argument is not a whole number in its range.
     """
-    return ShapesetSource(seed).batch(start, _check_whole("n", n))
+    return ShapesetSource(seed).batch(start, _whole("n", n))
 
 
-def _check_whole(name: str, value: float) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= MAX_SEED:
-        raise InvalidValueError(f"{name} {value!r}: allowed are whole numbers from 0 to 2**64 - 1")
-    return int(value)
+def _whole(name: str, value: object) -> int:
+    return whole_number(name, value, 0, MAX_SEED, "2**64 - 1")

@@ -6,13 +6,13 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from glorotlab.arrays import Labels
 from glorotlab.errors import InvalidValueError
 
 MAX_CLASSES = 1_000_000
 """Labels run from 0: a larger one is a mistake, and counting by class would fill the memory."""
 
 Inputs: TypeAlias = NDArray[np.float32 | np.float64]
-Labels: TypeAlias = NDArray[np.int64]
 
 
 class Source(Protocol):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from matplotlib.figure import Figure
 
+from glorotlab.arrays import Progress
 from glorotlab.experiments.scales import Scale
-from glorotlab.schema import Progress
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,9 +11,6 @@ Matrix = npt.NDArray[np.floating[Any]]
 Vector = npt.NDArray[np.floating[Any]]
 """A contiguous array of one axis, float32 or float64."""
 
-Labels = npt.NDArray[np.int64]
-"""Class labels, shape (batch,)."""
-
 PIXELS, CLASSES = 1024, 9
 """Of an image of Shapeset-3x2."""
 

@@ -7,7 +7,8 @@ float64. There is at least one class; nothing is checked here.
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.kernels._types import Labels, Matrix
+from glorotlab.arrays import Labels
+from glorotlab.kernels._types import Matrix
 
 CODES: dict[tuple[str, str], int]
 """(output, cost) of each pair that has a kernel, and its code."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.activations import Activation
+from glorotlab.arrays import FloatArray
 from glorotlab.kernels import statistics
 from glorotlab.network.mlp import Network
 from glorotlab.network.passes import BackwardPass, ForwardPass
@@ -20,7 +21,6 @@ from glorotlab.schema import ESTIMATORS, QUANTILES, SATURATION_THRESHOLD
 from glorotlab.threads import num_threads, single_threaded_blas
 
 Values = dict[str, npt.NDArray[np.float64]]
-Array = npt.NDArray[np.floating[Any]]
 
 HISTOGRAM_TENSORS = ("activation", "backprop_gradient", "batch_weight_gradient")
 """Tensors of the paper's figures 4 and 6, 7, 8."""
@@ -47,7 +47,7 @@ def _layer(network: Network, passed: BackwardPass, layer: int) -> dict[str, Any]
     return row
 
 
-def _moments(name: str, values: Array, *, examples: bool = False) -> dict[str, Any]:
+def _moments(name: str, values: FloatArray, *, examples: bool = False) -> dict[str, Any]:
     """Moments of all elements; variances within units and examples where the first axis is one of ``examples``."""
     found = statistics.moments(values, num_threads())
     # a float's ** raises where * is infinite
@@ -63,12 +63,12 @@ def _moments(name: str, values: Array, *, examples: bool = False) -> dict[str, A
     }
 
 
-def _mean_square(values: Array) -> float:
+def _mean_square(values: FloatArray) -> float:
     with np.errstate(over="ignore", invalid="ignore"):  # of a run that diverges
         return float((values * values).mean())
 
 
-def _activation(z: Array, record: Activation | None) -> dict[str, Any]:
+def _activation(z: FloatArray, record: Activation | None) -> dict[str, Any]:
     """Moments, quantiles and saturation; NaN where the output is no activation."""
     if record is None:
         row: dict[str, Any] = {f"activation_{name}": np.nan for name in ("mean", "second_moment", "saturation")}
@@ -82,7 +82,7 @@ def _activation(z: Array, record: Activation | None) -> dict[str, Any]:
     return row
 
 
-def _example_weight_gradient(below: Array, d: Array, batch_second_moment: float) -> dict[str, Any]:
+def _example_weight_gradient(below: FloatArray, d: FloatArray, batch_second_moment: float) -> dict[str, Any]:
     """Moments over examples and weights of z_i d_j (eq. 3), which factor within an example: no matrix is formed.
 
     The mean over examples within a weight is its gradient of the batch-mean cost.
@@ -99,7 +99,7 @@ def _example_weight_gradient(below: Array, d: Array, batch_second_moment: float)
     }
 
 
-def _tensors(passed: BackwardPass, layer: int) -> dict[str, Array]:
+def _tensors(passed: BackwardPass, layer: int) -> dict[str, FloatArray]:
     """Return the tensors a histogram is made of."""
     values = (passed.activations[layer], passed.backprop[layer], passed.weight_gradient(layer))
     return dict(zip(HISTOGRAM_TENSORS, values, strict=True))
@@ -121,7 +121,7 @@ def histogram_edges(network: Network, passed: BackwardPass, bins: int) -> Values
     return {name: np.array(rows) for name, rows in edges.items()}
 
 
-def histogram_counts(network: Network, passed: BackwardPass, edges: Mapping[str, Array]) -> Values:
+def histogram_counts(network: Network, passed: BackwardPass, edges: Mapping[str, FloatArray]) -> Values:
     """Return the counts for given edges; the outermost bins also hold what lies beyond them, so none is lost."""
     counts: dict[str, list[npt.NDArray[np.float64]]] = {f"{name}_count": [] for name in HISTOGRAM_TENSORS}
     for layer in range(len(network.weights)):

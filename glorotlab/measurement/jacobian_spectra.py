@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.checks import whole_number
+from glorotlab.errors import AssumptionError
 from glorotlab.network.mlp import Network
 from glorotlab.threads import single_threaded_blas
 
@@ -55,6 +56,5 @@ def jacobian_singular_values(
 def _indices(layers: int, layer: int | None) -> range:
     if layer is None:
         return range(layers - 1)
-    if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not 1 <= layer <= layers:
-        raise InvalidValueError(f"layer {layer!s:.60}: allowed are 1 to {layers}")
+    layer = whole_number("layer", layer, 1, layers)
     return range(layer - 1, layer)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.arrays import Progress
+from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement import estimators
 from glorotlab.network.mlp import Network
-from glorotlab.schema import SATURATION_THRESHOLD, Progress, digests, layer_statistics
+from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import check_seed
 
@@ -62,8 +64,7 @@ def measure(
     x = spec.check_inputs(inputs)
     y = spec.check_labels(labels, len(x))
     numbers = _seeds(seeds)
-    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or not 0 <= bins <= 100_000:
-        raise InvalidValueError(f"bins {bins}: allowed are whole numbers from 0 to 100000")
+    bins = whole_number("bins", bins, 0, 100_000)
     rows: list[estimators.Values] = []
     edges: estimators.Values = {}
     for done, seed in enumerate(numbers):

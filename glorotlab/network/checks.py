@@ -5,14 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.arrays import FloatArray, Labels
+from glorotlab.checks import as_array, whole_number
 from glorotlab.errors import InvalidValueError
-from glorotlab.network.passes import Array
-from glorotlab.spec.network import NetworkSpec, array
-
-Labels = npt.NDArray[np.int64]
+from glorotlab.spec.network import NetworkSpec
 
 
-def check_state(state: Mapping[str, Array], spec: NetworkSpec, dtype: str) -> None:
+def check_state(state: Mapping[str, FloatArray], spec: NetworkSpec, dtype: str) -> None:
     """Raise InvalidValueError where arrays are not the ``Network.state`` of a spec and dtype."""
     kinds = ("", "_velocity") if any("velocity" in name for name in state) else ("",)
     expected = {
@@ -27,7 +26,7 @@ def check_state(state: Mapping[str, Array], spec: NetworkSpec, dtype: str) -> No
 
 def check_order(order: npt.ArrayLike, examples: int) -> Labels:
     """Return row numbers as int64; InvalidValueError where they are none."""
-    given = array("order", order)
+    given = as_array("order", order)
     if given.ndim != 1 or given.dtype.kind not in "iu":
         raise InvalidValueError(
             f"order of dtype {given.dtype} and shape {given.shape}: allowed are whole numbers, (n,)"
@@ -39,8 +38,7 @@ def check_order(order: npt.ArrayLike, examples: int) -> Labels:
 
 def count_updates(examples: int, batch_size: int) -> int:
     """Return the number of mini-batches; InvalidValueError where they cannot be made."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise InvalidValueError(f"batch_size {batch_size!r}: allowed are whole numbers from 1")
+    batch_size = whole_number("batch_size", batch_size, 1)
     if examples % batch_size:
         raise InvalidValueError(f"batch_size {batch_size}: allowed are divisors of the {examples} examples")
     return examples // int(batch_size)

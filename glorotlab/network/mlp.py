@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab import activations, initializers
+from glorotlab.arrays import FloatArray, Labels
+from glorotlab.checks import as_array, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import costs, dense, elementwise
 from glorotlab.kernels._types import CLASSES, PIXELS, ImageStream
@@ -17,12 +19,10 @@ from glorotlab.kernels.buffers import STORED, padded_matrix, padded_zeros
 from glorotlab.kernels.shapeset import render
 from glorotlab.kernels.step import Steps
 from glorotlab.network.checks import check_order, check_state, check_step, count_updates
-from glorotlab.network.passes import Array, BackwardPass, ForwardPass, Gradients
-from glorotlab.spec.network import NetworkSpec, array
+from glorotlab.network.passes import BackwardPass, ForwardPass, Gradients
+from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, check_seed, generator
 from glorotlab.threads import num_threads, single_threaded_blas
-
-Labels = npt.NDArray[np.int64]
 
 DTYPES = ("float32", "float64")
 LINEAR = elementwise.CODES["linear"]
@@ -32,10 +32,10 @@ LINEAR = elementwise.CODES["linear"]
 class _Workspace:
     """Buffers of one batch size, rows padded, so that a step allocates nothing, and the steps that use them."""
 
-    inputs: Array
-    preactivations: list[Array]
-    activations: list[Array]
-    backprop: list[Array]
+    inputs: FloatArray
+    preactivations: list[FloatArray]
+    activations: list[FloatArray]
+    backprop: list[FloatArray]
     steps: Steps = field(repr=False)
 
 
@@ -63,8 +63,8 @@ class Network:
         self.spec, self.seed, self.dtype = spec, check_seed(seed), np.dtype(dtype)
         drawn = self._draw()
         self._weights, self._biases = (tuple(arrays) for arrays in zip(*drawn, strict=True))
-        self._weight_velocities: list[Array | None] = [None] * len(self.weights)
-        self._bias_velocities: list[Array | None] = [None] * len(self.biases)
+        self._weight_velocities: list[FloatArray | None] = [None] * len(self.weights)
+        self._bias_velocities: list[FloatArray | None] = [None] * len(self.biases)
         self._workspaces: dict[int, _Workspace] = {}
         self._cost_code = costs.CODES[spec.output, spec.cost]
         self._activation = activations.get(spec.activation)
@@ -72,7 +72,7 @@ class Network:
         self._code = elementwise.CODES.get(self._activation.family, LINEAR)
         self._parameter = sum(self._activation.parameters)  # of one, or of none
 
-    def _draw(self) -> Iterator[tuple[Array, Array]]:
+    def _draw(self) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield weights and biases of every layer."""
         initializer, bias = initializers.get(self.spec.initializer), initializers.get_bias(self.spec.bias)
         with single_threaded_blas():  # orthogonal matrices come from a QR factorisation
@@ -83,12 +83,12 @@ class Network:
                 yield weights, np.ascontiguousarray(biases, dtype=self.dtype)
 
     @property
-    def weights(self) -> tuple[Array, ...]:
+    def weights(self) -> tuple[FloatArray, ...]:
         """Matrices of shape (fan_in, fan_out); edit them in place, the kernels rely on their memory."""
         return self._weights
 
     @property
-    def biases(self) -> tuple[Array, ...]:
+    def biases(self) -> tuple[FloatArray, ...]:
         """Vectors of shape (fan_out,); edit them in place."""
         return self._biases
 
@@ -237,8 +237,7 @@ class Network:
             raise InvalidValueError(f"layers {self.spec.layers}: Shapeset needs {PIXELS} inputs and {CLASSES} outputs")
         for number in (stream.seed, stream.first):
             check_seed(number)
-        if isinstance(updates, bool) or not isinstance(updates, (int, np.integer)) or updates < 0:
-            raise InvalidValueError(f"updates {updates!r}: allowed are whole numbers from 0")
+        updates = whole_number("updates", updates, 0)
         count_updates(batch_size, batch_size)
         no_labels = np.empty(0, dtype=np.int64)
         descent = learning_rate, momentum, nesterov, l2
@@ -246,7 +245,7 @@ class Network:
 
     def _steps(
         self,
-        inputs: Array | ImageStream,
+        inputs: FloatArray | ImageStream,
         labels: Labels,
         order: Labels | None,
         batch_size: int,
@@ -276,7 +275,7 @@ class Network:
         return found
 
     def _unfused_step(
-        self, work: _Workspace, inputs: Array, labels: Labels, rule: tuple[float, float, float, bool]
+        self, work: _Workspace, inputs: FloatArray, labels: Labels, rule: tuple[float, float, float, bool]
     ) -> float:
         """Take one step, f and f' by NumPy."""
         work.inputs[...] = inputs
@@ -308,7 +307,7 @@ class Network:
             if s is not None and d is not None:
                 self._unfused_derivative(s, d)
 
-    def _run_forward(self, inputs: Array, s: list[Array], z: list[Array]) -> None:
+    def _run_forward(self, inputs: FloatArray, s: list[FloatArray], z: list[FloatArray]) -> None:
         """Fill s of every layer and z of every hidden one."""
         below, threads, last = inputs, num_threads(), len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -318,18 +317,18 @@ class Network:
                 z[layer][...] = self._activation.function(s[layer])
             below = z[layer]
 
-    def _unfused_derivative(self, s: Array, d: Array) -> None:
+    def _unfused_derivative(self, s: FloatArray, d: FloatArray) -> None:
         if not self._fused:
             d *= self._activation.derivative(s)
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> dict[str, FloatArray]:
         """Return copies of what training changes, by name.
 
         ``weight_1``, ``bias_1``, ... and, once a step had momentum, ``weight_velocity_1``, ``bias_velocity_1``, ...
         """
         return {name: own.copy() for name, own in self._arrays().items()}
 
-    def load_state(self, state: Mapping[str, Array]) -> None:
+    def load_state(self, state: Mapping[str, FloatArray]) -> None:
         """Take over what ``state`` returned, bit for bit.
 
         Raises
@@ -345,8 +344,8 @@ class Network:
         for name, own in self._arrays().items():
             np.copyto(own, state[name], casting="no")
 
-    def _arrays(self) -> dict[str, Array]:
-        found: dict[str, Array] = {}
+    def _arrays(self) -> dict[str, FloatArray]:
+        found: dict[str, FloatArray] = {}
         names = ("weight", "bias", "weight_velocity", "bias_velocity")
         held = (self.weights, self.biases, self._weight_velocities, self._bias_velocities)
         for name, arrays in zip(names, held, strict=True):
@@ -360,13 +359,13 @@ class Network:
             ]
             self._bias_velocities = [np.zeros_like(bias) for bias in self.biases]
 
-    def _buffers(self, batch: int) -> list[Array]:
+    def _buffers(self, batch: int) -> list[FloatArray]:
         return [np.empty((batch, size), dtype=self.dtype) for size in self.spec.layer_sizes[1:]]
 
     def _workspace(self, batch: int) -> _Workspace:
         if batch not in self._workspaces:
 
-            def padded() -> list[Array]:
+            def padded() -> list[FloatArray]:
                 return [padded_matrix(batch, size, self.dtype) for size in self.spec.layer_sizes[1:]]
 
             inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
@@ -375,8 +374,8 @@ class Network:
             self._workspaces = {batch: _Workspace(*buffers, steps)}
         return self._workspaces[batch]
 
-    def _inputs(self, x: npt.ArrayLike) -> Array:
-        given = array("inputs", x)
+    def _inputs(self, x: npt.ArrayLike) -> FloatArray:
+        given = as_array("inputs", x)
         if given.dtype.kind not in "biuf":
             raise InvalidValueError(f"inputs of dtype {given.dtype}: allowed are real numbers")
         inputs = np.ascontiguousarray(given, dtype=self.dtype)

@@ -1,15 +1,13 @@
 """What one batch leaves in a network: forward, backward, gradients."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.arrays import FloatArray
 from glorotlab.kernels import dense
 from glorotlab.threads import num_threads
-
-Array = npt.NDArray[np.floating[Any]]
 
 
 @dataclass
@@ -23,16 +21,16 @@ class ForwardPass:
         s and z = f(s); the last activation is the network's output (probabilities for softmax).
     """
 
-    inputs: Array
-    preactivations: list[Array]
-    activations: list[Array]
+    inputs: FloatArray
+    preactivations: list[FloatArray]
+    activations: list[FloatArray]
 
     @property
-    def output(self) -> Array:
+    def output(self) -> FloatArray:
         """The network's output, shape (batch, classes)."""
         return self.activations[-1]
 
-    def below(self, layer: int) -> Array:
+    def below(self, layer: int) -> FloatArray:
         """Return what enters the weight matrix with index ``layer``: the inputs where it is 0, else an activation."""
         return self.activations[layer - 1] if layer else self.inputs
 
@@ -50,16 +48,16 @@ class BackwardPass(ForwardPass):
     """
 
     cost: npt.NDArray[np.float64]
-    backprop: list[Array]
+    backprop: list[FloatArray]
 
-    def weight_gradient(self, layer: int) -> Array:
+    def weight_gradient(self, layer: int) -> FloatArray:
         """Return dC/dW of the batch-mean cost for the matrix with index ``layer``, shape (fan_in, fan_out); eq. 3."""
         below, d = self.below(layer), self.backprop[layer]
         out = np.empty((below.shape[1], d.shape[1]), dtype=d.dtype)
         dense.weight_gradient(d, below, out, 1 / len(d), num_threads())
         return out
 
-    def bias_gradient(self, layer: int) -> Array:
+    def bias_gradient(self, layer: int) -> FloatArray:
         """Return dC/db of the batch-mean cost for the layer with index ``layer``, shape (fan_out,)."""
         return np.asarray(self.backprop[layer].mean(axis=0, dtype=np.float64).astype(self.backprop[layer].dtype))
 
@@ -75,6 +73,6 @@ class Gradients:
         The batch-mean cost.
     """
 
-    weights: list[Array]
-    biases: list[Array]
+    weights: list[FloatArray]
+    biases: list[FloatArray]
     cost: float

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 
+from glorotlab.arrays import Array
 from glorotlab.plotting.layers import mean_and_error
 from glorotlab.plotting.style import PREDICTION
-
-Array = npt.NDArray[np.float64]
 
 
 def densities(counts: Array, edges: Array) -> Array:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 
+from glorotlab.arrays import Array
 from glorotlab.plotting.style import MEASUREMENT, PAPER, PREDICTION
-
-Array = npt.NDArray[np.float64]
 
 
 def draw_prediction(

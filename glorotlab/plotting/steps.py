@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 from matplotlib.typing import ColorType
 
-Array = npt.NDArray[np.float64]
+from glorotlab.arrays import Array
 
 
 def draw_mean_and_std(

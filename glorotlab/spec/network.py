@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from glorotlab import activations, costs, initializers
+from glorotlab.checks import as_array
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
 
@@ -36,14 +37,6 @@ def parse_layers(text: str) -> tuple[int, ...]:
         if len(sizes) > MAX_LAYERS + 1:
             raise InvalidValueError(f"layers {text[:60]!r}: allowed are at most {MAX_LAYERS} after the inputs")
     return tuple(sizes)
-
-
-def array(what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return ``given`` as an array; InvalidValueError, naming ``what`` it is, where its rows differ in length."""
-    try:
-        return np.asarray(given)
-    except ValueError:
-        raise InvalidValueError(f"{what}: allowed is an array, not rows of unequal length") from None
 
 
 class NetworkSpec(Spec):
@@ -146,7 +139,7 @@ class NetworkSpec(Spec):
         InvalidValueError
             Naming the shape, or the first number that is not finite and its place.
         """
-        inputs = array("inputs", x)
+        inputs = as_array("inputs", x)
         if inputs.dtype.kind not in "fiub":
             raise InvalidValueError(f"inputs of dtype {inputs.dtype}: allowed are numbers")
         inputs = inputs if inputs.dtype in (np.float32, np.float64) else inputs.astype(np.float64)
@@ -163,7 +156,7 @@ class NetworkSpec(Spec):
 
     def check_labels(self, labels: npt.ArrayLike, examples: int) -> npt.NDArray[np.int64]:
         """Return labels as int64 of shape (examples,) in [0, classes); InvalidValueError naming what is wrong."""
-        given = array("labels", labels)
+        given = as_array("labels", labels)
         if not examples:
             raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
         if given.shape != (examples,) or given.dtype.kind not in "iu":

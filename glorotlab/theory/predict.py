@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from glorotlab import initializers
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, describe, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.distributions.pushforward import quantiles_and_saturation
 from glorotlab.theory.finite_width import bands
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field import backward, forward, validity
 from glorotlab.theory.mean_field.kernels import LayerKernels
 from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient

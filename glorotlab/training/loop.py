@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from glorotlab.arrays import Progress
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.dataset import Dataset
 from glorotlab.errors import DataError, DivergedError, InvalidValueError
 from glorotlab.interrupts import held_interrupts
 from glorotlab.network.mlp import Network
-from glorotlab.schema import Progress
 from glorotlab.spec.run import RunSpec
 from glorotlab.threads import single_threaded_blas
 from glorotlab.training.batches import Batches

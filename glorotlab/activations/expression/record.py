@@ -20,7 +20,8 @@ from sympy import Expr
 from glorotlab.activations import functions
 from glorotlab.activations.expression import analysis, syntax, tree
 from glorotlab.activations.expression.tree import X
-from glorotlab.activations.record import Activation, Array
+from glorotlab.activations.record import Activation
+from glorotlab.arrays import FloatArray
 
 MAX_KINKS = 16
 SMOOTHEST = 3
@@ -125,17 +126,22 @@ def _bound(pieces: list[_Piece]) -> float:
     return max(abs(end) for each in pieces for end in analysis.value_range(each.expr, each.low, each.high))
 
 
-def _grid() -> Array:
+def _grid() -> FloatArray:
     values = np.concatenate([np.linspace(0, 30, 601)[1:], np.geomspace(1e-8, 1e6, 281)])
     return np.concatenate([-values[::-1], [0.0], values])
 
 
-def _reaches(function: Callable[[Array], Array], bound: float) -> bool:
+def _reaches(function: Callable[[FloatArray], FloatArray], bound: float) -> bool:
     """Whether the bound is approached, so that it is the supremum."""
     return math.isfinite(bound) and bool(np.abs(function(_grid())).max() >= bound * (1 - 1e-5))
 
 
-def _scan(text: str, degree: float, function: Callable[[Array], Array], derivative: Callable[[Array], Array]) -> None:
+def _scan(
+    text: str,
+    degree: float,
+    function: Callable[[FloatArray], FloatArray],
+    derivative: Callable[[FloatArray], FloatArray],
+) -> None:
     """Refuse what is not finite where it should be, whatever the analysis has found."""
     s = _grid()
     s = s[np.abs(s) <= (1e4 if degree < math.inf else 30)]
@@ -154,12 +160,12 @@ def _odd(expr: Expr) -> bool:
         return all(abs(both) <= mp.mpf(10) ** -40 * (1 + abs(one)) for one, both in values)
 
 
-def _numpy(pieces: list[_Piece], transform: Callable[[Expr], Expr]) -> Callable[[Array], Array]:
+def _numpy(pieces: list[_Piece], transform: Callable[[Expr], Expr]) -> Callable[[FloatArray], FloatArray]:
     """Return a NumPy function of f or f', dtype kept; at a kink it is that of the piece to the left."""
     parts = [sympy.lambdify(X, tree.for_numpy(transform(each.expr)), _NUMPY, cse=True) for each in pieces]
     ends = [each.high for each in pieces[:-1]]
 
-    def plain(s: Array) -> Array:
+    def plain(s: FloatArray) -> FloatArray:
         value = np.broadcast_to(np.asarray(parts[-1](s), s.dtype), s.shape)
         for part, end in zip(parts[-2::-1], ends[::-1], strict=True):
             value = np.where(s <= end, np.asarray(part(s), s.dtype), value)
@@ -168,7 +174,7 @@ def _numpy(pieces: list[_Piece], transform: Callable[[Expr], Expr]) -> Callable[
     with np.errstate(all="ignore"):
         reach = {dtype: _reach(plain, np.dtype(dtype)) for dtype in (np.float32, np.float64)}
 
-    def function(s: Array) -> Array:
+    def function(s: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
             value = plain(s)
             lost = np.isnan(value) & ~np.isnan(s)
@@ -180,7 +186,7 @@ def _numpy(pieces: list[_Piece], transform: Callable[[Expr], Expr]) -> Callable[
     return function
 
 
-def _reach(function: Callable[[Array], Array], dtype: np.dtype[Any]) -> float:
+def _reach(function: Callable[[FloatArray], FloatArray], dtype: np.dtype[Any]) -> float:
     """Return the largest power of 2 up to which the function is a number."""
     powers = np.ldexp(np.ones(1, dtype), np.arange(np.finfo(dtype).maxexp)).astype(dtype)
     lost = np.isnan(function(powers)) | np.isnan(function(-powers))

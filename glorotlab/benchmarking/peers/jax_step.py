@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, StepByStep
+from glorotlab.arrays import FloatArray, Labels
+from glorotlab.benchmarking.peers.peer import Peer, StepByStep
 from glorotlab.network.mlp import Network
 
 UNROLLED = 4
@@ -64,20 +65,20 @@ class JaxStep(StepByStep):
         self._block = jax.jit(block, donate_argnums=0, static_argnums=3)
 
     @property
-    def weights(self) -> Sequence[Array]:
+    def weights(self) -> Sequence[FloatArray]:
         """Matrices of shape (fan_in, fan_out)."""
         return [self._copy(weight) for weight, _ in self._parameters]
 
     @property
-    def biases(self) -> Sequence[Array]:
+    def biases(self) -> Sequence[FloatArray]:
         """Vectors of shape (fan_out,)."""
         return [self._copy(bias) for _, bias in self._parameters]
 
-    def _copy(self, array: Any) -> Array:
+    def _copy(self, array: Any) -> FloatArray:
         """Return a copy that holds no part of the array: what is looked at cannot be donated."""
         return np.array(self._jax.numpy.array(array, copy=True))
 
-    def prepare(self, x: Array, labels: Labels) -> tuple[Any, Any]:
+    def prepare(self, x: FloatArray, labels: Labels) -> tuple[Any, Any]:
         """Return the batch as JAX's arrays."""
         return self._jax.numpy.array(x), self._jax.numpy.array(labels)
 

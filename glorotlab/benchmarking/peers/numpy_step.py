@@ -12,7 +12,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from glorotlab import activations, costs
-from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, StepByStep
+from glorotlab.arrays import FloatArray, Labels
+from glorotlab.benchmarking.peers.peer import Peer, StepByStep
 from glorotlab.network.mlp import Network
 
 
@@ -39,11 +40,11 @@ class NumpyNetwork(StepByStep):
         self._d = [np.empty((batch, size), dtype) for size in spec.layer_sizes[1:]]
         self._weight_gradients = [np.empty_like(weight) for weight in self.weights]
 
-    def prepare(self, x: Array, labels: Labels) -> tuple[Array, Labels]:
+    def prepare(self, x: FloatArray, labels: Labels) -> tuple[FloatArray, Labels]:
         """Return the batch as it is."""
         return x, labels
 
-    def train_step(self, x: Array, labels: Labels, learning_rate: float) -> float:
+    def train_step(self, x: FloatArray, labels: Labels, learning_rate: float) -> float:
         """Take one step on the batch-mean cost, in place, and return that cost."""
         layers = range(len(self.weights))
         below = [x]
@@ -66,13 +67,13 @@ class NumpyNetwork(StepByStep):
             self.biases[layer] += rate * d.sum(axis=0)
         return float(self._cost.value(logits, y).mean())
 
-    def _activate(self, s: Array, z: Array) -> Array:
+    def _activate(self, s: FloatArray, z: FloatArray) -> FloatArray:
         if isinstance(self._record.function, np.ufunc):
             return np.asarray(self._record.function(s, out=z))
         z[...] = self._record.function(s)
         return z
 
-    def _slope(self, s: Array, z: Array) -> Array:
+    def _slope(self, s: FloatArray, z: FloatArray) -> FloatArray:
         """Return f'(s); for tanh 1 - z^2, over s, which is not needed again."""
         if self._record.name != "tanh":
             return self._record.derivative(s)

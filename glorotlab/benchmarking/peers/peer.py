@@ -10,27 +10,22 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from glorotlab.arrays import FloatArray, Labels
 from glorotlab.network.mlp import Network
-
-Array = npt.NDArray[np.floating[Any]]
-Labels = npt.NDArray[np.int64]
 
 
 class TrainingSteps(Protocol):
     """A network of a peer that trains by plain gradient descent on the batch-mean cost."""
 
     @property
-    def weights(self) -> Sequence[Array]:
+    def weights(self) -> Sequence[FloatArray]:
         """Matrices of shape (fan_in, fan_out), as NumPy arrays."""
 
     @property
-    def biases(self) -> Sequence[Array]:
+    def biases(self) -> Sequence[FloatArray]:
         """Vectors of shape (fan_out,), as NumPy arrays."""
 
-    def prepare(self, x: Array, labels: Labels) -> tuple[Any, Any]:
+    def prepare(self, x: FloatArray, labels: Labels) -> tuple[Any, Any]:
         """Return a batch in the peer's own arrays; that is not timed."""
 
     def train_steps(self, x: Any, labels: Any, learning_rate: float, count: int) -> Any:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from glorotlab.benchmarking.peers.peer import Array, Labels, Peer, StepByStep
+from glorotlab.arrays import FloatArray, Labels
+from glorotlab.benchmarking.peers.peer import Peer, StepByStep
 from glorotlab.network.mlp import Network
 
 
@@ -56,16 +57,16 @@ class TorchStep(StepByStep):
             self._cost = torch.compile(batch_cost, dynamic=False)
 
     @property
-    def weights(self) -> Sequence[Array]:
+    def weights(self) -> Sequence[FloatArray]:
         """Matrices of shape (fan_in, fan_out)."""
         return [linear.weight.detach().numpy().T for linear in self._linears]
 
     @property
-    def biases(self) -> Sequence[Array]:
+    def biases(self) -> Sequence[FloatArray]:
         """Vectors of shape (fan_out,)."""
         return [linear.bias.detach().numpy() for linear in self._linears]
 
-    def prepare(self, x: Array, labels: Labels) -> tuple[Any, Any]:
+    def prepare(self, x: FloatArray, labels: Labels) -> tuple[Any, Any]:
         """Return the batch as tensors."""
         return self._torch.from_numpy(x), self._torch.from_numpy(labels)
 

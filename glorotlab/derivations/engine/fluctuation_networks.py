@@ -15,13 +15,13 @@ import numpy.typing as npt
 import sympy as sp
 
 from glorotlab import activations
+from glorotlab.arrays import Array
 from glorotlab.derivations.engine import fluctuation_notation as names
 from glorotlab.derivations.engine.notation import BiasVariance, WeightVariance, Width, d, i
 from glorotlab.derivations.engine.trial import Trial
 from glorotlab.theory.finite_width import recursions
 from glorotlab.theory.gaussian.moments import moments
 
-Array = npt.NDArray[np.float64]
 Values = Mapping[type[sp.Function], Sequence[float]]
 """What quantities are, layer by layer."""
 

@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
 from glorotlab import activations
+from glorotlab.arrays import Array
 from glorotlab.derivations.engine import notation as q
 from glorotlab.derivations.engine.trial import Trial
 from glorotlab.theory.gaussian.moments import moments
-
-Array = npt.NDArray[np.float64]
 
 NETWORKS = 60_000
 

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from glorotlab.arrays import Array, Progress
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Results, shared
@@ -32,12 +33,9 @@ from glorotlab.plotting.style import (
     log_ticks,
     new_figure,
 )
-from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.distributions.predict_distributions import predict_distributions
 from glorotlab.theory.predict import predict
-
-Array = npt.NDArray[np.float64]
 
 INITIALIZERS = {"standard": "standard_uniform", "normalised": "glorot_uniform"}
 """What the paper calls each, and its name here (equations 1 and 16)."""

@@ -11,15 +11,14 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from glorotlab import activations
+from glorotlab.arrays import Array, Progress
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.shapeset import ShapesetSource
 from glorotlab.experiments.experiment import Claim, Results, shared
 from glorotlab.experiments.scales import Scale
-from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
 from glorotlab.streams import Purpose
@@ -29,8 +28,6 @@ from glorotlab.threads import num_threads, set_num_threads
 from glorotlab.training.loop import train
 from glorotlab.training.monitors import MONITORED_EXAMPLES
 from glorotlab.training.runs.run import Run
-
-Array = npt.NDArray[np.float64]
 
 EPOCH = 20_000
 """Updates in one "epoch" of the paper's figures."""

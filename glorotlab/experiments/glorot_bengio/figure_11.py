@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from matplotlib.figure import Figure
 
+from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.glorot_bengio import _trained
@@ -15,7 +16,6 @@ from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import curves, layers, steps
 from glorotlab.plotting.style import OKABE_ITO, finish, handle, new_figure
 from glorotlab.plotting.style import PAPER as PAPER_MARK
-from glorotlab.schema import Progress
 
 NAME = "figure_11"
 
@@ -61,7 +61,7 @@ def claims(results: Results) -> list[Claim]:
     ]
 
 
-def _positive(sentence: str, found: dict[str, _trained.Array]) -> Claim:
+def _positive(sentence: str, found: dict[str, Array]) -> Claim:
     rule = "every difference of final test errors (fractions) is above 0"
     return judge(NAME, sentence, found, low=0.0, rule=rule)
 

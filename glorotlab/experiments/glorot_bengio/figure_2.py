@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import steps
 from glorotlab.plotting.style import finish, handle, layer_colors, new_figure
-from glorotlab.schema import Progress
 
 NAME, NETWORK = "figure_2", "sigmoid_4"
 

@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 from matplotlib.figure import Figure
 
+from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import Estimate, estimate, judge, verdict
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import steps
 from glorotlab.plotting.style import finish, handle, layer_colors, new_figure
-from glorotlab.schema import Progress
 
 NAME, NETWORKS = "figure_3", ("tanh", "softsign")
 
@@ -52,7 +52,7 @@ def claims(results: Results) -> list[Claim]:
     return [_once_saturated(sentence, found, what, began) for sentence, found, what in sentences]
 
 
-def _once_saturated(sentence: str, found: dict[str, _trained.Array], what: str, began: Estimate) -> Claim:
+def _once_saturated(sentence: str, found: dict[str, Array], what: str, began: Estimate) -> Claim:
     """Decide that every difference of 98th percentiles is above 0, provided that tanh's first layer has saturated."""
     claim = judge(NAME, sentence, found, low=0.0, rule=f"{what} of final 98th percentiles is above 0")
     began_name = "tanh, layer 1"

@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
+from glorotlab.arrays import Progress
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.glorot_bengio import _initialization
 from glorotlab.experiments.scales import Scale
-from glorotlab.schema import Progress
 
 NAME, TENSOR = "figure_6", "activation"
 

@@ -2,11 +2,11 @@
 
 from matplotlib.figure import Figure
 
+from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.glorot_bengio import _initialization, _trained
 from glorotlab.experiments.scales import Scale
-from glorotlab.schema import Progress
 
 NAME, TENSOR, TRAINED = "figure_7", "backprop_gradient", "tanh"
 

@@ -6,10 +6,10 @@ import dataclasses
 import math
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from matplotlib.figure import Figure
 
+from glorotlab.arrays import Array, Progress
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results
@@ -19,7 +19,6 @@ from glorotlab.measurement.measure import measure
 from glorotlab.plotting import layers
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, PREDICTION, finish, handle, layer_ticks, new_figure
 from glorotlab.plotting.style import PAPER as PAPER_MARK
-from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.predict import predict
 
@@ -38,8 +37,6 @@ ROUNDING = 0.05
 
 AGREEMENT = 0.01
 """Singular values average over themselves: 1,000 of them leave little scatter."""
-
-Array = npt.NDArray[np.float64]
 
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:

@@ -8,13 +8,13 @@ import itertools
 import numpy as np
 from matplotlib.figure import Figure
 
+from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results, Table
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, new_figure
 from glorotlab.plotting.style import PAPER as PAPER_MARK
-from glorotlab.schema import Progress
 
 NAME = "table_1"
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab import activations, initializers
+from glorotlab.arrays import Progress
 from glorotlab.errors import AssumptionError
-from glorotlab.schema import Progress
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.advice.advice import text
 from glorotlab.theory.advice.recommend import Recommendation, recommend

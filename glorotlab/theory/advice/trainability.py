@@ -24,9 +24,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field import forward, tangent_kernel, validity
 from glorotlab.theory.mean_field.inputs import Examples, examples
 from glorotlab.theory.mean_field.kernels import LayerKernels

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from glorotlab.arrays import Array
 from glorotlab.initializers import TRUNCATED_VARIANCE, TRUNCATION
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.gaussian.root_finding import bisect, probabilities
 
 _ROOT = math.sqrt(TRUNCATED_VARIANCE)

@@ -21,14 +21,14 @@ import numpy.typing as npt
 
 from glorotlab import costs, initializers
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array, Labels
+from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.distributions.location_scale import LocationScale
 from glorotlab.theory.distributions.pushforward import Pushforward
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field.kernels import LayerKernels
-from glorotlab.theory.mean_field.output_gradient import Labels
 from glorotlab.theory.mean_field.output_sampling import JITTER, draw
 from glorotlab.theory.predict import propagate
 from glorotlab.threads import single_threaded_blas
@@ -115,9 +115,7 @@ class Distributions:
         return LocationScale("normal", np.zeros(WEIGHTS), np.sqrt(np.clip(values, 0, None)))
 
     def _layer(self, layer: int) -> LayerKernels:
-        if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not 1 <= layer <= len(self.layers):
-            raise InvalidValueError(f"layer {layer!s:.60}: allowed are 1 to {len(self.layers)}")
-        return self.layers[layer - 1]
+        return self.layers[whole_number("layer", layer, 1, len(self.layers)) - 1]
 
     def _hidden(self, layer: int) -> tuple[LayerKernels, Activation, Labels]:
         kernels = self._layer(layer)

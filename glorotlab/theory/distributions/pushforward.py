@@ -19,11 +19,11 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.theory.gaussian.moments import sampled
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.gaussian.root_finding import ROUNDING, bisect, newton, probabilities
 
 MIXTURE_ERROR = 1e-10

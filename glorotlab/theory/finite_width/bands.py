@@ -16,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from glorotlab import initializers
+from glorotlab.arrays import Array, Labels
+from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.finite_width import fluctuations, recursions
 from glorotlab.theory.finite_width.fluctuations import Fluctuation
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field.kernels import LayerKernels
-from glorotlab.theory.mean_field.output_gradient import Labels
 
 MAX_VARIANCE = 1.5
 """Largest variance of ln T due to the hidden layers. Up to 1.2 (ten layers of 100 GELU) the standard deviation is
@@ -158,8 +158,7 @@ def _columns(
 def _check(spec: NetworkSpec, level: float, networks: int) -> None:
     if not 0 < level < 1:
         raise InvalidValueError(f"level {level!r}: allowed are numbers between 0 and 1")
-    if isinstance(networks, bool) or not isinstance(networks, (int, np.integer)) or networks < 1:
-        raise InvalidValueError(f"networks {networks!r}: allowed are whole numbers from 1")
+    whole_number("networks", networks, 1)
     initializer = initializers.get(spec.initializer)
     if not initializer.independent:
         raise AssumptionError(

@@ -34,17 +34,16 @@ import numpy.typing as npt
 
 from glorotlab import initializers
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array, Labels
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.finite_width import recursions
 from glorotlab.theory.finite_width.recursions import Backward, Forward
 from glorotlab.theory.gaussian.pair_derivatives import KernelSlopes, kernel_slopes
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field import output_sampling
 from glorotlab.theory.mean_field.gradient_independence import along_signal
 from glorotlab.theory.mean_field.kernels import LayerKernels
-from glorotlab.theory.mean_field.output_gradient import Labels
 from glorotlab.theory.mean_field.output_law import STEP, output_law
 
 STREAM = 1001

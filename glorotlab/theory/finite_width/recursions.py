@@ -33,10 +33,10 @@ import numpy as np
 
 from glorotlab import initializers
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.moments import half_width, sampled
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field.kernels import LayerKernels
 
 F, SQUARE, SLOPE_SQUARE, FOURTH, PRODUCT = 0, 1, 3, 4, 6

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.activations import Activation
-from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.arrays import Array
 
 Where = npt.NDArray[np.bool_]
 Values = dict[str, tuple[Array, Where]]

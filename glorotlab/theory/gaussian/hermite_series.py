@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.arrays import Array
 
 ALIKE = 1e-12
 """Examples whose correlation differs from 1 by no more are copies of each other: their pair moment is E g^2."""

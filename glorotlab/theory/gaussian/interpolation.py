@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.arrays import Array
 
 Interpolate = Callable[[Array], Array]
 """From values at the nodes, the last axis, to values at every q."""

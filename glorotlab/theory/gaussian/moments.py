@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from glorotlab import activations
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory.gaussian import closed_forms, quadrature
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
 from glorotlab.theory.gaussian.interpolation import log_nodes
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
 SMALLEST, LARGEST = 1e-100, 1e30

@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glorotlab.arrays import Array
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.hermite_series import correlation, mixed_sum, symmetric_sum
-from glorotlab.theory.gaussian.quadrature import Array, Function
+from glorotlab.theory.gaussian.quadrature import Function
 
 TERMS = 64
 """Of the series. Where g jumps and the correlation is .98, 11 % of dE[g_a g_b]/dQ_ab is left out."""

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from glorotlab import activations
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory.gaussian import closed_forms, moments, pair_quadrature, quadrature
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
 from glorotlab.theory.gaussian.hermite_series import copies, correlation, symmetric_sum
 from glorotlab.theory.gaussian.moments import MAX_ERROR
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
 TOLERANCE = 1e-9

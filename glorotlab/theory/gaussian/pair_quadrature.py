@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.moments import half_width, moments
-from glorotlab.theory.gaussian.quadrature import Array
 
 
 class Rule(NamedTuple):

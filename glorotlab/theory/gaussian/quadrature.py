@@ -15,10 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
-
-Array = npt.NDArray[np.float64]
-"""What every array of the theory is."""
 
 Function = Callable[[Array], npt.NDArray[np.floating[Any]]]
 """A function of s, such as an activation or its derivative."""

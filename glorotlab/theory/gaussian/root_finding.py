@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.arrays import Array
 from glorotlab.errors import InvalidValueError
-from glorotlab.theory.gaussian.quadrature import Array
 
 Function = Callable[[Array], Array]
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from glorotlab import activations
+from glorotlab.arrays import Array
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field import gradient_independence
 from glorotlab.theory.mean_field.kernels import LayerKernels, check_range
 from glorotlab.theory.mean_field.output_gradient import OutputGradient

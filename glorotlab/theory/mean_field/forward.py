@@ -14,11 +14,11 @@ import numpy as np
 
 from glorotlab import activations, initializers
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, Moments, moments, response, sampled
 from glorotlab.theory.gaussian.pair_moments import kernel_moments
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field.kernels import LayerKernels, check_range
 
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.hermite_series import correlation, symmetric_sum
 from glorotlab.theory.gaussian.interpolation import log_nodes
-from glorotlab.theory.gaussian.quadrature import Array
 
 if TYPE_CHECKING:
     from glorotlab.theory.mean_field.kernels import LayerKernels

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.arrays import Array, Labels
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian.moments import second_moments
-from glorotlab.theory.gaussian.quadrature import Array
-from glorotlab.theory.mean_field.output_gradient import Labels
 from glorotlab.theory.predict import MAX_EXAMPLES
 from glorotlab.threads import single_threaded_blas
 

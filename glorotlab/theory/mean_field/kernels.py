@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
-from glorotlab.theory.gaussian.quadrature import Array
 
 
 @dataclass

@@ -13,15 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab import activations, costs
+from glorotlab.arrays import Array, Labels
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.gaussian.hermite_series import correlation
 from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.gaussian.pair_moments import kernel_moments
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
-Labels = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 STEP = 0.25

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab import costs
+from glorotlab.arrays import Array, Labels
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
-from glorotlab.theory.gaussian.quadrature import Array
-from glorotlab.theory.mean_field.output_gradient import Labels
 
 Draws = npt.NDArray[np.float32]
 

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from glorotlab import costs
+from glorotlab.arrays import Array, Labels
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field.kernels import LayerKernels
-from glorotlab.theory.mean_field.output_gradient import Labels
 from glorotlab.threads import single_threaded_blas
 
 STREAM = 1

@@ -20,9 +20,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.arrays import Array, Labels
 from glorotlab.theory.mean_field.kernels import LayerKernels
-from glorotlab.theory.mean_field.output_gradient import Labels
 from glorotlab.threads import single_threaded_blas
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 from glorotlab import initializers
+from glorotlab.arrays import Array
 from glorotlab.initializers import Initializer
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.mean_field.kernels import LayerKernels
 
 KURTOSIS = 3.0

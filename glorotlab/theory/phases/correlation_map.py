@@ -22,10 +22,10 @@ from collections.abc import Callable
 import numpy as np
 
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.theory.gaussian import closed_forms, quadrature, root_finding
 from glorotlab.theory.gaussian.moments import moments, sampled
 from glorotlab.theory.gaussian.pair_moments import pair_moments
-from glorotlab.theory.gaussian.quadrature import Array
 
 Pairs = Callable[[Array], tuple[Array, Array]]
 """E f(s_1) f(s_2) and q E f'(s_1) f'(s_2) as functions of the correlation, for some fixed q."""

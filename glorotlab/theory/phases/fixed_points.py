@@ -27,9 +27,9 @@ import numpy.typing as npt
 
 from glorotlab import activations
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory.gaussian.moments import moments, response, second_moments
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.phases import correlation_map
 from glorotlab.theory.phases.variance_map import HIGHEST, ZERO, Place, destination, excess, find, variance_map
 

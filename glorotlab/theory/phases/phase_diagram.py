@@ -23,11 +23,12 @@ import xarray as xr
 
 from glorotlab import __version__, activations
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
+from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.initializers import ALIASES, NAMES, Initializer, get, get_bias
 from glorotlab.theory.gaussian import root_finding
 from glorotlab.theory.gaussian.moments import moments, response, second_moments
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.phases import fixed_points, variance_map
 from glorotlab.theory.phases.fixed_points import TOLERANCE, TRAINABLE
 from glorotlab.theory.phases.variance_map import ZERO
@@ -162,7 +163,7 @@ def phase_diagram(
     if w.size * b.size > MAX_POINTS:
         raise InvalidValueError(f"phase diagram of {w.size} x {b.size} points: allowed are {MAX_POINTS}")
     start = float(second_moments(input_second_moment, "input_second_moment"))
-    layer = _fan(fan_in, "fan_in"), _fan(fan_in if fan_out is None else fan_out, "fan_out")
+    layer = whole_number("fan_in", fan_in, 1), whole_number("fan_out", fan_in if fan_out is None else fan_out, 1)
     at = np.meshgrid(w, b, indexing="ij")
     grid, error = _reached(record, at[0].ravel(), at[1].ravel(), start)
     chosen = [get(name) for name in initializers]
@@ -196,12 +197,6 @@ def _axis(values: npt.ArrayLike, name: str, *, positive: bool = False) -> Array:
     if given.ndim != 1 or given.size == 0:
         raise InvalidValueError(f"{name} of shape {given.shape}: allowed are grids of one dimension")
     return given
-
-
-def _fan(value: int, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise InvalidValueError(f"{name} = {value!r}: allowed are whole numbers from 1")
-    return int(value)
 
 
 def _reached(record: Activation, w: Array, b: Array, start: float) -> tuple[dict[str, Array], float]:

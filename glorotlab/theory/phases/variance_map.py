@@ -14,11 +14,11 @@ from itertools import pairwise
 import numpy as np
 
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.theory.gaussian import root_finding
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
 from glorotlab.theory.gaussian.moments import moments, response
-from glorotlab.theory.gaussian.quadrature import Array
 
 LOWEST, HIGHEST = 1e-16, 1e16
 """Second moments between which fixed points are looked for; the ends stand for 0 and infinity."""

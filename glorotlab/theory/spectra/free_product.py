@@ -34,7 +34,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.theory.gaussian.quadrature import Array
+from glorotlab.arrays import Array
 from glorotlab.theory.gaussian.root_finding import newton
 from glorotlab.theory.spectra.slope_distribution import Population
 

@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab import initializers
+from glorotlab.arrays import Array
+from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian.interpolation import gauss_rule
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.theory.gaussian.root_finding import newton, probabilities
 from glorotlab.theory.mean_field import forward
 from glorotlab.theory.predict import propagate
@@ -242,11 +243,10 @@ def _layers(spec: NetworkSpec, layer: int | None) -> tuple[int, int]:
         if not hidden:
             raise AssumptionError(f"layers {spec.layers}: without hidden layers there is no Jacobian of them")
         return 1, hidden
-    if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)) or not 1 <= layer <= hidden + 1:
-        raise InvalidValueError(f"layer {layer!s:.60}: allowed are 1 to {hidden + 1}")
-    if spec.layer_activation(int(layer) - 1) is None:
+    layer = whole_number("layer", layer, 1, hidden + 1)
+    if spec.layer_activation(layer - 1) is None:
         raise AssumptionError(f"layer {layer}: a softmax output mixes units and has no slopes: measure instead")
-    return int(layer), int(layer)
+    return layer, layer
 
 
 def _first_second_moments(spec: NetworkSpec, inputs: npt.ArrayLike | None, second_moment: float | None) -> Array:

@@ -18,9 +18,9 @@ import math
 import numpy as np
 
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.interpolation import log_nodes
-from glorotlab.theory.gaussian.quadrature import Array
 from glorotlab.threads import single_threaded_blas
 
 STEP = 0.6

@@ -10,10 +10,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from glorotlab.activations import Activation
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.moments import sampled
-from glorotlab.theory.gaussian.quadrature import Array
 
 NODES = 600
 """Nodes of a population over all layers of a product, about: more layers smooth more."""

@@ -8,12 +8,12 @@ import os
 import platform
 import subprocess
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from glorotlab import __version__
 from glorotlab.kernels import simd
+from glorotlab.machine import package_version, processor
 from glorotlab.threads import num_threads
 
 PACKAGES = ("numpy", "scipy", "xarray")
@@ -43,30 +43,13 @@ def session(from_update: int) -> dict[str, Any]:
         "glorotlab": __version__,
         "git": _git_state(),
         "python": platform.python_version(),
-        **{name: _version(name) for name in PACKAGES},
+        **{name: package_version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "processor": processor(),
         "simd": simd.get_level(),
         "cpus": os.cpu_count(),
         "threads": num_threads(),
     }
-
-
-def processor() -> str:
-    """Return the model of the processor, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.processor() or platform.machine())
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @functools.cache

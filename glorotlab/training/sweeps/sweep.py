@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from glorotlab import files
+from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError, RunError
 from glorotlab.spec.sweep import SweepSpec
 from glorotlab.threads import num_threads
@@ -128,8 +129,8 @@ def sweep(
     if sum(given is not None for given in (executor, workers, scheduler)) > 1:
         raise InvalidValueError("executor, workers and scheduler: allowed is one of them")
     for name, number in (("workers", workers), ("threads", threads)):
-        if number is not None and (isinstance(number, bool) or not 1 <= number <= 1024):
-            raise InvalidValueError(f"{name} {number!r}: allowed are whole numbers from 1 to 1024")
+        if number is not None:
+            whole_number(name, number, 1, 1024)
     if not checkpoint_every >= 0:
         raise InvalidValueError(f"checkpoint_every {checkpoint_every!r}: allowed are seconds from 0")
     folder = files.user_path(out).absolute()

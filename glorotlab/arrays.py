@@ -1,0 +1,19 @@
+"""Types of arrays and callbacks that many signatures name."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[np.float64]
+"""Real numbers of the theory and of statistics: float64."""
+
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+"""Real numbers of a network: float32 or float64."""
+
+Labels: TypeAlias = npt.NDArray[np.int64]
+"""Classes of examples, or numbers of rows."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Function that long work calls as it goes on, with the steps done and the steps in all."""
