@@ -109,7 +109,7 @@ HEAVY = {"sympy", "matplotlib", "xarray", "scipy", "numpy", "pydantic"}
 )
 def test_help_imports_nothing_heavy(command, heavy):
     program = (
-        "import sys\nfrom glorotlab.cli import main\n"
+        "import sys\nfrom glorotlab.cli.main import main\n"
         f"assert main({[*command, '--help']!r}) == 0\n"
         f"print(*sys.modules.keys() & {heavy!r}, file=sys.stderr)"
     )
@@ -622,7 +622,7 @@ def test_a_listing_imports_nothing_slow(tmp_path):
     (tmp_path / "a" / "status.json").write_text('{"status": "finished", "updates": 1}')
     for command in ("list", "compare"):
         program = (
-            "import sys\nfrom glorotlab.cli import main\n"
+            "import sys\nfrom glorotlab.cli.main import main\n"
             f"assert main(['runs', {command!r}, {str(tmp_path)!r}]) == 0\n"
             f"print(*sys.modules.keys() & {HEAVY - {'pydantic'}!r}, file=sys.stderr)"
         )

@@ -79,13 +79,13 @@ def test_all_parts_of_a_claim_hold_as_often_as_it_says():
     """False-failure rate: a binomial(4000, .99) below 4000 * .99 - 5.5 sd, about 1e-7; detects .981 or less (ten
     intervals of 99 % each hold together at .904)."""
     samples = np.random.default_rng(5).normal(size=(4_000, 10, 4))
-    claims = [
+    judged = [
         claims.judge("x", "y", dict(zip("abcdefghij", parts, strict=True)), low=0.0, high=0.0, rule="z")
         for parts in samples
     ]
-    failed = np.mean([claim.verdict == "fail" for claim in claims])
+    failed = np.mean([claim.verdict == "fail" for claim in judged])
     assert failed < 0.01 + 5.5 * math.sqrt(0.99 * 0.01 / 4_000)
-    assert "99% intervals over networks for all 10 together" in claims[0].explanation
+    assert "99% intervals over networks for all 10 together" in judged[0].explanation
 
 
 # --- each claim, true and false ---

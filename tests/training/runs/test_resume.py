@@ -203,7 +203,7 @@ def test_ctrl_c_inside_an_update_waits_for_its_end(tmp_path, monkeypatch):
     [
         (loop.StatisticsMonitor, "state"),
         (loop.Network, "state"),
-        (results, "statistics"),
+        (datasets, "statistics"),
         (checkpoint.Checkpoint, "write"),
         (files, "write_dataset"),
         (files, "write_arrays"),
