@@ -59,22 +59,24 @@ def limits(
     Returns
     -------
     correlation : (points,)
-        Not a number where C(c) = c: every correlation is kept.
+        Not a number where C(c) = c: every correlation is kept; or where V underflows.
     slope : (points,)
     error : (points,)
         Estimates of absolute errors.
     """
     exact = moments(record, q)
     after = weight_variance * exact.second_moment + bias_variance
-    at_one = weight_variance * exact.derivative_second_moment * q / after
-    at_zero = (weight_variance * exact.mean**2 + bias_variance) / after
+    with np.errstate(invalid="ignore"):
+        at_one = weight_variance * exact.derivative_second_moment * q / after
+        at_zero = (weight_variance * exact.mean**2 + bias_variance) / after
     critical = np.abs(at_one - 1) <= tolerance
     identity = critical & (at_zero <= tolerance)
-    correlation, slope = np.where(identity, np.nan, 1.0), np.where(critical, 1.0, at_one)
+    correlation = np.where(identity | (after == 0), np.nan, 1.0)
+    slope = np.where(critical, 1.0, at_one)
     error = np.full(q.shape, exact.error)
     chaotic = np.flatnonzero(at_one > 1 + tolerance)
     if chaotic.size:
-        gain = (weight_variance / after)[chaotic]
+        gain = weight_variance[chaotic] / after[chaotic]
         arguments = record, q[chaotic], gain, exact.second_moment[chaotic], at_zero[chaotic], at_one[chaotic]
         correlation[chaotic], slope[chaotic], residual = _inner(*arguments)
         error[chaotic] = (4 * exact.error + residual) / (1 - slope[chaotic])

@@ -90,7 +90,8 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
     if b == 0 and grid.zero_at_zero and grid.slope_at_zero > 0:
         found.append(CriticalPoint(0.0, 1 / grid.slope_at_zero, 0.0, 1.0))
     q = grid.q
-    above = np.where(np.abs(_bias(record, q) - b) <= ZERO * q, 0, np.sign(_bias(record, q) - b))
+    off = _bias(record, q) - b
+    above = np.where(np.isnan(off) | (np.abs(off) <= ZERO * q), 0, np.sign(off))
     some = np.flatnonzero(above)
     for i, j in pairwise(some.tolist()):
         if above[i] != above[j]:
@@ -103,9 +104,13 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
 
 
 def _bias(record: Activation, q: Array) -> Array:
-    """Return sigma_b^2 of the point of the critical line with this q; may be negative."""
+    """Return sigma_b^2 of the point of the critical line with this q.
+
+    It may be negative: there is no such point; -inf where f' is 0, and not a number where both moments underflow.
+    """
     exact = moments(record, q)
-    return np.asarray(q - exact.second_moment / exact.derivative_second_moment)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return np.asarray(q - exact.second_moment / exact.derivative_second_moment)
 
 
 def _difference(record: Activation, b: float, sign: float) -> Callable[[Array], Array]:
@@ -234,16 +239,13 @@ def _line(record: Activation) -> dict[str, tuple[Array, dict[str, str]]]:
     top = min(LINE[1], float(variance_map.variance_map(record).q[-1]))
     q = np.geomspace(LINE[0], top, LINE_POINTS)
     exact = moments(record, q)
-    weight = 1 / exact.derivative_second_moment
-    bias = q - weight * exact.second_moment
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # no weights are large enough where f' is 0
+        weight = 1 / exact.derivative_second_moment
+        bias = q - weight * exact.second_moment
+        slope = weight * response(record, q)[1]
     bias = np.where(np.abs(bias) <= ZERO * q, 0.0, bias)
     inside = bias >= 0
-    values = {
-        "weight_variance": weight,
-        "bias_variance": bias,
-        "q": q,
-        "slope": weight * response(record, q)[1],
-    }
+    values = {"weight_variance": weight, "bias_variance": bias, "q": q, "slope": slope}
     return {f"critical_{name}": (np.where(inside, column, math.nan), _ABOUT[name]) for name, column in values.items()}
 
 

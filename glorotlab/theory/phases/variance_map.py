@@ -117,14 +117,16 @@ class Place:
 
 
 def excess(record: Activation, w: Array | float, b: Array | float, q: Array) -> Array:
-    """Return g = ln(V(q) / q)."""
-    return np.asarray(np.log((w * moments(record, q).second_moment + b) / q))
+    """Return g = ln(V(q) / q); -inf where V underflows, as it does far below the threshold of max(x - 9, 0)."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log((w * moments(record, q).second_moment + b) / q))
 
 
 def turning(record: Activation, w: Array | float, b: Array | float, q: Array) -> Array:
-    """Return dg/d ln q = q V'(q) / V(q) - 1."""
+    """Return dg/d ln q = q V'(q) / V(q) - 1; not a number where V underflows."""
     after = w * moments(record, q).second_moment + b
-    return np.asarray(w * response(record, q)[1] * q / after - 1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(w * response(record, q)[1] * q / after - 1)
 
 
 def find(record: Activation, w: Array, b: Array) -> list[list[Place]]:
@@ -164,13 +166,13 @@ def find(record: Activation, w: Array, b: Array) -> list[list[Place]]:
 def _nodes(record: Activation, grid: Grid, w: float, b: float) -> tuple[Array, Array]:
     """Return q and g on the grid and at the extrema of g near 0: between them g is monotone where it changes sign."""
     after = w * grid.square + b
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         g = np.log(after / grid.q)
-    slope = (w * grid.growth * grid.q / after - 1) * grid.step
+        slope = (w * grid.growth * grid.q / after - 1) * grid.step
     # the cubic through values and slopes at both ends of a cell: c_0 + c_1 t + c_2 t^2 + c_3 t^3
-    change = np.diff(g)
-    c1, c2, c3 = slope[:-1], 3 * change - 2 * slope[:-1] - slope[1:], slope[:-1] + slope[1:] - 2 * change
     with np.errstate(invalid="ignore", divide="ignore"):
+        change = np.diff(g)
+        c1, c2, c3 = slope[:-1], 3 * change - 2 * slope[:-1] - slope[1:], slope[:-1] + slope[1:] - 2 * change
         root = np.sqrt(c2**2 - 3 * c1 * c3)
         t = np.stack([c1 / (-c2 - root), c1 / (-c2 + root)])
         value = g[:-1] + t * (c1 + t * (c2 + t * c3))

@@ -210,17 +210,18 @@ class FreeProduct:
         width = math.sqrt(max(1 - root**2 / mean, 0.0))
         return min(BLUR, max(BLUR * width, SHARPEST))
 
-    def distribution(self, x: Array) -> tuple[Array, Array]:
-        """Return how many x_i are above x > 0, and the density of their number in ln x, both of the shape of x."""
-        if not x.size:
-            return np.zeros(x.shape), np.zeros(x.shape)
-        ln_x = np.log(x.ravel())
-        parts = [self._counts(ln_x[at : at + POINTS]) for at in range(0, len(ln_x), POINTS)]
-        above, density = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return above.reshape(x.shape), density.reshape(x.shape)
+    def distribution(self, ln_x: Array) -> tuple[Array, Array]:
+        """Return the number of ln x_i above ln x and the density of that number, both of the shape of ln x."""
+        if not ln_x.size:
+            return np.zeros(ln_x.shape), np.zeros(ln_x.shape)
+        flat = ln_x.ravel()
+        parts = [self._counts(flat[at : at + POINTS]) for at in range(0, len(flat), POINTS)]
+        above, density = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return above.reshape(ln_x.shape), density.reshape(ln_x.shape)
 
     def _counts(self, ln_x: Array) -> tuple[Array, Array]:
-        u, rest, eta = self._solve(ln_x)
+        least, largest = self._followed
+        u, rest, eta = self._solve(np.clip(ln_x, least, largest))
         powers, constant = self._factors
         phi = -u * self._ln_r(u, rest)[0] + constant * u
         for size, power in powers.items():
@@ -229,13 +230,19 @@ class FreeProduct:
         for n, each, row in zip(self.sizes[1:], self.populations, eta, strict=True):
             phi += n * (np.log(1 - each.tau * np.exp(row)[:, np.newaxis]) @ each.weights)
         turned = np.pi - self.blur  # arg (1 - z x_i) for x far below x_i
-        return np.abs(phi.imag) / turned, np.abs(u.imag) / turned
+        inside = (ln_x >= least) & (ln_x <= largest)
+        return np.abs(phi.imag) / turned, np.where(inside, np.abs(u.imag) / turned, 0.0)
+
+    @cached_property
+    def _followed(self) -> tuple[float, float]:
+        """The least and largest ln x at which the distribution is solved for; see ``NEAREST``."""
+        omega, ln_t, _ = self._real_branch
+        return float(ln_t[omega < NEAREST][-1]), float(ln_t[0])
 
     def _solve(self, ln_x: Array) -> _Solution:
         """Follow the solution from z = -1 / x to 1 / x but for ``blur``."""
         known_omega, known_ln_t, known_eta = self._real_branch
         order = np.flatnonzero(known_omega < NEAREST)[::-1]  # t falls as k grows
-        ln_x = np.clip(ln_x, *known_ln_t[order[[0, -1]]])
         omega: Complex = 1j * np.pi + np.interp(ln_x, known_ln_t[order], known_omega[order])
         eta: Complex = np.array([np.interp(ln_x, known_ln_t[order], row[order]) for row in known_eta]) + 1j * np.pi
         ratios = math.ceil(math.log(self.blur / LAST_TURN, RATIO))

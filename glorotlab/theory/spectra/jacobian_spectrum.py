@@ -39,6 +39,9 @@ FAINT = 1e-3
 QUANTILE_ERROR = 1e-9
 """Error of the probability at a quantile."""
 
+LEAST_LN_SIGMA = math.log(np.finfo(np.float64).tiny)
+"""A quantile below exp of this is 0."""
+
 Component = FreeProduct | SlopeSpectrum
 
 
@@ -84,28 +87,38 @@ class JacobianSpectrum:
         return min(self.spec.layer_sizes[self.layers[0] - 1], self.spec.layer_sizes[self.layers[1]])
 
     @single_threaded_blas()
-    def _above_and_density(self, sigma: npt.ArrayLike) -> tuple[Array, Array]:
-        """P(sigma above) and the density in sigma; at sigma <= 0 what is above 0, and 0."""
-        at = np.asarray(sigma, dtype=np.float64)
-        above, density = np.full(at.shape, 1 - self.atom_at_zero), np.zeros(at.shape)
-        positive = at > 0
-        found = [each.distribution(at[positive] ** 2) for each in self._components]
-        above[positive], ln_density = (
-            np.tensordot(self._weights, each, 1) / self.count for each in zip(*found, strict=True)
-        )
-        density[positive] = 2 * ln_density / at[positive]
-        return above, density
+    def _above_and_density(self, ln_sigma: Array) -> tuple[Array, Array]:
+        """Return P(ln of a singular value > ln_sigma) and the density of that logarithm.
+
+        Everything is a function of ln sigma, as sigma^2 leaves the range of float64 long before sigma does.
+        """
+        distributions = [component.distribution(2 * ln_sigma) for component in self._components]
+        above, density = (np.tensordot(self._weights, part, 1) for part in zip(*distributions, strict=True))
+        return above / self.count, 2 * density / self.count
 
     def cdf(self, sigma: npt.ArrayLike) -> Array:
         """P(a singular value <= sigma), of the shape of sigma."""
-        return np.where(np.asarray(sigma) < 0, 0.0, np.clip(1 - self._above_and_density(sigma)[0], 0, 1))
+        at = np.asarray(sigma, dtype=np.float64)
+        below = np.where(at < 0, 0.0, self.atom_at_zero)
+        positive = at > 0
+        below[positive] = self._ln_cdf(np.log(at[positive]))
+        return below
+
+    def _ln_cdf(self, ln_sigma: Array) -> Array:
+        """P(ln of a singular value <= ln_sigma)."""
+        return np.clip(1 - self._above_and_density(ln_sigma)[0], 0, 1)
 
     def density(self, sigma: npt.ArrayLike) -> Array:
         """Density at sigma, of the shape of sigma, without the atom at 0."""
-        return self._above_and_density(sigma)[1]
+        at = np.asarray(sigma, dtype=np.float64)
+        density, positive = np.zeros(at.shape), at > 0
+        density[positive] = self._above_and_density(np.log(at[positive]))[1] / at[positive]
+        return density
 
     def quantile(self, p: npt.ArrayLike) -> Array:
         """Return the smallest sigma with P(a singular value <= sigma) >= p, of the shape of p.
+
+        It is 0 for p up to the atom at 0 and ``QUANTILE_ERROR`` beyond it, so that rounding of the atom decides nothing.
 
         Raises
         ------
@@ -114,22 +127,23 @@ class JacobianSpectrum:
         """
         given = probabilities(p)
         flat = given.ravel()
-        found = np.zeros(flat.shape)
-        above = flat > self.atom_at_zero
-        if above.any():
-            # sigma^2 P(above sigma) is at most the mean square; below, ln sigma is unbounded: halve until it is low
-            high = 0.5 * np.log(self.second_moment / (1 - flat[above]))
-            low = high - 1
-            while (wrong := self.cdf(np.exp(low)) >= flat[above]).any() and low.min() > -300:
-                low = np.where(wrong, high - 2 * (high - low), low)
-            found[above] = np.exp(self._solve(flat[above], low, high))
-        return found.reshape(given.shape)
+        sigma = np.zeros(flat.shape)
+        atom = max(self.atom_at_zero, float(self._ln_cdf(np.array([LEAST_LN_SIGMA]))[0]))
+        positive = flat > atom + QUANTILE_ERROR
+        if positive.any():
+            sigma[positive] = np.exp(self._ln_quantile(flat[positive]))
+        return sigma.reshape(given.shape)
 
-    def _solve(self, p: Array, low: Array, high: Array) -> Array:
-        """Return ln sigma between low and high where the distribution function is p."""
+    def _ln_quantile(self, p: Array) -> Array:
+        """Return ln sigma for probabilities above that of ``LEAST_LN_SIGMA``."""
+        # sigma^2 P(above sigma) is at most the mean square; to the other side the bracket is widened until it is low
+        high = 0.5 * np.log(self.second_moment / (1 - p))
+        low = high - 1
+        while (wrong := self._ln_cdf(low) >= p).any():
+            low = np.where(wrong, np.maximum(high - 2 * (high - low), LEAST_LN_SIGMA), low)
         return newton(
-            lambda ln_sigma: self.cdf(np.exp(ln_sigma)) - p,
-            lambda ln_sigma: np.exp(ln_sigma) * self.density(np.exp(ln_sigma)),
+            lambda ln_sigma: self._ln_cdf(ln_sigma) - p,
+            lambda ln_sigma: self._above_and_density(ln_sigma)[1],
             low,
             high,
             (low + high) / 2,
@@ -289,5 +303,7 @@ def _component(spec: NetworkSpec, q: float, first: int, last: int) -> tuple[Comp
     if orthogonal and first == last and sizes[0] >= sizes[1]:
         return SlopeSpectrum.of(record, float(follow[0]), math.sqrt(sizes[0] * variances[0]), sizes[1]), error
     known = {value: population(record, value, len(follow)) for value in set(follow.tolist())}
-    found = FreeProduct(sizes, tuple(known[value] for value in follow.tolist()), variances, orthogonal)
-    return found, max(error, found.error(0.5))
+    product = FreeProduct(sizes, tuple(known[value] for value in follow.tolist()), variances, orthogonal)
+    if not np.finfo(np.float64).tiny <= product.sum < math.inf:
+        raise AssumptionError(f"layers {first} to {last}: singular values leave the range of float64")
+    return product, max(error, product.error(0.5))

@@ -109,10 +109,10 @@ class SlopeSpectrum:
             return self.units * float(self.gain ** (2 * power)) * self.slopes.mean(power)
         return self.units * self.slopes.mean(0) + self.rank * 2 * math.log(self.gain)
 
-    def distribution(self, x: Array) -> tuple[Array, Array]:
-        """Return how many x_i are above x > 0, and the density of their number in ln x, both of the shape of x."""
-        low, at, high = (self._above(np.log(x) + shift) for shift in (-WINDOW, 0.0, WINDOW))
-        return at, (low - high) / (2 * WINDOW)
+    def distribution(self, ln_x: Array) -> tuple[Array, Array]:
+        """Return the number of ln x_i above ln x and the density of that number, both of the shape of ln x."""
+        before, above, after = (self._above(ln_x + shift) for shift in (-WINDOW, 0.0, WINDOW))
+        return above, (before - after) / (2 * WINDOW)
 
     def _above(self, ln_x: Array) -> Array:
         return self.units * (1 - np.searchsorted(self._ln_x, ln_x, side="right") / QUANTILES)

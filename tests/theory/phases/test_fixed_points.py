@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
+from scipy.special import ndtr
 
 import glorotlab as gl
 from glorotlab.errors import AssumptionError, InvalidValueError
@@ -255,6 +256,33 @@ def test_a_power_has_an_unstable_point_between_two_limits():
     assert middle.stability == "unstable"
     assert middle.correlation == pytest.approx(0.5)
     assert middle.correlation_slope == pytest.approx(2 / 3)
+
+
+def test_moments_that_underflow_below_a_threshold():
+    """E max(s - 1, 0)^2 is 0 in float64 up to q = 1e-4, where V, its logarithm and C are 0 / 0."""
+    zero, middle, _ = gl.fixed_points("max(x-1,0)", 100.0).points
+    assert (zero.q, zero.slope, zero.stability, zero.phase) == (0.0, 0.0, "stable", "ordered")
+    assert math.isnan(zero.correlation)
+    assert 100 * reference.single(lambda s: np.maximum(s - 1, 0) ** 2, middle.q) == pytest.approx(middle.q)
+    assert gl.fixed_points("max(x-1,0)", 100.0).reached(1e-12).q == 0
+    assert gl.fixed_points("max(x-9,0)", 0.5).points[0].q == 0
+    assert gl.fixed_points("max(x-9,0)", 0.5, 2.0).points[0].q == pytest.approx(2.0, rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "threshold", "count"), [("max(x-1,0)", 1, 1), ("1+max(x-9,0)", 9, 1)])
+def test_the_critical_line_leaves_out_where_the_derivative_underflows(name, threshold, count):
+    points = gl.critical_points(name, 0.05)
+    assert len(points) == count
+    for point in points:
+        assert point.weight_variance * ndtr(-threshold / math.sqrt(point.q)) == pytest.approx(1)
+
+
+def test_a_phase_diagram_where_the_derivative_underflows():
+    diagram = gl.phase_diagram("1+max(x-9,0)", [0.5, 4.0], [0.0, 0.5])
+    inside = np.isfinite(diagram["critical_bias_variance"])
+    assert 0 < inside.sum() < inside.size
+    assert np.isfinite(diagram["critical_slope"].values[inside]).all()
+    assert set(np.unique(diagram["phase"])) == {"ordered"}
 
 
 def test_a_falling_map_still_attracts():

@@ -83,6 +83,33 @@ def test_half_of_relu_is_zero():
     assert found.quantile([0.2, 0.5]).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("layers", "activation", "initializer", "layer"),
+    [("80,80x2,5", "relu", "lecun_normal", 2), ("80,80x2,5", "hard_tanh", "orthogonal", 1)],
+)
+def test_quantiles_beside_the_atom_are_zero_whatever_rounding_says(layers, activation, initializer, layer):
+    """The atom may be a rounding error below the p asked for; the search for a sigma so small must end."""
+    found = gl.jacobian_spectrum(spec(layers, activation, initializer), input_second_moment=2.0, layer=layer)
+    atom = found.atom_at_zero
+    assert 0.1 < atom < 0.9
+    assert found.quantile([atom, np.nextafter(atom, 1), atom + 1e-13]).tolist() == [0, 0, 0]
+    assert found.quantile(atom + 1e-3) > 1e-3
+
+
+def test_distributions_at_singular_values_whose_square_underflows():
+    found = gl.jacobian_spectrum(spec("60,60x2,5"), input_second_moment=1.0)
+    assert found.cdf([1e-320, 1e-200, 1e200]) == pytest.approx([0, 0, 1], abs=1e-9)
+    assert found.density([1e-200, 1e200]) == pytest.approx([0, 0], abs=1e-9)
+
+
+@pytest.mark.parametrize(("activation", "scale"), [("sigmoid", 1e-3), ("tanh", 1e3)])
+def test_singular_values_outside_float64_are_refused(activation, scale):
+    """The second moments of pre-activations stay, so that only the product over 400 layers leaves the range."""
+    initializer = f"variance_scaling(scale={scale}, mode=fan_in, distribution=normal)"
+    with pytest.raises(AssumptionError, match="layers 1 to 400: singular values leave the range of float64"):
+        gl.jacobian_spectrum(spec("60,60x400,5", activation, initializer), input_second_moment=1.0)
+
+
 def test_orthogonal_weights_show_the_slopes():
     found = gl.jacobian_spectrum(spec("60,60x2,5", initializer="orthogonal"), input_second_moment=1.5, layer=1)
     sigma = np.array([0.001, 0.05, 0.4, 0.9, 0.999])
@@ -219,7 +246,7 @@ def test_singular_values_are_those_of_the_derivative():
         (spec("60,60,5"), {"input_second_moment": "much"}, InvalidValueError, "input second moment much: allowed are"),
         (spec("60,60,5"), {"inputs": 0 * X}, AssumptionError, "inputs are all 0"),
         (spec("60,60,5"), {"inputs": X * (np.arange(30) > 0)[:, np.newaxis]}, AssumptionError, "inputs are all 0"),
-        (spec("60,60,5"), {"input_second_moment": 1.0, "layer": 3}, InvalidValueError, "layer 3: allowed are 1 to 2"),
+        (spec("60,60,5"), {"input_second_moment": 1.0, "layer": 3}, InvalidValueError, "layer 3: allowed are whole"),
         (spec("60,60,5"), {"input_second_moment": 1.0, "layer": True}, InvalidValueError, "layer True: allowed"),
         (spec("60,60,5"), {"input_second_moment": 1.0, "layer": 2}, AssumptionError, "softmax"),
         (spec("60,5"), {"input_second_moment": 1.0}, AssumptionError, "without hidden layers"),
@@ -236,10 +263,10 @@ def test_refusals(given, arguments, error, message):
 @pytest.mark.parametrize(
     ("layers", "layer", "error", "message"),
     [
-        ("60,60,5", 0, InvalidValueError, "layer 0: allowed are 1 to 2"),
-        ("60,60,5", 3, InvalidValueError, "layer 3: allowed are 1 to 2"),
-        ("60,60,5", "1", InvalidValueError, "layer 1: allowed are 1 to 2"),
-        ("60,60,5", True, InvalidValueError, "layer True: allowed are 1 to 2"),
+        ("60,60,5", 0, InvalidValueError, "layer 0: allowed are whole"),
+        ("60,60,5", 3, InvalidValueError, "layer 3: allowed are whole"),
+        ("60,60,5", "1", InvalidValueError, "layer '1': allowed are whole"),
+        ("60,60,5", True, InvalidValueError, "layer True: allowed are whole"),
         ("60,60,5", 2, AssumptionError, "no Jacobian"),
         ("60,5", None, AssumptionError, "no Jacobian"),
     ],
