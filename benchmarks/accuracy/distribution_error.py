@@ -172,7 +172,7 @@ def compare(initializer: str, networks: int) -> None:
         network = gl.Network(spec, seed=seed)
         passed = network.backpropagate(x, y)
         if not pooled:
-            edges = histogram_edges(network, passed, BINS)
+            edges = histogram_edges(passed.layers, BINS)
             for name in HISTOGRAM_TENSORS:
                 laws = [getattr(predicted, name)(layer) for layer in range(1, HIDDEN + 1)]
                 shown = saturation if name == "activation" else np.full(HIDDEN, np.nan)

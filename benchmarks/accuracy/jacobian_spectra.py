@@ -32,7 +32,7 @@ import numpy as np
 
 import glorotlab as gl
 from glorotlab import activations, initializers
-from glorotlab.measurement.jacobian_spectra import jacobian_singular_values
+from glorotlab.measurement.jacobian import jacobian_singular_values
 from glorotlab.theory.spectra.free_product import FreeProduct
 from glorotlab.theory.spectra.slope_distribution import Population
 

@@ -113,7 +113,7 @@ class Outputs:
         """VARIABLES of one network, each (layer,), and its numbers of mean 0."""
         network = gl.Network(self.spec, seed=seed)
         passed = network.backpropagate(x, y)
-        values = {name: value for name, value in estimators.layer_values(network, passed).items() if name in VARIABLES}
+        values = {name: value for name, value in estimators.layer_values(passed.layers).items() if name in VARIABLES}
         logits, output_excess = self.draw(passed.activations[-2], seed)
         values["preactivation_second_moment"][-1] = (logits**2).mean()
         own, new = (self.controls(d) for d in (passed.backprop[-1][:, np.newaxis], self.gradients(logits)))

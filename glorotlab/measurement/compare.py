@@ -23,7 +23,7 @@ SECOND_MOMENTS = (
     "example_weight_gradient_second_moment",
     "batch_weight_gradient_second_moment",
 )
-"""What a table shows unless asked for more."""
+"""Variables that a table shows unless asked for more."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,19 @@ class Entry:
     layer : int
     variable : str
     predicted, measured : float
-        The measurement is the mean over seeds.
+        The measured number is the mean over seeds.
     standard_error : float or None
-        Of that mean; None for one seed.
+        The standard error of that mean; None for one seed.
     ratio : float or None
         measured / predicted.
     z_score : float or None
         (measured - predicted) / standard_error.
     low, high : float or None
-        The predicted band, where the prediction has one: of the mean of as many networks as its attribute
+        The predicted band, where the prediction has one, for the mean over as many networks as its attribute
         ``networks`` says.
     inside_band : bool or None
-        Whether the measured mean lies inside a band of the mean of as many networks; else whether every network does.
+        Whether the measured mean lies inside the band, where that is for as many networks as were measured; else
+        whether every network does.
     """
 
     layer: int
@@ -68,7 +69,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Entries of every layer and variable that a prediction and a measurement share."""
+    """Entries of every layer and variable that a prediction and a measurement share.
+
+    Parameters
+    ----------
+    entries : tuple of Entry
+        By variable, in the order of ``schema.COMPARED``, then by layer.
+    """
 
     entries: tuple[Entry, ...]
 
@@ -113,7 +120,7 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
     Returns
     -------
     Comparison
-        Of the variables both have; where a number is NaN in either, the entry is left out.
+        An entry for every layer of the variables that both have, except where a number is NaN in either.
 
     Raises
     ------
@@ -122,9 +129,9 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
     """
     import xarray as xr
 
-    for given in (prediction, measurement):
-        if not (isinstance(given, xr.Dataset) and "layer" in given.coords):
-            raise InvalidValueError(f"cannot compare {type(given).__name__}: allowed are LayerStatistics datasets")
+    for dataset in (prediction, measurement):
+        if not (isinstance(dataset, xr.Dataset) and "layer" in dataset.coords):
+            raise InvalidValueError(f"cannot compare {type(dataset).__name__}: allowed are LayerStatistics datasets")
     attributes = ["spec", "examples", "inputs_digest"]
     if any("gradient" in str(name) for name in prediction):  # what goes forward does not depend on labels
         attributes.append("labels_digest")
@@ -152,7 +159,7 @@ def _short(value: object) -> str:
 def _entries(name: str, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Entry]:
     predicted, measured = (_pooled(dataset[name]) for dataset in (prediction, measurement))
     rows = measured.transpose("seed", "layer").values if "seed" in measured.dims else measured.values[np.newaxis]
-    found = []
+    entries = []
     for index, layer in enumerate(prediction["layer"].values):
         values, expected = rows[:, index], float(predicted.values[index])
         if not (math.isfinite(expected) and np.isfinite(values).all()):
@@ -164,8 +171,8 @@ def _entries(name: str, prediction: xr.Dataset, measurement: xr.Dataset) -> list
         inside = None if low is None or high is None else bool(((judged >= low) & (judged <= high)).all())
         ratio = mean / expected if expected else None
         z = (mean - expected) / error if error else None
-        found.append(Entry(int(layer), name, expected, mean, error, ratio, z, low, high, inside))
-    return found
+        entries.append(Entry(int(layer), name, expected, mean, error, ratio, z, low, high, inside))
+    return entries
 
 
 def _pooled(array: xr.DataArray) -> xr.DataArray:

@@ -12,6 +12,7 @@ from glorotlab.arrays import Progress
 from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement import estimators
+from glorotlab.measurement.jacobian import jacobian_singular_value_mean
 from glorotlab.network.mlp import Network
 from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
@@ -37,15 +38,15 @@ def measure(
     Parameters
     ----------
     spec : NetworkSpec
-    inputs : (examples, fan_in)
-    labels : (examples,) int
+    inputs : array_like, shape (examples, fan_in)
+    labels : array_like of int, shape (examples,)
     seeds : int or sequence of int
         A number stands for seeds 0 .. number - 1.
     dtype : str
-        Of the networks; statistics are accumulated in float64.
+        The networks' type; statistics are accumulated in float64.
     bins : int
-        Histogram bins of activations, back-propagated and weight gradients; 0 for none. Edges come from the first
-        seed's network and serve all.
+        Number of histogram bins of activations, back-propagated and weight gradients; 0 for no histograms. Edges come
+        from the first seed's network and serve all.
     jacobian : bool
         Whether to take the singular values of every layer's Jacobian for every example (slow: give few examples).
     progress : callable, optional
@@ -71,13 +72,13 @@ def measure(
         if progress:
             progress(done, len(numbers))
         network = Network(spec, seed=seed, dtype=dtype)
-        passed = network.backpropagate(x, y)
-        row = estimators.layer_values(network, passed)
+        layers = network.backpropagate(x, y).layers
+        row = estimators.layer_values(layers)
         if bins:
-            edges = edges or estimators.histogram_edges(network, passed, bins)
-            row |= estimators.histogram_counts(network, passed, edges)
+            edges = edges or estimators.histogram_edges(layers, bins)
+            row |= estimators.histogram_counts(layers, edges)
         if jacobian:
-            row["jacobian_singular_value_mean"] = estimators.jacobian_singular_value_mean(network, passed)
+            row["jacobian_singular_value_mean"] = jacobian_singular_value_mean(layers)
         rows.append(row)
     if progress:
         progress(len(numbers), len(numbers))

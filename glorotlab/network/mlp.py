@@ -108,7 +108,8 @@ class Network:
         s, z = self._buffers(len(inputs)), self._buffers(len(inputs))
         self._run_forward(inputs, s, z)
         costs.output(self._cost_code, s[-1], z[-1])
-        return ForwardPass(inputs, s, z)
+        records = [self.spec.layer_activation(layer) for layer in range(len(self.weights))]
+        return ForwardPass(inputs, s, z, self.weights, records)
 
     def backpropagate(self, x: npt.ArrayLike, labels: npt.ArrayLike) -> BackwardPass:
         """Run a batch forward and each example's cost back to the pre-activations.
@@ -133,15 +134,15 @@ class Network:
             s, z, d = passed.preactivations[layer - 1], passed.activations[layer - 1], backprop[layer - 1]
             dense.backward(backprop[layer], self.weights[layer], s, z, self._code, d, num_threads(), self._parameter)
             self._unfused_derivative(s, d)
-        return BackwardPass(passed.inputs, passed.preactivations, passed.activations, cost, backprop)
+        return BackwardPass(**vars(passed), cost=cost, backprop=backprop)
 
     def gradients(self, x: npt.ArrayLike, labels: npt.ArrayLike) -> Gradients:
         """Return the gradients of the batch-mean cost; arguments as for ``backpropagate``."""
         passed = self.backpropagate(x, labels)
-        layers = range(len(self.weights))
+        layers = passed.layers
         return Gradients(
-            [passed.weight_gradient(layer) for layer in layers],
-            [passed.bias_gradient(layer) for layer in layers],
+            [layer.weight_gradient() for layer in layers],
+            [layer.bias_gradient() for layer in layers],
             float(passed.cost.mean()),
         )
 

@@ -1,34 +1,105 @@
-"""What one batch leaves in a network: forward, backward, gradients."""
+"""What one batch leaves in a network: the tensors of every layer, forward and backward, and the gradients they give."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.activations import Activation
 from glorotlab.arrays import FloatArray
 from glorotlab.kernels import dense
 from glorotlab.threads import num_threads
 
 
-@dataclass
-class ForwardPass:
-    """What a batch leaves in every layer; index l - 1 is layer l.
+@dataclass(frozen=True)
+class LayerTensors:
+    """What one batch leaves in one layer, s = z_below W + b and z = f(s): all that the estimators need to know of it.
+
+    The layer may belong to a ``Network`` or to any other model whose tensors can be read.
 
     Parameters
     ----------
-    inputs : (batch, fan_in)
-    preactivations, activations : lists of (batch, units of the layer)
+    weight : ndarray, shape (fan_in, fan_out)
+        W itself, not a copy.
+    below : ndarray, shape (batch, fan_in)
+        What enters W: the activations of the layer below, or the inputs.
+    preactivation, activation : ndarray, shape (batch, fan_out)
+        s and z.
+    backprop : ndarray, shape (batch, fan_out), or None
+        dC/ds of each example's own cost; None after a forward pass alone.
+    record : Activation or None
+        f; None where z is no function of s unit by unit, as in a softmax output.
+    """
+
+    weight: FloatArray
+    below: FloatArray
+    preactivation: FloatArray
+    activation: FloatArray
+    backprop: FloatArray | None
+    record: Activation | None
+
+    @property
+    def gradient(self) -> FloatArray:
+        """Return ``backprop``; ValueError where only a forward pass was made."""
+        if self.backprop is None:
+            raise ValueError("no gradients: only a forward pass was made")
+        return self.backprop
+
+    def derivative(self) -> FloatArray:
+        """Return f'(s), shape (batch, fan_out); ValueError where z is no function of s unit by unit."""
+        if self.record is None:
+            raise ValueError("no derivative: the output of this layer is no activation")
+        return self.record.derivative(self.preactivation)
+
+    def weight_gradient(self) -> FloatArray:
+        """Return dC/dW of the batch-mean cost, shape (fan_in, fan_out); eq. 3."""
+        d = self.gradient
+        out = np.empty((self.below.shape[1], d.shape[1]), dtype=d.dtype)
+        dense.weight_gradient(d, self.below, out, 1 / len(d), num_threads())
+        return out
+
+    def bias_gradient(self) -> FloatArray:
+        """Return dC/db of the batch-mean cost, shape (fan_out,)."""
+        d = self.gradient
+        return np.asarray(d.mean(axis=0, dtype=np.float64).astype(d.dtype))
+
+
+@dataclass
+class ForwardPass:
+    """What a batch leaves in a network on its way forward; index l - 1 of each list is layer l.
+
+    Parameters
+    ----------
+    inputs : ndarray, shape (batch, fan_in)
+    preactivations, activations : list of ndarray, each of shape (batch, units of the layer)
         s and z = f(s); the last activation is the network's output (probabilities for softmax).
+    weights : sequence of ndarray, each of shape (fan_in, fan_out)
+        The network's own: training changes them.
+    records : sequence of Activation or None
+        f of every layer, as ``LayerTensors`` has it.
     """
 
     inputs: FloatArray
     preactivations: list[FloatArray]
     activations: list[FloatArray]
+    weights: Sequence[FloatArray]
+    records: Sequence[Activation | None]
 
     @property
     def output(self) -> FloatArray:
         """The network's output, shape (batch, classes)."""
         return self.activations[-1]
+
+    @property
+    def layers(self) -> list[LayerTensors]:
+        """The tensors of every layer, without ``backprop``."""
+        return self._layers([None] * len(self.preactivations))
+
+    def _layers(self, backprop: Sequence[FloatArray | None]) -> list[LayerTensors]:
+        below = [self.inputs, *self.activations[:-1]]
+        columns = (self.weights, below, self.preactivations, self.activations, backprop, self.records)
+        return [LayerTensors(*tensors) for tensors in zip(*columns, strict=True)]
 
     def below(self, layer: int) -> FloatArray:
         """Return what enters the weight matrix with index ``layer``: the inputs where it is 0, else an activation."""
@@ -37,29 +108,31 @@ class ForwardPass:
 
 @dataclass
 class BackwardPass(ForwardPass):
-    """A forward pass and what came back through it.
+    """A forward pass and what came back through the network.
 
     Parameters
     ----------
-    cost : (batch,) float64
+    cost : ndarray of float64, shape (batch,)
         Cost of each example.
-    backprop : list of (batch, units of the layer)
+    backprop : list of ndarray, each of shape (batch, units of the layer)
         dC/ds of each example's own cost.
     """
 
     cost: npt.NDArray[np.float64]
     backprop: list[FloatArray]
 
+    @property
+    def layers(self) -> list[LayerTensors]:
+        """The tensors of every layer."""
+        return self._layers(self.backprop)
+
     def weight_gradient(self, layer: int) -> FloatArray:
         """Return dC/dW of the batch-mean cost for the matrix with index ``layer``, shape (fan_in, fan_out); eq. 3."""
-        below, d = self.below(layer), self.backprop[layer]
-        out = np.empty((below.shape[1], d.shape[1]), dtype=d.dtype)
-        dense.weight_gradient(d, below, out, 1 / len(d), num_threads())
-        return out
+        return self.layers[layer].weight_gradient()
 
     def bias_gradient(self, layer: int) -> FloatArray:
         """Return dC/db of the batch-mean cost for the layer with index ``layer``, shape (fan_out,)."""
-        return np.asarray(self.backprop[layer].mean(axis=0, dtype=np.float64).astype(self.backprop[layer].dtype))
+        return self.layers[layer].bias_gradient()
 
 
 @dataclass
@@ -68,7 +141,8 @@ class Gradients:
 
     Parameters
     ----------
-    weights, biases : lists of arrays shaped as the network's
+    weights, biases : list of ndarray
+        Shaped as the network's.
     cost : float
         The batch-mean cost.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from glorotlab.data.source import Source
 from glorotlab.measurement import estimators
 from glorotlab.network.mlp import Network
-from glorotlab.network.passes import BackwardPass
+from glorotlab.network.passes import LayerTensors
 from glorotlab.schema import digests
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -80,7 +80,7 @@ class StatisticsMonitor:
         self._rows: list[estimators.Values] = []
         self._first: estimators.Values = {}
         self._last: estimators.Values = {}
-        self._last_pass: tuple[Network, BackwardPass] | None = None
+        self._last_layers: list[LayerTensors] | None = None
 
     @property
     def step(self) -> int:
@@ -94,20 +94,20 @@ class StatisticsMonitor:
         """
         passed = network.backpropagate(self.x, self.y)
         look()
-        row = estimators.layer_values(network, passed)
+        row = estimators.layer_values(passed.layers)
         if not (np.isfinite(passed.cost).all() and _is_finite(row)):
             return False
         self._steps.append(step)
         self._rows.append(row)
         if not self._first:
-            self._first = _histogram(network, passed)
-        self._last_pass = (network, passed)  # its histogram is made where it turns out to be wanted
+            self._first = _histogram(passed.layers)
+        self._last_layers = passed.layers  # its histogram is made where it turns out to be wanted
         return True
 
     def state(self) -> Arrays:
         """Return all that was recorded: ``statistics/NAME`` over records, ``first/NAME``, ``last/NAME``, ``steps``."""
-        if self._last_pass is not None:
-            self._last, self._last_pass = _histogram(*self._last_pass), None
+        if self._last_layers is not None:
+            self._last, self._last_layers = _histogram(self._last_layers), None
         found: Arrays = {f"statistics/{name}": np.array([row[name] for row in self._rows]) for name in self._rows[0]}
         found |= {f"first/{name}": values for name, values in self._first.items()}
         found |= {f"last/{name}": values for name, values in self._last.items()}
@@ -118,7 +118,7 @@ class StatisticsMonitor:
         self._steps = [int(step) for step in state["steps"]]
         columns = part(state, "statistics")
         self._rows = [{name: values[k] for name, values in columns.items()} for k in range(len(self._steps))]
-        self._first, self._last, self._last_pass = part(state, "first"), part(state, "last"), None
+        self._first, self._last, self._last_layers = part(state, "first"), part(state, "last"), None
 
 
 def part(state: Mapping[str, npt.NDArray[Any]], name: str) -> Arrays:
@@ -126,9 +126,9 @@ def part(state: Mapping[str, npt.NDArray[Any]], name: str) -> Arrays:
     return {key.removeprefix(f"{name}/"): array for key, array in state.items() if key.startswith(f"{name}/")}
 
 
-def _histogram(network: Network, passed: BackwardPass) -> estimators.Values:
-    edges = estimators.histogram_edges(network, passed, HISTOGRAM_BINS)
-    return edges | estimators.histogram_counts(network, passed, edges)
+def _histogram(layers: Sequence[LayerTensors]) -> estimators.Values:
+    edges = estimators.histogram_edges(layers, HISTOGRAM_BINS)
+    return edges | estimators.histogram_counts(layers, edges)
 
 
 class ErrorCurves:

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glorotlab import costs
+from glorotlab import activations, costs
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement import estimators
+from glorotlab.measurement.jacobian import jacobian_singular_value_mean
 from glorotlab.measurement.measure import measure
 from glorotlab.network.mlp import Network
+from glorotlab.network.passes import LayerTensors
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, TENSORS
 from glorotlab.spec.network import NetworkSpec
 
@@ -98,11 +100,39 @@ def test_every_variable_is_its_numpy_restatement(activation, output, cost, bias)
             check("learning_speed", np.sqrt((layer["batch_bias_gradient"] ** 2).sum()))
             jacobian = np.nan
             if not softmax:
-                slopes = FUNCTIONS[name][1](layer["preactivation"])
-                each = [np.linalg.svd(np.diag(d) @ layer["weight"].T, compute_uv=False).mean() for d in slopes]
-                jacobian = np.mean(each)
+                derivatives = FUNCTIONS[name][1](layer["preactivation"])
+                means = [np.linalg.svd(np.diag(d) @ layer["weight"].T, compute_uv=False).mean() for d in derivatives]
+                jacobian = np.mean(means)
             check("jacobian_singular_value_mean", jacobian)
     assert seen == set(found.data_vars)
+
+
+def test_a_model_that_is_no_network_is_measured_by_its_tensors():
+    """Arrays of a NumPy model, without a spec or a Network, give what the network of the same weights gives."""
+    spec = NetworkSpec.parse("6,9,5,4", activation="sigmoid", initializer="he_normal")
+    x, y = data(spec)
+    names = ("weight", "below", "preactivation", "activation", "backprop_gradient")
+    rows = restated(spec, 4, x, y)
+    records = [activations.get("sigmoid")] * 2 + [None]
+    layers = [LayerTensors(*(row[name] for name in names), record) for row, record in zip(rows, records, strict=True)]
+    values = estimators.layer_values(layers) | {"jacobian_singular_value_mean": jacobian_singular_value_mean(layers)}
+    edges = estimators.histogram_edges(layers, 8)
+    values |= estimators.histogram_counts(layers, edges) | edges
+    measured = measure(spec, x, y, [4], dtype="float64", bins=8, jacobian=True).isel(seed=0)
+    assert set(values) == set(measured.data_vars) - {"fan_in", "fan_out"}
+    for name, value in values.items():
+        np.testing.assert_allclose(value, measured[name].values, rtol=1e-11, atol=1e-15, err_msg=name)
+
+
+def test_tensors_of_a_forward_pass_have_no_gradients():
+    spec = NetworkSpec.parse("6,9,4")
+    hidden, output = Network(spec).forward(data(spec)[0]).layers
+    assert hidden.derivative().shape == (7, 9)
+    for call in (hidden.weight_gradient, hidden.bias_gradient, lambda: estimators.layer_values([hidden])):
+        with pytest.raises(ValueError, match="only a forward pass"):
+            call()
+    with pytest.raises(ValueError, match="no activation"):
+        output.derivative()
 
 
 def test_seeds_by_number_and_by_list_are_the_same_networks():
@@ -154,7 +184,7 @@ def test_values_beyond_edges_that_float32_rounds_up_are_counted(reach, bins):
     network = Network(spec, seed=1)
     passed = network.backpropagate(*data(spec))
     edge = np.tile(np.linspace(-reach, reach, bins + 1), (2, 1))
-    found = estimators.histogram_counts(network, passed, {f"{n}_edge": edge for n in estimators.HISTOGRAM_TENSORS})
+    found = estimators.histogram_counts(passed.layers, {f"{n}_edge": edge for n in estimators.HISTOGRAM_TENSORS})
     inside, _ = np.histogram(passed.activations[0].astype(np.float64), edge[0])
     inside[0] += (passed.activations[0] < edge[0, 0]).sum()
     inside[-1] += (passed.activations[0] > edge[0, -1]).sum()

@@ -10,8 +10,7 @@ from scipy.special import erfc
 import glorotlab as gl
 from glorotlab import activations
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.measurement import estimators
-from glorotlab.measurement.jacobian_spectra import jacobian_singular_values
+from glorotlab.measurement.jacobian import jacobian_singular_value_mean, jacobian_singular_values
 from glorotlab.theory.gaussian.interpolation import gauss_rule
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.spectra.mean_singular_value import mean_singular_value
@@ -229,7 +228,7 @@ def test_singular_values_are_those_of_the_derivative():
         shifted = [network.forward(example + sign * 1e-5 * np.eye(6)).activations[2].copy() for sign in (1, -1)]
         jacobian = (shifted[0] - shifted[1]).T / 2e-5
         np.testing.assert_allclose(row, np.linalg.svd(jacobian, compute_uv=False), rtol=1e-6, atol=1e-9)
-    means = estimators.jacobian_singular_value_mean(network, network.forward(x))
+    means = jacobian_singular_value_mean(network.forward(x).layers)
     for layer in (1, 2, 3):
         assert jacobian_singular_values(network, x, layer).mean() == pytest.approx(means[layer - 1])
 
