@@ -1,5 +1,6 @@
 """NetworkSpec: layer sizes, activation, initialiser, bias initialiser, output and cost of a network."""
 
+import functools
 import re
 from typing import Any
 
@@ -14,6 +15,12 @@ from glorotlab.spec.base import Spec
 
 MAX_WIDTH = 2**24
 MAX_LAYERS = 100_000
+
+
+_activation = functools.lru_cache(activations.get)
+_initializer = functools.lru_cache(initializers.get)
+_bias_initializer = functools.lru_cache(initializers.get_bias)
+_cost = functools.lru_cache(costs.get)
 
 
 def parse_layers(text: str) -> tuple[int, ...]:
@@ -47,11 +54,12 @@ class NetworkSpec(Spec):
     layer_sizes : tuple of int
         Inputs, hidden layers, outputs.
     activation : str
-        Of every hidden layer; a name of ``glorotlab.activations``.
+        Activation of the hidden layers, a name of ``glorotlab.activations``.
     initializer : str
-        Of every weight matrix; a name of ``glorotlab.initializers``, parameters in brackets.
+        Initialiser of the weights, a name of ``glorotlab.initializers``, parameters in brackets.
     bias : str, optional
-        ``zeros``, ``normal(std=)`` or ``uniform(bound=)``; by default what goes with the initialiser.
+        Initialiser of the biases: ``zeros``, ``normal(std=)`` or ``uniform(bound=)``; by default the one that goes
+        with the initialiser of the weights.
     output : str
         ``softmax``, ``sigmoid`` or ``linear``.
     cost : str, optional
@@ -123,13 +131,40 @@ class NetworkSpec(Spec):
         """Number of outputs."""
         return self.layer_sizes[-1]
 
+    # The records are looked up by name and remembered outside of the spec: what functools.cached_property keeps in an
+    # instance would follow it through pickle (records hold functions) and, out of date, through model_copy(update=...).
+
+    @property
+    def activation_record(self) -> activations.Activation:
+        """The activation of the hidden layers."""
+        return _activation(self.activation)
+
+    @property
+    def output_activation(self) -> activations.Activation | None:
+        """The activation of the output layer, None of a softmax output, which mixes units."""
+        return _activation(self.output) if self.output != "softmax" else None
+
+    @property
+    def weight_initializer(self) -> initializers.Initializer:
+        """The initialiser of the weights."""
+        return _initializer(self.initializer)
+
+    @property
+    def bias_initializer(self) -> initializers.BiasInitializer:
+        """The initialiser of the biases."""
+        return _bias_initializer(self.bias)
+
+    @property
+    def cost_record(self) -> costs.Cost:
+        """The cost of the output."""
+        return _cost(self.output, self.cost)
+
     def layer_activation(self, index: int) -> activations.Activation | None:
         """Return the activation of the layer with this index (0 is the first), or None for a softmax output.
 
         A sigmoid or linear output is an activation like any other; softmax mixes units.
         """
-        name = self.activation if index < len(self.layer_sizes) - 2 else self.output
-        return activations.get(name) if name != "softmax" else None
+        return self.activation_record if index < len(self.layer_sizes) - 2 else self.output_activation
 
     def check_inputs(self, x: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
         """Return inputs as a floating array of shape (examples, fan_in), at least one example, all finite.
@@ -156,15 +191,15 @@ class NetworkSpec(Spec):
 
     def check_labels(self, labels: npt.ArrayLike, examples: int) -> npt.NDArray[np.int64]:
         """Return labels as int64 of shape (examples,) in [0, classes); InvalidValueError naming what is wrong."""
-        given = as_array("labels", labels)
+        classes = as_array("labels", labels)
         if not examples:
             raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
-        if given.shape != (examples,) or given.dtype.kind not in "iu":
+        if classes.shape != (examples,) or classes.dtype.kind not in "iu":
             raise InvalidValueError(
-                f"labels of shape {given.shape} and dtype {given.dtype}: allowed is one whole number for each "
+                f"labels of shape {classes.shape} and dtype {classes.dtype}: allowed is one whole number for each "
                 f"of {examples} examples"
             )
-        if not (given.min() >= 0 and given.max() < self.classes):
-            wrong = given[(given < 0) | (given >= self.classes)][0]
+        if not (classes.min() >= 0 and classes.max() < self.classes):
+            wrong = classes[(classes < 0) | (classes >= self.classes)][0]
             raise InvalidValueError(f"label {wrong}: allowed are 0 to {self.classes - 1}")
-        return np.ascontiguousarray(given, dtype=np.int64)
+        return np.ascontiguousarray(classes, dtype=np.int64)

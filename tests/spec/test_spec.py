@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -348,3 +349,19 @@ def test_numpy_numbers_are_numbers():
 def test_every_error_is_one_of_ours():
     assert issubclass(InvalidValueError, GlorotlabError)
     assert not dataclasses.is_dataclass(NetworkSpec)
+
+
+def test_records_are_those_of_the_names_and_no_part_of_the_spec():
+    spec = NetworkSpec.parse("4,3,2", activation="x*exp(-x**2)", initializer="nielsen_default", output="sigmoid")
+    untouched = NetworkSpec(**spec.model_dump())
+    assert spec.activation_record == activations.get(spec.activation)
+    assert spec.output_activation == spec.layer_activation(1) == activations.get("sigmoid")
+    assert spec.weight_initializer == initializers.get(spec.initializer)
+    assert spec.bias_initializer == initializers.get_bias("normal(std=1)")
+    assert spec.cost_record == costs.get("sigmoid", "cross_entropy")
+    assert spec == untouched
+    assert hash(spec) == hash(untouched)
+    assert spec.model_dump() == untouched.model_dump()
+    assert pickle.loads(pickle.dumps(spec)) == spec  # noqa: S301
+    assert spec.model_copy(update={"activation": "relu"}).activation_record == activations.get("relu")
+    assert NetworkSpec.parse("4,2").output_activation is None
