@@ -5,7 +5,6 @@ neural-tangents has a closed form, on Shapeset images, with both times. It is no
 0.6.5 runs with jax 0.4.34 and tf2jax 0.3.6.
 """
 
-import itertools
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 import glorotlab as gl
-from glorotlab.theory.mean_field import forward
+from glorotlab.theory.mean_field.forward import forward
+from glorotlab.theory.mean_field.inputs import batch_of
 
 GAIN, HIDDEN, REPEATS = 1.5, 5, 5
 ACTIVATIONS = ("linear", "relu", "leaky_relu(slope=0.2)", "erf", "sin", "gelu")
@@ -23,11 +23,11 @@ def ours(activation: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """NNGP kernel Q of the output, and Theta^{l+1} = Q^{l+1} + n v Theta^l E[f' f']."""
     initializer = f"variance_scaling(scale={GAIN}, mode=fan_in, distribution=normal)"
     spec = gl.NetworkSpec.parse(f"{x.shape[1]},1000x{HIDDEN},10", activation=activation, initializer=initializer)
-    layers, _ = forward.forward(spec, x @ x.T / x.shape[1], x.mean(axis=1))
-    tangent = layers[0].preactivation
-    for below, layer in itertools.pairwise(layers):
-        tangent = layer.preactivation + GAIN * tangent * below.derivative
-    return layers[-1].preactivation, tangent
+    signal = forward(spec, batch_of(spec, inputs=x))
+    tangent = signal.preactivation[0]
+    for below, kernel in zip(signal.derivative, signal.preactivation[1:], strict=True):
+        tangent = kernel + GAIN * tangent * below
+    return signal.preactivation[-1], tangent
 
 
 def peer(activation: str) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:

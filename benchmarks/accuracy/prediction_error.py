@@ -27,7 +27,8 @@ from glorotlab.errors import AssumptionError
 from glorotlab.measurement import estimators
 from glorotlab.measurement.compare import SECOND_MOMENTS
 from glorotlab.network.passes import ForwardPass
-from glorotlab.theory.predict import propagate
+from glorotlab.theory.mean_field.inputs import batch_of
+from glorotlab.theory.mean_field.propagate import propagate
 
 ACTIVATIONS = ("tanh", "softsign", "sigmoid", "relu", "gelu", "elu", "erf", "silu")
 INITIALIZERS = ("standard", "glorot_uniform", "he_normal", "orthogonal", "nielsen_default")
@@ -74,15 +75,17 @@ class Outputs:
     """
 
     def __init__(self, spec: gl.NetworkSpec, x: np.ndarray, y: np.ndarray):
-        self.spec, self.layers = spec, propagate(spec, inputs=x, labels=y).layers
+        self.spec = spec
+        signal = propagate(spec, batch_of(spec, inputs=x, labels=y)).signal
         self.cost, self.labels = costs.get(spec.output, spec.cost), np.eye(spec.classes)[y][:, np.newaxis]
         self.forms: dict[str, list[np.ndarray]] = {name: [] for name in VARIABLES[2:]}
         down = np.ones((len(x), len(x)))
-        for layer, above in zip(self.layers[::-1], [None, *self.layers[:0:-1]], strict=True):
-            if above is not None:
-                down = down * (above.fan_out * above.variance * layer.derivative)
+        for index in range(signal.layers - 1, -1, -1):
+            if index < signal.layers - 1:
+                down = down * (signal.backward_gain[index + 1] * signal.derivative[index])
             single = np.diag(np.diag(down)) * len(x)  # of each example alone
-            kernels = (single, single * layer.below, down * layer.below, down * layer.fan_out)
+            below, units = signal.below[index], signal.fan_out[index]
+            kernels = (single, single * below, down * below, down * units)
             for name, kernel in zip(self.forms, kernels, strict=True):
                 self.forms[name].insert(0, (kernel / len(x) ** 2).astype("f4"))
 

@@ -1,5 +1,7 @@
 """The scatter between networks as derived: against the numeric module, and refuted where a coefficient is wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -20,7 +22,8 @@ from glorotlab.derivations.engine.notation import WeightVariance, Width, d, i
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.finite_width import recursions
-from glorotlab.theory.predict import propagate
+from glorotlab.theory.mean_field.inputs import Batch
+from glorotlab.theory.mean_field.propagate import propagate
 
 KURTOSIS, SCALE, INPUTS = ("normal", "uniform"), 1.5, 0.6
 
@@ -38,8 +41,8 @@ def test_recursions_are_those_of_the_numeric_module(distribution):
     """Var q, the shift of E q and A on unequal layers of sin units; uniform weights have kurtosis -6/5."""
     initializer = f"variance_scaling(scale={SCALE}, mode=fan_in, distribution={distribution})"
     spec = NetworkSpec.parse("9,50,80,40,3", activation="sin", initializer=initializer)
-    layers = propagate(spec, input_second_moment=INPUTS, pairs=True).layers
-    forward = recursions.forward(spec, layers, np.array([INPUTS**2]))
+    batch = replace(Batch.one(INPUTS), fourth_moment=np.array([INPUTS**2]))
+    forward = recursions.forward(propagate(spec, batch).signal)
     backward = recursions.backward(forward, np.full(1, 0.3), np.zeros(1))
     without = ("gaussian_weights",) if distribution == "uniform" else ()
     networks = Networks((9, 50, 80, 40), "sin", first=SCALE * INPUTS, gain=SCALE, uniform=bool(without))

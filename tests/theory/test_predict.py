@@ -12,7 +12,9 @@ from glorotlab import activations, schema
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.measurement.measure import measure
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.predict import predict, propagate
+from glorotlab.theory.mean_field.inputs import batch_of
+from glorotlab.theory.mean_field.propagate import propagate
+from glorotlab.theory.predict import predict
 
 WIDE, UNEVEN = "64,300x3,9", "40,200,300,250,5"
 CASES = [
@@ -154,7 +156,8 @@ def test_linear_networks_follow_the_exact_second_moment_recursion(bias):
 def test_linear_deep_gradients_are_products_of_variances():
     """Equations 6 and 7 of Glorot & Bengio (2010) with f' = 1, for one example; dC/ds is s - y at the top.
 
-    Of dC/ds = W dC/ds' the part n v H' s of the layer's own s adds to them, with H = d^2C/ds^2 (``dependence``).
+    Of dC/ds = W dC/ds' the part n v H' s of the layer's own s adds to them, with H = d^2C/ds^2
+    (``gradient_independence``).
     """
     spec = NetworkSpec.parse("30,20,10,4", activation="linear", initializer="normal(std=0.3)", output="linear")
     found = predict(spec, input_second_moment=0.7)
@@ -323,11 +326,11 @@ def test_mirror_images_stay_so_through_chaotic_layers(activation):
     """f(-s) = -f(s): z of -x is -z, however large the weights."""
     spec = NetworkSpec.parse("80,3000x8,5", activation=activation, initializer="normal(std=10)")
     x = np.random.default_rng(0).normal(size=(3, 80))
-    layers = propagate(spec, inputs=np.concatenate([x, -x])).layers[:-1]
-    for layer in layers:
-        np.testing.assert_allclose(layer.activation[:3, 3:], -layer.activation[:3, :3], rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(np.diagonal(layer.activation[:3, 3:]), -np.diagonal(layer.activation[:3, :3]))
-        np.testing.assert_allclose(np.diagonal(layer.derivative[:3, 3:]), np.diagonal(layer.derivative[:3, :3]))
+    signal = propagate(spec, batch_of(spec, inputs=np.concatenate([x, -x]))).signal
+    for z, derivative in zip(signal.activation[:-1], signal.derivative, strict=True):
+        np.testing.assert_allclose(z[:3, 3:], -z[:3, :3], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(np.diagonal(z[:3, 3:]), -np.diagonal(z[:3, :3]))
+        np.testing.assert_allclose(np.diagonal(derivative[:3, 3:]), np.diagonal(derivative[:3, :3]))
 
 
 def test_balanced_labels_of_vanishing_signals_are_predicted():

@@ -89,14 +89,14 @@ class Networks:
         q = float(mean.args[0])
         if isinstance(mean, names.MeanSlopeFourth):
             return float(moments(self.activation, q).derivative_fourth_moment)
-        found = recursions.respond(activations.get(self.activation), np.array([q]))
-        square, slope = found.square[:, 0], found.slope[:, 0]
+        units = recursions.unit_moments(activations.get(self.activation), np.array([q]))
+        square, slope = units.square[:, 0], units.derivative_square[:, 0]
         return float(
             {
                 names.MeanSquare: square[mean.order],
                 names.MeanSlopeSquare: slope[mean.order],
-                names.MeanFourth: found.noise[0] + square[0] ** 2,
-                names.MeanProductSquare: found.product[0] + square[0] * slope[0],
+                names.MeanFourth: units.square_variance[0] + square[0] ** 2,
+                names.MeanProductSquare: units.covariance[0] + square[0] * slope[0],
             }[type(mean)]
         )
 

@@ -23,7 +23,8 @@ from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
 from glorotlab.streams import Purpose
 from glorotlab.theory.distributions.pushforward import Pushforward
-from glorotlab.theory.predict import propagate
+from glorotlab.theory.mean_field.inputs import batch_of
+from glorotlab.theory.mean_field.propagate import propagate
 from glorotlab.threads import num_threads, set_num_threads
 from glorotlab.training.loop import train
 from glorotlab.training.monitors import MONITORED_EXAMPLES
@@ -143,9 +144,9 @@ def predicted_start(scale: Scale, name: str) -> xr.Dataset:
     record = activations.get(spec.activation)
     for seed in range(scale.trained_networks):
         x, _ = _dataset(scale, seed).test.batch(0, min(MONITORED_EXAMPLES, scale.test_examples))
-        layers = propagate(spec, inputs=x).layers[:-1]
-        laws = [Pushforward.of(record, np.diagonal(layer.preactivation)) for layer in layers]
-        means = [layer.activation_mean.mean() for layer in layers]
+        signal = propagate(spec, batch_of(spec, inputs=x)).signal
+        laws = [Pushforward.of(record, q) for q in signal.q[:-1]]
+        means = signal.z_mean[1:-1].mean(axis=1)
         rows.append((means, [float(law.quantile(PERCENTILE)) for law in laws]))
     mean, percentile = np.mean(rows, axis=0)
     data = {"activation_mean": ("layer", mean), "activation_percentile": ("layer", percentile)}

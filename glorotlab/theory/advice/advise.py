@@ -17,14 +17,14 @@ from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.advice.advice import text
 from glorotlab.theory.advice.recommend import Recommendation, recommend
 from glorotlab.theory.advice.trainability import Trainability, check_hidden, judge
-from glorotlab.theory.finite_width import bands, fluctuations, recursions
+from glorotlab.theory.finite_width import bands, fluctuations
 from glorotlab.theory.gaussian.moments import moments
-from glorotlab.theory.mean_field import forward
-from glorotlab.theory.mean_field.inputs import Examples, examples
+from glorotlab.theory.mean_field.forward import forward
+from glorotlab.theory.mean_field.inputs import Batch, batch_of, labelled_batch
+from glorotlab.theory.mean_field.propagate import propagate
 from glorotlab.theory.phases.fixed_points import fixed_points
 from glorotlab.theory.phases.phase_diagram import CATALOGUE
 from glorotlab.theory.phases.variance_map import variance_map
-from glorotlab.theory.predict import propagate
 from glorotlab.threads import single_threaded_blas
 
 LEVEL = 0.95
@@ -155,7 +155,7 @@ def advise(
         Where the moments of the activation cannot be given, or an example's inputs are all 0.
     """
     check_hidden(spec)
-    batch = examples(spec, inputs, labels, input_second_moment)
+    batch = labelled_batch(spec, inputs, labels, input_second_moment)
     own = spec.initializer, spec.bias
     named = [(initializers.get(name).name, initializers.get(name).bias) for name in CATALOGUE]
     choices = ([] if own in named else [own]) + named
@@ -168,12 +168,12 @@ def advise(
             progress(done, len(choices))
     return Advice(
         spec,
-        batch.second_moment,
-        len(batch.labels),
+        batch.mean_second_moment,
+        batch.examples,
         (*ASSUMPTIONS, *([batch.assumption] if batch.assumption else [])),
         next(row.verdict for row in rows if (row.name, row.bias) == own),
-        _gains(spec, batch.second_moment),
-        _fixed_point(spec, batch.second_moment),
+        _gains(spec, batch.mean_second_moment),
+        _fixed_point(spec, batch.mean_second_moment),
         tuple(rows),
         _compromise(spec),
         recommend(spec, batch),
@@ -189,14 +189,14 @@ class _Band:
     why: str
 
 
-def _row(spec: NetworkSpec, batch: Examples, known: dict[tuple[float, ...], _Band]) -> InitializerAdvice:
+def _row(spec: NetworkSpec, batch: Batch, known: dict[tuple[float, ...], _Band]) -> InitializerAdvice:
     verdict, record = judge(spec, batch), initializers.get(spec.initializer)
     fans = sorted(set(spec.fans))
     key = (*(record.variance(*each) for each in fans), initializers.get_bias(spec.bias).variance)
     if record.independent and key in known:  # the shape of the weights' law hardly counts, their variance does
         band = known[key]
     else:
-        band = _band(spec, batch.second_moment)
+        band = _band(spec, batch.mean_second_moment)
         if record.independent:
             known[key] = band
     signal, gradient = (
@@ -213,11 +213,9 @@ def _band(spec: NetworkSpec, second_moment: float) -> _Band:
     if not initializers.get(spec.initializer).independent:
         return _Band(None, None, "the weights depend on each other, so that units do not scatter independently")
     try:
-        found = propagate(spec, input_second_moment=second_moment, pairs=True, narrow=True)
-        assert found.labels is not None  # noqa: S101  of one example
-        forward = recursions.forward(spec, found.layers, np.full(1, 3 * second_moment**2))
+        propagation = propagate(spec, batch_of(spec, input_second_moment=second_moment), narrow=True)
         with np.errstate(invalid="ignore"):  # outputs so large that no gradient is left
-            scatter = fluctuations.over_depth(spec, found.layers, forward, found.labels)
+            scatter = fluctuations.over_depth(propagation)
     except AssumptionError as error:
         return _Band(None, None, str(error).partition(":")[0])
     except np.linalg.LinAlgError:  # the same, but for rounding
@@ -231,13 +229,11 @@ def _band(spec: NetworkSpec, second_moment: float) -> _Band:
 def _gains(spec: NetworkSpec, second_moment: float) -> tuple[Gain, ...]:
     """Gains of every hidden layer; none where the signal leaves the range of float64."""
     try:
-        layers, _ = forward.chain(spec, second_moment, 0.0)
+        signal = forward(spec, Batch.one(second_moment))
     except AssumptionError:
         return ()
-    hidden, output = layers
-    q = np.append(hidden.preactivation[:, 0, 0], output.preactivation[-1, 0, 0])
-    back = np.append(hidden.fan_out * hidden.variance, output.fan_out * output.variance)[1:]
-    square, slope = hidden.activation[:, 0, 0], hidden.derivative[:, 0, 0]
+    q, back = signal.q[:, 0], signal.backward_gain[1:]
+    square, slope = signal.activation[:, 0, 0], signal.derivative[:, 0, 0]
     return tuple(
         Gain(
             index + 1,

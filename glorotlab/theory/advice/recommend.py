@@ -22,8 +22,8 @@ from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.advice.framework_code import keras_lines, torch_lines
 from glorotlab.theory.advice.trainability import Trainability, judge
 from glorotlab.theory.gaussian.interpolation import gauss_rule
-from glorotlab.theory.mean_field import forward
-from glorotlab.theory.mean_field.inputs import Examples
+from glorotlab.theory.mean_field.forward import forward
+from glorotlab.theory.mean_field.inputs import Batch
 from glorotlab.theory.phases.phase_diagram import critical_points
 from glorotlab.theory.spectra.jacobian_spectrum import jacobian_spectrum
 
@@ -85,7 +85,7 @@ class _Candidate:
     why: str
 
 
-def recommend(spec: NetworkSpec, batch: Examples) -> Recommendation:
+def recommend(spec: NetworkSpec, batch: Batch) -> Recommendation:
     """Return the recommendation for a network's layers and activation, whatever its own initialiser."""
     best, verdict = _best(spec, batch)
     factor = math.exp(best.distortion)
@@ -103,7 +103,7 @@ def recommend(spec: NetworkSpec, batch: Examples) -> Recommendation:
         other, said = _other(spec, batch)
         sentences.extend((trouble, said))
     else:
-        sentences.extend(_isometry(best.spec, batch.second_moment))
+        sentences.extend(_isometry(best.spec, batch.mean_second_moment))
     chosen = best.spec
     code = torch_lines(chosen.initializer, chosen.bias), keras_lines(chosen.initializer, chosen.bias)
     return Recommendation(chosen.initializer, chosen.bias, " ".join(sentences), factor, verdict, *code, other)
@@ -122,27 +122,27 @@ def _trouble(spec: NetworkSpec, best: _Candidate, verdict: Trainability) -> str:
     return ""
 
 
-def distortion(spec: NetworkSpec, batch: Examples) -> float:
+def distortion(spec: NetworkSpec, batch: Batch) -> float:
     """Return max(|ln S|, |ln G|); inf where signals leave the range of float64."""
     sizes = spec.layer_sizes
     if len(sizes) == 3:
         spec = spec.model_copy(update={"layer_sizes": (sizes[0], sizes[1], sizes[1], sizes[2])})
-    ln_q, weights = gauss_rule(np.log(np.diagonal(batch.kernel)), NODES)
+    ln_q, weights = gauss_rule(np.log(batch.second_moment), NODES)
     ends, gradient = np.zeros(2), 0.0
     for second_moment, weight in zip(np.exp(ln_q).tolist(), weights, strict=True):
         try:
-            hidden = forward.chain(spec, second_moment, 0.0)[0][0]
+            signal = forward(spec, Batch.one(second_moment))
         except AssumptionError:
             return math.inf
-        ends += weight * hidden.activation[[0, -1], 0, 0]
+        ends += weight * signal.activation[[0, -2], 0, 0]
         with np.errstate(over="ignore"):
-            gradient += weight * float(np.prod(hidden.derivative[:-1, 0, 0] * (hidden.fan_out * hidden.variance)[1:]))
+            gradient += weight * float(np.prod(signal.derivative[:-1, 0, 0] * signal.backward_gain[1:-1]))
     if not (gradient > 0 and math.isfinite(gradient)):
         return math.inf
     return max(abs(math.log(ends[1] / ends[0])), abs(math.log(gradient)))
 
 
-def _best(spec: NetworkSpec, batch: Examples) -> tuple[_Candidate, Trainability]:
+def _best(spec: NetworkSpec, batch: Batch) -> tuple[_Candidate, Trainability]:
     """Return the least distortion among what trains; if nothing does, among all."""
     scaled = sorted(_scaled(spec, batch), key=lambda candidate: candidate.distortion)
     candidates = scaled[:1]
@@ -153,7 +153,7 @@ def _best(spec: NetworkSpec, batch: Examples) -> tuple[_Candidate, Trainability]
     return next((each for each in verdicts if each[1].trains), verdicts[0])
 
 
-def _scaled(spec: NetworkSpec, batch: Examples) -> Iterator[_Candidate]:
+def _scaled(spec: NetworkSpec, batch: Batch) -> Iterator[_Candidate]:
     """Yield the best scale of each mode."""
     from scipy.optimize import minimize_scalar
 
@@ -176,7 +176,7 @@ def _scaled(spec: NetworkSpec, batch: Examples) -> Iterator[_Candidate]:
         yield _Candidate(chosen, distortion(chosen, batch), why)
 
 
-def _critical(spec: NetworkSpec, batch: Examples) -> Iterator[_Candidate]:
+def _critical(spec: NetworkSpec, batch: Batch) -> Iterator[_Candidate]:
     """Yield points of the critical line with biases whose fixed point does not repel."""
     for variance in BIAS_VARIANCES:
         std = float(f"{math.sqrt(variance):.4g}")
@@ -196,7 +196,7 @@ def _with(spec: NetworkSpec, scale: float, mode: str, bias: str = "zeros") -> Ne
     return NetworkSpec(**(spec.model_dump() | {"initializer": initializer, "bias": bias}))
 
 
-def _other(spec: NetworkSpec, batch: Examples) -> tuple[str, str]:
+def _other(spec: NetworkSpec, batch: Batch) -> tuple[str, str]:
     """Return an activation whose best initialisation trains, and a sentence that says so."""
     for name in OTHERS:
         if name != spec.activation:

@@ -3,12 +3,12 @@
 Derived, in the limit of wide layers, for the examples given:
 
 - ``signal_ratio`` and ``gradient_ratio``: E z^2 of the last hidden layer over that of the first, and E (dC/ds)^2 of the
-  first over that of the last (``mean_field``);
+  first over that of the last (``mean_field.forward``);
 - ``condition``: of what order the updates at the fastest stable learning rate are that tell the classes apart, and
   ``coherence``: how much an update on one example says about others (``tangent_kernel``);
 - ``logit_second_moment``: of the outputs before their activation. Large ones are confidently wrong;
 - ``fluctuation``: the relative variance between networks of one example's signal, to first order in 1 / width
-  (``limits``).
+  (``mean_field.validity``).
 
 Not derived: that each has a bound beyond which a network does not train. The bounds below are rules, chosen on one set
 of short runs (plain gradient descent, 2,000 updates, batch 10, best of several learning rates) and judged on another by
@@ -19,17 +19,16 @@ ten; each bound is near the geometric middle. More updates, other optimisers and
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.mean_field import forward, tangent_kernel, validity
-from glorotlab.theory.mean_field.inputs import Examples, examples
-from glorotlab.theory.mean_field.kernels import LayerKernels
+from glorotlab.theory.mean_field import tangent_kernel, validity
+from glorotlab.theory.mean_field.forward import forward
+from glorotlab.theory.mean_field.inputs import Batch, labelled_batch
+from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal
 from glorotlab.threads import single_threaded_blas
 
 MIN_RATIO = 3.5e-5
@@ -101,7 +100,7 @@ def trainability(
         Real data, with ``labels`` of two classes or more; about 100 examples tell enough.
     labels : (examples,) int, optional
     input_second_moment : float, optional
-        Instead of data: E[x^2], see ``examples`` for what stands in.
+        Instead of data: E[x^2], see ``labelled_batch`` for what stands in.
 
     Raises
     ------
@@ -109,7 +108,7 @@ def trainability(
         Where an argument is not allowed, or the moments of the activation cannot be given.
     """
     check_hidden(spec)
-    return judge(spec, examples(spec, inputs, labels, input_second_moment))
+    return judge(spec, labelled_batch(spec, inputs, labels, input_second_moment))
 
 
 def check_hidden(spec: NetworkSpec) -> None:
@@ -119,15 +118,16 @@ def check_hidden(spec: NetworkSpec) -> None:
         raise InvalidValueError(f"layers {spec.layers}: {hidden} hidden layers: allowed are 1 to {MAX_HIDDEN}")
 
 
-def judge(spec: NetworkSpec, batch: Examples) -> Trainability:
+def judge(spec: NetworkSpec, batch: Batch) -> Trainability:
     """Judge a network on a batch; as ``trainability``."""
+    assert batch.labels is not None  # noqa: S101
     try:
-        layers, _ = forward.forward(spec, batch.kernel, batch.mean)
+        kernels = forward(spec, batch)
     except AssumptionError as error:
         return Trainability(False, str(error).partition(":")[0])
     with np.errstate(over="ignore", invalid="ignore"):
-        theta = tangent_kernel.tangent_kernel(layers)
-        signal, gradient = ratios(layers)
+        theta = tangent_kernel.tangent_kernel(kernels)
+        signal, gradient = ratios(kernels)
     if not np.isfinite(theta).all():
         return Trainability(False, "the tangent kernel overflows", signal, gradient)
     fastest, condition = tangent_kernel.condition(theta, batch.labels)
@@ -139,27 +139,21 @@ def judge(spec: NetworkSpec, batch: Examples) -> Trainability:
         condition,
         tangent_kernel.coherence(theta),
         2 * (spec.classes if spec.output == "softmax" else 1) / fastest,
-        _mean_diagonal(layers[-1].preactivation),
-        float(validity.relative_variances(layers)[0].max()),
+        float(kernels.q[-1].mean()),
+        float(validity.relative_variances(kernels)[0].max()),
     )
     fault = _fault(found)
     return replace(found, trains=fault is None, reason=fault or _speed(condition))
 
 
-def ratios(layers: list[LayerKernels]) -> tuple[float, float]:
+def ratios(signal: SignalKernels) -> tuple[float, float]:
     """Return E z^2 of the last over the first hidden layer, and E (dC/ds)^2 of the first over the last.
 
     The gradient's is the product of n v E f'^2 between them: gradient independence, whatever the cost.
     """
-    signal = _mean_diagonal(layers[-2].activation) / _mean_diagonal(layers[0].activation)
-    back = np.ones(len(layers[0].preactivation))
-    for layer, above in pairwise(layers[:-1]):
-        back = back * float(above.fan_out * above.variance) * np.diagonal(layer.derivative)
-    return float(signal), float(back.mean())
-
-
-def _mean_diagonal(kernel: Array) -> float:
-    return float(np.diagonal(kernel).mean())
+    squares = diagonal(signal.activation).mean(axis=-1)
+    gains = signal.backward_gain[1:-1, np.newaxis] * diagonal(signal.derivative)[:-1]
+    return float(squares[-2] / squares[0]), float(gains.prod(axis=0).mean())
 
 
 def _fault(found: Trainability) -> str | None:

@@ -1,12 +1,13 @@
 """predict_distributions: whole distributions at initialisation, of activations and gradients of every hidden layer.
 
-Each is that of an element drawn from all units, examples and networks. Activations are Gaussians sent through f. For
-gradients everything is drawn (with a fixed seed) but the last random weights, whose law is then summed exactly:
+A distribution is that of an element drawn from all units, examples and networks. Activations are Gaussians sent
+through f. For gradients everything is drawn (with a fixed seed) but the last random weights, whose law is then summed
+exactly:
 
 - dC/ds_j = f'(s_j) g_j with g_j = sum_k W_jk dC/ds_k of the layer above. Given that layer, g_j is Gaussian where it is
   wide, of a variance which the length of the output gradient moves for a whole network together; just below the
-  outputs, few weights meet and their own law remains.
-  What gradients that meet their own weights add (``dependence``), of the order of outputs / width, is left out.
+  outputs, few weights meet and their own law remains. What gradients that meet their own weights add
+  (``gradient_independence``), of the order of outputs / width, is left out.
 - dC/dW_ij of the batch mean is (1/B) sum_a z_ai f'(s_aj) g_aj, linear in g_j: given z_i, s_j and the output gradients
   it is Gaussian, of variance (1/B^2) sum_ab z_ai z_bi f'(s_aj) f'(s_bj) E[g_aj g_bj].
 """
@@ -19,8 +20,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import costs, initializers
-from glorotlab.activations import Activation
 from glorotlab.arrays import Array, Labels
 from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
@@ -28,9 +27,11 @@ from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.distributions.location_scale import LocationScale
 from glorotlab.theory.distributions.pushforward import Pushforward
-from glorotlab.theory.mean_field.kernels import LayerKernels
-from glorotlab.theory.mean_field.output_sampling import JITTER, draw
-from glorotlab.theory.predict import propagate
+from glorotlab.theory.gaussian.sampling import correlated_draws
+from glorotlab.theory.mean_field.inputs import batch_of
+from glorotlab.theory.mean_field.kernels import diagonal
+from glorotlab.theory.mean_field.output_sampling import OutputSampler
+from glorotlab.theory.mean_field.propagate import Propagation, propagate
 from glorotlab.threads import single_threaded_blas
 
 ELEMENTS = 2**15
@@ -42,9 +43,6 @@ WEIGHTS = 2**11
 LAST_WEIGHTS = 16
 """Draws of the last layer's few weights for each of those: their law is narrow, and one draw's shows in the tails."""
 
-STREAM = 2
-"""Of ``Purpose.QUADRATURE``, and the layer's index more."""
-
 
 @dataclass(frozen=True)
 class Distributions:
@@ -54,97 +52,101 @@ class Distributions:
     raises InvalidValueError where there is none, AssumptionError where it has no known law.
     """
 
-    spec: NetworkSpec
-    inputs: Array
-    labels: Labels | None
-    layers: list[LayerKernels]
+    propagation: Propagation
 
     def activation(self, layer: int) -> Pushforward:
         """Activations z_l."""
-        kernels = self._layer(layer)
-        if kernels.record is None:
+        index, signal = self._index(layer), self.propagation.signal
+        record = signal.spec.layer_activation(index)
+        if record is None:
             raise AssumptionError(f"layer {layer}: a softmax output mixes units and has no law here: measure instead")
-        return Pushforward.of(kernels.record, np.diagonal(kernels.preactivation))
+        return Pushforward.of(record, signal.q[index])
 
     @single_threaded_blas()
     def backprop_gradient(self, layer: int) -> LocationScale:
         """Back-propagated gradients dC/ds_l of one example's cost."""
-        kernels, record, labels = self._hidden(layer)
-        random = self._random(layer)
-        which = np.arange(ELEMENTS) % len(labels)
-        outputs, cost = self.layers[-1], costs.get(self.spec.output, self.spec.cost)
-        logits = np.sqrt(np.diagonal(outputs.preactivation)[which, np.newaxis]) * random.normal(
-            size=(ELEMENTS, self.spec.classes)
-        )
-        d = cost.gradient(logits, np.eye(self.spec.classes)[labels[which]])
-        s = np.sqrt(np.diagonal(kernels.preactivation))[which] * random.normal(size=ELEMENTS)
-        slope = np.asarray(record.derivative(s), dtype=np.float64)
-        if layer == len(self.layers) - 1:
-            return self._last_weights(slope[:, np.newaxis] * d, random)
-        variance = np.diagonal(self._downstream(layer))[which] * (d**2).sum(axis=1)
-        return LocationScale("normal", np.zeros(ELEMENTS), np.abs(slope) * np.sqrt(variance))
+        index, labels = self._hidden(layer)
+        spec, q = self.propagation.spec, self.propagation.signal.q
+        random, which = generator(0, Purpose.BACKPROP_DISTRIBUTION, layer), np.arange(ELEMENTS) % len(labels)
+        logits = np.sqrt(q[-1, which, np.newaxis]) * random.normal(size=(ELEMENTS, spec.classes))
+        d = spec.cost_record.gradient(logits, np.eye(spec.classes)[labels[which]])
+        s = np.sqrt(q[index, which]) * random.normal(size=ELEMENTS)
+        derivative = np.asarray(spec.activation_record.derivative(s), dtype=np.float64)
+        if self._is_last_hidden(index):
+            return self._last_weights(derivative[:, np.newaxis] * d, random)
+        variance = diagonal(self._downstream(index))[which] * (d**2).sum(axis=1)
+        return LocationScale("normal", np.zeros(ELEMENTS), np.abs(derivative) * np.sqrt(variance))
 
     @single_threaded_blas()
     def batch_weight_gradient(self, layer: int) -> LocationScale:
         """Weight gradients dC/dW_l of the batch-mean cost."""
-        kernels, record, labels = self._hidden(layer)
-        random, examples = self._random(layer), len(labels)
-        if layer == 1:
-            below = self.inputs[:, random.integers(0, self.spec.fan_in, WEIGHTS)]
-        else:
-            beneath = self.layers[layer - 2]
-            assert beneath.record is not None  # noqa: S101  hidden layers have one
-            below = np.asarray(beneath.record.function(_correlated(beneath.preactivation, random)))
-        slope = np.asarray(record.derivative(_correlated(kernels.preactivation, random)))
-        product, start = below * slope / examples, 0
-        last = layer == len(self.layers) - 1
-        downstream = None if last else self._downstream(layer)
-        found: list[Array] = []
-        for d in draw(self.spec, self.layers[-1].preactivation, labels, WEIGHTS):
-            each = product[:, start : start + d.shape[1], np.newaxis] * d
+        index, labels = self._hidden(layer)
+        random = generator(0, Purpose.WEIGHT_GRADIENT_DISTRIBUTION, layer)
+        below, derivative = self._below_and_derivative(index, random)
+        product, start = below * derivative / len(labels), 0
+        downstream = None if self._is_last_hidden(index) else self._downstream(index)
+        blocks: list[Array] = []
+        for d in self._outputs(labels).gradients(WEIGHTS, Purpose.WEIGHT_GRADIENT_OUTPUTS):
+            terms = product[:, start : start + d.shape[1], np.newaxis] * d
             start += d.shape[1]
             if downstream is None:
-                found.append(each.sum(axis=0))
+                blocks.append(terms.sum(axis=0))
             else:
-                flat = each.reshape(examples, -1)
+                flat = terms.reshape(len(labels), -1)
                 squares = (flat * (downstream @ flat)).sum(axis=0)
-                found.append(squares.reshape(d.shape[1:]).sum(axis=1))
-        values = np.concatenate(found)
-        if last:
+                blocks.append(squares.reshape(d.shape[1:]).sum(axis=1))
+        values = np.concatenate(blocks)
+        if downstream is None:
             return self._last_weights(values, random, LAST_WEIGHTS)
         return LocationScale("normal", np.zeros(WEIGHTS), np.sqrt(np.clip(values, 0, None)))
 
-    def _layer(self, layer: int) -> LayerKernels:
-        return self.layers[whole_number("layer", layer, 1, len(self.layers)) - 1]
+    def _below_and_derivative(self, index: int, random: np.random.Generator) -> tuple[Array, Array]:
+        """Draw z of units below and f' of units of a hidden layer, each (examples, ``WEIGHTS``)."""
+        signal, inputs = self.propagation.signal, self.propagation.batch.inputs
+        record = signal.spec.activation_record
+        if index == 0:
+            assert inputs is not None  # noqa: S101
+            below = inputs[:, random.integers(0, signal.spec.fan_in, WEIGHTS)].astype(np.float64)
+        else:
+            below = np.asarray(record.function(correlated_draws(signal.preactivation[index - 1], WEIGHTS, random)))
+        return below, np.asarray(record.derivative(correlated_draws(signal.preactivation[index], WEIGHTS, random)))
 
-    def _hidden(self, layer: int) -> tuple[LayerKernels, Activation, Labels]:
-        kernels = self._layer(layer)
-        if layer == len(self.layers) or kernels.record is None:
+    def _outputs(self, labels: Labels) -> OutputSampler:
+        spec = self.propagation.spec
+        return OutputSampler.of(spec.cost_record, self.propagation.signal.preactivation[-1], labels, spec.classes)
+
+    def _index(self, layer: int) -> int:
+        return whole_number("layer", layer, 1, self.propagation.signal.layers) - 1
+
+    def _is_last_hidden(self, index: int) -> bool:
+        return index == self.propagation.signal.layers - 2
+
+    def _hidden(self, layer: int) -> tuple[int, Labels]:
+        """Return the index of a hidden layer, and the labels."""
+        index = self._index(layer)
+        if layer == self.propagation.signal.layers:
             raise AssumptionError(
                 f"layer {layer}: outputs are few and their gradients have no law of wide layers: measure instead"
             )
-        if self.labels is None:
+        if self.propagation.batch.labels is None:
             raise InvalidValueError("gradients without labels: allowed is predict_distributions(spec, inputs, labels)")
-        return kernels, kernels.record, self.labels
+        return index, self.propagation.batch.labels
 
-    def _random(self, layer: int) -> np.random.Generator:
-        return generator(0, Purpose.QUADRATURE, STREAM + layer)
-
-    def _downstream(self, layer: int) -> Array:
+    def _downstream(self, index: int) -> Array:
         """E[g_aj g_bj] below a wide layer over sum_k dC/ds_ak dC/ds_bk of the outputs, (examples, examples)."""
-        product: Array | float = 1.0 / self.spec.classes
-        for index in range(len(self.layers) - 1, layer - 1, -1):
-            above = self.layers[index]
-            product = product * (above.fan_out * above.variance)
-            if index > layer:
-                product = product * self.layers[index - 1].derivative
+        signal, gains = self.propagation.signal, self.propagation.signal.backward_gain
+        product: Array | float = gains[-1] / signal.spec.classes
+        for above in range(signal.layers - 2, index, -1):
+            product = product * (gains[above] * signal.derivative[above])
         return np.asarray(product)
 
     def _last_weights(self, factors: Array, random: np.random.Generator, repeats: int = 1) -> LocationScale:
-        """Return the law of sum_k W_k factor_k, factors (draws, classes): all W but that of the largest are drawn,
-        ``repeats`` times for each draw of the factors.
-        """  # noqa: D205
-        initializer, variance = initializers.get(self.spec.initializer), float(self.layers[-1].variance)
+        """Return the law of sum_k W_k factor_k, factors (draws, classes).
+
+        All W but that of the largest factor are drawn, ``repeats`` times for each draw of the factors.
+        """
+        signal = self.propagation.signal
+        initializer, variance = signal.spec.weight_initializer, float(signal.weight_variance[-1])
         distribution = initializer.distribution
         if distribution == "sparse":
             raise AssumptionError(
@@ -163,12 +165,6 @@ class Distributions:
         return LocationScale(distribution, rest.sum(axis=1), scales, repeats)
 
 
-def _correlated(kernel: Array, random: np.random.Generator) -> Array:
-    """Draw ``WEIGHTS`` vectors of N(0, kernel), (examples, draws)."""
-    root = np.linalg.cholesky(kernel + np.eye(len(kernel)) * (JITTER * np.diagonal(kernel).max()))
-    return np.asarray(root @ random.normal(size=(len(kernel), WEIGHTS)))
-
-
 def predict_distributions(
     spec: NetworkSpec, inputs: npt.ArrayLike, labels: npt.ArrayLike | None = None
 ) -> Distributions:
@@ -179,7 +175,7 @@ def predict_distributions(
     spec : NetworkSpec
     inputs : (examples, fan_in)
     labels : (examples,) int, optional
-        Without labels the gradients have none.
+        Without labels gradients have no distribution.
 
     Returns
     -------
@@ -193,5 +189,4 @@ def predict_distributions(
     InvalidValueError, AssumptionError
         As ``predict``.
     """
-    found = propagate(spec, inputs=inputs, labels=labels, pairs=True)
-    return Distributions(spec, spec.check_inputs(inputs).astype(np.float64), found.labels, found.layers)
+    return Distributions(propagate(spec, batch_of(spec, inputs=inputs, labels=labels)))

@@ -1,10 +1,10 @@
 """Bands of second moments for one network drawn once, or for the mean of several, at finite width.
 
 A pooled second moment T of one network is its mean-field value times a draw of the output layer, whose units are few,
-times a log-normal factor of the hidden layers, whose ln has the variance of ``unit_fluctuations``: T gains a factor
-from every layer, so that ln T and not T is nearly Gaussian (Hanin & Nica 2020 for ReLU, where it is exact). The mean
-over networks is shifted by ``finite_width``. Sums of such T are close to log-normal with their own mean and variance
-(Fenton 1960), which the band for the mean of N networks takes.
+times a log-normal factor of the hidden layers, whose ln has the variance of ``fluctuations``: T gains a factor from
+every layer, so that ln T and not T is nearly Gaussian (Hanin & Nica 2020 for ReLU, where it is exact). The mean over
+networks is shifted by ``recursions``. Sums of such T are close to log-normal with their own mean and variance (Fenton
+1960), which the band for the mean of N networks takes.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glorotlab import initializers
-from glorotlab.arrays import Array, Labels
+from glorotlab.arrays import Array
 from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.finite_width import fluctuations, recursions
+from glorotlab.theory.finite_width import fluctuations
 from glorotlab.theory.finite_width.fluctuations import Fluctuation
-from glorotlab.theory.mean_field.kernels import LayerKernels
+from glorotlab.theory.mean_field.propagate import Propagation
 
 MAX_VARIANCE = 1.5
-"""Largest variance of ln T due to the hidden layers. Up to 1.2 (ten layers of 100 GELU) the standard deviation is
-8 % too small to 9 % too large."""
+"""Largest variance of ln T due to the hidden layers that has a band. Up to 1.2 (ten layers of 100 GELU) the standard
+deviation is 8 % too small to 9 % too large."""
 
 POINTS = 2**16
-"""Values that stand for the law of one T, at least."""
+"""Least number of values that stand for the law of one T."""
 
 COLUMNS = {name: f"{name}_second_moment" for name in ("preactivation", "activation", *fluctuations.GRADIENTS)}
+"""Variables of the schema that the fluctuations are of."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Law:
     Parameters
     ----------
     values : (points,)
-        Of equal probability.
+        Values of equal probability.
     fluctuation : Fluctuation
     """
 
@@ -69,46 +69,30 @@ class Law:
         return float(error / (2 * (variance + spread))) if error else 0.0
 
 
-def law(found: Fluctuation, power: float = 1.0) -> Law:
+def law(fluctuation: Fluctuation, power: float = 1.0) -> Law:
     """Return the law of a statistic, or of a power of it."""
     from scipy.special import ndtri
 
-    count = max(POINTS // len(found.draws), 16)
+    count = max(POINTS // len(fluctuation.draws), 16)
     normal = ndtri((np.arange(count) + 0.5) / count)
     normal /= normal.std()
-    factors = (1 + found.shift) * np.exp(found.variance**0.5 * normal - found.variance / 2)
-    return Law(np.multiply.outer(found.draws, factors).ravel() ** power, found)
+    deviation = fluctuation.variance**0.5
+    factors = (1 + fluctuation.shift) * np.exp(deviation * normal - fluctuation.variance / 2)
+    return Law(np.multiply.outer(fluctuation.draws, factors).ravel() ** power, fluctuation)
 
 
-def bands(
-    spec: NetworkSpec,
-    layers: list[LayerKernels],
-    fourth: Array,
-    inputs: Array | None,
-    labels: Labels | None,
-    values: Mapping[str, Array],
-    level: float,
-    networks: int = 1,
-    numerical_error: float = 0.0,
-) -> dict[str, Array]:
+def bands(propagation: Propagation, values: Mapping[str, Array], level: float, networks: int = 1) -> dict[str, Array]:
     """Return bands and their errors: arrays over the layers, by the schema's names.
 
     Parameters
     ----------
-    spec : NetworkSpec
-    layers : list of LayerKernels
-    fourth : (examples,)
-        Mean over the inputs of x^4.
-    inputs : (examples, fan_in), optional
-    labels : (examples,) or None
+    propagation : Propagation
     values : mapping of str to (layer,)
         Mean-field values.
     level : float
         Probability of a band.
     networks : int
-        Of whose mean.
-    numerical_error : float
-        Relative error of the mean-field values.
+        Number of networks whose mean the bands are for.
 
     Raises
     ------
@@ -117,23 +101,32 @@ def bands(
     AssumptionError
         Where units of a layer are not independent, or layers are too narrow.
     """
+    spec = propagation.spec
     _check(spec, level, networks)
-    found = fluctuations.fluctuations(spec, layers, recursions.forward(spec, layers, fourth), inputs, labels)
-    error = _Error(numerical_error, sum(1 / fan_out for _, fan_out in spec.fans[:-1]))
+    error = _Error(propagation.numerical_error, sum(1 / fan_out for _, fan_out in spec.fans[:-1]))
     columns: dict[str, Array] = {}
-    for name, fluctuation in found.items():
-        _check_variance(spec, name, fluctuation)
+    scatter = fluctuations.fluctuations(propagation)
+    for name, layers in scatter.items():
+        _check_variance(spec, name, layers)
         column = values[COLUMNS[name]]
-        columns |= _columns(COLUMNS[name], column, column, [law(each) for each in fluctuation], level, networks, error)
-    if labels is not None:  # the length of the bias gradient is the root of its second moment
-        laws = [law(each, 0.5) for each in found["batch_bias_gradient"]]
+        columns |= _columns(COLUMNS[name], column, column, [law(layer) for layer in layers], level, networks, error)
+    if propagation.gradient is not None:  # the length of the bias gradient is the root of its second moment
+        laws = [law(layer, 0.5) for layer in scatter["batch_bias_gradient"]]
         lengths = np.sqrt(values["fan_out"] * values["batch_bias_gradient_second_moment"])
         columns |= _columns("learning_speed", values["learning_speed"], lengths, laws, level, networks, error)
     return columns
 
 
 class _Error(NamedTuple):
-    """Relative errors: of the mean-field values, and of a standard deviation to first order in 1 / width."""
+    """Relative errors.
+
+    Parameters
+    ----------
+    numerical : float
+        Error of the mean-field values.
+    expansion : float
+        Error of a standard deviation to first order in 1 / width.
+    """
 
     numerical: float
     expansion: float
@@ -142,15 +135,15 @@ class _Error(NamedTuple):
 def _columns(
     name: str, values: Array, scales: Array, laws: list[Law], level: float, networks: int, error: _Error
 ) -> dict[str, Array]:
-    """Columns of one variable; of layers without a law they are NaN. Laws are relative to ``scales``."""
+    """Return the columns of one variable, NaN in layers without a law. Laws are relative to ``scales``."""
     suffixes = ("std", "shift", "low", "high", "quadrature_error", "expansion_error", "sampling_error")
     rows = np.full((len(values), len(suffixes)), np.nan)
-    for row, value, scale, each in zip(rows, values, scales, laws, strict=False):
-        low, high = each.band(level, networks)
-        std, mean = float(each.values.std()), float(each.values.mean())
+    for row, value, scale, own in zip(rows, values, scales, laws, strict=False):
+        low, high = own.band(level, networks)
+        std, mean = float(own.values.std()), float(own.values.mean())
         shift = mean - value / scale
         expansion = shift**2 / 2 + error.expansion * std  # the next term of exp(shift), and of the deviation
-        row[:] = std, shift, low, high, error.numerical * mean, expansion, each.sampling_error() * std
+        row[:] = std, shift, low, high, error.numerical * mean, expansion, own.sampling_error() * std
         row *= scale
     return {f"{name}_{suffix}": column for suffix, column in zip(suffixes, rows.T, strict=True)}
 
@@ -159,7 +152,7 @@ def _check(spec: NetworkSpec, level: float, networks: int) -> None:
     if not 0 < level < 1:
         raise InvalidValueError(f"level {level!r}: allowed are numbers between 0 and 1")
     whole_number("networks", networks, 1)
-    initializer = initializers.get(spec.initializer)
+    initializer = spec.weight_initializer
     if not initializer.independent:
         raise AssumptionError(
             f"bands for initializer {initializer.name}: its weights depend on each other, so that units of a layer do "

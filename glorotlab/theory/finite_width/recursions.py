@@ -1,88 +1,70 @@
 """What finitely many units do to the mean of a second moment, example by example, to first order in 1/width.
 
-Given q, the units of a layer are independent N(0, q), so that means over n of them scatter by 1/n about the mean-field
-value (Yaida 2020; Roberts, Yaida & Hanin 2022). With M = E f^2, mu = E f'^2, ' = d/dq, u = n v of the layer above and
-V = Var q, the mean of q moves by delta:
-
-    V_{l+1} = (u M')^2 V_l + u^2 (E f^4 - M^2) / n,
-    delta_{l+1} = u (M' delta_l + M'' (V_l + X_l) / 2).
-
-X is what weights of excess kurtosis kappa add, whose pre-activations are not quite Gaussian: E g changes by
-kappa v^2 sum z^4 / (24 q^2) E[g He_4(s / sqrt(q))] = X d^2 E g / dq^2 / 2 with X = kappa v^2 sum z^4 / 3.
-
-Backward, with gradient independence, E[T_l | q_l] of the second moment T of dC/ds obeys
-E[T_l | q] = gain E[(mu + eta) T_{l+1}(u (M + epsilon) + v_b)], where eta and epsilon scatter together. Its logarithm's
-derivatives in q and its relative shift b at fixed q are, with C = E f^2 f'^2,
-
-    A_l = mu'/mu + u M' A_{l+1},    A'_l = (mu'/mu)' + u M'' A_{l+1} + (u M')^2 A'_{l+1},
-    b_l = b_{l+1} + {u (C - mu M)/mu A_{l+1} + u^2 (E f^4 - M^2) (A'_{l+1} + A_{l+1}^2) / 2} / n
-                  + X_l {mu''/mu + u M'' A_{l+1}} / 2.
-
-But weights met backward are those of the forward pass. Given s' = W' z of the layer above, W is v z s''/ q' and an
-independent rest, so that W g' holds v z P'/q' with P = s'g. With e = E P^2 / (q E g^2) - 1, 0 where g does not know s,
-a layer adds u C / (mu q') e' / n to b, and e = e' u q M'^2 / (q' mu) + 2 q mu'/mu. Here e = 0 at the top:
-``unit_fluctuations`` has what begins there.
+Means over the n units of a layer scatter by 1/n about the mean-field value (Yaida 2020; Roberts, Yaida & Hanin 2022),
+which moves the mean of what is curved in them, on the way forward and on the way back; so do weights of excess kurtosis
+and weights that are met twice. ``docs/theory/finite_width.md`` derives the recursions that this module evaluates.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
-from glorotlab import initializers
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
-from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.moments import half_width, sampled
-from glorotlab.theory.mean_field.kernels import LayerKernels
+from glorotlab.theory.mean_field.kernels import SignalKernels
 
-F, SQUARE, SLOPE_SQUARE, FOURTH, PRODUCT = 0, 1, 3, 4, 6
-"""Rows of ``moments.sampled``: f, f^2, f'^2, f^4, (f f')^2."""
+SQUARE, DERIVATIVE_SQUARE, FOURTH, PRODUCT = 1, 3, 4, 6
+"""Rows of ``moments.sampled``: f^2, f'^2, f^4 and (f f')^2."""
 
 
 @dataclass(frozen=True)
-class Response:
+class UnitMoments:
     """Moments of one layer's units and their derivatives in q, each (examples,).
 
     Parameters
     ----------
-    square, slope : (3, examples)
-        M = E f^2 and mu = E f'^2, with first and second derivative in q.
-    noise : (examples,)
+    square, derivative_square : (3, examples)
+        M = E f^2 and mu = E f'^2, each with its first and second derivative in q.
+    square_variance : (examples,)
         E f^4 - M^2.
-    product : (examples,)
+    covariance : (examples,)
         E f^2 f'^2 - mu M.
     """
 
     square: Array
-    slope: Array
-    noise: Array
-    product: Array
+    derivative_square: Array
+    square_variance: Array
+    covariance: Array
 
 
 @dataclass(frozen=True)
 class Forward:
-    """What passes forward; lists over the layers, the output layer last, of arrays (examples,).
+    """Scatter and shift of q on the way forward; rows are layers, the output layer last.
 
     Parameters
     ----------
-    responses : of the hidden layers, and of the output layer where it has an activation
-    up : u = n v of the layer above, of the hidden layers
-    q, width : of each layer
-    variance, shift : Var q and the shift of its mean
-    excess : X
+    units : list of UnitMoments
+        Moments of the hidden layers, and of the output layer where it has an activation.
+    gain : (hidden layers,)
+        u = n v of the layer above.
+    q, variance, shift : (layers, examples)
+        Second moments of pre-activations, Var q between networks and the shift of its mean.
+    width : (layers,)
+    excess : (layers, examples)
+        X, what weights of excess kurtosis add to Var q in the mean of a function of s.
     """
 
-    responses: list[Response]
-    up: list[float]
-    q: list[Array]
-    width: list[float]
-    variance: list[Array]
-    shift: list[Array]
-    excess: list[Array]
+    units: list[UnitMoments]
+    gain: Array
+    q: Array
+    width: Array
+    variance: Array
+    shift: Array
+    excess: Array
 
     def preactivation(self, index: int) -> Array:
         """Return the relative shift of E s^2 of a layer."""
@@ -90,88 +72,90 @@ class Forward:
 
     def activation(self, index: int) -> Array:
         """Return the relative shift of E f^2 of a layer."""
-        square, slope, curvature = self.responses[index].square
+        square, first, second = self.units[index].square
         return np.asarray(
-            (slope * self.shift[index] + curvature * (self.variance[index] + self.excess[index]) / 2) / square
+            (first * self.shift[index] + second * (self.variance[index] + self.excess[index]) / 2) / square
         )
 
-    def response(self, below: int, index: int) -> Array:
-        """Return J, what q of a layer gains by M of one below it."""
-        found = np.full_like(self.q[0], self.up[below])
+    def sensitivity(self, below: int, index: int) -> Array:
+        """Return J, the derivative of q of a layer in M of one below it."""
+        product = np.full_like(self.q[0], self.gain[below])
         for between in range(below + 1, index):
-            found *= self.responses[between].square[1] * self.up[between]
-        return found
+            product *= self.units[between].square[1] * self.gain[between]
+        return np.asarray(product)
 
 
 @dataclass(frozen=True)
 class Backward:
-    """What passes back from the output layer; lists as of ``Forward``.
+    """Logarithm of E (dC/ds)^2 given q, on the way back from the output layer; rows are layers.
 
     Parameters
     ----------
     forward : Forward
-    log_slope, log_curvature : A and A'
-    fixed : b
+    log_derivative, log_second_derivative : (layers, examples)
+        A and A', its first and second derivative in q.
+    fixed : (layers, examples)
+        b, its shift at fixed q.
     """
 
     forward: Forward
-    log_slope: list[Array]
-    log_curvature: list[Array]
-    fixed: list[Array]
+    log_derivative: Array
+    log_second_derivative: Array
+    fixed: Array
 
     def shift(self, index: int, signal: Array | None = None) -> Array:
         """Return the relative shift of E (dC/ds)^2 of a layer, or of the weight gradient.
 
         ``signal`` is then the part of q that the layer below sends, to which the other factor is in proportion.
         """
-        a, forward = self.log_slope[index], self.forward
-        variance, shift = forward.variance[index], forward.shift[index]
-        found = self.fixed[index] + a * shift + (self.log_curvature[index] + a**2) * variance / 2
-        return found if signal is None else found + (shift + a * variance) / signal
+        a, variance, shift = self.log_derivative[index], self.forward.variance[index], self.forward.shift[index]
+        total = self.fixed[index] + a * shift + (self.log_second_derivative[index] + a**2) * variance / 2
+        return np.asarray(total if signal is None else total + (shift + a * variance) / signal)
 
 
-def forward(spec: NetworkSpec, layers: list[LayerKernels], fourth: Array) -> Forward:
-    """Carry variances and shifts of q through every layer; ``fourth`` is the mean of x^4, (examples,)."""
-    kurtosis = [initializers.get(spec.initializer).excess_kurtosis(*fans) for fans in spec.fans]
-    q = [np.diagonal(layer.preactivation) for layer in layers]
-    responses = [respond(layer.record, each) for layer, each in zip(layers, q, strict=True) if layer.record]
-    up = [float(below.fan_out * layer.variance) for below, layer in itertools.pairwise(layers)]
-    widths = [float(layer.fan_out) for layer in layers]
-    variance, shift, excess = [np.zeros_like(fourth)], [np.zeros_like(fourth)], []
-    for index, layer in enumerate(layers):
-        excess.append(kurtosis[index] * float(layer.variance) ** 2 * float(layer.fan_in) * fourth / 3)
-        if index == len(layers) - 1:
+def forward(signal: SignalKernels) -> Forward:
+    """Carry variances and shifts of q through every layer."""
+    spec, q, fourth = signal.spec, signal.q, signal.z_fourth_moment[0]
+    records = [spec.layer_activation(index) for index in range(signal.layers)]
+    units = [unit_moments(record, row) for record, row in zip(records, q, strict=True) if record]
+    gain, width = signal.forward_gain[1:], signal.fan_out
+    variance, shift, excess = np.zeros((3, *q.shape))
+    for index, (fan_in, fan_out) in enumerate(spec.fans):
+        kurtosis = spec.weight_initializer.excess_kurtosis(fan_in, fan_out)
+        excess[index] = kurtosis * signal.weight_variance[index] ** 2 * fan_in * fourth / 3
+        if index == signal.layers - 1:
             break
-        found = responses[index]
-        square, slope, curvature = found.square
-        noise = up[index] ** 2 * found.noise / widths[index]
-        variance.append((up[index] * slope) ** 2 * variance[index] + noise)
-        shift.append(up[index] * (slope * shift[index] + curvature * (variance[index] + excess[index]) / 2))
-        fourth = found.noise + square**2
-    return Forward(responses, up, q, widths, variance, shift, excess)
+        own, u = units[index], gain[index]
+        square, first, second = own.square
+        variance[index + 1] = (u * first) ** 2 * variance[index] + u**2 * own.square_variance / width[index]
+        shift[index + 1] = u * (first * shift[index] + second * (variance[index] + excess[index]) / 2)
+        fourth = own.square_variance + square**2
+    return Forward(units, gain, q, width, variance, shift, excess)
 
 
-def backward(forward: Forward, log_slope: Array, log_curvature: Array) -> Backward:
+def backward(forward: Forward, log_derivative: Array, log_second_derivative: Array) -> Backward:
     """Carry A, A' and b down from the A and A' of the output layer, (examples,)."""
-    nothing = np.zeros_like(log_slope)
-    slopes, curvatures, fixed, alignment = [log_slope], [log_curvature], [nothing], nothing
-    for index in range(len(forward.up) - 1, -1, -1):
-        found, u, q = forward.responses[index], forward.up[index], forward.q[index]
-        square, growth, bend = found.square
-        mu, slope, curvature = found.slope
-        a, a_slope = slopes[0], curvatures[0]
-        above = mu * forward.q[index + 1]
-        scatter = u * (found.product + mu * square) / above * alignment
-        alignment = alignment * u * q * growth**2 / above + 2 * q * slope / mu
-        scatter += u * found.product / mu * a + u**2 * found.noise * (a_slope + a**2) / 2
-        kurtosis = forward.excess[index] * (curvature / mu + u * bend * a) / 2
-        fixed.insert(0, fixed[0] + scatter / forward.width[index] + kurtosis)
-        slopes.insert(0, slope / mu + u * growth * a)
-        curvatures.insert(0, curvature / mu - (slope / mu) ** 2 + u * bend * a + (u * growth) ** 2 * a_slope)
-    return Backward(forward, slopes, curvatures, fixed)
+    a, a_first, fixed = np.zeros((3, *forward.q.shape))
+    a[-1], a_first[-1], alignment = log_derivative, log_second_derivative, np.zeros_like(log_derivative)
+    for index in range(len(forward.gain) - 1, -1, -1):
+        own, u, q = forward.units[index], forward.gain[index], forward.q[index]
+        square, square_first, square_second = own.square
+        mu, mu_first, mu_second = own.derivative_square
+        above, above_first = a[index + 1], a_first[index + 1]
+        passed = mu * forward.q[index + 1]
+        scatter = u * (own.covariance + mu * square) / passed * alignment
+        alignment = alignment * u * q * square_first**2 / passed + 2 * q * mu_first / mu
+        scatter += u * own.covariance / mu * above + u**2 * own.square_variance * (above_first + above**2) / 2
+        kurtosis = forward.excess[index] * (mu_second / mu + u * square_second * above) / 2
+        fixed[index] = fixed[index + 1] + scatter / forward.width[index] + kurtosis
+        a[index] = mu_first / mu + u * square_first * above
+        a_first[index] = (
+            mu_second / mu - (mu_first / mu) ** 2 + u * square_second * above + (u * square_first) ** 2 * above_first
+        )
+    return Backward(forward, a, a_first, fixed)
 
 
-def respond(record: Activation, q: Array) -> Response:
+def unit_moments(record: Activation, q: Array) -> UnitMoments:
     """Return the moments of a unit and their derivatives in q.
 
     dE g/dq = E[g He_2(t)] / (2 q) and d^2 E g/dq^2 = E[g He_4(t)] / (4 q^2) with t = s / sqrt(q): g need not be
@@ -181,7 +165,9 @@ def respond(record: Activation, q: Array) -> Response:
     measure = weights * quadrature.density(s, q)
     t2 = s**2 / q[:, np.newaxis]
     first, second = measure * (t2 - 1), measure * (t2**2 - 6 * t2 + 3)
-    both = values[[SQUARE, SLOPE_SQUARE]]
-    square, slope = np.stack([both @ measure.T, both @ first.T / (2 * q), both @ second.T / (4 * q**2)], axis=1)
+    both = values[[SQUARE, DERIVATIVE_SQUARE]]
+    square, derivative_square = np.stack(
+        [both @ measure.T, both @ first.T / (2 * q), both @ second.T / (4 * q**2)], axis=1
+    )
     fourth, product = values[[FOURTH, PRODUCT]] @ measure.T
-    return Response(square, slope, fourth - square[0] ** 2, product - slope[0] * square[0])
+    return UnitMoments(square, derivative_square, fourth - square[0] ** 2, product - derivative_square[0] * square[0])

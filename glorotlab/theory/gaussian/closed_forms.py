@@ -149,7 +149,7 @@ _MOMENTS: dict[str, Callable[[Activation, Array], Found]] = {
 }
 
 
-def growth(record: Activation, q: Array) -> Array | None:
+def susceptibility(record: Activation, q: Array) -> Array | None:
     """Return dE[f^2]/dq of an odd f where quadrature cannot follow it to large q; else None."""
     return np.exp(-2 * q) if record.family == "sin" else None
 

@@ -153,14 +153,18 @@ def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
     return given
 
 
-def response(record: Activation, q: Array) -> tuple[Array, Array]:
-    """Return E[f f'] (exactly 0 for odd f) and dE[f^2]/dq = E[s f f'] / q, each of the shape of q."""
-    closed = closed_forms.growth(record, q)
+def product_moments(record: Activation, q: Array) -> tuple[Array, Array]:
+    """Return E[f f'], exactly 0 for odd f, and the susceptibility dE[f^2]/dq = E[s f f'] / q, of the shape of q."""
+    closed = closed_forms.susceptibility(record, q)
     if closed is not None:
         return np.zeros_like(q), closed
-    flat = q.ravel()
-    slope, growth = _by_quadrature(record, flat)[0][len(NAMES) :].reshape(2, *q.shape)
-    return (np.zeros_like(q) if record.odd else slope), growth / q
+    mean, scaled = _by_quadrature(record, q.ravel())[0][len(NAMES) :].reshape(2, *q.shape)
+    return (np.zeros_like(q) if record.odd else mean), scaled / q
+
+
+def susceptibility(record: Activation, q: Array) -> Array:
+    """Return dE[f^2]/dq, of the shape of q."""
+    return product_moments(record, q)[1]
 
 
 def _powers(record: Activation, s: Array) -> Array:

@@ -1,4 +1,4 @@
-"""How pair moments of a layer answer to its pre-activations' kernel Q, by the Hermite series of Mehler's formula.
+"""Derivatives of a layer's pair moments in the kernel Q of its pre-activations, by Mehler's Hermite series.
 
 With g = sum_n g_n(q) h_n(s / sqrt(q)) in orthonormal Hermite polynomials E[g_a g_b] = sum_n g_n(q_a) g_n(q_b) rho^n and
 2 q dg_n/dq = n g_n + sqrt((n + 1)(n + 2)) g_{n+2} (of t g'(t), integrated by parts), so that for different examples
@@ -22,31 +22,33 @@ from glorotlab.theory.gaussian.hermite_series import correlation, mixed_sum, sym
 from glorotlab.theory.gaussian.quadrature import Function
 
 TERMS = 64
-"""Of the series. Where g jumps and the correlation is .98, 11 % of dE[g_a g_b]/dQ_ab is left out."""
+"""Terms of the series. Where g jumps and the correlation is .98, 11 % of dE[g_a g_b]/dQ_ab is left out."""
 
 
-class KernelSlopes(NamedTuple):
+class PairDerivatives(NamedTuple):
     """Derivatives of E[g_a g_b] for different examples, (examples, examples); their diagonals mean nothing.
 
     Parameters
     ----------
-    own : with respect to q_a
-    pair : with respect to Q_ab
+    own : (examples, examples)
+        Derivative in q_a.
+    pair : (examples, examples)
+        Derivative in Q_ab.
     """
 
     own: Array
     pair: Array
 
 
-def kernel_slopes(functions: Sequence[Function], kernel: Array, kinks: Sequence[float]) -> list[KernelSlopes]:
-    """Return the slopes of E[g_a g_b] of pre-activations of covariance ``kernel``, for each function g."""
+def pair_derivatives(functions: Sequence[Function], kernel: Array, kinks: Sequence[float]) -> list[PairDerivatives]:
+    """Return the derivatives of E[g_a g_b] of pre-activations of covariance ``kernel``, for each function g."""
     q, rho = np.diagonal(kernel), correlation(kernel)
-    found = quadrature.hermite_coefficients(functions, q, TERMS + 2, kinks)
+    coefficients = quadrature.hermite_coefficients(functions, q, TERMS + 2, kinks)
     n = np.arange(TERMS + 2.0)[:, np.newaxis]
     return [
-        KernelSlopes(
+        PairDerivatives(
             mixed_sum(np.sqrt(n * (n - 1))[2:] * g[2:], g[:-2], rho) / (2 * q[:, np.newaxis]),
             symmetric_sum(np.sqrt(n[1:-1]) * g[1:-1] / np.sqrt(q), rho),
         )
-        for g in found
+        for g in coefficients
     ]

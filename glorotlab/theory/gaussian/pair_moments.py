@@ -143,7 +143,7 @@ def _correlations(correlation: npt.ArrayLike) -> Array:
 
 
 @single_threaded_blas()
-def kernel_moments(record: Activation, kernel: Array) -> PairMoments:
+def kernel_moments(record: Activation, kernel: Array, single: moments.Moments | None = None) -> PairMoments:
     """Return the pair moments of (s_a, s_b) ~ N(0, kernel), to about 1e-8; the error of each pair is reported.
 
     Parameters
@@ -151,9 +151,11 @@ def kernel_moments(record: Activation, kernel: Array) -> PairMoments:
     record : Activation
     kernel : Array of shape (examples, examples)
         Covariance of the pre-activations of one unit over the examples.
+    single : Moments, optional
+        Moments of the single examples, where they are known already.
     """
     q, rho = np.diagonal(kernel), correlation(kernel)
-    exact = moments.moments(record, q)
+    exact = moments.moments(record, q) if single is None else single
     squares = np.stack([exact.second_moment, exact.derivative_second_moment])
     alike = [copies(rho, square) for square in squares]
     rows, columns = np.triu_indices(len(q))

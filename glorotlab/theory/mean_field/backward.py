@@ -11,68 +11,67 @@ from __future__ import annotations
 
 import numpy as np
 
-from glorotlab import activations
 from glorotlab.arrays import Array
-from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
 from glorotlab.theory.mean_field import gradient_independence
-from glorotlab.theory.mean_field.kernels import LayerKernels, check_range
+from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, check_range, diagonal
 from glorotlab.theory.mean_field.output_gradient import OutputGradient
 
 
-def backward(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> None:
-    """Fill ``backprop`` and ``backprop_mean`` of every layer from the output layer's down.
+def backward(signal: SignalKernels, output: OutputGradient) -> GradientKernels:
+    """Carry the kernel of the output layer's gradient down to the first layer.
 
     Raises
     ------
     AssumptionError
         Where a gradient's second moment leaves [SMALLEST, LARGEST], naming the layer.
     """
-    layers[-1].backprop, layers[-1].backprop_mean = top.kernel, top.means
-    hidden, curvature = activations.get(spec.activation), top.curvature
-    for index in range(len(layers) - 2, -1, -1):
-        layer, above = layers[index], layers[index + 1]
-        gain = above.fan_out * above.variance
-        layer.backprop = gain * above.backprop * layer.derivative
-        if _counts(gain * curvature, layer):
-            part = gain * curvature
-            layer.backprop = layer.backprop + np.outer(part, part) * gradient_independence.along_signal(hidden, layer)
-        check_range("gradient", "back-propagated gradient", np.diagonal(layer.backprop), index)
-        layer.backprop_mean = gain * curvature * layer.slope
-        curvature = gain * curvature * layer.growth
+    gains = signal.backward_gain[1:, np.newaxis]
+    with np.errstate(over="ignore", under="ignore"):  # refused where the second moments are
+        factors = np.cumprod((gains * signal.susceptibility)[:0:-1], axis=0)[::-1]
+        curvature = gains * output.curvature * np.append(factors, np.ones((1, signal.examples)), axis=0)
+    means = np.append(curvature * signal.product_mean, output.means[np.newaxis], axis=0)
+    kernels = np.empty_like(signal.preactivation)
+    kernels[-1] = output.kernel
+    (_follow_one_example if signal.examples == 1 else _follow_pairs)(signal, curvature, kernels)
+    return GradientKernels(output, kernels, means)
 
 
-def _counts(part: Array, layer: LayerKernels) -> bool:
-    """Whether the term of ``dependence`` counts.
+def _follow_pairs(signal: SignalKernels, curvature: Array, kernels: Array) -> None:
+    """Fill D of the hidden layers; ``curvature`` is n_{l+1} v_{l+1} H^{l+1}, (hidden layers, examples)."""
+    gains = signal.backward_gain
+    for index in range(signal.layers - 2, -1, -1):
+        d, part = kernels[index], curvature[index]
+        np.multiply(kernels[index + 1], gains[index + 1], out=d)
+        d *= signal.derivative[index]
+        if _counts(signal, index, part, d):
+            d += np.outer(part, part) * gradient_independence.along_signal(signal, index)
+        check_range("gradient", "back-propagated gradient", diagonal(d), index)
 
-    Of an example, or of the means over pairs that make the batch's gradients, where the independent terms may cancel.
+
+def _counts(signal: SignalKernels, index: int, part: Array, d: Array) -> bool:
+    """Return whether what ``gradient_independence`` adds to D of a hidden layer counts.
+
+    It counts for an example, or for the means over pairs that make the batch's gradients, where the independent terms
+    may cancel.
     """
-    squares = part**2 * layer.product_square
-    own = np.outer(part, part) * layer.activation * layer.derivative  # of the right order
-    shares = [(squares / np.diagonal(layer.backprop)).max()]
-    for kernel in (np.ones(1), layer.below):
-        total = float((layer.backprop * kernel).sum())
+    squares = part**2 * signal.product_second_moment[index]
+    own = np.outer(part, part) * signal.activation[index] * signal.derivative[index]  # of the right order
+    shares = [(squares / diagonal(d)).max()]
+    for kernel in (np.ones(1), signal.below[index]):
+        total = float((d * kernel).sum())
         shares.append(abs(float((own * kernel).sum())) / total if total > 0 else 0.0)
     return bool(max(shares) > gradient_independence.NEGLIGIBLE)
 
 
-def backward_chain(spec: NetworkSpec, layers: list[LayerKernels], top: OutputGradient) -> None:
-    """Fill ``backprop`` and ``backprop_mean`` of a chain; raises what ``backward`` does."""
-    layers[-1].backprop, layers[-1].backprop_mean = top.kernel[np.newaxis], top.means[np.newaxis]
-    if len(layers) == 1:
-        return
-    hidden, output = layers
-    gains = np.append(hidden.fan_out * hidden.variance, output.fan_out * output.variance)[1:]
-    with np.errstate(over="ignore", under="ignore"):  # refused
-        growth = np.cumprod((gains * hidden.growth[:, 0])[:0:-1])[::-1]
-        parts = gains * top.curvature * np.append(growth, 1.0)
-        own = (parts**2 * hidden.product_square[:, 0]).tolist()
-    factors, d = (gains * hidden.derivative[:, 0, 0]).tolist(), np.empty(len(gains))
-    square = float(top.kernel[0, 0])
-    for index in range(len(d) - 1, -1, -1):
+def _follow_one_example(signal: SignalKernels, curvature: Array, kernels: Array) -> None:
+    """Fill D of the hidden layers: one number is followed; what gradients that meet their weights add is exact."""
+    gains, derivative = signal.backward_gain[1:], signal.derivative[:, 0, 0]
+    with np.errstate(over="ignore", under="ignore"):  # refused below
+        own = (curvature[:, 0] ** 2 * signal.product_second_moment[:, 0]).tolist()
+    factors, square, d = (gains * derivative).tolist(), float(kernels[-1, 0, 0]), kernels[:, 0, 0]
+    for index in range(signal.layers - 2, -1, -1):
         square = factors[index] * square + own[index]
         d[index] = square
         if not SMALLEST <= square <= LARGEST:
             check_range("gradient", "back-propagated gradient", d[index : index + 1], index)
-    hidden.backprop = d[:, np.newaxis, np.newaxis]
-    hidden.backprop_mean = parts[:, np.newaxis] * hidden.slope

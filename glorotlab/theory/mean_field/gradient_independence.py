@@ -11,7 +11,6 @@ times the gradient that independence says.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,24 +19,26 @@ from glorotlab.arrays import Array
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.hermite_series import correlation, symmetric_sum
 from glorotlab.theory.gaussian.interpolation import log_nodes
-
-if TYPE_CHECKING:
-    from glorotlab.theory.mean_field.kernels import LayerKernels
+from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal
 
 NEGLIGIBLE = 1e-3
 """Share of a second moment up to which the term is left out, in each layer."""
 
-TERMS, TOLERANCE = 16, 1e-6
-"""Of the Hermite series, and of its coefficients; what the series omits is put at the order after."""
+TERMS = 16
+"""Terms of the Hermite series; what the series leaves out counts as one more term."""
+
+TOLERANCE = 1e-6
+"""Relative error of the coefficients where few q stand for many."""
 
 
-def along_signal(record: Activation, layer: LayerKernels) -> Array:
-    """Return E[(f f')(s_a) (f f')(s_b)] of a hidden layer whose activation is ``record``, (examples, examples)."""
-    q, rho = np.diagonal(layer.preactivation), correlation(layer.preactivation)
-    nodes, interpolate = log_nodes(q, TOLERANCE)
+def along_signal(signal: SignalKernels, index: int) -> Array:
+    """Return E[(f f')(s_a) (f f')(s_b)] of a hidden layer, (examples, examples)."""
+    record, kernel = signal.spec.activation_record, signal.preactivation[index]
+    rho = correlation(kernel)
+    nodes, interpolate = log_nodes(diagonal(kernel), TOLERANCE)
     (coefficients,) = quadrature.hermite_coefficients([partial(_product, record)], nodes, TERMS, record.kinks)
     coefficients = interpolate(coefficients)
-    rest = np.sqrt(np.clip(layer.product_square - (coefficients**2).sum(axis=0), 0, None))
+    rest = np.sqrt(np.clip(signal.product_second_moment[index] - (coefficients**2).sum(axis=0), 0, None))
     beyond = np.sign(rho) * np.abs(rho) ** TERMS * np.outer(rest, rest)
     if record.odd:  # then f f' is odd too
         return np.asarray(symmetric_sum(coefficients[1::2], rho**2) * rho + beyond)

@@ -1,8 +1,14 @@
-"""A batch as its theory takes it: kernel, means and labels of real examples, or of a stand-in without data."""
+"""A batch as the theory takes it: what real examples, or what stands in for them, feed into the first layer.
+
+Every public function that takes data, or a second moment instead, builds one ``Batch`` and hands it on.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +16,11 @@ import numpy.typing as npt
 from glorotlab.arrays import Array, Labels
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.gaussian.moments import second_moments
-from glorotlab.theory.predict import MAX_EXAMPLES
+from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, second_moments
 from glorotlab.threads import single_threaded_blas
+
+MAX_EXAMPLES = 4096
+"""Largest batch: kernels take examples^2 numbers a layer, which beyond this would not fit a small machine."""
 
 SAME_CLASS, OTHER_CLASS = 0.53, 0.39
 """Correlations of inputs that stand in for data: the means over 1,000 of MNIST's digits, of one class and of two."""
@@ -22,44 +30,114 @@ CLASSES, EACH = 10, 10
 
 
 @dataclass(frozen=True)
-class Examples:
-    """A batch.
+class Batch:
+    """Moments and labels of a batch of inputs.
 
     Parameters
     ----------
-    kernel : (examples, examples)
-        M^0_ab = x_a.x_b / n_0.
-    mean : (examples,)
-        Mean over the inputs of each example.
-    labels : (examples,) int
+    second_moment, mean, fourth_moment : (examples,)
+        Means of x^2, x and x^4 over the inputs of each example.
+    labels : (examples,) int, optional
+        Without labels there are no gradients.
+    inputs : (examples, fan_in), optional
+        The data; None where a second moment stands in for data.
+    correlation : (examples, examples), optional
+        Without data: correlations between examples, all of one second moment.
     assumption : str
-        What stands in for data; empty where it is real.
+        What stands in for data; empty where the data are real.
     """
 
-    kernel: Array
+    second_moment: Array
     mean: Array
-    labels: Labels
+    fourth_moment: Array
+    labels: Labels | None
+    inputs: npt.NDArray[np.floating[Any]] | None = None
+    correlation: Array | None = None
     assumption: str = ""
 
+    @classmethod
+    def one(cls, second_moment: float, labels: Labels | None = None) -> Batch:
+        """Return one example of mean zero and this second moment, whose inputs are Gaussian."""
+        square = np.full(1, second_moment)
+        return cls(square, np.zeros(1), 3 * square**2, labels, correlation=np.ones((1, 1)))
+
     @property
-    def second_moment(self) -> float:
+    def examples(self) -> int:
+        """Size of the batch."""
+        return len(self.mean)
+
+    @property
+    def mean_second_moment(self) -> float:
         """E x^2 over the batch."""
-        return float(np.diagonal(self.kernel).mean())
+        return float(self.second_moment.mean())
+
+    @cached_property
+    def kernel(self) -> Array:
+        """M^0_ab = x_a.x_b / n_0, (examples, examples); InvalidValueError where the batch is too large for pairs."""
+        if self.inputs is None:
+            assert self.correlation is not None  # noqa: S101
+            return self.second_moment * self.correlation
+        _check_size(self.examples)
+        x = self.inputs.astype(np.float64)
+        with np.errstate(over="ignore"):  # refused where the pre-activations are
+            return np.asarray(x @ x.T / x.shape[1])
+
+
+def _check_size(examples: int) -> None:
+    if examples > MAX_EXAMPLES:
+        raise InvalidValueError(f"{examples} examples: allowed are 1 to {MAX_EXAMPLES}")
 
 
 @single_threaded_blas()
-def examples(
+def batch_of(
     spec: NetworkSpec,
-    inputs: npt.ArrayLike | None,
-    labels: npt.ArrayLike | None,
-    input_second_moment: float | None,
-) -> Examples:
-    """Return the batch of inputs and labels, or what stands in for one of a second moment.
+    *,
+    inputs: npt.ArrayLike | None = None,
+    labels: npt.ArrayLike | None = None,
+    input_second_moment: float | None = None,
+) -> Batch:
+    """Return the batch of inputs and labels, or the one example of mean zero that a second moment stands for.
+
+    The example's inputs are Gaussian and its label is 0 unless another is asked for: all are alike.
 
     Raises
     ------
     InvalidValueError
-        Where both or neither are given, labels are missing or of one class, or a shape or number is not allowed.
+        Where both or neither of the sources are there, or a shape or number is not allowed.
+    """
+    if (inputs is None) == (input_second_moment is None):
+        raise InvalidValueError("give either inputs or input_second_moment to predict from")
+    if inputs is None:
+        q = input_second_moment
+        if not (isinstance(q, Real) and SMALLEST <= q <= LARGEST):
+            raise InvalidValueError(
+                f"input second moment {q!s:.60}: allowed are positive numbers from {SMALLEST:g} to {LARGEST:g}"
+            )
+        return Batch.one(float(q), np.zeros(1, dtype=np.int64) if labels is None else spec.check_labels(labels, 1))
+    data = spec.check_inputs(inputs)
+    if labels is not None:  # gradients need pairs
+        _check_size(len(data))
+    x = data.astype(np.float64)
+    with np.errstate(over="ignore"):  # refused where the pre-activations are
+        squares = x * x
+        moments = squares.mean(axis=1), x.mean(axis=1), (squares**2).mean(axis=1)  # NumPy's x**4 takes longer
+    return Batch(*moments, None if labels is None else spec.check_labels(labels, len(data)), data)
+
+
+@single_threaded_blas()
+def labelled_batch(
+    spec: NetworkSpec,
+    inputs: npt.ArrayLike | None,
+    labels: npt.ArrayLike | None,
+    input_second_moment: float | None,
+) -> Batch:
+    """Return a batch of two classes or more: inputs with labels, or what stands in for them given a second moment.
+
+    Raises
+    ------
+    InvalidValueError
+        Where both or neither of the sources are there, labels are missing or of one class, or a shape or number is not
+        allowed.
     AssumptionError
         Where an example's inputs are all 0.
     """
@@ -67,29 +145,28 @@ def examples(
         raise InvalidValueError("give either inputs and labels, or input_second_moment")
     if input_second_moment is not None:
         return _stand_in(spec, float(second_moments(input_second_moment, "input_second_moment")))
-    assert inputs is not None  # noqa: S101
-    x = spec.check_inputs(inputs).astype(np.float64)
     if labels is None:
+        spec.check_inputs(inputs)  # type: ignore[arg-type]
         raise InvalidValueError("inputs without labels: allowed are both, or input_second_moment")
-    y = spec.check_labels(labels, len(x))
-    if len(x) > MAX_EXAMPLES:
-        raise InvalidValueError(f"{len(x)} examples: allowed are 2 to {MAX_EXAMPLES}")
-    if (y == y[0]).all():
-        raise InvalidValueError(f"{len(x)} examples, all of class {y[0]}: allowed are two classes or more: take more")
-    with np.errstate(over="ignore"):  # refused where the pre-activations are
-        kernel = x @ x.T / spec.fan_in
-    if not np.diagonal(kernel).all():
+    batch = batch_of(spec, inputs=inputs, labels=labels)
+    assert batch.labels is not None  # noqa: S101
+    if (batch.labels == batch.labels[0]).all():
+        raise InvalidValueError(
+            f"{batch.examples} examples, all of class {batch.labels[0]}: allowed are two classes or more: take more"
+        )
+    if not batch.second_moment.all():
         raise AssumptionError("an example whose inputs are all 0 has no signal to follow: drop it")
-    return Examples(kernel, x.mean(axis=1), y)
+    return batch
 
 
-def _stand_in(spec: NetworkSpec, second_moment: float) -> Examples:
+def _stand_in(spec: NetworkSpec, second_moment: float) -> Batch:
     classes = min(max(spec.classes, 2), CLASSES)
     y = np.repeat(np.arange(classes), EACH)
-    kernel = np.where(y[:, np.newaxis] == y, SAME_CLASS, OTHER_CLASS)
-    np.fill_diagonal(kernel, 1.0)
+    correlation = np.where(y[:, np.newaxis] == y, SAME_CLASS, OTHER_CLASS)
+    np.fill_diagonal(correlation, 1.0)
     assumption = (
         f"without data: {EACH} examples of each of {classes} classes, all of one second moment and mean zero; inputs "
         f"have correlation {SAME_CLASS} within a class and {OTHER_CLASS} between classes, as MNIST's digits have"
     )
-    return Examples(second_moment * kernel, np.zeros(len(y)), y, assumption)
+    squares = np.full(len(y), second_moment)
+    return Batch(squares, np.zeros(len(y)), 3 * squares**2, y, correlation=correlation, assumption=assumption)

@@ -1,55 +1,139 @@
-"""What mean-field theory keeps of a layer."""
+"""Kernels of every layer over a batch: those of the signal on the way forward, those of the gradient on the way back.
+
+Kernels of all layers are one stack with the layers in front. An array with one row for each layer has the first layer
+in row 0 and the output layer in row -1; z has one row more, as its row 0 holds the inputs. One example is a batch of
+size 1. The symbols are those of ``forward`` and ``backward``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
+from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
+from glorotlab.theory.mean_field.output_gradient import OutputGradient
+
+BLOCK = 2**17
+"""Numbers of kernels that are worked on at a time: temporary arrays stay small beside the kernels themselves."""
 
 
-@dataclass
-class LayerKernels:
-    """Kernels of one layer, each (examples, examples) and per unit, or of a stack of layers, with an axis in front.
+@dataclass(frozen=True)
+class SignalKernels:
+    """Moments of pre-activations s and activations z over networks, per unit; of a softmax output, z is NaN.
 
     Parameters
     ----------
-    fan_in, fan_out, variance : (...)
-        Units below and of the layer, and Var[W]; of a stack one for each layer.
-    record : its activation; None where the output is no activation.
-    preactivation : Q
-    activation : M of the layer's own output; not a number where the output is no activation.
-    derivative : E[f'(s_a) f'(s_b)]
-    below, below_mean : M and mean of what enters the layer
-    activation_mean : (examples,) E f; zero where f is odd.
-    activation_fourth, derivative_fourth : (examples,) E f^4 and E f'^4
-    product_square : (examples,) E[f^2 f'^2]
-    slope, growth : (examples,) E[f f'] and dE[f^2]/dq
-    backprop : D, filled by the backward pass
-    backprop_mean : (examples,) E dC/ds, filled by the backward pass
+    spec : NetworkSpec
+    weight_variance : (layers,)
+        Var[W].
+    preactivation : (layers, examples, examples)
+        Q, the second moments of s over pairs of examples.
+    z : (layers + 1, examples, examples)
+        M, the second moments of the inputs and of the activations over pairs of examples.
+    z_mean, z_fourth_moment : (layers + 1, examples)
+        Mean and fourth moment of the inputs and of the activations; the mean is exactly 0 where f is odd.
+    derivative : (hidden layers, examples, examples)
+        E[f'(s_a) f'(s_b)].
+    derivative_fourth_moment, product_second_moment : (hidden layers, examples)
+        E f'^4 and E[f^2 f'^2].
+    product_mean, susceptibility : (hidden layers, examples)
+        E[f f'] and dE[f^2]/dq.
+    error : float
+        Largest relative error of a pair moment of the hidden layers.
     """
 
-    fan_in: Array
-    fan_out: Array
-    variance: Array
-    record: Activation | None
+    spec: NetworkSpec
+    weight_variance: Array
     preactivation: Array
-    activation: Array
+    z: Array
+    z_mean: Array
+    z_fourth_moment: Array
     derivative: Array
-    below: Array
-    below_mean: Array
-    activation_mean: Array
-    activation_fourth: Array
-    derivative_fourth: Array
-    product_square: Array
-    slope: Array
-    growth: Array
-    backprop: Array = field(default_factory=lambda: np.empty(0))
-    backprop_mean: Array = field(default_factory=lambda: np.empty(0))
+    derivative_fourth_moment: Array
+    product_second_moment: Array
+    product_mean: Array
+    susceptibility: Array
+    error: float = 0.0
+
+    @property
+    def layers(self) -> int:
+        """Number of weight matrices."""
+        return len(self.preactivation)
+
+    @property
+    def examples(self) -> int:
+        """Size of the batch."""
+        return int(self.preactivation.shape[-1])
+
+    @property
+    def q(self) -> Array:
+        """Second moment of every example's pre-activation, (layers, examples)."""
+        return diagonal(self.preactivation)
+
+    @property
+    def below(self) -> Array:
+        """M of what enters each layer, (layers, examples, examples)."""
+        return self.z[:-1]
+
+    @property
+    def activation(self) -> Array:
+        """M of what each layer passes on, (layers, examples, examples)."""
+        return self.z[1:]
+
+    @property
+    def fan_in(self) -> Array:
+        """Units below each layer, (layers,)."""
+        return np.array(self.spec.layer_sizes[:-1], dtype=np.float64)
+
+    @property
+    def fan_out(self) -> Array:
+        """Units of each layer, (layers,)."""
+        return np.array(self.spec.layer_sizes[1:], dtype=np.float64)
+
+    @property
+    def forward_gain(self) -> Array:
+        """fan_in Var[W] of each layer, (layers,)."""
+        return self.fan_in * self.weight_variance
+
+    @property
+    def backward_gain(self) -> Array:
+        """fan_out Var[W] of each layer, (layers,), which a gradient gains on its way to the layer below."""
+        return self.fan_out * self.weight_variance
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield slices of layers that are worked on together: all of a small batch, one at a time of a large one."""
+        step = max(1, BLOCK // self.examples**2)
+        for start in range(0, self.layers, step):
+            yield slice(start, min(start + step, self.layers))
+
+
+@dataclass(frozen=True)
+class GradientKernels:
+    """Moments of dC/ds over networks, per unit.
+
+    Parameters
+    ----------
+    output : OutputGradient
+        Statistics of the output layer, where units are few.
+    backprop : (layers, examples, examples)
+        D, the second moments of dC/ds over pairs of examples.
+    backprop_mean : (layers, examples)
+        E dC/ds.
+    """
+
+    output: OutputGradient
+    backprop: Array
+    backprop_mean: Array
+
+
+def diagonal(kernels: Array) -> Array:
+    """Return the diagonals of a stack of kernels, (..., examples)."""
+    return np.diagonal(kernels, axis1=-2, axis2=-1)
 
 
 def check_range(what: str, tensor: str, second_moment: Array, index: int) -> None:

@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from glorotlab import activations, costs
 from glorotlab.arrays import Array, Labels
-from glorotlab.streams import Purpose, generator
+from glorotlab.streams import Purpose
 from glorotlab.theory.gaussian.hermite_series import correlation
 from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.gaussian.pair_moments import kernel_moments
+from glorotlab.theory.mean_field.output_sampling import OutputSampler
 from glorotlab.threads import single_threaded_blas
 
 Mask = npt.NDArray[np.bool_]
@@ -44,9 +45,6 @@ MIN_DRAWS = 2**14
 SERIES_ERROR, SERIES_RANGE = 1e-2, 1e3
 """The series for softmax with log-likelihood serves while its error and the logits' second moment are below these;
 beyond, the logits are drawn."""
-
-BLOCK = 2**18
-"""Logits drawn at a time."""
 
 ONE = "1"
 
@@ -89,13 +87,13 @@ def output_gradient(output: str, cost: str, kernel: Array, labels: Labels, class
     record = costs.get(output, cost)
     if record.elementwise:
         return _elementwise(ELEMENTWISE[output, cost], kernel, labels[:, np.newaxis] == labels, classes)
-    found, curvature, error = (
+    products, curvature, error = (
         _softmax_log_likelihood(record, kernel, labels, classes)
         if cost == "log_likelihood"
         else _sampled(record, kernel, labels, classes)
     )
     nothing = np.zeros_like(kernel)  # softmax: sum_k dC/ds_k = 0
-    return OutputGradient(found, nothing[0], nothing, curvature, error)
+    return OutputGradient(products, nothing[0], nothing, curvature, error)
 
 
 @single_threaded_blas()
@@ -107,10 +105,10 @@ def softmax_moments(classes: int, q: Array) -> tuple[Array, Array, float]:
     must give E p_1 = 1/K: where it is off by more than ``RESOLUTION``, that is the error.
     """
     nodes, interpolate = log_nodes(q, RESOLUTION / 10, strip=np.pi / 2)
-    found = np.array([_softmax_moments(classes, root) for root in np.sqrt(nodes)]).reshape(len(nodes), 3)
+    powers = np.array([_softmax_moments(classes, root) for root in np.sqrt(nodes)]).reshape(len(nodes), 3)
     resolution = RESOLUTION if len(nodes) < 2 else INTERPOLATION
-    error = np.max(np.abs(classes * found[:, 0] - 1), initial=resolution)
-    return interpolate(found[:, 1]), interpolate(found[:, 2]), float(error)
+    error = np.max(np.abs(classes * powers[:, 0] - 1), initial=resolution)
+    return interpolate(powers[:, 1]), interpolate(powers[:, 2]), float(error)
 
 
 def _softmax_moments(classes: int, root: float) -> list[float]:
@@ -143,7 +141,7 @@ def _smoothed_wide(tau: Array, root: float) -> list[Array]:
     t = (u - tau) / root
     density = np.exp(-(t**2) / 2) / (np.sqrt(2 * np.pi) * root)
     h = [STEP * np.exp(m * u - np.exp(u)) for m in (1, 2, 3)]
-    return [ndtr(t) @ h[0], *(density @ each for each in h)]
+    return [ndtr(t) @ h[0], *(density @ narrow for narrow in h)]
 
 
 def _softmax_log_likelihood(
@@ -169,15 +167,15 @@ def _softmax_log_likelihood(
     rest = np.sqrt(np.clip(rest, 0, None))
     bound = np.abs(rho) ** 3 * np.outer(rest, rest)
     products = 1 / classes + kernel * first + kernel**2 * second + np.sign(rho) * bound
-    found = (products - 2 / classes + (labels[:, np.newaxis] == labels)) / classes
+    gradients = (products - 2 / classes + (labels[:, np.newaxis] == labels)) / classes
     diagonal = (classes * square - 2 / classes + 1) / classes
     np.fill_diagonal(bound, 0)
     scale = np.sqrt(classes * diagonal)
     error = float((bound / np.outer(scale, scale)).max())
     if len(q) > 1 and (error > SERIES_ERROR or q.max() > SERIES_RANGE):
-        found, _, error = _sampled(record, kernel, labels, classes)
-    np.fill_diagonal(found, diagonal)
-    return found, alpha, max(error, diagonal_error)
+        gradients, _, error = _sampled(record, kernel, labels, classes)
+    np.fill_diagonal(gradients, diagonal)
+    return gradients, alpha, max(error, diagonal_error)
 
 
 def _elementwise(parts: tuple[str, str, float], kernel: Array, same: Mask, classes: int) -> OutputGradient:
@@ -203,24 +201,19 @@ def _elementwise(parts: tuple[str, str, float], kernel: Array, same: Mask, class
 
 
 def _sampled(record: costs.Cost, kernel: Array, labels: Labels, classes: int) -> tuple[Array, Array, float]:
-    """Draw the logits jointly over the examples, with a fixed seed, and average the products of dC/ds.
+    """Draw output layers, and average the products of dC/ds.
 
     The error is one standard error, relative, of the mean over the diagonal or over all pairs, whichever is larger.
     """
-    examples = len(kernel)
-    values, vectors = np.linalg.eigh(kernel)
-    root = vectors * np.sqrt(np.clip(values, 0, None))
-    block = max(1, BLOCK // (examples * classes))
-    draws = block * -(-max(MIN_DRAWS, SAMPLES // (examples * classes)) // block)
-    random = generator(0, Purpose.QUADRATURE)
-    y = np.eye(classes)[labels]
+    sampler, examples = OutputSampler.of(record, kernel, labels, classes), len(kernel)
+    draws = max(MIN_DRAWS, -(-SAMPLES // sampler.size))
     total, curvature, pooled = np.zeros((examples, examples)), np.zeros(examples), []
-    for _ in range(draws // block):
-        logits = root @ random.normal(size=(block, examples, classes))
-        d = record.gradient(logits, y)
-        total += np.tensordot(d, d, axes=((0, 2), (0, 2)))
-        curvature += (logits * d).sum(axis=(0, 2))  # Stein: E[s d] = q E[d d / d s]
-        pooled.append([(d**2).mean(axis=(1, 2)), (d.mean(axis=1) ** 2).mean(axis=1)])
+    for logits in sampler.logits(draws, Purpose.OUTPUT_GRADIENT):
+        d = sampler.gradient(logits)
+        flat = d.reshape(examples, -1)
+        total += flat @ flat.T
+        curvature += (logits * d).sum(axis=(1, 2))  # Stein: E[s d] = q E[d d / d s]
+        pooled.append([(d**2).mean(axis=(0, 2)), (d.mean(axis=0) ** 2).mean(axis=1)])
     per_draw = np.concatenate(pooled, axis=1)
     mean, size = per_draw.mean(axis=1), draws * classes
     error = float(np.max(per_draw.std(axis=1) / mean)) / np.sqrt(draws) if mean.all() else np.inf

@@ -1,4 +1,4 @@
-"""The neural tangent kernel of a network at initialisation, from the kernels that ``mean_field`` carries.
+"""The neural tangent kernel of a network at initialisation, from the kernels of ``forward``.
 
 With J_a the derivatives of one output before its activation, s^L_k, by all weights and biases at example a,
 Theta_ab = J_a . J_b (Jacot, Gabriel & Hongler 2018). In the limit of wide layers it is the same for every output, and 0
@@ -7,7 +7,7 @@ width ("standard" parameterisation), so that with S^l_ab the sum over the units 
 
     S^L = 1,   S^l = n_l v_{l+1} S^{l+1} o E[f'(s_a) f'(s_b)],   Theta = sum_l S^l o (n_{l-1} M^{l-1} + 1).
 
-The 1 belongs to the biases. The second equation is gradient independence, as in ``mean_field``.
+The 1 belongs to the biases. The second equation is gradient independence, as in ``backward``.
 
 Gradient descent on the mean cost of B examples moves their outputs by -eta Theta (p - y) / B. It is stable up to a
 learning rate eta proportional to 1 / lambda_1, the largest eigenvalue of Theta / B. The classes are told apart along Y,
@@ -21,25 +21,18 @@ from __future__ import annotations
 import numpy as np
 
 from glorotlab.arrays import Array, Labels
-from glorotlab.theory.mean_field.kernels import LayerKernels
+from glorotlab.theory.mean_field.kernels import SignalKernels
 from glorotlab.threads import single_threaded_blas
 
 
-def tangent_kernel(layers: list[LayerKernels]) -> Array:
-    """Return Theta of one output, (examples, examples).
-
-    Parameters
-    ----------
-    layers : list of LayerKernels
-        Of ``mean_field.forward``; the backward pass is not needed.
-    """
-    output = layers[-1]
-    back = np.ones_like(output.preactivation)
-    found = output.fan_in * output.below + 1
-    for layer, above in zip(layers[-2::-1], layers[:0:-1], strict=True):
-        back = above.fan_in * above.variance * back * layer.derivative
-        found = found + back * (layer.fan_in * layer.below + 1)
-    return np.asarray(found)
+def tangent_kernel(signal: SignalKernels) -> Array:
+    """Return Theta of one output, (examples, examples)."""
+    back, gains = np.ones_like(signal.preactivation[-1]), signal.forward_gain
+    theta = signal.fan_in[-1] * signal.below[-1] + 1
+    for index in range(signal.layers - 2, -1, -1):
+        back = gains[index + 1] * back * signal.derivative[index]
+        theta += back * (signal.fan_in[index] * signal.below[index] + 1)
+    return np.asarray(theta)
 
 
 @single_threaded_blas()
@@ -50,7 +43,7 @@ def condition(kernel: Array, labels: Labels) -> tuple[float, float]:
     ----------
     kernel : (examples, examples)
     labels : (examples,) int
-        Of two classes at least.
+        Labels of two classes at least.
     """
     examples = len(kernel)
     fastest = float(np.linalg.eigvalsh(kernel)[-1]) / examples
@@ -62,7 +55,7 @@ def condition(kernel: Array, labels: Labels) -> tuple[float, float]:
 
 
 def coherence(kernel: Array) -> float:
-    """Return how much of what tells examples apart is shared between different ones: of Theta, not of its mean.
+    """Return how much an update on one example tells about others.
 
     It is the standard deviation of Theta_ab over pairs a != b, over the mean of Theta_aa less that of Theta_ab. Where
     it is 0, an update on one example changes the others' outputs all alike or not at all: nothing carries over.

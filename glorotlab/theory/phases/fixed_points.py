@@ -29,7 +29,7 @@ from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.theory.gaussian.moments import moments, response, second_moments
+from glorotlab.theory.gaussian.moments import moments, second_moments, susceptibility
 from glorotlab.theory.phases import correlation_map
 from glorotlab.theory.phases.variance_map import HIGHEST, ZERO, Place, destination, excess, find, variance_map
 
@@ -231,7 +231,7 @@ def describe(
     grid = variance_map(record)
     inside = np.clip(q, grid.q[0], grid.q[-1])
     exact = moments(record, inside)
-    slope, chi_1 = w * response(record, inside)[1], w * exact.derivative_second_moment
+    slope, chi_1 = w * susceptibility(record, inside), w * exact.derivative_second_moment
     at_zero, far = q == 0, np.isinf(q) & (grid.order > 1)
     slope[at_zero] = chi_1[at_zero] = w[at_zero] * grid.slope_at_zero
     slope[far] = chi_1[far] = math.inf

@@ -28,7 +28,7 @@ from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.initializers import ALIASES, NAMES, Initializer, get, get_bias
 from glorotlab.theory.gaussian import root_finding
-from glorotlab.theory.gaussian.moments import moments, response, second_moments
+from glorotlab.theory.gaussian.moments import moments, second_moments, susceptibility
 from glorotlab.theory.phases import fixed_points, variance_map
 from glorotlab.theory.phases.fixed_points import TOLERANCE, TRAINABLE
 from glorotlab.theory.phases.variance_map import ZERO
@@ -98,7 +98,7 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
             ends = np.log(q[[i]]), np.log(q[[j]])
             at = np.exp(root_finding.bisect(_difference(record, b, above[j]), *ends))
             weight = 1 / moments(record, at).derivative_second_moment
-            slope = weight * response(record, at)[1]
+            slope = weight * susceptibility(record, at)
             found.append(CriticalPoint(float(at[0]), float(weight[0]), b, float(slope[0])))
     return tuple(found)
 
@@ -242,7 +242,7 @@ def _line(record: Activation) -> dict[str, tuple[Array, dict[str, str]]]:
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # no weights are large enough where f' is 0
         weight = 1 / exact.derivative_second_moment
         bias = q - weight * exact.second_moment
-        slope = weight * response(record, q)[1]
+        slope = weight * susceptibility(record, q)
     bias = np.where(np.abs(bias) <= ZERO * q, 0.0, bias)
     inside = bias >= 0
     values = {"weight_variance": weight, "bias_variance": bias, "q": q, "slope": slope}

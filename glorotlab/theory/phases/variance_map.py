@@ -18,7 +18,7 @@ from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.theory.gaussian import root_finding
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
-from glorotlab.theory.gaussian.moments import moments, response
+from glorotlab.theory.gaussian.moments import moments, susceptibility
 
 LOWEST, HIGHEST = 1e-16, 1e16
 """Second moments between which fixed points are looked for; the ends stand for 0 and infinity."""
@@ -89,7 +89,7 @@ def _sampled_map(record: Activation) -> tuple[Array, Array, Array]:
     """Return q, E f^2 and dE f^2/dq on the grid, or on the part of it around 1 where moments of f can be had."""
     q = np.geomspace(LOWEST, HIGHEST, math.ceil(math.log(HIGHEST / LOWEST) / STEP) + 1)
     try:
-        return q, moments(record, q).second_moment, response(record, q)[1]
+        return q, moments(record, q).second_moment, susceptibility(record, q)
     except AssumptionError:
         pass
     blocks = np.array_split(q, BLOCKS)
@@ -97,7 +97,7 @@ def _sampled_map(record: Activation) -> tuple[Array, Array, Array]:
     for direction in (range(BLOCKS // 2, BLOCKS), range(BLOCKS // 2 - 1, -1, -1)):
         for index in direction:
             try:
-                found[index] = moments(record, blocks[index]).second_moment, response(record, blocks[index])[1]
+                found[index] = moments(record, blocks[index]).second_moment, susceptibility(record, blocks[index])
             except AssumptionError:
                 break
     if not found:
@@ -126,7 +126,7 @@ def turning(record: Activation, w: Array | float, b: Array | float, q: Array) ->
     """Return dg/d ln q = q V'(q) / V(q) - 1; not a number where V underflows."""
     after = w * moments(record, q).second_moment + b
     with np.errstate(invalid="ignore"):
-        return np.asarray(w * response(record, q)[1] * q / after - 1)
+        return np.asarray(w * susceptibility(record, q) * q / after - 1)
 
 
 def find(record: Activation, w: Array, b: Array) -> list[list[Place]]:

@@ -11,21 +11,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import initializers
 from glorotlab.arrays import Array
 from glorotlab.checks import whole_number
-from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian.interpolation import gauss_rule
-from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments
+from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.gaussian.root_finding import newton, probabilities
-from glorotlab.theory.mean_field import forward
-from glorotlab.theory.predict import propagate
+from glorotlab.theory.mean_field.forward import forward
+from glorotlab.theory.mean_field.inputs import Batch, batch_of
+from glorotlab.theory.mean_field.propagate import propagate
 from glorotlab.theory.spectra.free_product import FreeProduct
 from glorotlab.theory.spectra.slope_distribution import SlopeSpectrum, population
 from glorotlab.threads import single_threaded_blas
@@ -207,11 +206,12 @@ def jacobian_spectrum(
         Where no spectrum is known: sparse weights, a softmax output, no hidden layer; layers too narrow; all slopes 0.
     """
     first, last = _layers(spec, layer)
-    initializer = initializers.get(spec.initializer)
+    initializer = spec.weight_initializer
     if initializer.distribution == "sparse":
         raise AssumptionError("sparse weights: no spectrum of their Jacobians is known: measure instead")
-    first_q = _first_second_moments(spec, inputs, input_second_moment)
-    propagate(spec, inputs=np.full((1, spec.fan_in), math.sqrt(first_q.mean() / _gain(spec))))  # refuses narrow layers
+    first_q = _first_second_moments(spec, batch_of(spec, inputs=inputs, input_second_moment=input_second_moment))
+    one = np.full((1, spec.fan_in), math.sqrt(first_q.mean() / _gain(spec)))
+    propagate(spec, batch_of(spec, inputs=one))  # refuses narrow layers
     ln_q, weights = gauss_rule(np.log(first_q), COMPONENTS)
     components, errors = [], []
     for q in np.exp(ln_q):
@@ -263,19 +263,9 @@ def _layers(spec: NetworkSpec, layer: int | None) -> tuple[int, int]:
     return layer, layer
 
 
-def _first_second_moments(spec: NetworkSpec, inputs: npt.ArrayLike | None, second_moment: float | None) -> Array:
+def _first_second_moments(spec: NetworkSpec, batch: Batch) -> Array:
     """Second moments of the first layer's pre-activations, one for each example."""
-    if (inputs is None) == (second_moment is None):
-        raise InvalidValueError("give either inputs or input_second_moment to predict from")
-    if inputs is not None:
-        squares = (spec.check_inputs(inputs).astype(np.float64) ** 2).mean(axis=1)
-    elif isinstance(second_moment, Real) and SMALLEST <= float(second_moment) <= LARGEST:
-        squares = np.array([float(second_moment)])
-    else:
-        raise InvalidValueError(
-            f"input second moment {second_moment!s:.60}: allowed are positive numbers from {SMALLEST:g} to {LARGEST:g}"
-        )
-    q = _gain(spec) * squares + initializers.get_bias(spec.bias).variance
+    q = _gain(spec) * batch.second_moment + spec.bias_initializer.variance
     if not (q > 0).all():
         raise AssumptionError(
             "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
@@ -285,15 +275,15 @@ def _first_second_moments(spec: NetworkSpec, inputs: npt.ArrayLike | None, secon
 
 def _gain(spec: NetworkSpec) -> float:
     """n_0 Var[W_1]."""
-    return spec.fan_in * initializers.get(spec.initializer).variance(*spec.fans[0])
+    return spec.fan_in * spec.weight_initializer.variance(*spec.fans[0])
 
 
 def _component(spec: NetworkSpec, q: float, first: int, last: int) -> tuple[Component, float]:
     """Return the spectrum of one example, q the second moment of its first pre-activations, and its error."""
-    initializer = initializers.get(spec.initializer)
-    second_moment = max(q - initializers.get_bias(spec.bias).variance, 0.0) / _gain(spec)
-    layers, _ = forward.chain(spec, second_moment, 0.0)
-    follow = np.concatenate([each.preactivation.ravel() for each in layers])[first - 1 : last]
+    initializer = spec.weight_initializer
+    second_moment = max(q - spec.bias_initializer.variance, 0.0) / _gain(spec)
+    signal = forward(spec, Batch.one(second_moment))
+    follow = signal.q[first - 1 : last, 0]
     record = spec.layer_activation(first - 1)
     assert record is not None  # noqa: S101  refused before
     sizes, fans = spec.layer_sizes[first - 1 : last + 1], spec.fans[first - 1 : last]

@@ -15,8 +15,9 @@ from glorotlab.cli.main import main
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory.advice import recommend, trainability
 from glorotlab.theory.advice.framework_code import keras_lines, torch_lines
-from glorotlab.theory.mean_field import forward, tangent_kernel
-from glorotlab.theory.mean_field.inputs import OTHER_CLASS, SAME_CLASS, examples
+from glorotlab.theory.mean_field import tangent_kernel
+from glorotlab.theory.mean_field.forward import forward
+from glorotlab.theory.mean_field.inputs import OTHER_CLASS, SAME_CLASS, batch_of, labelled_batch
 
 CRITICAL = "variance_scaling(scale=1.3, mode=fan_in, distribution=uniform)"
 
@@ -102,8 +103,7 @@ def test_tangent_kernel_against_a_wide_network(activation, initializer):
         "12,600x2,3", activation=activation, initializer=initializer, bias="normal(std=0.01)", output="linear"
     )
     x = np.random.default_rng(0).normal(size=(5, 12)) / 3
-    layers, _ = forward.forward(network, x @ x.T / 12, x.mean(axis=1))
-    theory = tangent_kernel.tangent_kernel(layers)
+    theory = tangent_kernel.tangent_kernel(forward(network, batch_of(network, inputs=x)))
     measured = np.mean([jacobian_products(gl.Network(network, seed=seed, dtype="float64"), x) for seed in range(10)], 0)
     scale = np.sqrt(np.outer(np.diagonal(theory), np.diagonal(theory)))
     assert (np.abs(measured - theory) / scale).max() < 0.15
@@ -146,8 +146,7 @@ def test_tangent_kernel_by_autograd():
         )
     measured = np.mean([[[float(a[k] @ b[k]) for b in rows] for a in rows] for k in range(3)], axis=0)
     np.testing.assert_allclose(measured, jacobian_products(ours, x), rtol=1e-9)
-    layers, _ = forward.forward(network, x @ x.T / 12, x.mean(axis=1))
-    theory = tangent_kernel.tangent_kernel(layers)
+    theory = tangent_kernel.tangent_kernel(forward(network, batch_of(network, inputs=x)))
     scale = np.sqrt(np.outer(np.diagonal(theory), np.diagonal(theory)))
     assert (np.abs(measured - theory) / scale).max() < 0.25
 
@@ -238,9 +237,9 @@ def test_ratios_against_measured_networks(shapes):
 
 
 def test_the_stand_in():
-    batch = examples(spec("20,50,4"), None, None, 0.5)
+    batch = labelled_batch(spec("20,50,4"), None, None, 0.5)
     assert len(batch.labels) == 40
-    assert batch.second_moment == 0.5
+    assert batch.mean_second_moment == 0.5
     assert batch.kernel[0, 1] == pytest.approx(0.5 * SAME_CLASS)
     assert batch.kernel[0, 39] == pytest.approx(0.5 * OTHER_CLASS)
     assert str(SAME_CLASS) in batch.assumption
@@ -248,10 +247,10 @@ def test_the_stand_in():
 
 def test_real_examples(shapes):
     x, y = shapes
-    batch = examples(spec("1024,50,9"), x, y, None)
+    batch = labelled_batch(spec("1024,50,9"), x, y, None)
     wide = x.astype(np.float64)
     np.testing.assert_allclose(batch.kernel, wide @ wide.T / 1024)
-    assert batch.second_moment == pytest.approx((wide**2).mean())
+    assert batch.mean_second_moment == pytest.approx((wide**2).mean())
     assert batch.assumption == ""
 
 
@@ -341,7 +340,7 @@ def test_rectangular_hidden_layers_get_the_compromise():
     """ReLU over 400 to 100: fan_in keeps S and makes G = 1/4, fan_out the reverse, fan_avg can do no worse."""
     found = gl.advise(spec("400,400,100,4", activation="relu"), input_second_moment=0.3).recommendation
     network = spec("400,400,100,4", activation="relu", initializer="he_normal")
-    by_fan_in = recommend.distortion(network, examples(network, None, None, 0.3))
+    by_fan_in = recommend.distortion(network, labelled_batch(network, None, None, 0.3))
     assert math.exp(by_fan_in) == pytest.approx(4)
     assert found.distortion == pytest.approx(2, rel=1e-3)  # S G = n_out / n_in whatever the scale
     assert "fan_" in found.reason

@@ -1,29 +1,32 @@
 """First-order corrections for finite width against closed forms and recursions written out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from glorotlab import activations
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.finite_width import recursions
-from glorotlab.theory.predict import propagate
+from glorotlab.theory.mean_field.inputs import Batch
+from glorotlab.theory.mean_field.propagate import propagate
 
 
-def test_response_of_sin_is_exact():
+def test_unit_moments_of_sin_are_exact():
     """E sin^2 = (1 - e^-2q)/2, E cos^2 = (1 + e^-2q)/2, E sin^4 = 3/8 - e^-2q/2 + e^-8q/8."""
     q = np.array([0.03, 0.5, 2.0])
-    found, e2, e8 = recursions.respond(activations.get("sin"), q), np.exp(-2 * q), np.exp(-8 * q)
-    np.testing.assert_allclose(found.square, [(1 - e2) / 2, e2, -2 * e2], rtol=1e-11)
-    np.testing.assert_allclose(found.slope, [(1 + e2) / 2, -e2, 2 * e2], rtol=1e-11)
+    units, e2, e8 = recursions.unit_moments(activations.get("sin"), q), np.exp(-2 * q), np.exp(-8 * q)
+    np.testing.assert_allclose(units.square, [(1 - e2) / 2, e2, -2 * e2], rtol=1e-11)
+    np.testing.assert_allclose(units.derivative_square, [(1 + e2) / 2, -e2, 2 * e2], rtol=1e-11)
     fourth = 3 / 8 - e2 / 2 + e8 / 8
-    np.testing.assert_allclose(found.noise, fourth - (1 - e2) ** 2 / 4, rtol=1e-9)
-    np.testing.assert_allclose(found.product, (1 - e8) / 8 - (1 - e2) * (1 + e2) / 4, rtol=1e-9)
+    np.testing.assert_allclose(units.square_variance, fourth - (1 - e2) ** 2 / 4, rtol=1e-9)
+    np.testing.assert_allclose(units.covariance, (1 - e8) / 8 - (1 - e2) * (1 + e2) / 4, rtol=1e-9)
 
 
 def chain(activation, layers, initializer, q=0.7, kurtosis=3.0):
     spec = NetworkSpec.parse(layers, activation=activation, initializer=initializer)
-    found = propagate(spec, input_second_moment=q, pairs=True)
-    return recursions.forward(spec, found.layers, np.array([kurtosis * q**2])), spec
+    batch = replace(Batch.one(q), fourth_moment=np.array([kurtosis * q**2]))
+    return recursions.forward(propagate(spec, batch).signal), spec
 
 
 @pytest.mark.parametrize(("activation", "each"), [("linear", 2.0), ("relu", 5.0)])

@@ -8,12 +8,14 @@ import pytest
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.mean_field import validity
-from glorotlab.theory.predict import predict, propagate
+from glorotlab.theory.mean_field.inputs import batch_of
+from glorotlab.theory.mean_field.propagate import propagate
+from glorotlab.theory.predict import predict
 
 
 def variances(layers: str, **choices):
     spec = NetworkSpec.parse(layers, initializer="lecun_normal", **choices)
-    return validity.relative_variances(propagate(spec, input_second_moment=1.0).layers)
+    return validity.relative_variances(propagate(spec, batch_of(spec, input_second_moment=1.0)).signal)
 
 
 @pytest.mark.parametrize(("activation", "kurtosis"), [("linear", 3), ("relu", 6), ("abs(x)", 3)])
@@ -39,7 +41,7 @@ def test_relative_variances_are_those_of_drawn_networks():
     forward, which move f' too, add to those of the gradient above them.
     """
     spec = NetworkSpec.parse("30,100x2,3", initializer="lecun_normal", bias="normal(std=0.5)")
-    forward, backward = validity.relative_variances(propagate(spec, input_second_moment=4.0).layers)
+    forward, backward = validity.relative_variances(propagate(spec, batch_of(spec, input_second_moment=4.0)).signal)
     random = np.random.default_rng(0)
     found = []
     for _ in range(4000):

@@ -1,0 +1,118 @@
+"""propagate: kernels of a batch through a whole network, forward and back, or the reason why they cannot be trusted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from glorotlab.errors import AssumptionError
+from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory.mean_field import validity
+from glorotlab.theory.mean_field.backward import backward
+from glorotlab.theory.mean_field.forward import forward
+from glorotlab.theory.mean_field.inputs import Batch
+from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels
+from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
+from glorotlab.threads import single_threaded_blas
+
+MAX_NUMERICAL_ERROR = 0.01
+"""Largest relative numerical error of a prediction; a larger one is refused."""
+
+MAX_FINITE_WIDTH_ERROR, MAX_GAUSSIANITY_ERROR = 1.0, 0.5
+"""Largest orders of what the limit of wide layers and of Gaussian pre-activations may leave out; see ``validity``."""
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """Kernels of every layer over a batch, and how far they can be trusted.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    batch : Batch
+    signal : SignalKernels
+    gradient : GradientKernels or None
+        None without labels.
+    numerical_error : float
+        Largest relative numerical error.
+    finite_width_error, gaussianity_error : float
+        Orders of what the limits leave out; see ``validity``.
+    """
+
+    spec: NetworkSpec
+    batch: Batch
+    signal: SignalKernels
+    gradient: GradientKernels | None
+    numerical_error: float
+    finite_width_error: float
+    gaussianity_error: float
+
+
+@single_threaded_blas()
+def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propagation:
+    """Carry the kernels of a batch forward and, where it has labels, back; AssumptionError as of ``predict``.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    batch : Batch
+    narrow : bool
+        Narrow layers are not refused.
+    """
+    if not (np.diagonal(batch.kernel) + spec.bias_initializer.variance > 0).all():
+        raise AssumptionError(
+            "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
+        )
+    signal = forward(spec, batch)
+    _check_numerical(signal.error, "pair moments of the examples", "predict one example from its input second moment")
+    forward_width, backward_width = validity.relative_variances(signal)
+    width = float(forward_width.max())
+    _check_finite_width(spec, width, math.inf if narrow else MAX_FINITE_WIDTH_ERROR)
+    gaussianity = validity.gaussianity_error(signal)
+    _check_gaussianity(spec, gaussianity)
+    if batch.labels is None:
+        return Propagation(spec, batch, signal, None, signal.error, width, gaussianity)
+    output = _output_gradient(signal, batch)
+    width = float((forward_width + backward_width).max())
+    error = max(signal.error, output.error)
+    return Propagation(spec, batch, signal, backward(signal, output), error, width, gaussianity)
+
+
+def _output_gradient(signal: SignalKernels, batch: Batch) -> OutputGradient:
+    spec, kernel = signal.spec, signal.preactivation[-1]
+    assert batch.labels is not None  # noqa: S101
+    output = output_gradient(spec.output, spec.cost, kernel, batch.labels, spec.classes)
+    _check_numerical(
+        output.error,
+        f"gradients of {spec.output} outputs with {spec.cost} cost at logits of second moment "
+        f"{float(np.diagonal(kernel).max()):.2g}",
+        "use smaller weights or another cost, or predict without labels",
+    )
+    return output
+
+
+def _check_numerical(error: float, what: str, instead: str) -> None:
+    if not error <= MAX_NUMERICAL_ERROR:
+        raise AssumptionError(
+            f"{what} cannot be trusted: relative error up to {error:.2g}, allowed is {MAX_NUMERICAL_ERROR:g}: "
+            f"measure instead, or {instead}"
+        )
+
+
+def _check_finite_width(spec: NetworkSpec, error: float, limit: float) -> None:
+    if not error <= limit:
+        raise AssumptionError(
+            f"layers {spec.layers} are too narrow: relative corrections for finite width of order {error:.2g}, "
+            f"allowed is {limit:g}: use wider or fewer hidden layers, or measure instead"
+        )
+
+
+def _check_gaussianity(spec: NetworkSpec, error: float) -> None:
+    if not error <= MAX_GAUSSIANITY_ERROR:
+        raise AssumptionError(
+            f"pre-activations of {spec.initializer} weights and {spec.bias} biases are far from Gaussian: relative "
+            f"corrections of order {error:.2g}, allowed is {MAX_GAUSSIANITY_ERROR:g}: use more weights a unit "
+            "or normal weights and biases, or measure instead"
+        )
