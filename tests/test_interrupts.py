@@ -14,7 +14,7 @@ from glorotlab import files
 from glorotlab.interrupts import Terminated, held_interrupts, terminable
 from glorotlab.kernels import simd
 from glorotlab.spec.run import TrainingSpec
-from glorotlab.training import loop, monitors
+from glorotlab.training import error_curves, loop
 from glorotlab.training.loop import train
 from glorotlab.training.runs import provenance
 from glorotlab.training.runs.run import load_run
@@ -84,7 +84,7 @@ def test_lengths_of_calls_change_no_bit(monkeypatch, kind):
 @pytest.mark.parametrize("batch", [0, 1, 2, 4])
 def test_ctrl_c_is_answered_while_errors_are_counted(tmp_path, monkeypatch, batch):
     """In the middle of a record, of statistics or errors: the rest is made when the run goes on, to the same bits."""
-    monkeypatch.setattr(monitors, "EVALUATION_BATCH", 100)
+    monkeypatch.setattr(error_curves, "EVALUATION_BATCH", 100)
     spec = run_spec(updates=6, validation_every=3, monitor_every=3)
     expected, forward, calls = train(spec, dataset=finite()), loop.Network.forward, []
 

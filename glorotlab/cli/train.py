@@ -21,6 +21,19 @@ BESIDE_A_SPEC = {"target", "threads", "out", "resume", "checkpoint_every", "quie
 """Parameters that do not say what the run is."""
 
 
+AUTOMATIC = "auto: what a fifth of the training's work allows, at most 20 intervals"
+
+
+def _interval(text: str | int) -> int:
+    """Return a number of updates; ``auto`` is 0, which leaves the choice to the cadence."""
+    if text == "auto":
+        return 0
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: allowed are whole numbers, or auto (0)") from None
+
+
 @grouped
 def train(
     context: typer.Context,
@@ -43,22 +56,42 @@ def train(
         bool, typer.Option("--nesterov", help="Nesterov's momentum.", rich_help_panel=TRAINING)
     ] = False,
     l2: Annotated[float, typer.Option(metavar="L", help="Weight decay.", rich_help_panel=TRAINING)] = 0.0,
+    validation_every: Annotated[
+        int,
+        typer.Option(
+            metavar="N|auto",
+            parser=_interval,
+            help="Updates between two points of the error curves.",
+            show_default=AUTOMATIC,
+            rich_help_panel=TRAINING,
+        ),
+    ] = 0,
+    monitor_every: Annotated[
+        int,
+        typer.Option(
+            metavar="N|auto",
+            parser=_interval,
+            help="Updates between two records of the layers' statistics.",
+            show_default=AUTOMATIC,
+            rich_help_panel=TRAINING,
+        ),
+    ] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Run folder.", show_default="nothing is written", rich_help_panel=TRAINING),
+        typer.Option(metavar="DIR", help="Output folder.", show_default="nothing is written", rich_help_panel=TRAINING),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the run in --out; nothing else is needed.", rich_help_panel=TRAINING),
+        typer.Option("--resume", help="Resume the run in --out; nothing else is needed.", rich_help_panel=TRAINING),
     ] = False,
     checkpoint_every: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Between checkpoints.", rich_help_panel=TRAINING)
+        float, typer.Option(metavar="SECONDS", help="Time between checkpoints.", rich_help_panel=TRAINING)
     ] = 60.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a network and monitor the statistics of its layers."""
-    held = _held(out) if resume else None
+    held = _spec_in(out) if resume else None
     if target is None or target.endswith(".toml"):
         _refuse_options(context, target or "--resume")
         spec = held if target is None else _read(Path(target))
@@ -66,21 +99,29 @@ def train(
             raise InvalidValueError("nothing to train: give SPEC.toml, LAYERS, or --resume --out DIR")
         _set_threads(network)
     else:
-        training = {"batch_size": batch, "learning_rate": lr, "momentum": momentum, "nesterov": nesterov, "l2": l2}
+        training = {
+            "batch_size": batch,
+            "learning_rate": lr,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "l2": l2,
+            "validation_every": validation_every,
+            "monitor_every": monitor_every,
+        }
         spec = _spec(target, network, dataset, updates, training)
     _report(_train(spec, out, quiet, checkpoint_every), as_json)
 
 
-def _held(out: Path | None) -> RunSpec:
+def _spec_in(out: Path | None) -> RunSpec:
     """Return the spec of the run in a folder."""
     from glorotlab.training.runs.folder import RunFolder
 
     if out is None:
-        raise InvalidValueError("--resume goes on with a run on disk: name its folder with --out DIR")
-    found = RunFolder(out).read()
-    if found is None:
+        raise InvalidValueError("--resume needs a run on disk: name its folder with --out DIR")
+    checkpoint = RunFolder(out).read()
+    if checkpoint is None:
         raise RunError(f"--resume: there is no run in {str(out)!r}")
-    return found.spec
+    return checkpoint.spec
 
 
 def _set_threads(network: NetworkOptions) -> None:
@@ -91,15 +132,15 @@ def _set_threads(network: NetworkOptions) -> None:
 
 
 def _refuse_options(context: typer.Context, target: str) -> None:
-    given = [
+    options = [
         parameter.opts[0]
         for parameter in context.command.params
         if parameter.name not in BESIDE_A_SPEC
         and getattr(context.get_parameter_source(str(parameter.name)), "name", "") == "COMMANDLINE"
     ]
-    if given:
+    if options:
         hint = "" if target == "--resume" else "; change it there"
-        raise InvalidValueError(f"{', '.join(given)} beside {target}: the spec says it all{hint}")
+        raise InvalidValueError(f"{', '.join(options)} beside {target}: the spec says it all{hint}")
 
 
 def _read(path: Path) -> RunSpec:
@@ -142,7 +183,7 @@ def _train(spec: RunSpec, out: Path | None, quiet: bool, checkpoint_every: float
 
 
 def _warn_of_another_level(out: Path) -> None:
-    """Say so where a run that goes on was begun on another SIMD level: its last bits will be of both."""
+    """Print a warning where the run to resume was begun on another SIMD level: its last bits will be of both."""
     from glorotlab.files import user_path
     from glorotlab.kernels import simd
     from glorotlab.training.runs.provenance import read_sessions
@@ -151,31 +192,31 @@ def _warn_of_another_level(out: Path) -> None:
     try:
         if read_status(user_path(out))["status"] in ENDED:
             return
-    except RunError:  # there is none, or the run says what is wrong
+    except RunError:  # there is no run, or training will say what is wrong
         return
     levels, here = {str(session.get("simd")) for session in read_sessions(user_path(out))}, simd.get_level()
     if levels - {here}:
         note(
-            f"glorotlab: warning: the run in {out} was trained on SIMD level {', '.join(sorted(levels))} and goes on "
-            f"on {here}: it ends with other bits than on one level (GLOROTLAB_SIMD forces a level)"
+            f"glorotlab: warning: the run in {out} was trained on SIMD level {', '.join(sorted(levels))} and is "
+            f"resumed on {here}: it ends with other bits than on one level (GLOROTLAB_SIMD forces a level)"
         )
 
 
 def _saved(out: Path | None) -> str:
-    """Say what an interrupted run left, and how to go on; Ctrl-C in its last moments leaves it ended."""
+    """Return what an interrupted run left, and how to resume it; Ctrl-C in its last moments leaves it ended."""
     from glorotlab.files import user_path
     from glorotlab.training.runs.status import ENDED, read_status
 
     if out is None:
         return "nothing was saved"
     try:
-        found = read_status(user_path(out))
+        status = read_status(user_path(out))
     except RunError:
         return "nothing was saved"
-    if found["status"] in ENDED:
+    if status["status"] in ENDED:
         return f"the run in {out} had ended"
-    done = f"saved after {found['updates']} of {found['updates_in_all']} updates"
-    return f"{done}; go on with: glorotlab train --resume --out {shlex.quote(str(out))}"
+    done = f"saved after {status['updates']} of {status['updates_in_all']} updates"
+    return f"{done}; resume with: glorotlab train --resume --out {shlex.quote(str(out))}"
 
 
 def _report(run: Run, as_json: bool) -> None:
@@ -189,14 +230,14 @@ def _report(run: Run, as_json: bool) -> None:
         ending = {"status": run.status, "updates": run.updates} | errors | {"folder": folder}
         print_layers(run.spec, [], layer_records(run.statistics.isel(step=-1)), **ending)
     else:
-        place = f"; the run lies in {run.folder}" if run.folder else "; not saved (--out DIR saves it)"
+        place = f"; saved in {run.folder}" if run.folder else "; not saved (--out DIR saves it)"
         print(f"{run.status} after {run.updates} updates{_resumed(run)}: {_ending(run.status, errors)}{place}")
     if run.status == "diverged":
         raise typer.Exit(1)
 
 
 def _resumed(run: Run) -> str:
-    """Say where this run went on from, if it did."""
+    """Return where this run was resumed, if it was."""
     sessions = [session["from_update"] for session in run.provenance[1:]]
     return f" (resumed after {', '.join(map(str, sessions))})" if sessions else ""
 

@@ -35,9 +35,10 @@ class TrainingSpec(Spec):
         ``sequential`` takes consecutive examples, ``shuffled`` a new permutation each epoch; an endless stream
         is always sequential.
     validation_every : int
-        Updates between two points of the error curve; 0 stands for a twentieth of all updates.
+        Updates between two points of the error curves; 0 leaves the choice to ``training.cadence``: at most 20
+        intervals, and no more than a fixed share of the training's own work.
     monitor_every : int
-        Updates between two records of LayerStatistics; 0 stands for a twentieth of all updates.
+        Updates between two records of LayerStatistics; 0 as above.
     """
 
     updates: int = Field(ge=0, le=10**12)
@@ -60,16 +61,6 @@ class TrainingSpec(Spec):
         if self.nesterov and not self.momentum:  # else equal runs would have unequal specs
             raise InvalidValueError("nesterov True with momentum 0: allowed is a momentum above 0")
         return self
-
-    @property
-    def validation_interval(self) -> int:
-        """Updates between two points of the error curve."""
-        return self.validation_every or max(1, self.updates // 20)
-
-    @property
-    def monitor_interval(self) -> int:
-        """Updates between two records of LayerStatistics."""
-        return self.monitor_every or max(1, self.updates // 20)
 
 
 class RunSpec(Spec):

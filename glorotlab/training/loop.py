@@ -18,7 +18,9 @@ from glorotlab.network.mlp import Network
 from glorotlab.spec.run import RunSpec
 from glorotlab.threads import single_threaded_blas
 from glorotlab.training.batches import Batches
-from glorotlab.training.monitors import ErrorCurves, StatisticsMonitor, classification_error, on_schedule
+from glorotlab.training.cadence import Cadence
+from glorotlab.training.error_curves import ErrorCurves, classification_error
+from glorotlab.training.monitors import StatisticsMonitor
 from glorotlab.training.runs.checkpoint import DIVERGED, FINISHED, INTERRUPTED, Checkpoint
 from glorotlab.training.runs.folder import RunFolder
 from glorotlab.training.runs.provenance import session
@@ -152,6 +154,8 @@ class _Loop:
         self.network = Network(spec.network, seed=spec.seed, dtype=spec.dtype)
         self.batches = Batches(data.train, spec.training, spec.seed, spec.dtype)
         self.monitor, self.curves = StatisticsMonitor(data.test), ErrorCurves()
+        held_out = int(data.validation.length + data.test.length)
+        self.cadence = Cadence.of(spec.training, held_out, len(self.monitor.x))
         self.step, self.seconds_before, self.started = 0, 0.0, time.monotonic()
         self.sessions = [session(0)]
 
@@ -213,36 +217,30 @@ class _Loop:
 
         No longer than twice as many as ``_within`` was, so that one moment's speed cannot make a call too long.
         """
-        training = self.spec.training
-        due = (training.monitor_interval, training.validation_interval, training.updates)
-        most = min(each - self.step % each for each in due)
         started = time.monotonic()
-        costs = self.batches.train(self.network, self.step, min(most, self._within))
+        most = min(self.cadence.updates_left(self.step), self._within)
+        costs = self.batches.train(self.network, self.step, most)
         able = int(len(costs) * self.seconds / 2 / max(time.monotonic() - started, 1e-9))
         self._within = max(1, min(able, 2 * self._within))
         self.step += len(costs)
         finite = math.isfinite(costs[-1])
-        for cost in costs.tolist()[: None if finite else -1]:
-            self.curves.add_cost(cost)
+        self.curves.add_costs(costs.tolist()[: None if finite else -1])
         return finite
 
     @np.errstate(over="ignore", invalid="ignore")
     def _record(self, release: Callable[[], None]) -> bool:
         """Take what is due after this many updates and not taken yet; return False where the network is not finite."""
-        training, step = self.spec.training, self.step
+        step = self.step
 
         def look() -> None:
             release()
             if self.seconds:
                 self._report()
 
-        if (
-            on_schedule(step, training.monitor_interval, training.updates)
-            and self.monitor.step != step
-            and not self.monitor.record(step, self.network, look)
-        ):
+        monitor_due = self.cadence.monitor_due(step) and self.monitor.step != step
+        if monitor_due and not self.monitor.record(step, self.network, look):
             return False
-        if on_schedule(step, training.validation_interval, training.updates) and self.curves.step != step:
+        if self.cadence.validation_due(step) and self.curves.step != step:
             errors = [classification_error(self.network, part, look) for part in (self.data.validation, self.data.test)]
             if not np.isfinite(errors).all():
                 return False

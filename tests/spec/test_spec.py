@@ -215,13 +215,6 @@ def test_frozen():
     assert hash(run_spec()) == hash(run_spec())
 
 
-def test_intervals():
-    training = TrainingSpec(updates=1000)
-    assert (training.validation_interval, training.monitor_interval) == (50, 50)
-    training = TrainingSpec(updates=3, validation_every=7)
-    assert (training.validation_interval, training.monitor_interval) == (7, 1)
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

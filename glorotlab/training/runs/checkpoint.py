@@ -5,8 +5,8 @@ How the data of a run travel:
 1. What is random is a function of seed and index (``streams``): image i of a stream, the order of epoch e, the weights
    of layer l. The number of updates is the position in all of them; no generator has a state to keep.
 2. Between two updates a run is: the weights and biases, their velocities once a step had momentum, the number of
-   updates, what the monitors recorded (statistics, first and last histogram, points of the curves, cost since the last
-   point), the time used and the sessions that trained it (provenance). All of it goes into ``checkpoint.npz``,
+   updates, what the monitors recorded (statistics, first and last histogram, points of the curves, costs of the last
+   mini-batches), the time used and the sessions that trained it (provenance). All of it goes into ``checkpoint.npz``,
    the spec included: plain arrays, each with a CRC, and a header in JSON.
 3. The file is written beside its place, flushed to disk, renamed into place, and the folder is flushed. Whoever looks,
    at any moment and after a kill at any moment, finds the checkpoint before or the one after, whole. So one generation
@@ -31,7 +31,7 @@ from glorotlab.errors import RunError
 from glorotlab.network.checks import check_state
 from glorotlab.spec.run import RunSpec
 from glorotlab import files
-from glorotlab.training.monitors import Arrays, part
+from glorotlab.training.state import Arrays, without_prefix
 from glorotlab.training.runs.status import DIVERGED as DIVERGED
 from glorotlab.training.runs.status import ENDED as ENDED
 from glorotlab.training.runs.status import FINISHED as FINISHED
@@ -129,10 +129,14 @@ class Checkpoint:
     def _check(self) -> None:
         check_state(self.parameters, self.spec.network, self.spec.dtype)
         records = len(self.arrays["steps"])
-        statistics = part(self.arrays, "statistics")
+        statistics = without_prefix("statistics", self.arrays)
         if not (0 < records == min(len(values) for values in statistics.values())):
             raise ValueError("its statistics are not of one length")
-        if self.arrays["curves"].shape[1:] != (4,) or self.arrays["since_point"].shape != (2,):
+        if "recent_costs" in self.arrays:
+            costs_fit = self.arrays["recent_costs"].ndim == 1
+        else:  # written before the training cost was the mean of a window
+            costs_fit = self.arrays["since_point"].shape == (2,)
+        if self.arrays["curves"].shape[1:] != (4,) or not costs_fit:
             raise ValueError("its curves have another shape")
         if not 0 <= self.updates <= self.spec.training.updates:
             raise ValueError(f"{self.updates} updates of {self.spec.training.updates}")

@@ -10,26 +10,21 @@ import numpy.typing as npt
 
 from glorotlab.schema import SATURATION_THRESHOLD, layer_statistics
 from glorotlab.training.runs.checkpoint import Checkpoint
-from glorotlab.training.monitors import part
+from glorotlab.training.error_curves import COST_BEFORE_THE_WINDOW, CURVES
+from glorotlab.training.state import without_prefix
 
 if TYPE_CHECKING:
     import xarray as xr
 
-CURVES = {
-    "training_cost": "mean cost of the mini-batches since the point before",
-    "validation_error": "share of validation examples misclassified",
-    "test_error": "share of test examples misclassified",
-}
-
 
 def statistics(checkpoint: Checkpoint) -> xr.Dataset:
     """Return LayerStatistics with dimension ``step``."""
-    return _dataset(checkpoint, part(checkpoint.arrays, "statistics"), checkpoint.arrays["steps"])
+    return _dataset(checkpoint, without_prefix("statistics", checkpoint.arrays), checkpoint.arrays["steps"])
 
 
 def histograms(checkpoint: Checkpoint) -> xr.Dataset:
     """Return the histograms of the first and the last record, dimension ``step`` of length 2."""
-    first, last = part(checkpoint.arrays, "first"), part(checkpoint.arrays, "last")
+    first, last = (without_prefix(name, checkpoint.arrays) for name in ("first", "last"))
     both = {name: np.array([first[name], last[name]]) for name in first}
     return _dataset(checkpoint, both, checkpoint.arrays["steps"][[0, -1]])
 
@@ -39,9 +34,12 @@ def curves(checkpoint: Checkpoint) -> xr.Dataset:
     import xarray as xr
 
     table = checkpoint.arrays["curves"]
+    descriptions = dict(CURVES)
+    if "recent_costs" not in checkpoint.arrays:
+        descriptions["training_cost"] = COST_BEFORE_THE_WINDOW
     data = {
         name: ("step", table[:, column], {"long_name": text, "units": "1"})
-        for column, (name, text) in enumerate(CURVES.items(), start=1)
+        for column, (name, text) in enumerate(descriptions.items(), start=1)
     }
     return xr.Dataset(data, coords={"step": table[:, 0]})
 

@@ -13,7 +13,7 @@ from glorotlab.spec.run import RunSpec
 from glorotlab.training.runs import datasets
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.runs.folder import RunFolder
-from glorotlab.training.monitors import Arrays
+from glorotlab.training.state import Arrays
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -17,18 +17,14 @@ from glorotlab import files
 from glorotlab.errors import RunError
 from glorotlab.schema import SCHEMA_VERSION
 from glorotlab.spec.sweep import SEED, Axis, SweepSpec
+from glorotlab.training.error_curves import CURVES
 from glorotlab.training.runs.status import ENDED, FINISHED, read_status
 from glorotlab.training.sweeps import plan
 
 if TYPE_CHECKING:
     import xarray as xr
 
-ERRORS = {
-    "training_cost": "mean cost of the last mini-batches",
-    "validation_error": "share of validation examples misclassified",
-    "test_error": "share of test examples misclassified",
-}
-NUMBERS = ERRORS | {"updates_done": "updates done", "seconds": "time used"}
+NUMBERS = CURVES | {"updates_done": "updates done", "seconds": "time used"}
 MISSING = "missing"
 """Status of a point whose run has not ended."""
 
@@ -118,7 +114,7 @@ class SweepResults:
                 curves = files.read_dataset(self.folder / name / "curves.nc")
                 tables[name] = (statistics, curves) if steps else (statistics.isel(step=-1, drop=True),)
         stacked = _stack([tables.get(name, ()) for name in self.runs], self.spec)
-        return final.drop_vars(list(ERRORS) if steps else []).assign(stacked.data_vars).assign_coords(stacked.coords)
+        return final.drop_vars(list(CURVES) if steps else []).assign(stacked.data_vars).assign_coords(stacked.coords)
 
     def best(self) -> xr.Dataset:
         """Return what is chosen on validation error, for each combination of the other fields.
@@ -133,9 +129,9 @@ class SweepResults:
         import xarray as xr
 
         final = self.final()
-        errors = final[list(ERRORS)].where(final["status"] == FINISHED)
+        errors = final[list(CURVES)].where(final["status"] == FINISHED)
         if SEED in final.dims and SEED not in self.spec.choose:
-            spread = errors.std(SEED, ddof=1, skipna=False).rename({name: f"{name}_std" for name in ERRORS})
+            spread = errors.std(SEED, ddof=1, skipna=False).rename({name: f"{name}_std" for name in CURVES})
             errors = errors.mean(SEED, skipna=False).assign(spread.data_vars)
         chosen = [axis for axis in self.spec.axes if axis.name in self.spec.choose]
         if not chosen:

@@ -3,7 +3,9 @@
 import json
 import signal
 import threading
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from training_fixtures import DATA, bits, finite, run_spec, stop_after
 
@@ -62,6 +64,28 @@ def test_a_run_stopped_anywhere_ends_bit_identical(tmp_path, kind, options):
     assert json.loads((out / "provenance.json").read_text()) == run.provenance
     for name in ("statistics", "histograms", "curves"):
         assert (out / f"{name}.nc").read_bytes() == expected["tables"][name]
+
+
+def test_a_checkpoint_without_the_last_costs_is_read_and_resumed(tmp_path):
+    """As it was written before the training cost had a window: with the sum and number of costs since the last point."""
+    spec = run_spec(validation_every=5)
+    expected = train(spec, dataset=finite())
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, tmp_path, dataset=finite(), progress=stop_after(7))
+    new = checkpoint.Checkpoint.read(tmp_path)
+    costs = new.arrays["recent_costs"]
+    arrays = {name: array for name, array in new.arrays.items() if name != "recent_costs"}
+    arrays["since_point"] = np.array([costs[5:].sum(), 2.0])
+    replace(new, arrays=arrays).write(tmp_path)
+    old = load_run(tmp_path)
+    assert (old.status, old.updates) == ("interrupted", 7)
+    assert old.curves.training_cost.attrs["long_name"] == "mean cost of the mini-batches since the point before"
+    run = train(spec, tmp_path, dataset=finite())
+    assert bits(run)["weights"] == bits(expected)["weights"]
+    assert run.curves[["validation_error", "test_error"]].identical(expected.curves[["validation_error", "test_error"]])
+    cost, whole = run.curves.training_cost.values, expected.curves.training_cost.values
+    np.testing.assert_array_equal(cost[:2], whole[:2])  # of the points before
+    np.testing.assert_allclose(18 * cost[-1], 23 * whole[-1] - costs[:5].sum(), rtol=1e-12)  # those of 5 updates are lost
 
 
 def test_a_resume_is_bit_identical_on_any_number_of_threads(tmp_path, small_products_on_threads, monkeypatch):

@@ -1,0 +1,98 @@
+"""Error curves: training cost and the share of held-out examples that a network misclassifies, over updates."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.data.source import Source
+from glorotlab.network.mlp import Network
+from glorotlab.training.state import Arrays
+
+COST_WINDOW = 100
+"""Mini-batches that the training cost is the mean of."""
+
+EVALUATION_BATCH = 200
+"""Examples that errors are counted on between two looks at Ctrl-C; changes no result."""
+
+CURVES = {
+    "training_cost": f"mean cost of the last {COST_WINDOW} mini-batches, or of all where they are fewer",
+    "validation_error": "share of validation examples misclassified",
+    "test_error": "share of test examples misclassified",
+}
+"""What each curve is, by its name; training cost is NaN before the first update."""
+
+COST_BEFORE_THE_WINDOW = "mean cost of the mini-batches since the point before"
+"""What the training cost is in checkpoints without ``recent_costs``, which were written before it had a window."""
+
+
+def classification_error(network: Network, source: Source, look: Callable[[], None] = lambda: None) -> float:
+    """Return the share of the examples of a finite source whose largest output is not the label.
+
+    Parameters
+    ----------
+    network : Network
+    source : Source
+    look : callable, optional
+        Called before each ``EVALUATION_BATCH`` of examples, and may raise.
+
+    Returns
+    -------
+    float
+        NaN where an output is not finite.
+    """
+    wrong, length = 0, int(source.length)
+    for start in range(0, length, EVALUATION_BATCH):
+        look()
+        x, y = source.batch(start, min(EVALUATION_BATCH, length - start))
+        outputs = network.forward(x).preactivations[-1]
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        wrong += int((outputs.argmax(axis=1) != y).sum())
+    return wrong / length
+
+
+class ErrorCurves:
+    """Training cost and classification errors over updates."""
+
+    def __init__(self) -> None:
+        self._points: list[tuple[float, ...]] = []
+        self._recent_costs: deque[float] = deque(maxlen=COST_WINDOW)
+
+    @property
+    def step(self) -> float:
+        """Number of updates at the last point; -1 where there is none."""
+        return self._points[-1][0] if self._points else -1
+
+    def add_costs(self, costs: Iterable[float]) -> None:
+        """Add the batch-mean costs of updates, one after the other."""
+        self._recent_costs.extend(costs)
+
+    def record(self, step: int, validation_error: float, test_error: float) -> None:
+        """Add a point after ``step`` updates; its training cost is the mean of the costs in the window."""
+        costs = list(self._recent_costs)
+        cost = float(np.mean(costs)) if costs else float("nan")
+        self._points.append((step, cost, validation_error, test_error))
+
+    def state(self) -> Arrays:
+        """Return ``curves``, rows of step, training cost and errors, and ``recent_costs``, the oldest first."""
+        points = np.array(self._points, dtype=np.float64).reshape(-1, 4)
+        return {"curves": points, "recent_costs": np.array(self._recent_costs, dtype=np.float64)}
+
+    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take over what ``state`` returned.
+
+        A state without ``recent_costs`` has the sum and the number of the costs since its last point: their mean then
+        stands for each of them.
+        """
+        self._points = [tuple(map(float, row)) for row in state["curves"]]
+        self._recent_costs.clear()
+        if "recent_costs" in state:
+            self.add_costs(state["recent_costs"].tolist())
+        else:
+            total, updates = state["since_point"].tolist()
+            self.add_costs([total / updates] * int(min(updates, COST_WINDOW)) if updates else [])
