@@ -8,8 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from glorotlab.averages import mean_and_error
 from glorotlab.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_layers(spec: Spec, assumptions: Sequence[str], layers: Layers, **more: Any) -> None:
-    """Print the document of everything that has a number per layer."""
+    """Print the document of numbers per layer."""
     print_json({"spec": spec.model_dump(mode="json"), "assumptions": list(assumptions), "layers": layers} | more)
 
 
@@ -50,7 +49,7 @@ def layer_records(statistics: xr.Dataset) -> Layers:
 
 
 def _columns(name: str, values: xr.DataArray) -> dict[str, list[Any]]:
-    """Return what a variable becomes, each with one value a layer."""
+    """Return the entries that a variable becomes, each with one value a layer."""
     if "quantile" in values.dims:
         rows = (values.mean("seed") if "seed" in values.dims else values).transpose("layer", "quantile")
         points = [f"{point:g}" for point in values["quantile"].values]
@@ -58,9 +57,9 @@ def _columns(name: str, values: xr.DataArray) -> dict[str, list[Any]]:
     if "seed" not in values.dims:
         return {name: values.values.tolist()}
     seeds = values.transpose("seed", "layer").values
-    spread = seeds.std(axis=0, ddof=1) if len(seeds) > 1 else np.full(seeds.shape[1], np.nan)
-    error = spread / math.sqrt(len(seeds))
-    return {name: seeds.mean(axis=0).tolist(), f"{name}_std": spread.tolist(), f"{name}_sem": error.tolist()}
+    mean, error = mean_and_error(seeds)
+    spread = error * math.sqrt(len(seeds))
+    return {name: mean.tolist(), f"{name}_std": spread.tolist(), f"{name}_sem": error.tolist()}
 
 
 def pooled(values: xr.DataArray) -> xr.DataArray:

@@ -8,18 +8,24 @@ alone has no interval and decides nothing. The intervals of a claim of n parts a
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
+from glorotlab.averages import mean_and_error
 from glorotlab.experiments.experiment import Claim, Verdict
 
 CONFIDENCE = 0.99
-"""Of all the intervals of one claim together."""
+"""Confidence of all the intervals of one claim together."""
+
+MARGIN = " ±"
+"""Ending of the name under which a number's margin stands beside it."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +41,43 @@ def estimate(values: npt.ArrayLike, parts: int = 1) -> Estimate:
     sample = np.asarray(values, dtype=np.float64)
     if not np.isfinite(sample).all() or not sample.size:
         return Estimate(math.nan, math.inf)
+    mean, error = mean_and_error(sample)
     if sample.size < 2:
-        return Estimate(float(sample.mean()), math.inf)
-    quantile = float(student.isf((1 - CONFIDENCE) / (2 * parts), sample.size - 1))
-    return Estimate(float(sample.mean()), quantile * float(sample.std(ddof=1)) / math.sqrt(sample.size))
+        return Estimate(float(mean), math.inf)
+    return Estimate(float(mean), _student_quantile(parts, sample.size) * float(error))
 
 
-def verdict(found: Mapping[str, Estimate], low: float, high: float) -> Verdict:
+@functools.cache
+def _student_quantile(parts: int, networks: int) -> float:
+    """Return how many standard errors the interval of one part reaches to each side."""
+    return float(student.isf((1 - CONFIDENCE) / (2 * parts), networks - 1))
+
+
+def verdict(estimates: Mapping[str, Estimate], low: float, high: float) -> Verdict:
     """Return whether every interval lies in [low, high], one lies wholly outside, or neither."""
-    if any(e.value - e.margin > high or e.value + e.margin < low for e in found.values()):
+    intervals = [(part.value - part.margin, part.value + part.margin) for part in estimates.values()]
+    if any(start > high or end < low for start, end in intervals):
         return "fail"
-    inside = [low <= e.value - e.margin and e.value + e.margin <= high for e in found.values()]
-    return "pass" if inside and all(inside) else "undecided"
+    return "pass" if intervals and all(low <= start and end <= high for start, end in intervals) else "undecided"
 
 
-def numbers(found: Mapping[str, Estimate]) -> dict[str, float]:
+def numbers(estimates: Mapping[str, Estimate]) -> dict[str, float]:
     """Return the finite numbers of estimates: each value, and its margin as ``name ±``."""
-    pairs = {key: number for name, e in found.items() for key, number in ((name, e.value), (f"{name} ±", e.margin))}
-    return {key: number for key, number in pairs.items() if math.isfinite(number)}
+    pairs: dict[str, float] = {}
+    for name, part in estimates.items():
+        pairs |= {name: part.value, f"{name}{MARGIN}": part.margin}
+    return {name: value for name, value in pairs.items() if math.isfinite(value)}
+
+
+def number_texts(numbers: Mapping[str, float]) -> dict[str, str]:
+    """Return the text of each number by name; a number and its margin share one: ``1.235 ± 0.012``."""
+    texts = {}
+    for name, value in numbers.items():
+        if name.endswith(MARGIN) and name.removesuffix(MARGIN) in numbers:
+            continue
+        margin = numbers.get(f"{name}{MARGIN}")
+        texts[name] = f"{value:.4g}" if margin is None else f"{value:.4g} ± {margin:.2g}"
+    return texts
 
 
 def judge(
@@ -64,21 +89,46 @@ def judge(
     high: float = math.inf,
     rule: str,
 ) -> Claim:
-    """Return the claim, decided by ``verdict`` with its numbers.
+    """Return a claim, decided by ``verdict``, with its numbers.
 
     Parameters
     ----------
     experiment, sentence : str
-    samples : mapping of str to (networks,)
-        The parts of the claim: one number a network for each.
+        Name of the experiment, and what is claimed.
+    samples : mapping of str to array_like, shape (networks,)
+        Parts of the claim: one number a network for each.
     low, high : float
         The range that every part must lie in.
     rule : str
         What the range means.
     """
-    found = {name: estimate(values, parts=len(samples)) for name, values in samples.items()}
-    decided, family = verdict(found, low, high), f" for all {len(found)} together" if len(found) > 1 else ""
+    estimates = {name: estimate(values, parts=len(samples)) for name, values in samples.items()}
+    decision = verdict(estimates, low, high)
+    family = f" for all {len(estimates)} together" if len(estimates) > 1 else ""
     explanation = f"{rule} ({CONFIDENCE:.0%} intervals over networks{family})"
-    if decided == "undecided":
+    if decision == "undecided":
         explanation += "; some interval reaches across that limit"
-    return Claim(experiment, sentence, decided, numbers(found), explanation)
+    return Claim(experiment, sentence, decision, numbers(estimates), explanation)
+
+
+def left_open(claim: Claim, reason: str) -> Claim:
+    """Return the claim as undecided, with the reason behind its rule."""
+    return dataclasses.replace(claim, verdict="undecided", explanation=f"{claim.explanation}; {reason}")
+
+
+def unless_too_short(claim: Claim, doubted: Collection[Verdict], updates: float, needed: int) -> Claim:
+    """Return the claim with its number of updates, and undecided where a longer run may turn its verdict.
+
+    Parameters
+    ----------
+    claim : Claim
+    doubted : collection of str
+        Verdicts that only a run of ``needed`` updates allows.
+    updates : float
+        Length of the run.
+    needed : int
+    """
+    counted = dataclasses.replace(claim, numbers=claim.numbers | {"updates": float(updates)})
+    if claim.verdict not in doubted or updates >= needed:
+        return counted
+    return left_open(counted, f"so far {claim.verdict}, but to decide takes {needed:,} updates")

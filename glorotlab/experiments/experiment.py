@@ -1,4 +1,4 @@
-"""Experiment: one figure, table or claim: run -> results, claims(results), draw(results).
+"""An experiment is one figure, table or claim: run -> results, claims(results), draw(results).
 
 Results are labelled arrays that are saved between running and drawing: claims and pictures come from saved results
 alone.
@@ -37,7 +37,7 @@ class Claim:
     verdict : str
         ``pass``, ``fail`` or ``undecided``.
     numbers : dict of str to float
-        What decided, finite.
+        The finite numbers that decide it; the margin of the number ``name`` is ``name ±``.
     explanation : str
         The rule, and what limits it.
     """
@@ -65,30 +65,43 @@ class Experiment:
     Parameters
     ----------
     name : str
-        What the command line calls it; a Python identifier.
+        Its name on the command line; a Python identifier.
     title : str
     source : str
-        Where it comes from: paper and figure.
+        Paper and figure that it reproduces.
     caption : str
         What the picture shows: which marks are prediction, measurement, paper.
+    effort : float
+        Seconds that its own work took once at scale ``quick`` on two cores; the estimate of the time left rests on it.
     run : callable
-        (scale, progress) -> results, by name.
+        Takes the scale and, optionally, a function that is told the progress; returns the results by name.
     claims : callable
-        results -> list of Claim.
+        Takes the results, returns a list of Claim.
     draw : callable
-        results -> Figure.
+        Takes the results, returns a Figure.
     table : callable, optional
-        results -> Table.
+        Takes the results, returns a Table.
     """
 
     name: str
     title: str
     source: str
     caption: str
+    effort: float
     run: Callable[[Scale, Progress | None], Results]
     claims: Callable[[Results], list[Claim]]
     draw: Callable[[Results], Figure]
     table: Callable[[Results], Table] | None = None
+
+
+def part_of(progress: Progress | None, place: int, parts: int) -> Progress:
+    """Return what part ``place`` (from 0) of as many equal ``parts`` of a work calls with its own progress."""
+
+    def report(done: int, total: int) -> None:
+        if progress:
+            progress(place * total + done, parts * total)
+
+    return report
 
 
 def shared(make: Callable[[Scale, Progress | None], T]) -> Callable[[Scale, Progress | None], T]:
@@ -98,9 +111,9 @@ def shared(make: Callable[[Scale, Progress | None], T]) -> Callable[[Scale, Prog
     @functools.wraps(make)
     def remembered(scale: Scale, progress: Progress | None = None) -> T:
         if scale not in memory:
-            made = make(scale, progress)
+            latest = make(scale, progress)
             memory.clear()
-            memory[scale] = made
+            memory[scale] = latest
         return memory[scale]
 
     return remembered

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glorotlab.averages import mean_and_error
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import COMPARED
 
@@ -164,8 +165,8 @@ def _entries(name: str, prediction: xr.Dataset, measurement: xr.Dataset) -> list
         values, expected = rows[:, index], float(predicted.values[index])
         if not (math.isfinite(expected) and np.isfinite(values).all()):
             continue
-        mean = float(values.mean())
-        error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
+        mean, standard_error = map(float, mean_and_error(values))
+        error = None if math.isnan(standard_error) else standard_error
         low, high = (_band(prediction, f"{name}_{end}", index) for end in ("low", "high"))
         judged = np.array([mean]) if prediction.attrs.get("networks") == len(values) else values
         inside = None if low is None or high is None else bool(((judged >= low) & (judged <= high)).all())

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 
 from glorotlab.arrays import Array
-from glorotlab.plotting.layers import mean_and_error
+from glorotlab.averages import mean_and_error
 from glorotlab.plotting.steps import draw_with_bars
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 
 from glorotlab.arrays import Array
-from glorotlab.plotting.layers import mean_and_error
+from glorotlab.averages import mean_and_error
 from glorotlab.plotting.style import PREDICTION
 
 
@@ -27,7 +27,7 @@ def draw_histogram(ax: Axes, counts: Array, edges: Array, *, color: ColorType, l
     ax.errorbar(
         middle[keep],
         mean[keep],
-        yerr=None if error is None else error[keep],
+        yerr=error[keep],
         color=color,
         label=label,
         linestyle="none",

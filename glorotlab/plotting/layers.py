@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 
 from glorotlab.arrays import Array
+from glorotlab.averages import mean_and_error
 from glorotlab.plotting.style import MEASUREMENT, PAPER, PREDICTION
 
 
@@ -19,7 +20,7 @@ def draw_prediction(
     low: Array | None = None,
     high: Array | None = None,
 ) -> None:
-    """Draw one value a layer, shape (layer,), as a line, with a band from ``low`` to ``high`` where given."""
+    """Draw one value a layer, shape (layer,), as a line, with a band from ``low`` to ``high`` where there is one."""
     layer = np.arange(1, len(values) + 1)
     ax.plot(layer, values, color=color, label=label, **PREDICTION)
     if low is not None and high is not None:
@@ -36,11 +37,3 @@ def draw_measurement(ax: Axes, values: Array, *, color: ColorType, label: str | 
 def draw_paper(ax: Axes, layer: Array, values: Array, *, color: ColorType, label: str | None = None) -> None:
     """Draw what the paper reports as hollow markers."""
     ax.plot(layer, values, color=color, label=label, **PAPER)
-
-
-def mean_and_error(values: Array) -> tuple[Array, Array | None]:
-    """Return mean and standard error over the first axis; no error for one network."""
-    mean = values.mean(axis=0)
-    if len(values) < 2:
-        return mean, None
-    return mean, values.std(axis=0, ddof=1) / np.sqrt(len(values))

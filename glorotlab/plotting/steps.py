@@ -18,8 +18,8 @@ def draw_mean_and_std(
     draw_with_bars(ax, steps, mean, std, color=color, label=label, markersize=4, linewidth=0.8)
 
 
-def draw_with_bars(ax: Axes, steps: Array, values: Array, bars: Array | None, **style: Any) -> None:
-    """Draw values (step,) as points joined by a line, with bars where given."""
+def draw_with_bars(ax: Axes, steps: Array, values: Array, bars: Array, **style: Any) -> None:
+    """Draw values (step,) as points joined by a line, with bars of the given half-lengths."""
     ax.errorbar(steps, values, yerr=bars, marker="o", elinewidth=0.9, capsize=2, **style)
 
 

@@ -1,4 +1,4 @@
-"""reproduce: run experiments, save their results, and write the page that shows them beside the paper."""
+"""Reproduction: run experiments, save their results, and write the page that shows them beside the paper."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from glorotlab.report.page import Section, page
 PAGE = "report.html"
 
 TargetProgress = Callable[[str, int, int], None]
-"""Called with the target at work, the steps done and the steps in all."""
+"""Function that is called with the target at work, its steps done and its steps in all."""
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What ``reproduce`` leaves.
+    """Claims, page and time of a reproduction.
 
     Parameters
     ----------
     claims : list of Claim
-        Of every target, in the order of the page.
+        The claims of every target, in the order of the page.
     page : Path
         The report.
     seconds : float
@@ -57,7 +57,7 @@ def reproduce(
     Parameters
     ----------
     targets : sequence of str
-        Names of the catalogue; all where empty.
+        Names of the catalogue; none stands for all.
     scale : str
     out : path-like
         Folder, made where it is missing.
@@ -112,25 +112,25 @@ def _check_folder(folder: Path) -> None:
 
 
 def _run(experiment: Experiment, scale: Scale, folder: Path, progress: TargetProgress | None) -> Section:
-    def part(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         if progress:
             progress(experiment.name, done, total)
 
     started, own = time.perf_counter(), folder / experiment.name
-    part(0, 1)
-    computed = experiment.run(scale, part)
+    report(0, 1)
+    computed = experiment.run(scale, lambda done, total: report(done, total + 1))  # claims and picture are a step more
     make_folder(own)
     save(computed, own)
     results = load(own, computed)
     claims, png = experiment.claims(results), to_png(experiment.draw(results))
     write_whole(own / f"{experiment.name}.png", png)
     table = experiment.table(results) if experiment.table else None
-    part(1, 1)
+    report(1, 1)
     return Section(experiment, claims, png, table, time.perf_counter() - started)
 
 
 def save(results: Results, folder: Path) -> None:
-    """Write results, one NetCDF file each."""
+    """Write results, each to a NetCDF file."""
     for name, dataset in results.items():
         write_dataset(folder / f"{name}.nc", dataset)
 

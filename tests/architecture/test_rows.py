@@ -17,7 +17,19 @@ PACKAGE = "glorotlab"
 ROOT = Path(__file__).resolve().parents[2] / PACKAGE
 
 TABLE = (
-    ("errors", "arrays", "checks", "names", "files", "interrupts", "machine", "schema", "streams", "threads"),
+    (
+        "errors",
+        "arrays",
+        "averages",
+        "checks",
+        "names",
+        "files",
+        "interrupts",
+        "machine",
+        "schema",
+        "streams",
+        "threads",
+    ),
     ("activations", "initializers", "costs"),
     ("spec",),
     ("theory", "kernels"),

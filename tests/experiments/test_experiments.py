@@ -88,6 +88,31 @@ def test_all_parts_of_a_claim_hold_as_often_as_it_says():
     assert "99% intervals over networks for all 10 together" in judged[0].explanation
 
 
+def test_a_number_and_its_margin_share_a_text():
+    texts = claims.number_texts({"a": 1.23456, "a ±": 0.0123, "b": 2.0, "c ±": 3.0})
+    assert texts == {"a": "1.235 ± 0.012", "b": "2", "c ±": "3"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "updates", "said"),
+    [("fail", 99, "undecided"), ("fail", 100, "fail"), ("pass", 99, "pass"), ("undecided", 99, "undecided")],
+)
+def test_a_run_that_is_too_short_leaves_a_doubted_verdict_open(verdict, updates, said):
+    claim = claims.unless_too_short(experiment.Claim("x", "y", verdict, {"a": 1.0}, "rule"), ["fail"], updates, 100)
+    assert (claim.verdict, claim.numbers) == (said, {"a": 1.0, "updates": updates})
+    reason = "; so far fail, but to decide takes 100 updates"
+    assert claim.explanation == "rule" + reason * (verdict != said)
+
+
+def test_parts_of_a_work_report_to_the_whole():
+    calls = []
+    part = experiment.part_of(lambda *call: calls.append(call), 1, 3)
+    part(0, 4)
+    part(4, 4)
+    assert calls == [(4, 12), (8, 12)]
+    experiment.part_of(None, 0, 1)(1, 1)
+
+
 # --- each claim, true and false ---
 
 

@@ -96,10 +96,12 @@ def test_histograms_leave_empty_bins_out(ax):
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.375, 0.625])
 
 
-def test_one_network_has_no_error_bar():
-    mean, error = layers.mean_and_error(np.array([[1.0, 2.0]]))
-    assert error is None
-    np.testing.assert_array_equal(mean, [1, 2])
+def test_one_network_has_no_error_bar(ax):
+    layers.draw_measurement(ax, np.array([[1.0, 2.0]]), color="k")
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [1, 2])
+    (bars,) = ax.collections
+    assert not any(len(segment) for segment in bars.get_segments())
+    ax.figure.canvas.draw()
 
 
 def test_the_papers_value_is_hollow(ax):

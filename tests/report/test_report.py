@@ -4,6 +4,8 @@ import dataclasses
 import html.parser
 import os
 import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Table
 from glorotlab.plotting.style import finish, new_figure
 from glorotlab.report import reproduce as module
-from glorotlab.report.page import Section, number_rows, page
+from glorotlab.report.page import TEMPLATES, Section, page
 from glorotlab.report.reproduce import reproduce, run_experiments
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -75,9 +77,14 @@ def fake(name="fake", verdict="fail", run=None):
         source=f"Source {NASTY}",
         caption=f"Caption {NASTY}",
         run=run or (lambda scale, progress: {"a": xr.Dataset({"x": ("n", np.arange(3.0))})}),
+        effort=1,
         claims=lambda results: [
             Claim(
-                name, f"Sentence {NASTY}", verdict, {"one": float(results["a"]["x"][1]), "one ±": 0.5}, f"Rule {NASTY}"
+                name,
+                f"Sentence {NASTY}",
+                verdict,
+                {f"one {NASTY}": float(results["a"]["x"][1]), f"one {NASTY} ±": 0.5},
+                f"Rule {NASTY}",
             )
         ],
         draw=draw,
@@ -90,7 +97,7 @@ def test_a_page_is_self_contained_balanced_and_escaped(tmp_path):
     made = run_experiments(experiments, dataclasses.replace(TINY, name=NASTY), tmp_path)
     text = made.page.read_text(encoding="utf-8")
     checker = check(text)
-    assert "alert(" not in re.sub(r"&lt;script&gt;alert\(&quot;x&quot;\)", "", text)
+    assert "alert(" not in re.sub(r"&lt;script&gt;alert\(&#34;x&#34;\)", "", text)
     assert len(checker.images) == 3
     assert [claim.verdict for claim in made.claims] == ["pass", "fail", "undecided"]
     assert "3 claims: 1 pass, 1 fail, 1 undecided" in text
@@ -155,8 +162,23 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, mo
             reproduce([], "quick", tmp_path / "closed")
 
 
-def test_numbers_share_a_row_with_their_margin():
-    assert number_rows({"a": 1.23456, "a ±": 0.0123, "b": 2.0}) == [("a", "1.235 ± 0.012"), ("b", "2")]
+def test_numbers_are_folded_where_there_are_many():
+    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
+    for count, summary in ((0, None), (4, "<details open>"), (5, "<details>")):
+        claim = Claim("fake", "It holds.", "pass", {f"number {place}": 0.5 for place in range(count)}, "A rule")
+        text = page([Section(fake(), [claim], png, None, 1.0)], TINY, 1.0, 1)
+        check(text)
+        assert re.findall("<details.*?>", text) == ([] if summary is None else [summary])
+
+
+def test_installs_contain_the_templates():
+    """Every file of the folder matches a pattern of the package data, and of the source distribution's manifest."""
+    root = Path(__file__).parents[2]
+    settings = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    manifest = (root / "MANIFEST.in").read_text()
+    for path in TEMPLATES.iterdir():
+        assert any(path.match(f"report/{pattern}") for pattern in settings["glorotlab.report"])
+    assert "graft glorotlab/report/templates" in manifest
 
 
 def test_the_page_of_the_catalogue_names_every_experiment():

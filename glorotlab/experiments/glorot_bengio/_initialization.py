@@ -1,4 +1,4 @@
-"""What figures 6, 7 and 8 share: tanh networks just after initialisation, standard against normalised.
+"""Figures 6, 7 and 8 share this: tanh networks just after initialisation, standard against normalised.
 
 Five hidden layers on Shapeset-3x2 test images; histograms of a tensor per layer, over units and examples, and its
 root mean square per layer beside the mean-field prediction.
@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from glorotlab.arrays import Array, Progress
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Results, shared
+from glorotlab.experiments.experiment import Claim, Results, part_of, shared
 from glorotlab.experiments.scales import Scale
 from glorotlab.measurement.estimators import HISTOGRAM_TENSORS
 from glorotlab.measurement.measure import measure
@@ -38,16 +38,19 @@ from glorotlab.theory.distributions.predict_distributions import predict_distrib
 from glorotlab.theory.predict import predict
 
 INITIALIZERS = {"standard": "standard_uniform", "normalised": "glorot_uniform"}
-"""What the paper calls each, and its name here (equations 1 and 16)."""
+"""The paper's word for each initialiser (its equations 1 and 16), and its name here."""
 
 HIDDEN = 5
+"""Hidden layers of every network."""
 
 ALIKE = 2.0
 """Two layers are alike where their root mean squares differ by less than this factor."""
 
 AGREEMENT = 0.05
-"""A predicted second moment agrees where measured / predicted lies within this of 1: somewhat above what ``networks``
-of 1,000 units can tell apart. The linear recurrence of the paper (its eq. 5) is off by factors of 1.8 to 5 here."""
+"""A predicted second moment agrees where measured / predicted lies within this of 1.
+
+That is somewhat above what ``networks`` of 1,000 units can tell apart. The linear recurrence of the paper (its eq. 5)
+is off by factors of 1.8 to 5 here."""
 
 BATCH_AGREEMENT = 0.10
 """The same for gradients of the mean cost: examples that share a network share its output, so few numbers average."""
@@ -70,8 +73,8 @@ def initialization(scale: Scale, progress: Progress | None = None) -> Results:
     """Predict and measure both initialisers; keys ``standard_predicted``, ``standard_measured`` and so on."""
     x, y = load_dataset("shapeset").test.batch(0, scale.examples)
 
-    def one(spec: NetworkSpec, part: Progress) -> Results:
-        measured = measure(spec, x, y, seeds=scale.networks, bins=scale.bins, progress=part)
+    def one(spec: NetworkSpec, progress: Progress) -> Results:
+        measured = measure(spec, x, y, seeds=scale.networks, bins=scale.bins, progress=progress)
         predicted = predict(spec, inputs=x, labels=y)
         return {"predicted": predicted, "measured": measured, "masses": _masses(spec, x, y, measured)}
 
@@ -81,27 +84,23 @@ def initialization(scale: Scale, progress: Progress | None = None) -> Results:
 def both_initializers(
     scale: Scale, one: Callable[[NetworkSpec, Progress], Results], progress: Progress | None = None
 ) -> Results:
-    """Return what ``one(spec, progress)`` finds for both initialisers: their names before its keys."""
-    found: Results = {}
+    """Return the results of ``one(spec, progress)`` for both initialisers, with their names before its keys."""
+    results: Results = {}
     for place, name in enumerate(INITIALIZERS):
-
-        def part(done: int, total: int, place: int = place) -> None:
-            if progress:
-                progress(place * total + done, len(INITIALIZERS) * total)
-
-        found |= {f"{name}_{key}": dataset for key, dataset in one(spec_of(scale, name), part).items()}
-    return found
+        part = one(spec_of(scale, name), part_of(progress, place, len(INITIALIZERS)))
+        results |= {f"{name}_{key}": dataset for key, dataset in part.items()}
+    return results
 
 
 def _masses(spec: NetworkSpec, x: npt.ArrayLike, y: npt.ArrayLike, measured: xr.Dataset) -> xr.Dataset:
     """Predict the share of every bin of the measured histograms, ``{tensor}_mass`` with dimensions layer and bin."""
     predicted = predict_distributions(spec, x, y)
-    found = {}
+    masses = {}
     for tensor in HISTOGRAM_TENSORS:
         edges = measured[f"{tensor}_edge"].isel(seed=0).values
         rows = [getattr(predicted, tensor)(layer).mass(edges[layer - 1]) for layer in range(1, HIDDEN + 1)]
-        found[f"{tensor}_mass"] = (("layer", "bin"), np.array(rows))
-    return xr.Dataset(found, coords={"layer": np.arange(1, HIDDEN + 1)}, attrs={"long_name": "predicted histograms"})
+        masses[f"{tensor}_mass"] = (("layer", "bin"), np.array(rows))
+    return xr.Dataset(masses, coords={"layer": np.arange(1, HIDDEN + 1)}, attrs={"long_name": "predicted histograms"})
 
 
 def select(results: Results, tensor: str, extra: tuple[str, ...] = ()) -> Results:
@@ -129,22 +128,22 @@ def peaks(results: Results, name: str, tensor: str) -> Array:
 def growing_peak(experiment: str, sentence: str, results: Results, tensor: str, towards: str) -> Claim:
     """Decide that, under the standard initialiser, the peak at 0 grows from layer to layer towards input or output."""
     height = peaks(results, "standard", tensor)
-    found: dict[str, Array] = {}
+    ratios: dict[str, Array] = {}
     for below in range(height.shape[1] - 1):
         growth = height[:, below + 1] / height[:, below]
         if towards == "input":
-            found[f"layer {below + 1} / {below + 2}"] = 1 / growth
+            ratios[f"layer {below + 1} / {below + 2}"] = 1 / growth
         else:
-            found[f"layer {below + 2} / {below + 1}"] = growth
-    return judge(experiment, sentence, found, low=1.0, rule="every ratio of the densities next to 0 is above 1")
+            ratios[f"layer {below + 2} / {below + 1}"] = growth
+    return judge(experiment, sentence, ratios, low=1.0, rule="every ratio of the densities next to 0 is above 1")
 
 
 def alike(experiment: str, sentence: str, results: Results, name: str, tensor: str) -> Claim:
     """Decide that a tensor's spread is nearly the same in every hidden layer."""
     spread = root_mean_square(results, name, tensor)
-    found = {f"layer {layer + 1} / 1": spread[:, layer] / spread[:, 0] for layer in range(1, spread.shape[1])}
+    ratios = {f"layer {layer + 1} / 1": spread[:, layer] / spread[:, 0] for layer in range(1, spread.shape[1])}
     rule = f"every root mean square is within a factor of {ALIKE:g} of layer 1's"
-    return judge(experiment, sentence, found, low=1 / ALIKE, high=ALIKE, rule=rule)
+    return judge(experiment, sentence, ratios, low=1 / ALIKE, high=ALIKE, rule=rule)
 
 
 def agreement(
@@ -152,19 +151,19 @@ def agreement(
 ) -> Claim:
     """Decide that second moments agree with mean-field theory in every hidden layer, for both initialisers.
 
-    Of a ``profile`` each is taken relative to layer 1 of the same network: what scatters in all layers alike cancels.
+    A ``profile`` takes each relative to layer 1 of the same network: what scatters in all layers alike cancels.
     """
-    found: dict[str, Array] = {}
+    ratios: dict[str, Array] = {}
     for name in INITIALIZERS:
         measured = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
         ratio = (measured / results[f"{name}_predicted"][f"{tensor}_second_moment"].values)[:, :-1]
         if profile:
-            found |= {f"{name} {layer + 1} / 1": ratio[:, layer] / ratio[:, 0] for layer in range(1, ratio.shape[1])}
+            ratios |= {f"{name} {layer + 1} / 1": ratio[:, layer] / ratio[:, 0] for layer in range(1, ratio.shape[1])}
         else:
-            found |= {f"{name} {layer + 1}": ratio[:, layer] for layer in range(ratio.shape[1])}
+            ratios |= {f"{name} {layer + 1}": ratio[:, layer] for layer in range(ratio.shape[1])}
     what = "second moments relative to layer 1's" if profile else "second moments"
     rule = f"measured / predicted {what} are within {within:.0%} of 1 in every layer"
-    return judge(experiment, sentence, found, low=1 - within, high=1 + within, rule=rule)
+    return judge(experiment, sentence, ratios, low=1 - within, high=1 + within, rule=rule)
 
 
 def draw_histograms(results: Results, tensor: str, quantity: str, *, common: bool = False) -> Figure:

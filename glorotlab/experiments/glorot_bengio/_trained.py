@@ -1,4 +1,4 @@
-"""What figures 2, 3 and 11 and table 1 share: small networks trained online on Shapeset-3x2, from several weights.
+"""Figures 2, 3 and 11 and table 1 share this: small networks trained online on Shapeset-3x2, from several weights.
 
 All learn at one rate, the package's default; the paper chose rate and depth for each network on the validation error
 after 5 million updates of 1,000-unit layers.
@@ -6,7 +6,6 @@ after 5 million updates of 1,000-unit layers.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from glorotlab import activations
 from glorotlab.arrays import Array, Progress
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.shapeset import ShapesetSource
-from glorotlab.experiments.experiment import Claim, Results, shared
+from glorotlab.experiments.experiment import Results, part_of, shared
 from glorotlab.experiments.scales import Scale
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
@@ -34,11 +33,13 @@ EPOCH = 20_000
 """Updates in one "epoch" of the paper's figures."""
 
 PAPER_UPDATES = 5_000_000
+"""Updates of the paper's final errors."""
 
 CHANCE = 1 - 1 / 6
 """Error of the best constant guess on Shapeset-3x2: three classes have probability 1/6, the others less."""
 
 PERCENTILE = 0.98
+"""The paper's marker of saturation."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ NETWORKS = {
     "sigmoid": Trained("sigmoid", "sigmoid", "standard_uniform"),
     "sigmoid_4": Trained("sigmoid, 4 layers", "sigmoid", "standard_uniform", hidden=4),
 }
-"""Of five hidden layers unless said otherwise; N = normalised initialisation, as in the paper."""
+"""The networks by name; N means normalised initialisation, as in the paper."""
 
 STATISTICS = ("activation_mean", "activation_variance", "activation_quantile", "backprop_gradient_variance")
 
@@ -74,15 +75,9 @@ def trained(scale: Scale, names: tuple[str, ...], kind: str, progress: Progress 
 
     A network is trained once a process, from ``scale.trained_networks`` weights.
     """
-    found: Results = {}
-    for place, name in enumerate(names):
-
-        def part(done: int, total: int, place: int = place) -> None:
-            if progress:
-                progress(place * total + done, len(names) * total)
-
-        found[f"{name}_{kind}"] = _TRAINERS[name](scale, part)[f"{name}_{kind}"]
-    return found
+    keys = {name: f"{name}_{kind}" for name in names}
+    parts = ((name, part_of(progress, place, len(names))) for place, name in enumerate(names))
+    return {keys[name]: _TRAINERS[name](scale, part)[keys[name]] for name, part in parts}
 
 
 def _train(name: str, scale: Scale, progress: Progress | None = None) -> Results:
@@ -93,12 +88,8 @@ def _train(name: str, scale: Scale, progress: Progress | None = None) -> Results
     set_num_threads(1)  # so small a network loses more to a second thread than it gains
     try:
         for seed in range(scale.trained_networks):
-
-            def part(done: int, total: int, seed: int = seed) -> None:
-                if progress:
-                    progress(seed * total + done, scale.trained_networks * total)
-
             run = RunSpec(network=spec, training=training, seed=seed)
+            part = part_of(progress, seed, scale.trained_networks)
             runs.append(train(run, dataset=_dataset(scale, seed), progress=part))
     finally:
         set_num_threads(threads)
@@ -109,9 +100,9 @@ _TRAINERS = {name: shared(functools.partial(_train, name)) for name in NETWORKS}
 
 
 def _dataset(scale: Scale, seed: int) -> Dataset:
-    """Shapeset-3x2 of its own for every seed, so that scatter over seeds includes that of images and their order.
+    """Return the Shapeset-3x2 of a seed: scatter over seeds then includes that of images and their order.
 
-    Nothing is chosen on validation images: there is one.
+    Nothing is chosen on validation images, so there is only one.
     """
     return Dataset(
         "shapeset",
@@ -122,23 +113,23 @@ def _dataset(scale: Scale, seed: int) -> Dataset:
 
 
 def _stack(name: str, runs: list[Run]) -> Results:
-    """Join runs along ``seed``; a run that diverged is not a number where it has ended."""
+    """Join runs along ``seed``; a run that diverged is NaN where it has ended."""
     seeds = xr.Variable("seed", np.arange(len(runs), dtype=np.float64))
     parts = {
         f"{name}_curves": [run.curves[["test_error"]] for run in runs],
         f"{name}_statistics": [run.statistics[list(STATISTICS)] for run in runs],
     }
-    found: Results = {}
+    results: Results = {}
     for key, datasets in parts.items():
         joined = xr.concat(datasets, seeds, join="outer", combine_attrs="drop")
-        found[key] = joined.assign_attrs(network=runs[0].spec.network.layers)
-    return found
+        results[key] = joined.assign_attrs(network=runs[0].spec.network.layers)
+    return results
 
 
 def predicted_start(scale: Scale, name: str) -> xr.Dataset:
     """Predict what training starts from: mean and 98th percentile of the activations of every hidden layer.
 
-    Of the images that are monitored, seed by seed; the mean over seeds is returned.
+    They are those of the monitored images, seed by seed; the mean over seeds is returned.
     """
     spec, rows = NETWORKS[name].spec(scale), []
     record = activations.get(spec.activation)
@@ -181,15 +172,6 @@ def backprop_variances(results: Results, name: str) -> Array:
     """Return variances of back-propagated gradients of hidden layers, shape (seed, step, layer)."""
     variance = results[f"{name}_statistics"]["backprop_gradient_variance"].sel(estimator="pooled")
     return np.asarray(variance.transpose("seed", "step", "layer").values[..., :-1])
-
-
-def unless_too_short(claim: Claim, doubted: str, updates: Array, needed: int) -> Claim:
-    """Turn a verdict that needs a longer run into undecided."""
-    numbers = claim.numbers | {"updates": float(updates[-1])}
-    if claim.verdict == doubted and updates[-1] < needed:
-        explanation = f"{claim.explanation}; so far {doubted}, but to decide takes {needed:,} updates"
-        return dataclasses.replace(claim, verdict="undecided", numbers=numbers, explanation=explanation)
-    return dataclasses.replace(claim, numbers=numbers)
 
 
 def final_errors(results: Results, name: str) -> Array:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Array, Progress
-from glorotlab.experiments.claims import judge
+from glorotlab.experiments.claims import judge, unless_too_short
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.glorot_bengio.table_1 import PAPER
@@ -20,9 +18,9 @@ from glorotlab.plotting.style import PAPER as PAPER_MARK
 NAME = "figure_11"
 
 NEAR = 0.02
-"""Near chance: within 2 percentage points of the best constant guess."""
+"""An error is near chance where it is within this of the best constant guess."""
 
-STYLES = {
+STYLES: dict[str, tuple[str, str]] = {
     "sigmoid": (OKABE_ITO[6], "-"),
     "sigmoid_4": (OKABE_ITO[6], ":"),
     "tanh": (OKABE_ITO[1], "-"),
@@ -61,26 +59,20 @@ def claims(results: Results) -> list[Claim]:
     ]
 
 
-def _positive(sentence: str, found: dict[str, Array]) -> Claim:
+def _positive(sentence: str, differences: dict[str, Array]) -> Claim:
     rule = "every difference of final test errors (fractions) is above 0"
-    return judge(NAME, sentence, found, low=0.0, rule=rule)
+    return judge(NAME, sentence, differences, low=0.0, rule=rule)
 
 
 def _plateau(results: Results, name: str, sentence: str, *, escapes: bool) -> Claim:
     """Decide whether a network has left chance; that it never does takes the paper's number of updates."""
-    updates = float(_trained.steps(results, name, "curves")[-1])
-    found = {"final test error": _trained.final_errors(results, name)}
+    error = {"final test error": _trained.final_errors(results, name)}
     limit = _trained.CHANCE - NEAR
     rule = f"the final test error is {'below' if escapes else 'above'} {limit:.3f}, chance being {_trained.CHANCE:.3f}"
     low, high = (-np.inf, limit) if escapes else (limit, np.inf)
-    claim = judge(NAME, sentence, found, low=low, high=high, rule=rule)
-    claim = dataclasses.replace(claim, numbers=claim.numbers | {"updates": updates})
-    waiting = "fail" if escapes else "pass"
-    if claim.verdict == waiting and updates < _trained.PAPER_UPDATES:
-        explanation = f"{claim.explanation}; still at chance, which this short a run cannot decide: the paper's "
-        explanation += f"took {_trained.PAPER_UPDATES:,} updates"
-        return dataclasses.replace(claim, verdict="undecided", explanation=explanation)
-    return claim
+    claim = judge(NAME, sentence, error, low=low, high=high, rule=rule)
+    updates = _trained.steps(results, name, "curves")[-1]
+    return unless_too_short(claim, ["fail" if escapes else "pass"], updates, _trained.PAPER_UPDATES)
 
 
 def draw(results: Results) -> Figure:
@@ -122,6 +114,7 @@ EXPERIMENT = Experiment(
         "on a scale of its own: the paper's errors of 1,000-unit layers (table 1). Theory makes no prediction here; "
         "the paper's pre-trained network is not part of this figure yet."
     ),
+    effort=13,
     run=run,
     claims=claims,
     draw=draw,

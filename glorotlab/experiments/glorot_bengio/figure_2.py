@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
-from glorotlab.experiments.claims import judge
+from glorotlab.experiments.claims import judge, unless_too_short
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.scales import Scale
@@ -21,15 +21,16 @@ SOON = _trained.EPOCH
 """The paper's first epoch: the resolution of its figure."""
 
 ESCAPE = 100 * _trained.EPOCH
+"""Updates after which the paper's top layer leaves saturation."""
 
 LINEAR = (0.4, 0.6)
-"""Mean activations near 0.5."""
+"""Range of mean activations near 0.5."""
 
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:
     """Train the network; predict what it starts from."""
-    found = _trained.trained(scale, (NETWORK,), "statistics", progress)
-    return found | {"predicted": _trained.predicted_start(scale, NETWORK)}
+    trained = _trained.trained(scale, (NETWORK,), "statistics", progress)
+    return trained | {"predicted": _trained.predicted_start(scale, NETWORK)}
 
 
 def claims(results: Results) -> list[Claim]:
@@ -40,33 +41,32 @@ def claims(results: Results) -> list[Claim]:
 def _saturates(results: Results) -> Claim:
     top, updates = _trained.means(results, NETWORK)[..., -1], _trained.steps(results, NETWORK)
     early = updates <= SOON
-    found = {"lowest mean": top[:, early].min(axis=1)}
+    lowest = {"lowest mean": top[:, early].min(axis=1)}
     rule = f"the mean activation falls below {SATURATED} within {SOON:,} updates"
-    claim = judge(NAME, "The top hidden layer soon saturates at 0.", found, high=SATURATED, rule=rule)
-    return _trained.unless_too_short(claim, "fail", updates, SOON)
+    claim = judge(NAME, "The top hidden layer soon saturates at 0.", lowest, high=SATURATED, rule=rule)
+    return unless_too_short(claim, ["fail"], updates[-1], SOON)
 
 
 def _lower_layers(results: Results) -> Claim:
     lower = _trained.means(results, NETWORK)[..., :-1]
-    found = {
+    extremes = {
         f"layer {layer + 1}, {extreme}": getattr(lower[..., layer], method)(axis=1)
         for layer in range(lower.shape[-1])
         for extreme, method in (("lowest", "min"), ("highest", "max"))
     }
     rule = f"every mean activation stays within {LINEAR[0]} and {LINEAR[1]} throughout"
     sentence = "The hidden layers below the top one stay near 0.5, where the sigmoid is nearly linear."
-    claim = judge(NAME, sentence, found, low=LINEAR[0], high=LINEAR[1], rule=rule)
-    return _trained.unless_too_short(claim, "pass", _trained.steps(results, NETWORK), ESCAPE)
+    claim = judge(NAME, sentence, extremes, low=LINEAR[0], high=LINEAR[1], rule=rule)
+    return unless_too_short(claim, ["pass"], _trained.steps(results, NETWORK)[-1], ESCAPE)
 
 
 def _escapes(results: Results) -> Claim:
     top, updates = _trained.means(results, NETWORK)[..., -1], _trained.steps(results, NETWORK)
-    rise = top[:, -1] - top.min(axis=1)
-    found = {"rise": rise}
+    rise = {"rise": top[:, -1] - top.min(axis=1)}
     rule = f"the mean activation has risen by {SATURATED} or more since its lowest"
     sentence = "The top hidden layer leaves saturation, after about 100 epochs of 20,000 updates."
-    claim = judge(NAME, sentence, found, low=SATURATED, rule=rule)
-    return _trained.unless_too_short(claim, "fail", updates, 2 * ESCAPE)
+    claim = judge(NAME, sentence, rise, low=SATURATED, rule=rule)
+    return unless_too_short(claim, ["fail"], updates[-1], 2 * ESCAPE)
 
 
 def draw(results: Results) -> Figure:
@@ -106,6 +106,7 @@ EXPERIMENT = Experiment(
         "averaged over networks; crosses left of 0 are predicted. "
         "The paper's figure spans 140 epochs of 20,000 updates."
     ),
+    effort=3,
     run=run,
     claims=claims,
     draw=draw,

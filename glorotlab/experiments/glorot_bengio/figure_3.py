@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Array, Progress
-from glorotlab.experiments.claims import Estimate, estimate, judge, verdict
+from glorotlab.experiments.claims import Estimate, estimate, judge, left_open, verdict
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.scales import Scale
@@ -23,14 +23,14 @@ SATURATED = 0.95
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:
     """Train both networks; predict what they start from."""
-    found = _trained.trained(scale, NETWORKS, "statistics", progress)
-    return found | {f"{name}_predicted": _trained.predicted_start(scale, name) for name in NETWORKS}
+    trained = _trained.trained(scale, NETWORKS, "statistics", progress)
+    return trained | {f"{name}_predicted": _trained.predicted_start(scale, name) for name in NETWORKS}
 
 
 def claims(results: Results) -> list[Claim]:
     """Decide what the paper says of both panels at the end of the run, once tanh has begun to saturate."""
     tanh, softsign = (_trained.percentiles(results, name)[:, -1] for name in NETWORKS)
-    began = estimate(tanh[:, 0])
+    first = estimate(tanh[:, 0])
     order = {
         f"layer {layer + 1} - {layer + 2}": tanh[:, layer] - tanh[:, layer + 1] for layer in range(tanh.shape[1] - 1)
     }
@@ -49,18 +49,16 @@ def claims(results: Results) -> list[Claim]:
             "the difference tanh - softsign of the spread over layers",
         ),
     )
-    return [_once_saturated(sentence, found, what, began) for sentence, found, what in sentences]
+    return [_once_saturated(sentence, differences, what, first) for sentence, differences, what in sentences]
 
 
-def _once_saturated(sentence: str, found: dict[str, Array], what: str, began: Estimate) -> Claim:
-    """Decide that every difference of 98th percentiles is above 0, provided that tanh's first layer has saturated."""
-    claim = judge(NAME, sentence, found, low=0.0, rule=f"{what} of final 98th percentiles is above 0")
-    began_name = "tanh, layer 1"
-    numbers = {began_name: began.value} | claim.numbers
-    if verdict({began_name: began}, SATURATED, np.inf) != "pass":
-        explanation = f"{claim.explanation}; tanh's layer 1 must have passed {SATURATED} first, and has not in this run"
-        return dataclasses.replace(claim, verdict="undecided", numbers=numbers, explanation=explanation)
-    return dataclasses.replace(claim, numbers=numbers)
+def _once_saturated(sentence: str, differences: dict[str, Array], what: str, first: Estimate) -> Claim:
+    """Decide that differences of 98th percentiles are above 0, provided that tanh's ``first`` layer is saturated."""
+    claim = judge(NAME, sentence, differences, low=0.0, rule=f"{what} of final 98th percentiles is above 0")
+    claim = dataclasses.replace(claim, numbers={"tanh, layer 1": first.value} | claim.numbers)
+    if verdict({"tanh, layer 1": first}, SATURATED, np.inf) == "pass":
+        return claim
+    return left_open(claim, f"tanh's layer 1 must have passed {SATURATED} first, and has not in this run")
 
 
 def draw(results: Results) -> Figure:
@@ -97,6 +95,7 @@ EXPERIMENT = Experiment(
         "Signed 98th percentile (points) and standard deviation (lines) of the activations of each hidden layer on 300 "
         "test images, averaged over networks; crosses left of 0 are the percentiles predicted before training."
     ),
+    effort=5,
     run=run,
     claims=claims,
     draw=draw,

@@ -41,6 +41,7 @@ EXPERIMENT = Experiment(
         "lines predicted: a Gaussian pre-activation for every image, sent through tanh. Right: their root mean square. "
         "The paper prints no numbers in this figure."
     ),
+    effort=20,
     run=run,
     claims=claims,
     draw=draw,

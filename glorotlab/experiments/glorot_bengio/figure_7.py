@@ -3,8 +3,8 @@
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
-from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.claims import judge, unless_too_short
+from glorotlab.experiments.experiment import Claim, Experiment, Results, part_of
 from glorotlab.experiments.glorot_bengio import _initialization, _trained
 from glorotlab.experiments.scales import Scale
 
@@ -16,8 +16,8 @@ SOON = _trained.EPOCH
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:
     """Measure histograms of back-propagated gradients and predict them; train a network."""
-    found = _initialization.select(_initialization.initialization(scale, progress), TENSOR)
-    return found | _trained.trained(scale, (TRAINED,), "statistics", progress)
+    drawn = _initialization.select(_initialization.initialization(scale, part_of(progress, 0, 2)), TENSOR)
+    return drawn | _trained.trained(scale, (TRAINED,), "statistics", part_of(progress, 1, 2))
 
 
 def claims(results: Results) -> list[Claim]:
@@ -36,7 +36,7 @@ def claims(results: Results) -> list[Claim]:
 def _reverses(results: Results) -> Claim:
     variance, updates = _trained.backprop_variances(results, TRAINED), _trained.steps(results, TRAINED)
     count, last = variance.shape[-1], int((updates <= SOON).sum()) - 1
-    found = {
+    ratios = {
         f"before training: layer {count} / 1": variance[:, 0, -1] / variance[:, 0, 0],
         f"after {updates[last]:,.0f} updates: layer 1 / {count}": variance[:, last, 0] / variance[:, last, -1],
     }
@@ -45,8 +45,8 @@ def _reverses(results: Results) -> Claim:
     )
     network = results[f"{TRAINED}_statistics"].attrs.get("network", "")
     rule = f"both ratios of variances are above 1 in training {network}, the second within {SOON:,} updates"
-    claim = judge(NAME, sentence, found, low=1.0, rule=rule)
-    return _trained.unless_too_short(claim, "fail", updates, SOON)
+    claim = judge(NAME, sentence, ratios, low=1.0, rule=rule)
+    return unless_too_short(claim, ["fail"], updates[-1], SOON)
 
 
 def draw(results: Results) -> Figure:
@@ -64,6 +64,7 @@ EXPERIMENT = Experiment(
         "outputs it keeps the shape of the uniform weights. Right: their root mean square. "
         "The paper prints no numbers in this figure."
     ),
+    effort=10,
     run=run,
     claims=claims,
     draw=draw,

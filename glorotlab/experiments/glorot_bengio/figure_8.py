@@ -47,6 +47,7 @@ EXPERIMENT = Experiment(
         "averaged over 2,048 draws. Right: their root mean square. "
         "The paper prints no numbers in this figure."
     ),
+    effort=2,
     run=run,
     claims=claims,
     draw=draw,

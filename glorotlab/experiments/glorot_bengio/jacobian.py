@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Array, Progress
+from glorotlab.averages import mean_and_error
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Results
@@ -28,15 +29,18 @@ PAPER = {"standard": 0.5, "normalised": 0.8}
 """Glorot & Bengio (2010), section 4.2.1, to one decimal."""
 
 LINEAR = {"standard": 8 / (3 * math.pi * math.sqrt(3)), "normalised": 8 / (3 * math.pi)}
-"""Where f' = 1 and n_in = n_out = n: 8 sigma / (3 pi), sigma^2 = n Var[W] (quarter circle law), 1/3 and 1."""
+"""Values of linear layers with n_in = n_out = n: 8 sigma / (3 pi) with sigma^2 = n Var[W] (quarter circle law), which
+is 1/3 (standard) and 1 (normalised)."""
 
 FEWER = {"standard_uniform": 4, "glorot_uniform": 1}
-"""Divide the number of networks by this: values scatter a fourth as much where tanh stays nearly linear."""
+"""Divisor of the number of networks: values scatter a fourth as much where tanh stays nearly linear."""
 
 ROUNDING = 0.05
+"""Half of the paper's last decimal."""
 
 AGREEMENT = 0.01
-"""Singular values average over themselves: 1,000 of them leave little scatter."""
+"""A predicted value agrees where measured / predicted lies within this of 1: 1,000 singular values of a layer average
+over themselves and leave little scatter."""
 
 
 def run(scale: Scale, progress: Progress | None = None) -> Results:
@@ -46,14 +50,14 @@ def run(scale: Scale, progress: Progress | None = None) -> Results:
     """
     x, y = load_dataset("shapeset").test.batch(0, scale.examples)
 
-    def one(spec: NetworkSpec, part: Progress) -> Results:
+    def one(spec: NetworkSpec, progress: Progress) -> Results:
         measured, predicted = [], []
         count = max(2, scale.jacobian_networks // FEWER[spec.initializer])
         for seed in range(count):
             own = slice(seed, seed + 1)
             measured.append(measure(spec, x[own], y[own], seeds=[seed], jacobian=True)[[VARIABLE]])
             predicted.append(predict(spec, inputs=x[own])[[VARIABLE]])
-            part(seed + 1, count)
+            progress(seed + 1, count)
         return {
             "measured": xr.concat(measured, "seed", combine_attrs="drop"),
             "predicted": xr.concat(predicted, "seed", combine_attrs="drop"),
@@ -64,12 +68,12 @@ def run(scale: Scale, progress: Progress | None = None) -> Results:
 
 
 def _values(results: Results, key: str) -> Array:
-    """Mean singular values of the hidden layers, shape (seed, layer) or (layer,)."""
+    """Return mean singular values of the hidden layers, shape (seed, layer) or (layer,)."""
     return np.asarray(results[key][VARIABLE].transpose(..., "layer").values[..., :-1])
 
 
 def _carried(results: Results, name: str) -> Array:
-    """Measured values, shape (seed, layer), carried from each network's own image to all of them.
+    """Return measured values, shape (seed, layer), carried from each network's own image to all of them.
 
     A network's image sets most of its value, and singular values cost too much to take for every image. The
     difference estimator (Cochran, Sampling Techniques, section 7.3) is free of bias however good theory is: what theory
@@ -79,13 +83,13 @@ def _carried(results: Results, name: str) -> Array:
 
 
 def _everywhere(results: Results, name: str) -> Array:
-    """Values predicted for all images, shape (layer,)."""
+    """Return the values predicted for all images, shape (layer,)."""
     return _values(results, f"{name}_all_predicted")
 
 
 def claims(results: Results) -> list[Claim]:
     """Decide the paper's two numbers, and whether theory predicts every layer's."""
-    found = []
+    decided = []
     for name, value in PAPER.items():
         carried, predicted = _carried(results, name), _everywhere(results, name)
         mean = {"mean of layers": carried.mean(axis=1)}
@@ -93,12 +97,13 @@ def claims(results: Results) -> list[Claim]:
         rule = f"the mean over hidden layers rounds to {value} at the paper's one decimal"
         low, high = value - ROUNDING, value + ROUNDING
         claim = judge(NAME, sentence, mean, low=low, high=high, rule=rule)
-        each = {f"layer {layer}": float(value) for layer, value in enumerate(carried.mean(axis=0), 1)}
+        of_layers = {f"layer {layer}": float(value) for layer, value in enumerate(carried.mean(axis=0), 1)}
         theory = (
             f"; theory says {predicted.mean():.3f} ({predicted.min():.3f} to {predicted.max():.3f} over the layers) "
             f"for these images; 8 sigma / (3 pi) = {LINEAR[name]:.3f} would be the linear regime, where tanh' = 1"
         )
-        found.append(dataclasses.replace(claim, numbers=claim.numbers | each, explanation=claim.explanation + theory))
+        numbers, explanation = claim.numbers | of_layers, claim.explanation + theory
+        decided.append(dataclasses.replace(claim, numbers=numbers, explanation=explanation))
     ratios = {
         f"{name} {layer + 1}": values
         for name in INITIALIZERS
@@ -106,7 +111,7 @@ def claims(results: Results) -> list[Claim]:
     }
     sentence = "Random-matrix theory (Marchenko-Pastur with tanh's slopes) predicts it in every layer."
     rule = f"measured / predicted is within {AGREEMENT:.0%} of 1 in every layer"
-    return [*found, judge(NAME, sentence, ratios, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)]
+    return [*decided, judge(NAME, sentence, ratios, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)]
 
 
 def draw(results: Results) -> Figure:
@@ -118,8 +123,8 @@ def draw(results: Results) -> Figure:
         layers.draw_measurement(ax, measured, color=color)
         layers.draw_prediction(ax, predicted, color=color)
         whole = len(predicted) + 1
-        mean, error = layers.mean_and_error(measured.mean(axis=1, keepdims=True))
-        ax.errorbar([whole], mean, yerr=error, color=color, **MEASUREMENT)
+        mean, error = mean_and_error(measured.mean(axis=1))
+        ax.errorbar([whole], [mean], yerr=[error], color=color, **MEASUREMENT)
         ax.plot([whole - 0.15, whole + 0.15], [predicted.mean()] * 2, color=color, **PREDICTION)
         layers.draw_paper(ax, np.array([whole]), np.array([PAPER[name]]), color=color)
         ax.annotate(f"{name} initialisation", (1, predicted[0]), (0, -20), textcoords="offset points", color=color)
@@ -147,6 +152,7 @@ EXPERIMENT = Experiment(
         "Each network is measured on one test image of its own; what theory predicts for all images less what it "
         "predicts for that one is added, so that points and lines are of the same images."
     ),
+    effort=40,
     run=run,
     claims=claims,
     draw=draw,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
-from glorotlab.experiments.claims import judge
+from glorotlab.averages import mean_and_error
+from glorotlab.experiments.claims import judge, unless_too_short
 from glorotlab.experiments.experiment import Claim, Experiment, Results, Table
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.scales import Scale
@@ -46,11 +46,8 @@ def claims(results: Results) -> list[Claim]:
     sentence = "The errors are the paper's."
     rule = f"every error is within {CLOSE:g} percentage point of the paper's"
     reached = judge(NAME, sentence, away, low=-CLOSE, high=CLOSE, rule=rule)
-    updates = float(_trained.steps(results, "tanh", "curves")[-1])
-    if updates < _trained.PAPER_UPDATES:
-        explanation = f"{rule}; not decided after {updates:,.0f} of {_trained.PAPER_UPDATES:,} updates"
-        reached = dataclasses.replace(reached, verdict="undecided", explanation=explanation)
-    return [ranked, reached]
+    updates = _trained.steps(results, "tanh", "curves")[-1]
+    return [ranked, unless_too_short(reached, ["pass", "fail"], updates, _trained.PAPER_UPDATES)]
 
 
 def table(results: Results) -> Table:
@@ -60,9 +57,10 @@ def table(results: Results) -> Table:
     head = ("network", "measured, %", "standard error", "networks", "paper, %")
     rows = []
     for name, paper in PAPER.items():
-        error = 100 * _trained.final_errors(results, name)
-        spread = f"{error.std(ddof=1) / np.sqrt(len(error)):.2f}" if len(error) > 1 else ""
-        rows.append((_trained.NETWORKS[name].label, f"{error.mean():.2f}", spread, str(len(error)), f"{paper:.2f}"))
+        errors = _trained.final_errors(results, name)
+        mean, standard_error = mean_and_error(100 * errors)
+        spread = "" if np.isnan(standard_error) else f"{standard_error:.2f}"
+        rows.append((_trained.NETWORKS[name].label, f"{mean:.2f}", spread, str(len(errors)), f"{paper:.2f}"))
     caption = (
         f"Test error on Shapeset-3x2: measured after {updates:,.0f} updates of {curves.attrs.get('network', '')}; "
         "paper: after 5,000,000 updates of 1024,1000x5,9. N = normalised initialisation."
@@ -76,9 +74,8 @@ def draw(results: Results) -> Figure:
     (ax,) = figure.axes
     ranking = sorted(PAPER, key=PAPER.__getitem__, reverse=True)
     for place, name in enumerate(ranking):
-        error = 100 * _trained.final_errors(results, name)
-        margin = error.std(ddof=1) / np.sqrt(len(error)) if len(error) > 1 else 0.0
-        ax.errorbar([error.mean()], [place], xerr=[margin], color=OKABE_ITO[0], **MEASUREMENT)
+        mean, standard_error = mean_and_error(100 * _trained.final_errors(results, name))
+        ax.errorbar([mean], [place], xerr=[standard_error], color=OKABE_ITO[0], **MEASUREMENT)
         ax.plot([PAPER[name]], [place], color=OKABE_ITO[1], **PAPER_MARK)
     ax.set_yticks(range(len(ranking)), [_trained.NETWORKS[name].label for name in ranking])
     ax.set_xlim(0, 100)
@@ -98,6 +95,7 @@ EXPERIMENT = Experiment(
     title="Final test error, five hidden layers",
     source="Glorot & Bengio (2010), table 1, Shapeset-3x2",
     caption="The last point of figure 11's curves (points) and the paper's table (hollow diamonds).",
+    effort=1,
     run=run,
     claims=claims,
     draw=draw,
