@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from glorotlab.cli.describe import examples_line
 from glorotlab.cli.options import InputOptions, Json, Layers, NetworkOptions, grouped
-from glorotlab.cli.predict import described
-from glorotlab.cli.terminal import console, progress_bar
+from glorotlab.cli.progress import progress_bar
+from glorotlab.cli.terminal import console
 
 EXAMPLES = 100
 """Taken of a dataset unless told otherwise."""
@@ -23,7 +24,7 @@ def advise(
 
     spec = network.spec(layers)
     given, data = inputs.load(spec, network.seed, EXAMPLES)
-    with progress_bar("initialisers", show=not as_json) as progress:
+    with progress_bar("initialisers", show=True) as progress:
         found = theory(spec, **given, progress=progress)
     if as_json:
         from glorotlab.cli.json_output import print_json
@@ -31,5 +32,5 @@ def advise(
         print_json(found.to_dict() | {"data": data})
         return
     console().print(
-        found.text(described(data) if inputs.dataset is not None else "a stand-in for data"), soft_wrap=True
+        found.text(examples_line(data) if inputs.dataset is not None else "a stand-in for data"), soft_wrap=True
     )

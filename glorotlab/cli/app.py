@@ -1,4 +1,4 @@
-"""The commands, put together."""
+"""The commands, put together, in the order of the help."""
 
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from glorotlab.cli.advise import advise
 from glorotlab.cli.bench import bench
 from glorotlab.cli.compare import compare
 from glorotlab.cli.derive import derive
+from glorotlab.cli.help import App
 from glorotlab.cli.info import info
 from glorotlab.cli.measure import measure
 from glorotlab.cli.predict import predict
@@ -17,11 +18,11 @@ from glorotlab.cli.reproduce import reproduce
 from glorotlab.cli.sweep import sweep
 from glorotlab.cli.train import train
 
-app = typer.Typer(add_completion=False)
+app = App()
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(asked: bool) -> None:
+    if asked:
         print(__version__)
         raise typer.Exit
 
@@ -29,15 +30,13 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def glorotlab(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Why deep networks are hard to train: derive, predict, measure, advise, train, sweep, reproduce, bench."""
+    """Study why deep networks are hard to train: derive, predict, measure, compare, advise, train, reproduce."""
 
 
-for command in (derive, predict, measure, compare, advise, train, sweep, reproduce):
+for command in (derive, predict, measure, compare, advise, train, sweep, reproduce, bench, info):
     app.command()(command)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
-app.command()(bench)
-app.command()(info)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glorotlab.cli.measure import Seeds, chosen_seeds, measured
-from glorotlab.cli.options import ExampleOptions, Json, Layers, Level, NetworkOptions, grouped
-from glorotlab.cli.predict import described, print_assumptions, spec_line
+from glorotlab.cli.describe import examples_line, print_assumptions, spec_line
+from glorotlab.cli.measure import Seeds, consecutive_seeds, measure_seeds
+from glorotlab.cli.options import ExampleOptions, Json, Layers, Level, NetworkOptions, Quiet, grouped
+from glorotlab.cli.progress import progress_bars
 from glorotlab.cli.terminal import console, number, table
 from glorotlab.errors import AssumptionError
 
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
     from glorotlab.spec.network import NetworkSpec
 
 SLACK = 0.015
+"""Relative difference that is allowed beyond two standard errors."""
+
 RULE = f"agrees: |ratio - 1| <= 2 standard errors + {SLACK:.1%}, else differs; no verdict from one network alone"
-NAMES = ("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high", "inside_band")
+
+FIELDS = ("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high", "inside_band")
 
 
 @grouped
@@ -35,32 +40,37 @@ def compare(
     level: Level = 0.95,
     bands: Annotated[bool, typer.Option(help="Also predict bands.")] = True,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every variable that both have, as JSON always has; else second moments.")
+        bool, typer.Option("--all", help="Print every variable, as JSON always does, not second moments alone.")
     ] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Predict, measure, and set both side by side, layer by layer."""
     from glorotlab.measurement.compare import SECOND_MOMENTS
-    from glorotlab.measurement.compare import compare as both
+    from glorotlab.measurement.compare import compare as set_side_by_side
 
     spec = network.spec(layers)
     x, y = data.load(spec, network.seed)
-    networks = len(chosen_seeds(network, seeds))
-    prediction, refusal = _predicted(spec, x, y, level if bands else None, networks)
-    found = both(prediction, measured(spec, x, y, network, seeds))
-    variables = list(dict.fromkeys(entry.variable for entry in found.entries))
+    networks = len(consecutive_seeds(network, seeds))
+    with progress_bars(not quiet) as update:
+        update("predicting", 0, 1)
+        prediction, refusal = _predict(spec, x, y, level if bands else None, networks)
+        update("predicting", 1, 1)
+        measurement = measure_seeds(spec, x, y, network, seeds, update)
+    comparison = set_side_by_side(prediction, measurement)
+    variables = list(dict.fromkeys(entry.variable for entry in comparison.entries))
     assumptions = json.loads(prediction.attrs["assumptions"])
     origin = {"dataset": data.dataset, "examples": len(x), "seed": network.seed, "seeds": seeds}
     if as_json:
         from glorotlab.cli.json_output import print_layers
 
-        print_layers(spec, assumptions, _records(spec, found, variables), data=origin)
+        print_layers(spec, assumptions, _records(spec, comparison, variables), data=origin)
         return
     out = console()
-    out.print(f"{spec_line(spec)}; {described(origin)}; {seeds} network{'s' * (seeds > 1)}")
+    out.print(f"{spec_line(spec)}; {examples_line(origin)}; {seeds} network{'s' * (seeds > 1)}")
     for name in variables if everything else [name for name in variables if name in SECOND_MOMENTS]:
         out.print(name, style="bold")
-        out.print(_table(found.select(name)))
+        out.print(_table(comparison.select(name)))
     out.print(RULE)
     if "level" in prediction.attrs:
         whose = f"the mean of {seeds} networks" if seeds > 1 else "one network"
@@ -70,7 +80,7 @@ def compare(
     print_assumptions(prediction)
 
 
-def _predicted(
+def _predict(
     spec: NetworkSpec, x: Any, y: Any, level: float | None, networks: int
 ) -> tuple[xr.Dataset, AssumptionError | None]:
     """Return the prediction, with bands for the mean of the networks unless these are refused, and the refusal."""
@@ -92,18 +102,18 @@ def verdict(entry: Entry) -> str:
     return "agrees" if abs(entry.measured - entry.predicted) <= allowed else "differs"
 
 
-def _table(entries: Any) -> Table:
+def _table(entries: Sequence[Entry]) -> Table:
     band = any(entry.low is not None for entry in entries)
     columns = ["layer", "predicted", "measured", "standard error", "ratio", "z-score"] + ["band", "inside"] * band
-    made = table(*columns, "verdict", left=0)
+    rows = table(*columns, "verdict", left=0)
     for entry in entries:
         row = [str(entry.layer), *(number(value) for value in (entry.predicted, entry.measured))]
         row += [number(entry.standard_error, 2), _ratio(entry), _fixed(entry.z_score)]
         if band:
             inside = {None: "–", True: "yes", False: "no"}[entry.inside_band]
             row += [f"{number(entry.low, 3)} .. {number(entry.high, 3)}", inside]
-        made.add_row(*row, verdict(entry))
-    return made
+        rows.add_row(*row, verdict(entry))
+    return rows
 
 
 def _ratio(entry: Entry) -> str:
@@ -117,15 +127,15 @@ def _fixed(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _records(spec: NetworkSpec, found: Comparison, variables: list[str]) -> list[dict[str, Any]]:
+def _records(spec: NetworkSpec, comparison: Comparison, variables: list[str]) -> list[dict[str, Any]]:
     """Return one record a layer; a variable that is missing there, such as a softmax activation, is null."""
-    by_place = {(entry.layer, entry.variable): entry for entry in found.entries}
+    by_place = {(entry.layer, entry.variable): entry for entry in comparison.entries}
     records: list[dict[str, Any]] = []
     for layer, (fan_in, fan_out) in enumerate(spec.fans, start=1):
         record: dict[str, Any] = {"layer": layer, "fan_in": fan_in, "fan_out": fan_out}
         for name in variables:
             entry = by_place.get((layer, name))
             fields = {} if entry is None else dataclasses.asdict(entry)
-            record[name] = {key: fields.get(key) for key in NAMES}
+            record[name] = {key: fields.get(key) for key in FIELDS}
         records.append(record)
     return records

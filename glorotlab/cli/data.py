@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cli.help import App
 from glorotlab.cli.options import Json
 from glorotlab.cli.terminal import console, number, table
 from glorotlab.errors import DataError, InvalidValueError
@@ -14,17 +15,17 @@ from glorotlab.errors import DataError, InvalidValueError
 if TYPE_CHECKING:
     from glorotlab.data.catalogue import DatasetRecord
 
-app = typer.Typer(help="List, fetch, show and find datasets.")
+app = App(help="List, fetch, show and find datasets.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A name of 'glorotlab data list', or FILE.npz.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Dataset: a name of 'glorotlab data list', or FILE.npz.")]
 
 SHOWN = 1000
-"""Training examples that ``show`` looks at, at most."""
+"""Most training examples that ``show`` looks at."""
 
 
 @app.command("list")
 def list_datasets(as_json: Json = False) -> None:
-    """List the datasets there are."""
+    """List the datasets that there are."""
     from glorotlab.data.catalogue import dataset_names, describe_dataset
 
     records = [describe_dataset(name) for name in dataset_names()]
@@ -33,16 +34,16 @@ def list_datasets(as_json: Json = False) -> None:
 
         print_json({"datasets": [_fields(record) for record in records]})
         return
-    made = table("name", "description", "where", "inputs", "classes", "train", "validation", "test", left=3)
+    rows = table("name", "description", "where", "inputs", "classes", "train", "validation", "test", left=3)
     for record in records:
         splits = [_count(size) for size in (record.train, record.validation, record.test)]
-        made.add_row(record.name, record.description, _where(record), str(record.fan_in), str(record.classes), *splits)
-    console().print(made)
+        rows.add_row(record.name, record.description, _where(record), str(record.fan_in), str(record.classes), *splits)
+    console().print(rows)
 
 
 @app.command()
-def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="mnist")]) -> None:
-    """Fetch a dataset into the user's cache; what is there and verified is kept."""
+def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: mnist.")]) -> None:
+    """Fetch a dataset into the user's cache, and keep what is there and verified."""
     from glorotlab.data.catalogue import describe_dataset
     from glorotlab.data.fetch import fetch_mnist
 
@@ -83,7 +84,7 @@ def show(name: Name, as_json: Json = False) -> None:
 
 @app.command()
 def path(name: Name) -> None:
-    """Print where a dataset lies."""
+    """Print the path of a dataset."""
     from glorotlab.data.catalogue import describe_dataset
 
     record = describe_dataset(name)

@@ -1,4 +1,4 @@
-"""glorotlab info: what results on this machine rest on."""
+"""glorotlab info: the versions, the build and the machine that results rest on."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from glorotlab.cli.options import Json
 
 def info(as_json: Json = False) -> None:
     """Print versions, processor, threads, BLAS and data folders."""
-    found = collect()
+    facts = collect()
     if as_json:
         from glorotlab.cli.json_output import print_json
 
-        print_json(found)
+        print_json(facts)
         return
-    width = max(map(len, found))
-    for name, value in found.items():
+    width = max(map(len, facts))
+    for name, value in facts.items():
         print(f"{name.replace('_', ' '):{width}}  {_text(value)}")
 
 
 def collect() -> dict[str, Any]:
-    """Return what the machine and the build are."""
+    """Return versions, build and machine, by name."""
     import numpy
     import scipy
 
@@ -57,8 +57,8 @@ def _blas() -> list[dict[str, Any]]:
     from threadpoolctl import threadpool_info
 
     names = ("internal_api", "version", "architecture", "threading_layer")
-    found = (item for item in threadpool_info() if item["user_api"] == "blas")
-    return [{name: item.get(name) for name in names} for item in found]
+    libraries = (item for item in threadpool_info() if item["user_api"] == "blas")
+    return [{name: library.get(name) for name in names} for library in libraries]
 
 
 def _text(value: Any) -> str:

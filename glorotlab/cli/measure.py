@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glorotlab.cli.options import DATA, ExampleOptions, Json, Layers, NetworkOptions, grouped
-from glorotlab.cli.predict import described, spec_line
-from glorotlab.cli.terminal import console, progress_bar
+from glorotlab.cli.describe import examples_line, spec_line
+from glorotlab.cli.options import DATA, ExampleOptions, Json, Layers, NetworkOptions, Quiet, grouped
+from glorotlab.cli.progress import Update, progress_bars
+from glorotlab.cli.terminal import console
 from glorotlab.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -19,32 +20,39 @@ if TYPE_CHECKING:
 MAX_SEEDS = 10**6
 
 Seeds = Annotated[
-    int, typer.Option(metavar="N", help="How many networks, of seeds --seed and up.", rich_help_panel=DATA)
+    int,
+    typer.Option(metavar="N", help="Number of networks, which have seeds --seed and up.", rich_help_panel=DATA),
 ]
 
 
 @grouped
 def measure(
-    layers: Layers, network: NetworkOptions, data: ExampleOptions, seeds: Seeds = 20, as_json: Json = False
+    layers: Layers,
+    network: NetworkOptions,
+    data: ExampleOptions,
+    seeds: Seeds = 20,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Measure the statistics of every layer of real networks at initialisation."""
     spec = network.spec(layers)
     x, y = data.load(spec, network.seed)
-    found = measured(spec, x, y, network, seeds)
+    with progress_bars(not quiet) as update:
+        measurement = measure_seeds(spec, x, y, network, seeds, update)
     origin = {"dataset": data.dataset, "examples": len(x), "seed": network.seed, "seeds": seeds}
     if as_json:
         from glorotlab.cli.json_output import layer_records, print_layers
 
-        print_layers(spec, [], layer_records(found), data=origin)
+        print_layers(spec, [], layer_records(measurement), data=origin)
         return
     from glorotlab.cli.tables import print_layers_tables
 
     count = "one network" if seeds == 1 else f"mean of {seeds} networks ± standard error"
-    console().print(f"Measured: {spec_line(spec)}; {described(origin)}; {count}")
-    print_layers_tables(found)
+    console().print(f"Measured: {spec_line(spec)}; {examples_line(origin)}; {count}")
+    print_layers_tables(measurement)
 
 
-def chosen_seeds(network: NetworkOptions, seeds: int) -> range:
+def consecutive_seeds(network: NetworkOptions, seeds: int) -> range:
     """Return the seeds of the networks; InvalidValueError where there are none or too many."""
     from glorotlab.streams import check_seed
 
@@ -54,10 +62,15 @@ def chosen_seeds(network: NetworkOptions, seeds: int) -> range:
     return range(network.seed, network.seed + seeds)
 
 
-def measured(spec: NetworkSpec, x: Any, y: Any, network: NetworkOptions, seeds: int) -> xr.Dataset:
-    """Return the measurement of consecutive seeds, with a progress bar."""
-    from glorotlab.measurement.measure import measure as real
+def measure_seeds(spec: NetworkSpec, x: Any, y: Any, network: NetworkOptions, seeds: int, update: Update) -> xr.Dataset:
+    """Return the measurement of networks with consecutive seeds, as the part ``measuring`` of the progress."""
+    from glorotlab.measurement.measure import measure as measure_networks
 
-    chosen = chosen_seeds(network, seeds)
-    with progress_bar("measuring") as progress:
-        return real(spec, x, y, chosen, dtype=network.dtype.value, progress=progress)
+    return measure_networks(
+        spec,
+        x,
+        y,
+        consecutive_seeds(network, seeds),
+        dtype=network.dtype.value,
+        progress=lambda done, total: update("measuring", done, total),
+    )

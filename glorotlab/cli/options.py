@@ -23,10 +23,11 @@ NETWORK, DATA = "Network", "Data"
 
 Layers = Annotated[str, typer.Argument(metavar="LAYERS", help="Layer sizes, such as 784,1000x5,10.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 class Dtype(StrEnum):
-    """Floating types a network can have."""
+    """Floating types that a network can have."""
 
     float32 = "float32"
     float64 = "float64"
@@ -54,8 +55,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    found = inspect.signature(function, eval_str=True).parameters.values()
-    return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in found]
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
 
 
 @dataclass(frozen=True)
@@ -65,29 +66,38 @@ class NetworkOptions:
     activation: Annotated[
         str,
         typer.Option(
-            "--activation", "-a", help="Of the hidden layers: a name, or an expression in x.", rich_help_panel=NETWORK
+            "--activation",
+            "-a",
+            help="Activation of the hidden layers: a name, or an expression in x.",
+            rich_help_panel=NETWORK,
         ),
     ] = "tanh"
     initializer: Annotated[
-        str, typer.Option("--initializer", "-i", help="Of the weights.", rich_help_panel=NETWORK)
+        str, typer.Option("--initializer", "-i", help="Weight initialiser.", rich_help_panel=NETWORK)
     ] = "glorot_uniform"
     bias: Annotated[
-        str, typer.Option(help="Initialiser of the biases.", show_default="goes with -i", rich_help_panel=NETWORK)
+        str, typer.Option(help="Bias initialiser.", show_default="the one that goes with -i", rich_help_panel=NETWORK)
     ] = ""
-    output: Annotated[str, typer.Option(help="softmax, sigmoid or linear.", rich_help_panel=NETWORK)] = "softmax"
+    output: Annotated[str, typer.Option(help="Output layer: softmax, sigmoid or linear.", rich_help_panel=NETWORK)] = (
+        "softmax"
+    )
     cost: Annotated[
         str,
         typer.Option(
-            help="log_likelihood, cross_entropy or quadratic.",
-            show_default="goes with --output",
+            help="Cost: log_likelihood, cross_entropy or quadratic.",
+            show_default="the one that goes with --output",
             rich_help_panel=NETWORK,
         ),
     ] = ""
-    seed: Annotated[int, typer.Option(help="Of weights and data; the first one.", rich_help_panel=NETWORK)] = 0
-    dtype: Annotated[Dtype, typer.Option(help="Of the networks.", rich_help_panel=NETWORK)] = Dtype.float32
+    seed: Annotated[int, typer.Option(help="Seed of the data and of the first network.", rich_help_panel=NETWORK)] = 0
+    dtype: Annotated[Dtype, typer.Option(help="Floating type of the networks.", rich_help_panel=NETWORK)] = (
+        Dtype.float32
+    )
     threads: Annotated[
         int | None,
-        typer.Option(help="Of the kernels; changes no result.", show_default="all CPUs", rich_help_panel=NETWORK),
+        typer.Option(
+            help="Threads of the kernels, which change no result.", show_default="all CPUs", rich_help_panel=NETWORK
+        ),
     ] = None
 
     def spec(self, layers: str) -> NetworkSpec:
@@ -105,32 +115,38 @@ class NetworkOptions:
 
 Level = Annotated[
     float | None,
-    typer.Option(metavar="P", help="Bands that hold with this probability, such as .95.", rich_help_panel=NETWORK),
+    typer.Option(metavar="P", help="Probability that the bands hold, such as .95.", rich_help_panel=NETWORK),
 ]
 
 DEFAULT_EXAMPLES = 300
-"""As many as the paper monitors."""
+"""Examples that statistics are taken over: as many as Glorot & Bengio (2010) monitor."""
 
 
 @dataclass(frozen=True)
 class ExampleOptions:
-    """Which examples the statistics are taken over: the first of a dataset's test split."""
+    """The examples that statistics are taken over: the first of a dataset's test split."""
 
     dataset: Annotated[
         str,
-        typer.Option(metavar="D", help="A name of 'glorotlab data list', or FILE.npz.", rich_help_panel=DATA),
+        typer.Option(metavar="D", help="Dataset: a name of 'glorotlab data list', or FILE.npz.", rich_help_panel=DATA),
     ]
     examples: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="How many, the first of the test split [default: at most 300].", rich_help_panel=DATA
+            metavar="N",
+            help="Number of examples, the first of the test split.",
+            show_default=f"at most {DEFAULT_EXAMPLES}",
+            rich_help_panel=DATA,
         ),
     ] = None
 
     def load(
         self, spec: NetworkSpec, seed: int, default: int = DEFAULT_EXAMPLES
     ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.int64]]:
-        """Return inputs and labels, ``default`` of them unless told; InvalidValueError where they do not fit."""
+        """Return inputs and labels, at most ``default`` unless told otherwise.
+
+        InvalidValueError where the dataset does not fit the network.
+        """
         from glorotlab.data.catalogue import load_dataset
 
         data = load_dataset(self.dataset, seed=seed)
@@ -145,15 +161,20 @@ class ExampleOptions:
 
 @dataclass(frozen=True)
 class InputOptions:
-    """What a theory is asked about: examples of a dataset, or without data the second moment of the inputs."""
+    """The inputs of a theory: examples of a dataset, or without data their second moment."""
 
     dataset: Annotated[
-        str | None, typer.Option(metavar="D", help="For its first test examples.", rich_help_panel=DATA)
+        str | None,
+        typer.Option(
+            metavar="D",
+            help="Dataset whose first test examples are taken: a name of 'glorotlab data list', or FILE.npz.",
+            rich_help_panel=DATA,
+        ),
     ] = None
     input_moment: Annotated[
         float | None,
         typer.Option(
-            metavar="Q", help="Without data: the second moment of the inputs.", show_default="1", rich_help_panel=DATA
+            metavar="Q", help="Second moment of the inputs, without data.", show_default="1", rich_help_panel=DATA
         ),
     ] = None
     batch: Annotated[
@@ -162,7 +183,8 @@ class InputOptions:
             "--batch",
             "--examples",
             metavar="B",
-            help="How many examples of the dataset [default: at most 300, for advice 100].",
+            help="Number of examples of the dataset.",
+            show_default=f"at most {DEFAULT_EXAMPLES}, for advice 100",
             rich_help_panel=DATA,
         ),
     ] = None
@@ -177,7 +199,7 @@ class InputOptions:
     def load(
         self, spec: NetworkSpec, seed: int, default: int = DEFAULT_EXAMPLES
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the arguments of a theory, and what they are for JSON."""
+        """Return the arguments of a theory, and their description for JSON."""
         if self.dataset is None:
             moment = 1.0 if self.input_moment is None else self.input_moment
             return {"input_second_moment": moment}, {"input_second_moment": moment}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glorotlab.cli.options import Json
-from glorotlab.cli.terminal import console, number, progress_bars, table
+from glorotlab.cli.options import Json, Quiet
+from glorotlab.cli.progress import progress_bars
+from glorotlab.cli.terminal import console, table
 from glorotlab.errors import UnknownNameError
 from glorotlab.experiments.scales import SCALES
 
@@ -18,12 +19,18 @@ if TYPE_CHECKING:
 
 def reproduce(
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[TARGET ...]", help="All where none is given.")
+        list[str] | None,
+        typer.Argument(metavar="TARGET ...", help="Names of figures, tables or claims.", show_default="all"),
     ] = None,
-    scale: Annotated[str, typer.Option(metavar="SCALE", help=f"How much is computed: {', '.join(SCALES)}.")] = "quick",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the page and its results go.")] = Path("reproduction"),
+    scale: Annotated[
+        str, typer.Option(metavar="SCALE", help=f"Size of the experiments: {', '.join(SCALES)}.")
+    ] = "quick",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the page and its results.")] = Path(
+        "reproduction"
+    ),
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 where a claim failed.")] = False,
-    listing: Annotated[bool, typer.Option("--list", help="List the targets.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the targets and exit.")] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Reproduce figures, tables and claims of the papers, prediction over measurement."""
@@ -39,10 +46,11 @@ def reproduce(
             raise UnknownNameError("target", name, CATALOGUE)
     if scale not in SCALES:
         raise UnknownNameError("scale", scale, SCALES)
-    with progress_bars() as progress:
-        done = run(chosen, scale, out, progress)
-    _report(done, as_json)
-    if strict and any(claim.verdict == "fail" for claim in done.claims):
+    efforts = {name: CATALOGUE[name].effort for name in chosen}
+    with progress_bars(not quiet, efforts) as progress:
+        reproduction = run(chosen, scale, out, progress)
+    _report(reproduction, as_json)
+    if strict and any(claim.verdict == "fail" for claim in reproduction.claims):
         raise typer.Exit(1)
 
 
@@ -52,40 +60,35 @@ def _list(as_json: bool) -> None:
     if as_json:
         from glorotlab.cli.json_output import print_json
 
-        rows = [{"name": name, "title": item.title, "source": item.source} for name, item in CATALOGUE.items()]
-        print_json({"targets": rows})
+        targets = [{"name": name, "title": item.title, "source": item.source} for name, item in CATALOGUE.items()]
+        print_json({"targets": targets})
         return
-    made = table("target", "title", "source", left=3)
+    rows = table("target", "title", "source", left=3)
     for name, item in CATALOGUE.items():
-        made.add_row(name, item.title, item.source)
-    console().print(made)
+        rows.add_row(name, item.title, item.source)
+    console().print(rows)
 
 
-def _report(done: Reproduction, as_json: bool) -> None:
+def _report(reproduction: Reproduction, as_json: bool) -> None:
     if as_json:
         from glorotlab.cli.json_output import print_json
 
         names = ("experiment", "sentence", "verdict", "numbers", "explanation")
-        claims = [{name: getattr(claim, name) for name in names} for claim in done.claims]
-        print_json({"claims": claims, "seconds": done.seconds, "page": str(done.page)})
+        claims = [{name: getattr(claim, name) for name in names} for claim in reproduction.claims]
+        print_json({"claims": claims, "seconds": reproduction.seconds, "page": str(reproduction.page)})
         return
-    made = table("target", "verdict", "claim, and the numbers that decide it", left=3)
-    for claim in done.claims:
-        made.add_row(claim.experiment, claim.verdict, claim.sentence)
-        made.add_row("", "", _numbers(claim.numbers), style="dim")
-    counts = {name: sum(claim.verdict == name for claim in done.claims) for name in ("pass", "fail", "undecided")}
+    from glorotlab.experiments.claims import number_texts
+
+    rows = table("target", "verdict", "claim, and the numbers that decide it", left=3)
+    for claim in reproduction.claims:
+        rows.add_row(claim.experiment, claim.verdict, claim.sentence)
+        rows.add_row(
+            "", "", "; ".join(f"{name}: {text}" for name, text in number_texts(claim.numbers).items()), style="dim"
+        )
+    verdicts = [claim.verdict for claim in reproduction.claims]
+    counts = ", ".join(f"{verdicts.count(name)} {name}" for name in ("pass", "fail", "undecided"))
     out = console()
-    out.print(made)
+    out.print(rows)
     out.print("±: half-width of the interval that holds with 99 % for all numbers of a claim together")
-    out.print(", ".join(f"{count} {name}" for name, count in counts.items()) + f"; {done.seconds:.1f} s")
-    print(done.page)
-
-
-def _numbers(numbers: dict[str, float]) -> str:
-    """Write a number and its uncertainty, which goes by the same name with a plus-minus behind, as one."""
-    found = []
-    for name, value in numbers.items():
-        if not name.endswith(" ±"):
-            error = numbers.get(f"{name} ±")
-            found.append(f"{name}: {number(value, 4)}" + ("" if error is None else f" ± {number(error, 2)}"))
-    return "; ".join(found)
+    out.print(f"{counts}; {reproduction.seconds:.1f} s")
+    print(reproduction.page)

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from glorotlab.cli.help import App
 from glorotlab.cli.options import Json
 from glorotlab.cli.terminal import columns, number
 from glorotlab.errors import RunError
 
-app = typer.Typer(help="List, show and compare runs.")
+app = App(help="List, show and compare runs.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of run folders, such as a sweep's.")]
 

@@ -36,12 +36,15 @@ def sweep(
         int | None, typer.Option(metavar="N", help="Processes on this machine.", show_default="one for each CPU")
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Of a Dask cluster, in place of processes here.")
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="Address of a Dask cluster, in place of processes here."),
     ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Of each run; changes no result.", show_default="CPUs / workers, 1 on a cluster"
+            metavar="N",
+            help="Threads of each run, which change no result.",
+            show_default="CPUs / workers, 1 on a cluster",
         ),
     ] = None,
     checkpoint_every: Annotated[float, typer.Option(metavar="SECONDS", help="Between checkpoints.")] = 60.0,

@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 STATISTICS = ("mean", "second_moment", "variance")
 
 MORE = ("weight_variance", "activation_saturation", "jacobian_singular_value_mean", "learning_speed")
-"""What has one number a layer and is no tensor's moment."""
+"""Variables that have one number a layer and are no moment of a tensor."""
 
 
 def print_layers_tables(statistics: xr.Dataset, *, everything: bool = False) -> None:
-    """Print mean, second moment and variance (pooled) of every tensor, layer below layer; with ± over seeds.
+    """Print mean, second moment and pooled variance of every tensor, layer below layer.
 
-    ``everything``: and what else has one number a layer.
+    Where there are seeds, ± is the standard error. ``everything`` adds the variables of `MORE`.
     """
     out, records = console(), layer_records(statistics)
     for tensor in TENSORS:
         if f"{tensor}_mean" not in statistics:
             continue
         banded = f"{tensor}_second_moment_low" in statistics
-        made = table("layer", "mean", "second moment", *["band"] * banded, "variance", left=0)
+        rows = table("layer", "mean", "second moment", *["band"] * banded, "variance", left=0)
         for record in records:
             mean, square, variance = (_cell(record, f"{tensor}_{statistic}") for statistic in STATISTICS)
             band = [_band(record, f"{tensor}_second_moment")] * banded
-            made.add_row(str(record["layer"]), mean, square, *band, variance)
+            rows.add_row(str(record["layer"]), mean, square, *band, variance)
         out.print(tensor, style="bold")
-        out.print(made)
+        out.print(rows)
     if everything:
-        made = table("layer", *(name.replace("_", " ") for name in MORE), left=0)
+        rows = table("layer", *(name.replace("_", " ") for name in MORE), left=0)
         for record in records:
-            made.add_row(str(record["layer"]), *(_cell(record, name) for name in MORE))
-        out.print(made)
+            rows.add_row(str(record["layer"]), *(_cell(record, name) for name in MORE))
+        out.print(rows)
 
 
 def _band(record: dict[str, Any], name: str) -> str:

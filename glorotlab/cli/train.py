@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glorotlab.cli.options import Json, NetworkOptions, grouped
-from glorotlab.cli.terminal import note, progress_bar
+from glorotlab.cli.progress import progress_bar
+from glorotlab.cli.terminal import note
 from glorotlab.errors import DataError, InvalidValueError, RunError
 
 if TYPE_CHECKING:

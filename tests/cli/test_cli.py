@@ -1,6 +1,5 @@
 """The command line: every command called in process, its JSON held against the Python face."""
 
-import inspect
 import json
 import math
 import os
@@ -9,16 +8,14 @@ import subprocess
 import sys
 import time
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
+from command_line import ENVIRONMENT, parsed, python
 
 import glorotlab
 from glorotlab.cli import json_output
-from glorotlab.cli.app import app
-from glorotlab.cli.compare import NAMES, SLACK, verdict
+from glorotlab.cli.compare import FIELDS, SLACK, verdict
 from glorotlab.cli.main import main
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.derivations import Derivation, Outcome, Verification, derive
@@ -31,38 +28,6 @@ from glorotlab.theory.predict import predict
 
 LAYERS = "1024,30,20,9"
 EXAMPLES = ["--dataset", "shapeset", "--examples", "12"]
-NETWORK_OPTIONS = ("activation", "initializer", "bias", "output", "cost", "seed", "dtype", "threads")
-
-
-def no_constant(name):
-    raise AssertionError(f"{name} in JSON")
-
-
-def parsed(text):
-    """JSON as a strict reader takes it: NaN and infinities are refused."""
-    return json.loads(text, parse_constant=no_constant)
-
-
-@pytest.fixture
-def run(capsys):
-    """Return a caller of ``main`` that gives its output, having checked exit code and an empty standard error."""
-
-    def call(*arguments, code=0):
-        found = main(list(map(str, arguments)))
-        captured = capsys.readouterr()
-        assert (found, captured.err) == (code, "")
-        return captured.out
-
-    return call
-
-
-# Found from any folder, and with an output that is buffered, as users have it.
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(glorotlab.__file__).parents[1]), "PYTHONUNBUFFERED": ""}
-
-
-def python(*arguments):
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)  # noqa: S603
 
 
 def shapes(n):
@@ -72,75 +37,14 @@ def shapes(n):
 # The whole
 
 
-def test_help_lists_the_commands(run):
-    text = run("--help")
-    for name in (
-        "derive",
-        "predict",
-        "measure",
-        "compare",
-        "advise",
-        "train",
-        "sweep",
-        "runs",
-        "reproduce",
-        "bench",
-        "data",
-        "info",
-    ):
-        assert name in text
-    assert run() == text
-
-
-HEAVY = {"sympy", "matplotlib", "xarray", "scipy", "numpy", "pydantic"}
-
-
-@pytest.mark.parametrize(
-    ("command", "heavy"),
-    # below a command, typer itself may import pydantic to convert values
-    [
-        ([], HEAVY),
-        (["compare"], HEAVY - {"pydantic"}),
-        (["sweep"], HEAVY - {"pydantic"}),
-        (["runs", "list"], HEAVY - {"pydantic"}),
-        (["bench"], HEAVY - {"pydantic"}),
-        (["data", "show"], HEAVY - {"pydantic"}),
-    ],
-)
-def test_help_imports_nothing_heavy(command, heavy):
-    program = (
-        "import sys\nfrom glorotlab.cli.main import main\n"
-        f"assert main({[*command, '--help']!r}) == 0\n"
-        f"print(*sys.modules.keys() & {heavy!r}, file=sys.stderr)"
-    )
-    found = python("-c", program)
-    assert "Usage" in found.stdout
-    assert found.stderr.split() == []
-
-
 def test_runs_as_a_module():
     found = python("-m", "glorotlab", "--version")
     assert (found.returncode, found.stdout, found.stderr) == (0, f"{glorotlab.__version__}\n", "")
 
 
-def test_the_network_options_are_the_same_everywhere():
-    commands = typer.main.get_command(app).commands
-    groups = [
-        {
-            parameter.name: (sorted(parameter.opts), parameter.default, parameter.help)
-            for parameter in commands[name].params
-            if parameter.name in NETWORK_OPTIONS
-        }
-        for name in ("predict", "measure", "compare", "advise", "train")
-    ]
-    assert tuple(groups[0]) == NETWORK_OPTIONS
-    assert groups[0]["activation"][0] == ["--activation", "-a"]
-    assert groups[0]["initializer"][0] == ["--initializer", "-i"]
-    assert all(group == groups[0] for group in groups)
-
-
-@pytest.mark.parametrize("arguments", [["derive"], ["derive", "forward_variance", "--format", "json"], ["info"]])
+@pytest.mark.parametrize("arguments", [["data", "list"], ["info"]])
 def test_a_closed_pipe_is_met_quietly(arguments):
+    """One command prints by rich, the other plainly."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -293,22 +197,22 @@ def test_threads_change_no_number(run):
     assert run(*arguments, "--threads", 1) == run(*arguments, "--threads", 2)
 
 
-@pytest.mark.parametrize("everything", [False, True])
-def test_compare_prints_every_entry_as_json(run, everything):
+def test_compare_prints_every_entry_as_json(run):
     x, y = shapes(12)
     spec = NetworkSpec.parse(LAYERS, activation="softsign")
     predicted = predict(spec, inputs=x, labels=y, level=0.95, networks=4)
     expected = set_side_by_side(predicted, measure(spec, x, y, 4))
     entries = {(entry.layer, entry.variable): entry for entry in expected.entries}
-    options = ["--all"] if everything else []
-    found = parsed(run("compare", LAYERS, "-a", "softsign", *EXAMPLES, "--seeds", 4, "--json", *options))
+    arguments = ("compare", LAYERS, "-a", "softsign", *EXAMPLES, "--seeds", 4, "--json")
+    found = parsed(run(*arguments))
+    assert parsed(run(*arguments, "--all")) == found
     assert list(found) == ["schema_version", "spec", "assumptions", "layers", "data"]
     variables = {variable for _, variable in entries}
     assert variables > set(SECOND_MOMENTS)
     for record in found["layers"]:
         assert record.keys() == variables | {"layer", "fan_in", "fan_out"}
         for name in variables:
-            assert tuple(record[name]) == NAMES
+            assert tuple(record[name]) == FIELDS
             entry = entries.get((record["layer"], name))
             for key, value in record[name].items():
                 assert value == (None if entry is None else getattr(entry, key))
@@ -471,7 +375,8 @@ def experiments(monkeypatch):
     """Two experiments, one of which fails a claim."""
     calls = []
     item = types.SimpleNamespace
-    catalogue = {name: item(name=name, title=f"Title of {name}", source="a paper") for name in ("figure6", "table1")}
+    names = ("figure6", "table1")
+    catalogue = {name: item(name=name, title=f"Title of {name}", source="a paper", effort=1) for name in names}
 
     def reproduce(targets, scale, out, progress):
         calls.append((list(targets), scale, out))
@@ -485,7 +390,6 @@ def experiments(monkeypatch):
         ]
         return item(claims=claims, page=out / "report.html", seconds=1.5)
 
-    monkeypatch.setitem(sys.modules, "glorotlab.experiments.scales", item(SCALES={"quick": None}))
     monkeypatch.setitem(sys.modules, "glorotlab.experiments.catalogue", item(CATALOGUE=catalogue))
     monkeypatch.setitem(sys.modules, "glorotlab.report.reproduce", item(reproduce=reproduce))
     return calls
@@ -590,17 +494,6 @@ def test_kernels_that_say_openmp_have_loaded_it():
     assert python("-c", program).returncode == 0
 
 
-def test_commands_describe_themselves():
-    """Every command and every option has a help text."""
-    commands = dict(typer.main.get_command(app).commands)
-    groups = [commands.pop(name) for name in ("data", "runs")]
-    for command in [*commands.values(), *(command for group in groups for command in group.commands.values())]:
-        assert command.help
-        for parameter in command.params:
-            assert parameter.help, (command.name, parameter.name)
-    assert inspect.getdoc(main)
-
-
 @pytest.mark.parametrize("command", ["predict", "compare"])
 def test_errors_of_a_prediction_are_printed(run, command):
     text = run(
@@ -614,18 +507,3 @@ def test_errors_of_a_prediction_are_printed(run, command):
     )
     assert "Relative errors: numerical at most" in text
     assert "of the order of 0.2 for finite width" in text
-
-
-def test_a_listing_imports_nothing_slow(tmp_path):
-    """Ten thousand folders are listed in the time their files take to open."""
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "status.json").write_text('{"status": "finished", "updates": 1}')
-    for command in ("list", "compare"):
-        program = (
-            "import sys\nfrom glorotlab.cli.main import main\n"
-            f"assert main(['runs', {command!r}, {str(tmp_path)!r}]) == 0\n"
-            f"print(*sys.modules.keys() & {HEAVY - {'pydantic'}!r}, file=sys.stderr)"
-        )
-        found = python("-c", program)
-        assert "finished" in found.stdout
-        assert found.stderr.split() == []

@@ -1,0 +1,111 @@
+"""The help: every command and option is described, brackets stay visible, and nothing slow is imported for it."""
+
+import inspect
+
+import pytest
+import typer
+from command_line import python
+
+from glorotlab.cli.app import app
+from glorotlab.cli.main import main
+
+NETWORK_OPTIONS = ("activation", "initializer", "bias", "output", "cost", "seed", "dtype", "threads")
+COMMANDS = typer.main.get_command(app).commands
+GROUPS = ("data", "runs")
+LEAVES = {name: command for name, command in COMMANDS.items() if name not in GROUPS} | {
+    f"{group} {name}": command for group in GROUPS for name, command in COMMANDS[group].commands.items()
+}
+
+SLOW = {"sympy", "matplotlib", "xarray", "scipy", "numpy", "pydantic", "rich", "jinja2"}
+BELOW = SLOW - {"pydantic"}
+"""Below a command, typer itself may import pydantic to convert values."""
+
+
+def letters(text):
+    """Return a text without its spaces and line ends: help is folded, at hyphens too."""
+    return "".join(text.split())
+
+
+def slow_imports(arguments, slow, *expected):
+    """Return which slow modules a command imports, having checked that it printed what is expected."""
+    program = (
+        "import sys\nfrom glorotlab.cli.main import main\n"
+        f"assert main({arguments!r}) == 0\n"
+        f"print(*sys.modules.keys() & {slow!r}, file=sys.stderr)"
+    )
+    process = python("-c", program)
+    assert all(text in process.stdout for text in expected), process.stderr
+    return process.stderr.split()
+
+
+@pytest.mark.parametrize("command", [[], ["compare"], ["data", "show"]])
+def test_help_imports_nothing_slow(command):
+    """All commands are imported for each: one leaf, one of a group and the whole stand for the others."""
+    assert slow_imports([*command, "--help"], BELOW if command else SLOW, "Usage") == []
+
+
+def test_a_listing_of_runs_imports_nothing_slow(tmp_path):
+    """Ten thousand folders are listed in the time their files take to open."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "status.json").write_text('{"status": "finished", "updates": 1}')
+    for command in ("list", "compare"):
+        assert slow_imports(["runs", command, str(tmp_path)], BELOW, "finished") == []
+
+
+def test_help_lists_every_command_with_its_first_sentence(run):
+    text = letters(run("--help"))
+    for name, command in COMMANDS.items():
+        assert letters(name + inspect.cleandoc(command.help).partition("\n\n")[0]) in text
+    assert letters(run()) == text
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_a_command_describes_itself_word_by_word(run, name):
+    """Every help text of a command and its parameters is shown whole: brackets are no markup."""
+    text = letters(run(*name.split(), "--help"))
+    command = LEAVES[name]
+    assert letters(command.help) in text
+    for parameter in command.params:
+        assert parameter.help, parameter.name
+        assert letters(parameter.help) in text
+        assert not parameter.help.startswith(("Of ", "For ")), f"{parameter.name}: a sentence has a subject"
+
+
+def test_words_in_brackets_are_shown(run, monkeypatch):
+    words = "A table [sweep], a default [at most 300] and [bold]no style[/bold]."
+    monkeypatch.setattr(LEAVES["info"], "help", words)
+    monkeypatch.setattr("glorotlab.cli.main._command", lambda: LEAVES["info"])
+    assert letters(words) in letters(run("--help"))
+    assert "[sweep]" in run("--help")
+
+
+def test_defaults_that_no_value_shows_are_written_out(run):
+    text = letters(run("measure", "--help"))
+    assert letters("the first of the test split. [default: (at most 300)]") in text
+
+
+def test_options_stand_in_their_groups(run):
+    text = run("measure", "--help")
+    places = [text.index(f"\n{name}:\n") for name in ("Arguments", "Network", "Data", "Options")]
+    assert len(set(places)) == 4
+    assert text.index("\nNetwork:\n") < text.index("--activation") < text.index("--threads")
+    assert text.index("\nData:\n") < text.index("--examples") < text.index("--seeds")
+
+
+def test_the_network_options_are_the_same_everywhere():
+    groups = [
+        {
+            parameter.name: (sorted(parameter.opts), parameter.default, parameter.help)
+            for parameter in COMMANDS[name].params
+            if parameter.name in NETWORK_OPTIONS
+        }
+        for name in ("predict", "measure", "compare", "advise", "train")
+    ]
+    assert tuple(groups[0]) == NETWORK_OPTIONS
+    assert groups[0]["activation"][0] == ["--activation", "-a"]
+    assert groups[0]["initializer"][0] == ["--initializer", "-i"]
+    assert all(group == groups[0] for group in groups)
+
+
+def test_the_entry_point_is_described():
+    assert inspect.getdoc(main)
