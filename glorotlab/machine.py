@@ -4,6 +4,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from glorotlab import __version__
+
 
 def processor() -> str:
     """Return the model of the processor, as far as the system tells."""
@@ -13,6 +15,12 @@ def processor() -> str:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.processor() or platform.machine())
+
+
+def machine_line() -> str:
+    """Return processor and versions in one line, which stands above numbers that are measured here."""
+    versions = ", ".join(f"{package} {package_version(package)}" for package in ("numpy", "scipy"))
+    return f"{processor()}; glorotlab {__version__}, Python {platform.python_version()}, {versions}"
 
 
 def package_version(package: str) -> str:

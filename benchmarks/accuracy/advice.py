@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 import glorotlab as gl
+from glorotlab.machine import machine_line
 
 UPDATES, BATCH, EXAMPLES, STREAM = 2000, 10, 100, 20_000
 LEARNING_RATES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -92,14 +93,15 @@ def main(*arguments: str) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--calibration", action="store_true")
     networks = CALIBRATION if parser.parse_args(arguments).calibration else HELD_OUT
+    print(machine_line())
     data = {}
     for name in SHARES:
         try:
-            found = gl.load_dataset(name, seed=0)
+            dataset = gl.load_dataset(name, seed=0)
         except gl.GlorotlabError as error:
             print(f"left out: {error}")
             continue
-        data[name] = found.test.batch(0, EXAMPLES), found.train.batch(0, STREAM)
+        data[name] = dataset.test.batch(0, EXAMPLES), dataset.train.batch(0, STREAM)
     print(f"{UPDATES} updates of {BATCH}, learning rates {LEARNING_RATES[0]} to {LEARNING_RATES[-1]}")
     print("network: signal, gradient (ratios over depth), condition, coherence; verdict; best cost / ln K; right?")
     counts = {(says, does): 0 for says in (True, False) for does in (True, False)}

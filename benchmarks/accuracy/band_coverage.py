@@ -18,6 +18,7 @@ import numpy as np
 import glorotlab as gl
 from glorotlab import activations
 from glorotlab.errors import AssumptionError
+from glorotlab.machine import machine_line
 
 ACTIVATIONS = {"tanh": "fan_avg", "softsign": "fan_avg", "relu": "fan_in", "gelu": "fan_in"}
 SCALES = {"fan_avg": 1.0, "fan_in": 2.0}
@@ -137,6 +138,7 @@ def main(*arguments: str) -> None:
     parser.add_argument("--draws", type=int, default=2000, help="networks of a cell")
     parser.add_argument("--out", type=Path, default=Path("band_coverage"), help="folder of the measurements")
     options = parser.parse_args(arguments)
+    print(machine_line())
     options.out.mkdir(parents=True, exist_ok=True)
     x, y = gl.shapeset(EXAMPLES)
     cells = list(itertools.product(options.widths, DEPTHS, DISTRIBUTIONS))

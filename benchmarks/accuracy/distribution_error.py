@@ -8,16 +8,16 @@ gives those of example i, and their counts are binomial.
 """
 
 import argparse
-import platform
 import sys
 
 import numpy as np
+from holm import holm
 from scipy import special, stats
 
 import glorotlab as gl
 from glorotlab import activations, initializers
-from glorotlab.benchmarking.multiple_tests import holm
 from glorotlab.kernels import statistics
+from glorotlab.machine import machine_line
 from glorotlab.measurement.estimators import HISTOGRAM_TENSORS, histogram_edges
 from glorotlab.network.passes import BackwardPass
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
@@ -207,8 +207,7 @@ def main(*arguments: str) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", type=int, default=20)
     options = parser.parse_args(arguments)
-    versions = f"Python {platform.python_version()}, NumPy {np.__version__}, glorotlab {gl.__version__}"
-    print(f"{platform.machine()}, {versions}; {LAYERS} tanh, {EXAMPLES} examples, {options.networks} networks")
+    print(f"{machine_line()}; {LAYERS} tanh, {EXAMPLES} examples, {options.networks} networks")
     for initializer in INITIALIZERS:
         compare(initializer, options.networks)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 import glorotlab as gl
+from glorotlab.machine import machine_line
 from glorotlab.theory.mean_field.forward import forward
 from glorotlab.theory.mean_field.inputs import batch_of
 
@@ -71,6 +72,7 @@ def main(examples: int = 300) -> None:
 
     jax.config.update("jax_enable_x64", True)
     x = gl.shapeset(examples)[0].astype(np.float64)
+    print(machine_line())
     print(f"{examples} Shapeset images, {HIDDEN} hidden layers, n Var[W] = {GAIN}; ", end="")
     print(f"neural-tangents {neural_tangents.__version__}, jax {jax.__version__}, {os.cpu_count()} CPUs")
     print("activation               NNGP difference   NTK difference   glorotlab ms   neural-tangents ms (compiled)")

@@ -21,7 +21,6 @@ import argparse
 import itertools
 import json
 import math
-import platform
 import sys
 import time
 from collections import defaultdict
@@ -32,6 +31,8 @@ import numpy as np
 
 import glorotlab as gl
 from glorotlab import activations, initializers
+from glorotlab.averages import mean_and_error
+from glorotlab.machine import machine_line
 from glorotlab.measurement.jacobian import jacobian_singular_values
 from glorotlab.theory.spectra.free_product import FreeProduct
 from glorotlab.theory.spectra.slope_distribution import Population
@@ -247,7 +248,7 @@ def row(family: Family, layer: int | None, networks: list[dict], drawn: np.ndarr
 
 
 def standard_error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1) / len(values) ** 0.5)
+    return float(mean_and_error(values)[1])
 
 
 def main(*arguments: str) -> None:
@@ -256,6 +257,7 @@ def main(*arguments: str) -> None:
     parser.add_argument("--draws", type=int, default=DRAWS, help="pairs of networks of which only slopes are drawn")
     parser.add_argument("--out", type=Path, default=Path("jacobian_spectra.jsonl"), help="measurements, added to")
     options = parser.parse_args(arguments)
+    print(machine_line())
     x, _ = gl.shapeset(1)
     lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     done = {(tuple(line.get("family") or line["drawn"]), line.get("seed", line.get("start"))) for line in lines}
@@ -271,7 +273,6 @@ def main(*arguments: str) -> None:
             file.write(json.dumps(found) + "\n")
         lines.append(json.loads(json.dumps(found)))
         print(*what, index, f"{time.perf_counter() - began:.1f} s", flush=True)
-    print(f"{platform.processor() or platform.machine()}, numpy {np.__version__}")
     table(lines)
 
 

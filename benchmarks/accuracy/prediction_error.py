@@ -9,7 +9,6 @@ nothing left to measure it sets the predictions of the code as it is against wha
 import argparse
 import itertools
 import json
-import platform
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -17,13 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from holm import holm
 from scipy.stats import norm
 
 import glorotlab as gl
 from glorotlab import costs, initializers
-from glorotlab.benchmarking.multiple_tests import holm
 from glorotlab.data.files import search_folders
 from glorotlab.errors import AssumptionError
+from glorotlab.machine import machine_line
 from glorotlab.measurement import estimators
 from glorotlab.measurement.compare import SECOND_MOMENTS
 from glorotlab.network.passes import ForwardPass
@@ -219,8 +219,7 @@ def main(*arguments: str) -> None:
     parser.add_argument("--seeds", type=int, default=1200, help="most networks of a cell")
     parser.add_argument("--out", type=Path, default=Path("prediction_error.jsonl"))
     options = parser.parse_args(arguments)
-    versions = f"Python {platform.python_version()}, NumPy {np.__version__}, glorotlab {gl.__version__}"
-    print(f"{platform.machine()}, {versions}")
+    print(machine_line())
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     cells = {found["cell"]: found for found in map(json.loads, lines)}
     rows: list[Row] = []

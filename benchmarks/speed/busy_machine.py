@@ -29,6 +29,9 @@ def step(layers: str, steps: int) -> None:
 
 
 def main(cpus: int = os.cpu_count() or 1, layers: str = "1024,1000x5,9", steps: int = 40) -> None:
+    from glorotlab.machine import machine_line
+
+    print(machine_line())
     for load in (0, cpus):
         burners = [subprocess.Popen(BURN) for _ in range(load)]
         try:

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from glorotlab.machine import machine_line
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
 from glorotlab.training.loop import train
@@ -34,6 +35,7 @@ def timed(inner, times: list[float]):
 
 
 def main(seconds: int = 60, every: int = 5) -> None:
+    print(machine_line())
     for layers in NETWORKS:
         spent: dict[str, list[float]] = {name: [] for _, name in PARTS}
         originals = [(owner, name, getattr(owner, name)) for owner, name in PARTS]

@@ -18,6 +18,7 @@ import numpy as np
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.dataset import Dataset
 from glorotlab.interrupts import held_interrupts
+from glorotlab.machine import machine_line
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
 from glorotlab.threads import num_threads
@@ -60,6 +61,7 @@ def latency(loop: _Loop, wait: float) -> float:
 def main(interrupts: int = 20) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     draw = random.Random(0)  # noqa: S311
+    print(machine_line())
     print(f"{num_threads()} threads; {interrupts} interrupts; milliseconds from SIGINT to the end of the loop")
     print(f"{'layers':>15}  {'during':<8} {'median':>7} {'largest':>8}")
     for layers in NETWORKS:
@@ -69,8 +71,8 @@ def main(interrupts: int = 20) -> None:
             loop = _Loop(RunSpec(network=NetworkSpec.parse(layers), training=training), dataset, lambda *_: None)
             loop.begin(lambda: None)
             latency(loop, WAIT[1])  # until it knows how long an update takes
-            found = [1e3 * latency(loop, draw.uniform(*WAIT)) for _ in range(interrupts)]
-            print(f"{layers:>15}  {during:<8} {statistics.median(found):7.1f} {max(found):8.1f}", flush=True)
+            latencies = [1e3 * latency(loop, draw.uniform(*WAIT)) for _ in range(interrupts)]
+            print(f"{layers:>15}  {during:<8} {statistics.median(latencies):7.1f} {max(latencies):8.1f}", flush=True)
 
 
 if __name__ == "__main__":

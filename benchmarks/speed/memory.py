@@ -16,6 +16,7 @@ import numpy as np
 
 from glorotlab.benchmarking.cases import PAPER, Case
 from glorotlab.benchmarking.step import LEARNING_RATE, batch_of
+from glorotlab.machine import machine_line
 from glorotlab.network.mlp import Network
 
 CASES = (Case(PAPER, 10), Case(PAPER, 512), Case(PAPER, 10, "float64"), Case("1024,100x5,10"), Case("1024,4000x2,10"))
@@ -63,12 +64,13 @@ def main(*arguments: str) -> None:
         case, momentum = json.loads(arguments[0])
         print(json.dumps(train(Case(**case), momentum)))
         return
+    print(machine_line())
     print(f"{'case':36} momentum  parameters MB  batch MB  build MB  train MB  (train - batch) / parameters")
     for case in CASES:
         for momentum in MOMENTA:
             command = [sys.executable, __file__, json.dumps([asdict(case), momentum])]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            built, trained = json.loads(done.stdout)
+            child = subprocess.run(command, capture_output=True, text=True, check=True)
+            built, trained = json.loads(child.stdout)
             parameters, batch = needed(case, momentum)
             columns = (f"{number / 1e6:.1f}" for number in (parameters, batch, built, trained))
             print("{:36} {:8} {:>14} {:>9} {:>9} {:>9}".format(str(case), momentum, *columns), end="")

@@ -9,6 +9,7 @@ import sys
 import time
 
 from glorotlab.data.catalogue import load_dataset
+from glorotlab.machine import machine_line
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.threads import num_threads, set_num_threads, single_threaded_blas
@@ -46,6 +47,7 @@ def measure(layers: str, dataset: str, records: int, updates: int) -> tuple[floa
 
 
 def main(records: int = 9, updates: int = 100) -> None:
+    print(machine_line())
     most = num_threads()
     for threads in sorted({1, most}):
         set_num_threads(threads)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from glorotlab.machine import machine_line
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
 from glorotlab.training.runs.checkpoint import FORMAT
@@ -53,6 +54,7 @@ def timed(call) -> str:
 
 
 def main(count: int = 10_000) -> None:
+    print(machine_line())
     with tempfile.TemporaryDirectory() as name:
         make(Path(name), count)
         print(f"{count} run folders, list_runs: {timed(lambda: list_runs(name))}")

@@ -6,10 +6,12 @@ import numpy as np
 
 from glorotlab.data.shapeset import CLASS_NAMES, CLASS_PROBABILITIES
 from glorotlab.kernels.shapeset import render
+from glorotlab.machine import machine_line
 from glorotlab.streams import Purpose
 
 
 def main(images: int = 200_000, chunk: int = 1000) -> None:
+    print(machine_line())
     x, y = np.empty((chunk, 1024), dtype=np.float32), np.empty(chunk, dtype=np.int64)
     rates, counts = [], np.zeros(len(CLASS_NAMES))
     for start in range(0, images, chunk):

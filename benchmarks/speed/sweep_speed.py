@@ -14,6 +14,7 @@ import time
 from concurrent.futures import Executor
 from pathlib import Path
 
+from glorotlab.machine import machine_line
 from glorotlab.spec.sweep import SweepSpec
 from glorotlab.threads import num_threads
 from glorotlab.training.sweeps.executors import processes
@@ -49,6 +50,7 @@ def warm(executor: Executor, workers: int) -> None:
 
 
 def main(*updates: int) -> None:
+    print(machine_line())
     workers = num_threads()
     print(f"{workers} processes of 1 thread against 1 process of 1, and of {workers} threads; {os.cpu_count()} CPUs")
     for number, (layers, default) in enumerate(NETWORKS.items()):
@@ -60,11 +62,11 @@ def main(*updates: int) -> None:
             warm(one, 1)
             for _ in range(ROUNDS):
                 together = seconds(layers, count, many, 1)
-                for threads, found in ratios.items():
-                    found.append(seconds(layers, count, one, threads) / together)
-        for threads, found in ratios.items():
-            shown = ", ".join(f"{ratio:.2f}" for ratio in found)
-            median = statistics.median(found)
+                for threads, measured in ratios.items():
+                    measured.append(seconds(layers, count, one, threads) / together)
+        for threads, measured in ratios.items():
+            shown = ", ".join(f"{ratio:.2f}" for ratio in measured)
+            median = statistics.median(measured)
             print(f"  one after another with {threads} threads / together: median {median:.2f} ({shown})")
 
 

@@ -1,12 +1,9 @@
 """Many hypotheses at once."""
 
-from __future__ import annotations
-
 import numpy as np
-import numpy.typing as npt
 
 
-def holm(p: npt.NDArray[np.float64], level: float) -> npt.NDArray[np.bool_]:
+def holm(p: np.ndarray, level: float) -> np.ndarray:
     """Return which hypotheses are rejected at a familywise level, of the shape of p (Holm 1979)."""
     flat = p.ravel()
     order = np.argsort(flat)
