@@ -1,4 +1,4 @@
-"""The whole benchmark: rooflines, then case by case, with what the machine and the peers are."""
+"""The whole benchmark: rooflines, then case by case, with machine and peers."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from glorotlab.network.mlp import DTYPES
 
 @dataclass
 class Benchmark:
-    """What a run found; also one that was stopped.
+    """The measurements of a run, whether it ended or was stopped.
 
     Parameters
     ----------
     peers : sequence of Peer
-        Asked for; those that cannot run here are named in ``missing``.
-    rooflines : dict of Roofline
-        By threads, dtype and SIMD level; each the best of all its measurements.
+        The peers asked for; those that cannot run here are named in ``missing``.
+    rooflines : dict of (int, str, str) to Roofline
+        Rooflines by threads, dtype and SIMD level; each is the best of all its measurements.
     timings : list of CaseTiming
     complete : bool
         Whether every case was timed.
@@ -63,16 +63,17 @@ class Benchmark:
         rounds: int = ROUNDS,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        """Time every case on every number of threads, a roofline before the first and after each; fills the lists.
+        """Time every case on every number of threads, and measure a roofline before the first and after each.
 
-        Other programs can only lower a roofline, which would raise every share of it: hence the best of many.
+        Other programs can only lower a roofline, which would raise every share of it: hence the best of many counts.
 
         Parameters
         ----------
         cases : sequence of Case
         threads : sequence of int
         rounds : int
-        progress : callable (done, total)
+        progress : callable
+            Called with the cases done and the cases in all.
 
         Raises
         ------
@@ -82,28 +83,31 @@ class Benchmark:
             Where a peer does not compute the same step.
         """
         check(threads, rounds)
+        total = len(threads) * len(cases)
         for count in threads:
             for dtype in DTYPES if not cases else ():
                 self._measure_rooflines(count, dtype, [simd.get_level()])
             for case in cases:
-                progress(len(self.timings), len(threads) * len(cases))
+                progress(len(self.timings), total)
                 levels = [simd.get_level(), *(other_levels() if case.every_level else ())]
                 unknown = [level for level in levels if (count, case.dtype, level) not in self.rooflines]
                 self._measure_rooflines(count, case.dtype, unknown)
                 self.timings.append(time_case(case, count, self.runnable, rounds=rounds))
-                gc.collect()  # the peers' copies of the network
+                gc.collect()  # frees the peers' copies of the network
                 self._measure_rooflines(count, case.dtype, levels)
+        if cases:
+            progress(total, total)
         self.complete = True
 
     def _measure_rooflines(self, threads: int, dtype: str, levels: Sequence[str]) -> None:
         for level in levels:
             with limited_cpus(threads), simd_level(level):
-                found = measure_roofline(threads, dtype)
+                measured = measure_roofline(threads, dtype)
             key = threads, dtype, level
-            self.rooflines[key] = found.best(self.rooflines.get(key, found))
+            self.rooflines[key] = measured.best(self.rooflines.get(key, measured))
 
     def bound(self, timing: CaseTiming) -> float:
-        """Return the bound of a case that was timed, by the roofline at the SIMD level in use, seconds a step."""
+        """Return the bound of a timed case in seconds a step, by the roofline at the SIMD level in use."""
         return self.rooflines[timing.threads, timing.case.dtype, simd.get_level()].bound(timing.case)
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,7 +117,7 @@ class Benchmark:
             "peers": {peer.name: peer.version() for peer in self.peers},
             "missing": self.missing,
             "complete": self.complete,
-            "rooflines": [asdict(each) for each in self.rooflines.values()],
+            "rooflines": [asdict(roofline) for roofline in self.rooflines.values()],
             "cases": [_record(timing, self.bound(timing)) for timing in self.timings],
         }
 
@@ -128,7 +132,7 @@ def check(threads: Sequence[int], rounds: int) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the numbers rest on."""
+    """Return processor, versions, SIMD level and caches, by name."""
     return {
         "glorotlab": __version__,
         "python": platform.python_version(),

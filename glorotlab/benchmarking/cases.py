@@ -1,4 +1,4 @@
-"""What is timed: networks, batches and dtypes, in groups by name, with the work that one step of each takes."""
+"""The cases that are timed: networks, batches and dtypes, in groups by name, with the work of one step of each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from glorotlab.errors import UnknownNameError
 from glorotlab.spec.network import NetworkSpec
 
 PAPER = "1024,1000x5,10"
+"""Layers of the largest network of Glorot & Bengio (2010)."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Case:
     dtype : str
         ``float32`` or ``float64``.
     every_level : bool
-        Time glorotlab at every SIMD level of this machine, in place of its peers.
+        Whether glorotlab is timed at every SIMD level of this machine, in place of its peers.
     """
 
     layers: str
@@ -46,7 +47,7 @@ class Case:
     def flops(self) -> int:
         """Floating-point operations of the products of a step.
 
-        Two for the multiply-add of each weight and example, three times: forward, back-propagation, and the update's
+        The multiply-add of each weight and example counts two, three times: forward, back-propagation, and the update's
         gradient; the first layer propagates nothing back. Biases, activations and the cost are not counted.
         """
         fan_in, fan_out = self.spec.fans[0]
@@ -75,7 +76,7 @@ GROUPS: dict[str, tuple[Case, ...]] = {
     "levels": (Case(PAPER, every_level=True),),
     "roofline": (),
 }
-"""Cases by group. 4,000 units have two hidden layers, so that the widths end at the depths' 2e7 weights."""
+"""Cases by group; 4,000 units have two hidden layers, so that the widths end at the depths' 2e7 weights."""
 
 
 def cases_of(group: str | None = None) -> tuple[Case, ...]:

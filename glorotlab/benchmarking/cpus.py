@@ -1,4 +1,4 @@
-"""Which CPUs this process may use."""
+"""The CPUs that this process may use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CAN_LIMIT = hasattr(os, "sched_setaffinity")
+"""Whether the system can hold a process on some of its CPUs."""
+
 TASKS = Path("/proc/self/task")
+"""Folder with an entry for each thread of this process, on Linux."""
 
 
 def cpus() -> int:
@@ -38,9 +41,10 @@ def limited_cpus(count: int) -> Iterator[None]:
 
 
 def _threads() -> list[int]:
+    """Return the threads of this process, 0 standing for the calling one where the system lists none."""
     return [int(task.name) for task in TASKS.iterdir()] if TASKS.exists() else [0]
 
 
-def _hold(thread: int, on: list[int] | set[int]) -> None:
-    with suppress(ProcessLookupError):  # it has ended
-        os.sched_setaffinity(thread, on)
+def _hold(thread: int, allowed: list[int] | set[int]) -> None:
+    with suppress(ProcessLookupError):  # the thread has ended
+        os.sched_setaffinity(thread, allowed)

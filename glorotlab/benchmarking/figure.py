@@ -13,28 +13,28 @@ from glorotlab.benchmarking.step import CaseTiming
 from glorotlab.plotting.style import OKABE_ITO, finish, log_ticks, new_figure
 
 MARKERS = "osD^vPX*"
-"""As many as colours: one of each for every side that there is."""
+"""Markers of the sides: as many as there are colours."""
 
 
-def draw_costs(found: Benchmark) -> Figure:
-    """Draw milliseconds a step of every side against the weights, one panel for each number of threads.
+def draw_costs(benchmark: Benchmark) -> Figure:
+    """Draw milliseconds a step of every side against the weights, with a panel for each number of threads.
 
-    Only cases of the batch and dtype that most cases have are drawn, which the title names, and none of all SIMD levels
-    unless there are no others. Bars are the quartiles of the ratio to glorotlab, times glorotlab's median.
+    Only cases of the batch and dtype that most cases have are drawn, which the title names; cases at all SIMD levels
+    are drawn only where there are no others. Bars are quartiles of the ratio to glorotlab, times glorotlab's median.
 
     Parameters
     ----------
-    found : Benchmark
-        With one case timed at least.
+    benchmark : Benchmark
+        At least one case has been timed.
     """
-    timings = [each for each in found.timings if not each.case.every_level] or found.timings
-    (batch, dtype), _ = Counter((each.case.batch, each.case.dtype) for each in timings).most_common(1)[0]
-    chosen = [each for each in timings if (each.case.batch, each.case.dtype) == (batch, dtype)]
-    threads = sorted({each.threads for each in chosen})
+    timings = [timing for timing in benchmark.timings if not timing.case.every_level] or benchmark.timings
+    (batch, dtype), _ = Counter((timing.case.batch, timing.case.dtype) for timing in timings).most_common(1)[0]
+    chosen = [timing for timing in timings if (timing.case.batch, timing.case.dtype) == (batch, dtype)]
+    threads = sorted({timing.threads for timing in chosen})
     figure = new_figure(1, len(threads), (1.5 + 4.5 * len(threads), 4.5), sharey=True, squeeze=False)
     for ax, count in zip(figure.axes, threads, strict=True):
-        panel = sorted((each for each in chosen if each.threads == count), key=lambda each: each.case.weights)
-        _draw_panel(ax, panel, [found.bound(each) for each in panel])
+        panel = sorted((timing for timing in chosen if timing.threads == count), key=lambda timing: timing.case.weights)
+        _draw_panel(ax, panel, [benchmark.bound(timing) for timing in panel])
         noun = "thread" if count == 1 else "threads"
         finish(ax, f"{count} {noun}, batch {batch}, {dtype}", "weights", "time of a training step (ms)")
         ax.label_outer()
@@ -45,15 +45,15 @@ def draw_costs(found: Benchmark) -> Figure:
 
 
 def _draw_panel(ax: Any, panel: Sequence[CaseTiming], bounds: Sequence[float]) -> None:
-    weights = [each.case.weights for each in panel]
+    weights = [timing.case.weights for timing in panel]
     ax.set_xscale("log")
     log_ticks(ax)
-    names = dict.fromkeys(side.name for each in panel for side in each.sides)
+    names = dict.fromkeys(side.name for timing in panel for side in timing.sides)
     for index, name in enumerate(names):
         middle, low, high = [], [], []
-        for each in panel:
-            (side,) = (side for side in each.sides if side.name == name)
-            own = each.sides[0].seconds
+        for timing in panel:
+            (side,) = (side for side in timing.sides if side.name == name)
+            own = timing.sides[0].seconds
             middle.append(1e3 * side.seconds)
             low.append(1e3 * max(0.0, side.seconds - own * side.ratio_low))
             high.append(1e3 * max(0.0, own * side.ratio_high - side.seconds))

@@ -1,4 +1,4 @@
-"""The machine's roofline, measured: how many multiply-adds it does a second, and how fast it moves memory.
+"""The machine's roofline, measured: its multiply-adds a second, and how fast it moves memory.
 
 The bound of a step is a time that no implementation on this machine beats (Williams, Waterman & Patterson 2009):
 its products at the peak rate of fused multiply-adds, or its weights moved at full bandwidth, whichever takes longer.
@@ -22,20 +22,23 @@ SIZES = tuple(1 << exponent for exponent in range(14, 29))
 """Bytes of the buffers: 16 KB to 256 MB, all threads together."""
 
 REPEATS = 15
+"""Repeats of a measurement, the best of which counts."""
+
 SECONDS = 2e-3
-"""Of one repeat, about: short, so that some of them are undisturbed where other programs run."""
+"""Length of one repeat, about: short, so that some of them are undisturbed where other programs run."""
 
 WARM_UP = 0.3
-"""Seconds of multiply-adds before: until then threads that others left may spin, or two of ours share one CPU."""
+"""Seconds of multiply-adds before the first repeat: until then other threads may spin, or two of ours share one CPU."""
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+"""Folder that describes the caches of the first CPU, on Linux."""
 
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 @dataclass(frozen=True)
 class Roofline:
-    """What the machine does at most; each number is the best of several runs.
+    """The most that the machine does; each number is the best of several runs.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ class Roofline:
     read : sequence of float
         Bytes a second of reading a buffer over and over, one for each size.
     read_write : sequence of float
-        The same of reading and writing it, both counted.
+        Bytes a second of reading and writing it, both counted.
     """
 
     threads: int
@@ -71,11 +74,11 @@ class Roofline:
     def bound(self, case: Case) -> float:
         """Return the seconds that a step takes at least.
 
-        The longer of two times. Arithmetic: ``case.flops`` at the peak. Memory: the weights read once forward, and
-        read and written once backward, at the bandwidths of a buffer of the weights' size, which is that of the cache
-        level that holds them (between two sizes, linear in the logarithm). What is left out makes the bound lower than
-        what could be reached, so a share of it is understated: activations, biases and the cost, the traffic of
-        batches, and that forward and backward cannot lend each other idle units.
+        It is the longer of two times. Arithmetic: ``case.flops`` at the peak. Memory: the weights read once forward,
+        and read and written once backward, at the bandwidths of a buffer of the weights' size, which is that of the
+        cache level that holds them (between two sizes, linear in the logarithm). Activations, biases, the cost and the
+        traffic of batches are left out, and forward and backward cannot lend each other idle units: the bound is lower
+        than any step could reach, and a share of it is understated.
         """
         size = np.log(case.weight_bytes)
         read, read_write = (float(np.interp(size, np.log(self.sizes), rate)) for rate in (self.read, self.read_write))
@@ -101,9 +104,9 @@ def measure_roofline(
     sizes : sequence of int
         Bytes, ascending.
     repeats : int
-        The best of so many counts.
+        Repeats of each measurement, the best of which counts.
     seconds : float
-        Each repeat takes about as long, or one pass over the buffer.
+        Length of a repeat, about; one pass over the buffer at least.
     warm_up : float
         Seconds of multiply-adds before the first, at least.
     """
@@ -128,16 +131,16 @@ def _bandwidths(size: int, sums: FloatArray, repeats: int, seconds: float) -> tu
 
 def cache_levels() -> dict[str, int]:
     """Return name and bytes of each data cache of the first CPU, from the smallest, where the system tells."""
-    found: dict[str, int] = {}
+    levels: dict[str, int] = {}
     for folder in sorted(CACHES.glob("index*")) if CACHES.exists() else ():
         level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
         if kind != "Instruction":
-            found[f"L{level}"] = int(size[:-1]) * UNITS[size[-1]] if size[-1] in UNITS else int(size)
-    return found
+            levels[f"L{level}"] = int(size[:-1]) * UNITS[size[-1]] if size[-1] in UNITS else int(size)
+    return levels
 
 
 def _enough(run: Callable[[int], object], seconds: float) -> int:
-    """Return for which n ``run(n)`` takes about as long as asked."""
+    """Return an n for which ``run(n)`` takes about as many seconds."""
     n = 1
     while (taken := _seconds(lambda: run(n))) < seconds:  # noqa: B023
         n = max(2 * n, int(n * min(100.0, seconds / max(taken, 1e-9))))
@@ -145,6 +148,7 @@ def _enough(run: Callable[[int], object], seconds: float) -> int:
 
 
 def _best(run: Callable[[], object], repeats: int) -> float:
+    """Return the least seconds of several runs."""
     return min(_seconds(run) for _ in range(repeats))
 
 

@@ -26,18 +26,20 @@ LEARNING_RATE = 0.01
 OWN, OWN_STEP = "glorotlab", "glorotlab_step"
 
 WARM_UP = 0.3
-"""Seconds a side runs before it is timed: another side's idle threads spin for about a tenth of one, the caches hold
-the other side's weights, and a virtual CPU that was idle takes as long to come back to speed.
+"""Seconds that a side runs before it is timed.
+
+Until then another side's idle threads spin, for about a tenth of a second, the caches hold that side's weights, and a
+virtual CPU that was idle comes back to speed.
 """
 
 BLOCK = 0.1
-"""Seconds that a timed block of steps takes at most, about, and half of that at least; training calls for as many."""
+"""Most seconds of a timed block of steps, about; half of that is the least. Training asks for blocks of that length."""
 
 MIN_STEPS = 3
-"""Of a block, however long they take."""
+"""Fewest steps of a block, however long they take."""
 
 CHECKED = (1, 5)
-"""Steps of the blocks on which all sides must agree; jax_scan takes four and one of the second."""
+"""Steps of the blocks on which all sides must agree; jax_scan cuts the second into four and one."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class SideTiming:
     ----------
     name : str
     seconds, fastest : float
-        A step: the median over rounds, and the least.
+        Time of a step: the median over rounds, and the least.
     ratio, ratio_low, ratio_high : float
         This side's time over glorotlab's, each pair from one round: median and quartiles.
     flops, bandwidth : float
@@ -73,7 +75,7 @@ class CaseTiming:
     ----------
     case : Case
     threads : int
-        Of every side alike.
+        Threads of each side.
     sides : tuple of SideTiming
     """
 
@@ -94,8 +96,8 @@ class OwnSteps:
         return x, labels
 
     def train_steps(self, x: FloatArray, labels: Labels, learning_rate: float, count: int) -> float:
-        """Take as many steps in one call, each on all rows of x."""
-        if len(self._order) != count * len(x):  # made in the first block of so many steps, which is not the one timed
+        """Take ``count`` steps in one call, each on all rows of x."""
+        if len(self._order) != count * len(x):  # only in the first block of so many steps, which is not timed
             self._order = np.tile(np.arange(len(x)), count)
         with simd_level(self._level):
             costs = self.network.train_steps(x, labels, learning_rate, batch_size=len(x), order=self._order)
@@ -103,7 +105,7 @@ class OwnSteps:
 
 
 class OwnStep(StepByStep):
-    """The same, one step a call."""
+    """glorotlab's network as a side that takes one step a call."""
 
     def __init__(self, network: Network) -> None:
         self.network, self.weights, self.biases = network, network.weights, network.biases
@@ -129,12 +131,12 @@ def time_case(
     ----------
     case : Case
     threads : int
-        Of every side; the process is held on as many CPUs meanwhile.
+        Threads of each side; the process is held on as many CPUs meanwhile.
     peers : sequence of Peer
-        That can run here.
+        Peers that can run here.
     rounds : int
     warm_up : float
-        Seconds.
+        Seconds that a side runs before it is timed.
 
     Raises
     ------
@@ -169,7 +171,7 @@ def limited(threads: int, peers: Sequence[Peer]) -> Iterator[None]:
 
 
 def build_sides(case: Case, peers: Sequence[Peer]) -> dict[str, TrainingSteps]:
-    """Return by name glorotlab's network and the copies of it that every peer, or every other SIMD level, trains."""
+    """Return by name glorotlab's network, and the copy of it that each peer, or each other SIMD level, trains."""
 
     def network() -> Network:
         return Network(case.spec, dtype=case.dtype)
@@ -183,7 +185,7 @@ def build_sides(case: Case, peers: Sequence[Peer]) -> dict[str, TrainingSteps]:
 def check_equal(sides: dict[str, TrainingSteps], x: FloatArray, labels: Labels) -> None:
     """Take blocks of CHECKED steps on every side.
 
-    All must report the same costs and move the same way, beyond what rounding explains.
+    GlorotlabError where costs, weights or biases differ by more than rounding explains.
     """
     own = sides[OWN]
     start = [array.copy() for array in (*own.weights, *own.biases)]
@@ -200,7 +202,7 @@ def check_equal(sides: dict[str, TrainingSteps], x: FloatArray, labels: Labels) 
 
 
 def summary(case: Case, threads: int, names: Sequence[str], times: Any) -> CaseTiming:
-    """Return what seconds a step of shape (rounds, sides), glorotlab's in the first column, come to."""
+    """Return medians, quartiles and rates of ``times``, seconds a step of shape (rounds, sides), glorotlab's first."""
     times = np.asarray(times)
     sides = []
     for name, rounds, ratios in zip(names, times.T, (times / times[:, :1]).T, strict=True):
@@ -217,7 +219,7 @@ def _costs(side: TrainingSteps, x: FloatArray, labels: Labels) -> list[float]:
 
 
 def _block(side: TrainingSteps, x: FloatArray, labels: Labels) -> Callable[[int], Any]:
-    """Return what takes a block of so many steps on a batch."""
+    """Return a function that takes a block of so many steps on a batch."""
     batch = side.prepare(x, labels)
     return lambda count: side.train_steps(*batch, LEARNING_RATE, count)
 
@@ -227,13 +229,13 @@ def _rounds(blocks: Sequence[Callable[[int], Any]], rounds: int, warm_up: float)
     times = []
     for turn in range(rounds):
         order = [(turn + k) % len(blocks) for k in range(len(blocks))]
-        found = {side: _seconds(blocks[side], warm_up) for side in order}
-        times.append([found[side] for side in range(len(blocks))])
+        taken = {side: _seconds(blocks[side], warm_up) for side in order}
+        times.append([taken[side] for side in range(len(blocks))])
     return times
 
 
 def _seconds(block: Callable[[int], Any], warm_up: float) -> float:
-    """Warm up with blocks, doubled until one is long enough; then time one like the last. Return seconds a step."""
+    """Warm up with blocks, doubled until one is long enough, then time one like the last; return seconds a step."""
     count, begun, known = MIN_STEPS, time.perf_counter(), False
     while True:
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The datasets there are, by name."""
+"""The built-in datasets, by name."""
 
 import math
 import os
@@ -11,12 +11,13 @@ from glorotlab.data.mnist import find_mnist, load_mnist
 from glorotlab.errors import UnknownNameError
 from glorotlab.streams import Purpose
 
-SHAPESET_HELD_OUT = 10_000  # examples each to validate and to test
+SHAPESET_HELD_OUT = 10_000
+"""Validation examples of Shapeset, and as many test examples."""
 
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """What is known of a dataset without loading it (an ``.npz`` file is loaded).
+    """Description of a dataset, made without loading it (an ``.npz`` file is loaded).
 
     Parameters
     ----------
@@ -25,9 +26,9 @@ class DatasetRecord:
     train, validation, test : int or float
         Numbers of examples; ``math.inf`` for an endless stream.
     path : Path or None
-        Where it lies; None where it is generated or not fetched.
+        Folder or file of the dataset; None where it is generated or not fetched.
     available : bool
-        Whether `load_dataset` finds it here.
+        Whether `load_dataset` can load it here.
     """
 
     name: str
@@ -54,7 +55,7 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
     name : str or path-like
         One of `dataset_names`, or a path ending in ``.npz`` (see `Dataset.from_npz`).
     seed : int
-        Of generated examples, and of the split of an ``.npz`` file. MNIST does not depend on it.
+        Seed of generated examples, and of the split of an ``.npz`` file. MNIST does not depend on it.
 
     Returns
     -------

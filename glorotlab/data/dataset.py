@@ -1,4 +1,4 @@
-"""A dataset: three sources, one to train on, one to choose by, one to report."""
+"""A dataset has three sources: one to train on, one to choose by, one to report."""
 
 import hashlib
 import os
@@ -24,9 +24,9 @@ class Dataset:
     Parameters
     ----------
     name : str
-        What results and messages call it.
+        Name of the dataset in results and messages.
     train, validation, test : Source
-        With equal ``fan_in`` and ``classes``.
+        Sources with equal ``fan_in`` and ``classes``.
 
     Raises
     ------
@@ -42,10 +42,10 @@ class Dataset:
     def __post_init__(self) -> None:
         for split in (self.validation, self.test):
             for attribute in ("fan_in", "classes"):
-                found, expected = getattr(split, attribute), getattr(self.train, attribute)
-                if found != expected:
+                value, expected = getattr(split, attribute), getattr(self.train, attribute)
+                if value != expected:
                     raise InvalidValueError(
-                        f"dataset {self.name!r} has {attribute} {found} in validation or test: "
+                        f"dataset {self.name!r} has {attribute} {value} in validation or test: "
                         f"allowed is {expected}, as in training"
                     )
 
@@ -102,11 +102,11 @@ class Dataset:
         y : array_like of int, shape (n,)
             Labels from 0.
         validation, test : (x, y), optional
-            Given apart. What is not given is split off ``x`` and ``y`` by a permutation drawn from ``seed``.
+            Examples of that split; by default a permutation drawn from ``seed`` splits them off ``x`` and ``y``.
         validation_fraction, test_fraction : float
-            Share of the n examples, in (0, 1), for each that is split off (at least one example).
+            Share of the n examples, in (0, 1), that is split off (at least one example).
         seed : int
-            Of the permutation.
+            Seed of the permutation.
         name : str
         classes : int, optional
             By default the largest label anywhere plus 1.
@@ -121,18 +121,18 @@ class Dataset:
             Where an array is not as above, or too few examples are left for training.
         """
         train = ArraySource(x, y, classes)
-        given = {
+        held_out = {
             split: ArraySource(*pair, classes, names=(f"{split} x", f"{split} y"))
             for split, pair in (("validation", validation), ("test", test))
             if pair is not None
         }
         if classes is None:
-            classes = max(source.classes for source in (train, *given.values()))
-            for source in (train, *given.values()):
+            classes = max(source.classes for source in (train, *held_out.values()))
+            for source in (train, *held_out.values()):
                 source.classes = classes
         fractions = {"validation": validation_fraction, "test": test_fraction}
-        missing = {split: fraction for split, fraction in fractions.items() if split not in given}
-        return cls(name, **(_split(train, missing, seed) | given))
+        missing = {split: fraction for split, fraction in fractions.items() if split not in held_out}
+        return cls(name, **(_split(train, missing, seed) | held_out))
 
     @classmethod
     def from_npz(cls, path: str | os.PathLike[str], *, seed: int = 0) -> Self:
@@ -144,7 +144,7 @@ class Dataset:
             Holds ``x`` and ``y``, or ``x_train`` and ``y_train``; optionally ``x_validation`` and
             ``y_validation``, ``x_test`` and ``y_test``.
         seed : int
-            Of the permutation that splits off what is not given; see `from_arrays`.
+            Seed of the permutation that splits off missing examples; see `from_arrays`.
 
         Returns
         -------

@@ -17,8 +17,13 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two pieces of the answer
+"""Public mirrors of MNIST, in the order in which they are tried."""
+
+TIMEOUT = (10.0, 30.0)
+"""Seconds to connect, and between two pieces of the answer."""
+
 CHUNK = 1 << 16
+"""Bytes that are read at a time."""
 
 
 def fetch_mnist(
@@ -27,7 +32,7 @@ def fetch_mnist(
     progress: bool = True,
     files: tuple[VerifiedFile, ...] = MNIST_FILES,
 ) -> Path:
-    """Fetch what is missing of MNIST and return the folder that holds it.
+    """Fetch the missing files of MNIST and return the folder that holds them all.
 
     A file that is there and verified is kept and not fetched again. Any other is fetched from the first
     mirror that delivers the right content.
@@ -35,13 +40,13 @@ def fetch_mnist(
     Parameters
     ----------
     folder : Path, optional
-        By default the user's cache.
+        Folder of the files; by default the user's cache.
     mirrors : sequence of str
-        Addresses that, followed by ``<name>.gz``, give a file. Tried in order for each file.
+        Addresses that, followed by ``<name>.gz``, give a file; they are tried in order for each file.
     progress : bool
         Whether to show a bar on standard error (where that is a terminal).
     files : tuple of VerifiedFile
-        What to fetch.
+        The files to fetch.
 
     Returns
     -------
@@ -103,7 +108,7 @@ def _download(url: str, path: Path, bars: "Progress") -> None:
     with open(path, "wb") as output:
         try:
             downloader(url, output, None)
-        except OSError as error:  # what requests raises is an OSError, and so is a full disk
+        except OSError as error:  # errors of requests are OSErrors, and so is a full disk
             raise DataError(_reason(error)) from error
         output.flush()
         os.fsync(output.fileno())

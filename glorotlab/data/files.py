@@ -1,4 +1,4 @@
-"""Data files on disk: where they lie, gzip'd or not, and how they are verified."""
+"""Data files on disk: their folders, compressed by gzip or not, and their verification."""
 
 import gzip
 import hashlib
@@ -15,6 +15,7 @@ import platformdirs
 from glorotlab.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
+"""First bytes of a file that gzip has compressed."""
 
 
 def cache_folder(dataset: str) -> Path:
@@ -82,10 +83,10 @@ class VerifiedFile:
             content = file.read(self.size + 1)  # one more shows excess without decompressing all of it
         if len(content) > self.size:
             raise DataError(f"{path}: longer than the {self.size} decompressed bytes of {self.name}")
-        found = hashlib.sha256(content).hexdigest()
-        if found != self.sha256:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != self.sha256:
             raise DataError(
-                f"{path}: SHA-256 of the decompressed bytes is {found}, expected is {self.sha256} "
+                f"{path}: SHA-256 of the decompressed bytes is {digest}, expected is {self.sha256} "
                 f"({len(content)} of {self.size} bytes)"
             )
         return content
@@ -93,5 +94,5 @@ class VerifiedFile:
 
 def find_folder(folders: Iterable[Path], files: Iterable[VerifiedFile]) -> Path | None:
     """Return the first folder that holds every file (unread), or None."""
-    wanted = tuple(files)
-    return next((folder for folder in folders if all(file.find(folder) for file in wanted)), None)
+    required = tuple(files)
+    return next((folder for folder in folders if all(file.find(folder) for file in required)), None)

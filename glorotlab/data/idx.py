@@ -23,12 +23,16 @@ DTYPES: dict[int, np.dtype[Any]] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
+"""Types of the values, by the third byte of the header."""
+
 MAX_DIMENSIONS = 32
+
 CHUNK = 1 << 20
+"""Bytes that are read at a time."""
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read an idx file, gzip'd or not.
+    """Read an idx file, compressed by gzip or not.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 
 def parse_idx(file: BinaryIO, name: str) -> NDArray[Any]:
-    """Read idx from an open binary file; ``name`` is what error messages call it. See `read_idx`."""
+    """Read idx from an open binary file; ``name`` names it in error messages. See `read_idx`."""
     dtype, shape = _read_header(file, name)
     expected = math.prod(shape) * dtype.itemsize
     content = _read_at_most(file, expected + 1)

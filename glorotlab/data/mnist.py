@@ -14,9 +14,10 @@ from glorotlab.data.source import ArraySource
 from glorotlab.errors import DataError
 
 CLASSES = 10
-VALIDATION = 10_000  # the last images of the training file (Glorot & Bengio 2010, section 2; Nielsen's split)
 
-# In the order training images, training labels, test images, test labels.
+VALIDATION = 10_000
+"""Last images of the training file that validate (Glorot & Bengio 2010, section 2; Nielsen's split)."""
+
 MNIST_FILES = (
     VerifiedFile(
         "train-images-idx3-ubyte",
@@ -39,6 +40,7 @@ MNIST_FILES = (
         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
 )
+"""Files of MNIST, in the order training images, training labels, test images, test labels."""
 
 
 def find_mnist(files: tuple[VerifiedFile, ...] = MNIST_FILES) -> Path | None:
@@ -56,11 +58,11 @@ def load_mnist(
     Parameters
     ----------
     folder : Path, optional
-        Where the files lie; by default the first of ``$GLOROTLAB_DATA/mnist`` and the user's cache.
+        Folder of the files; by default the first of ``$GLOROTLAB_DATA/mnist`` and the user's cache.
     files : tuple of VerifiedFile
         Names and sums of training images, training labels, test images and test labels.
     validation : int
-        How many of the last training images validate.
+        Number of the last training images that validate.
 
     Returns
     -------
@@ -73,14 +75,14 @@ def load_mnist(
         Where files are missing, or one differs from its SHA-256.
     """
     folders = search_folders("mnist") if folder is None else [folder]
-    found = find_folder(folders, files)
-    if found is None:
+    holding = find_folder(folders, files)
+    if holding is None:
         places = " or ".join(str(place) for place in folders)
         raise DataError(
             f"MNIST is not in {places}: run 'glorotlab data fetch mnist', or set GLOROTLAB_DATA to a folder "
             f"whose sub-folder mnist holds {', '.join(file.name for file in files)} (or .gz)"
         )
-    images, labels, test_images, test_labels = (_read(file, found) for file in files)
+    images, labels, test_images, test_labels = (_read(file, holding) for file in files)
     train = len(images) - validation
     return Dataset(
         "mnist",
@@ -92,7 +94,7 @@ def load_mnist(
 
 def _read(file: VerifiedFile, folder: Path) -> NDArray[Any]:
     path = file.find(folder)
-    if path is None:  # removed since the folder was found
+    if path is None:  # it has been removed since the folder was found
         raise DataError(f"{folder / file.name}: no such file")
     return parse_idx(io.BytesIO(file.read(path)), str(path))
 

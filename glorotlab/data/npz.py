@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from glorotlab.errors import DataError
 
 ALLOWED = "x and y (or x_train and y_train), then optionally x_validation, y_validation, x_test, y_test"
+"""Names of the arrays, for messages."""
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -25,7 +26,7 @@ def read_npz(path: str) -> dict[str, Pair]:
     Returns
     -------
     dict
-        (x, y) by split: ``"train"``, and ``"validation"`` and ``"test"`` where they are there.
+        The pair (x, y) by split: ``"train"``, and ``"validation"`` and ``"test"`` where the file has them.
 
     Raises
     ------

@@ -27,8 +27,8 @@ CLASS_NAMES = (
     "two ellipses",
 )
 
-#: Class probabilities before rejection, which turns about one image in a million into a one-object image.
 CLASS_PROBABILITIES = (1 / 6, 1 / 6, 1 / 6, 1 / 9, 1 / 9, 1 / 9, 1 / 18, 1 / 18, 1 / 18)
+"""Class probabilities before rejection, which turns about one image in a million into a one-object image."""
 
 PIXELS = 32 * 32
 
@@ -40,11 +40,11 @@ class ShapesetSource:
     Parameters
     ----------
     seed : int
-        In [0, 2**64).
+        Seed in [0, 2**64).
     purpose : Purpose
-        Which stream of the seed: training, validation or test.
+        Stream of the seed: training, validation or test.
     length : int or math.inf
-        How many images the source has.
+        Number of images.
 
     Raises
     ------
@@ -85,10 +85,7 @@ class ShapesetSource:
         InvalidValueError
             Where start or size is not a whole number from 0, or the batch reaches beyond the source's length.
         """
-        start, size = (
-            whole_number("start", start, 0, MAX_SEED, "2**64 - 1"),
-            whole_number("size", size, 0, MAX_SEED, "2**64 - 1"),
-        )
+        start, size = _whole("start", start), _whole("size", size)
         if start + size > self.length:
             raise InvalidValueError(
                 f"batch of {size} images from {start}: allowed are batches within the {self.length} there are"
@@ -99,14 +96,14 @@ class ShapesetSource:
 
 
 def shapeset(n: int, seed: int = 0, start: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return ``n`` images of the training stream of ``seed``, from image ``start`` on.
+    """Return ``n`` images of the training stream of ``seed``, beginning with image ``start``.
 
     Parameters
     ----------
     n : int
         Number of images, from 0.
     seed : int
-        In [0, 2**64).
+        Seed in [0, 2**64).
     start : int
         Index of the first image, from 0.
 

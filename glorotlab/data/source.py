@@ -1,4 +1,4 @@
-"""A source of examples: what training and measurement read, finite or endless."""
+"""A source of examples, finite or endless, which training and measurement read."""
 
 import hashlib
 from typing import Any, Protocol, TypeAlias
@@ -10,7 +10,7 @@ from glorotlab.arrays import Labels
 from glorotlab.errors import InvalidValueError
 
 MAX_CLASSES = 1_000_000
-"""Labels run from 0: a larger one is a mistake, and counting by class would fill the memory."""
+"""Most classes: a larger label is a mistake, and counting by class would fill the memory."""
 
 Inputs: TypeAlias = NDArray[np.float32 | np.float64]
 
@@ -48,13 +48,13 @@ class ArraySource:
     ----------
     x : array_like, shape (n, ...)
         Real inputs, finite; an example of several dimensions is flattened. float32 and float64 keep their
-        precision, everything else becomes float32. Copied: later edits by the caller change nothing.
+        precision, everything else becomes float32. They are copied: later edits by the caller change nothing.
     y : array_like of int, shape (n,)
-        Labels in [0, classes). Copied.
+        Labels in [0, classes), copied.
     classes : int, optional
         Number of classes; by default the largest label plus 1.
     names : (str, str)
-        What error messages call ``x`` and ``y``.
+        Names of ``x`` and ``y`` in error messages.
 
     Attributes
     ----------
@@ -125,14 +125,16 @@ class ArraySource:
 
 def _checked_inputs(x: ArrayLike, name: str) -> Inputs:
     """Return a finite C-contiguous copy of shape (n, fan_in)."""
-    given = _as_array(x, name)
-    if given.dtype.kind not in "biuf":
-        raise InvalidValueError(f"{name} has dtype {given.dtype}: allowed are real numbers")
-    if given.ndim < 2 or given.size == 0:
-        raise InvalidValueError(f"{name} has shape {given.shape}: allowed are (examples, inputs), at least one of each")
-    precision: type[np.float32 | np.float64] = np.float64 if np.issubdtype(given.dtype, np.float64) else np.float32
-    with np.errstate(over="ignore"):  # what overflows float32 becomes inf and is refused below
-        copy: NDArray[Any] = np.array(given, dtype=precision, order="C").reshape(len(given), -1)
+    values = _as_array(x, name)
+    if values.dtype.kind not in "biuf":
+        raise InvalidValueError(f"{name} has dtype {values.dtype}: allowed are real numbers")
+    if values.ndim < 2 or values.size == 0:
+        raise InvalidValueError(
+            f"{name} has shape {values.shape}: allowed are (examples, inputs), at least one of each"
+        )
+    precision: type[np.float32 | np.float64] = np.float64 if np.issubdtype(values.dtype, np.float64) else np.float32
+    with np.errstate(over="ignore"):  # a value that overflows float32 becomes inf, which is refused below
+        copy: NDArray[Any] = np.array(values, dtype=precision, order="C").reshape(len(values), -1)
     finite = np.isfinite(copy)
     if not finite.all():
         row, column = np.unravel_index(int(np.argmin(finite)), copy.shape)
@@ -145,21 +147,21 @@ def _checked_inputs(x: ArrayLike, name: str) -> Inputs:
 def _checked_labels(y: ArrayLike, length: int, classes: int | None, names: tuple[str, str]) -> Labels:
     """Return an int64 copy of shape (length,) with every label in [0, classes)."""
     x_name, name = names
-    given = _as_array(y, name)
-    if given.dtype.kind not in "iu":
-        raise InvalidValueError(f"{name} has dtype {given.dtype}: allowed are integer labels")
-    if given.shape != (length,):
+    labels = _as_array(y, name)
+    if labels.dtype.kind not in "iu":
+        raise InvalidValueError(f"{name} has dtype {labels.dtype}: allowed are integer labels")
+    if labels.shape != (length,):
         raise InvalidValueError(
-            f"{name} has shape {given.shape}: allowed is ({length},), one label per example of {x_name}"
+            f"{name} has shape {labels.shape}: allowed is ({length},), one label per example of {x_name}"
         )
     if classes is not None and (not isinstance(classes, (int, np.integer)) or classes < 1):
         raise InvalidValueError(f"classes {classes!r}: allowed are whole numbers from 1")
     highest = (MAX_CLASSES if classes is None else min(classes, MAX_CLASSES)) - 1
-    bad = (given < 0) | (given > highest)
+    bad = (labels < 0) | (labels > highest)
     if bad.any():
         index = int(np.argmax(bad))
-        raise InvalidValueError(f"{name}[{index}] is {given[index]}: allowed are labels from 0 to {highest}")
-    return np.array(given, dtype=np.int64)
+        raise InvalidValueError(f"{name}[{index}] is {labels[index]}: allowed are labels from 0 to {highest}")
+    return np.array(labels, dtype=np.int64)
 
 
 def _as_array(values: ArrayLike, name: str) -> NDArray[Any]:

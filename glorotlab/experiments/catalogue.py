@@ -1,4 +1,4 @@
-"""The experiments there are, in the order of a report."""
+"""The catalogue of experiments, in the order of a report."""
 
 from glorotlab.experiments.experiment import Experiment
 from glorotlab.experiments.glorot_bengio import (

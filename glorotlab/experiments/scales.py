@@ -1,4 +1,4 @@
-"""How large experiments are: numbers of networks, widths, updates."""
+"""Sizes of the experiments: numbers of networks, widths, updates."""
 
 from dataclasses import dataclass
 
@@ -17,18 +17,18 @@ class Scale:
     networks : int
         Networks drawn at initialisation.
     examples : int
-        Test examples they are measured on.
+        Test examples that they are measured on.
     bins : int
         Histogram bins, an even number: 0 is then an edge.
     jacobian_networks : int
-        Networks whose Jacobians are taken, each for an image of its own: at most ``examples``. Each costs one singular
-        value decomposition a layer.
+        Networks whose Jacobians are taken, each for an image of its own, so at most ``examples``. Each costs one
+        singular value decomposition a layer.
     trained_width : int
         Units of each hidden layer of the networks that are trained.
     trained_networks : int
         Networks trained of each kind, from different weights, each on images of its own.
     updates : int
-        Mini-batch updates of each.
+        Mini-batch updates of each training run.
     test_examples : int
         Test images behind every point of an error curve.
     records : int
@@ -63,7 +63,7 @@ SCALES = {
         records=10,
     )
 }
-"""The scales there are: ``quick`` takes about a minute and a half on two cores."""
+"""Scales by name; ``quick`` takes about a minute and a half on two cores."""
 
 
 def get_scale(name: str) -> Scale:

@@ -15,13 +15,14 @@ from matplotlib.patches import Patch
 from glorotlab.plotting.style import OKABE_ITO, finish, handle
 
 LARGEST = 1.5
-"""|ln chi_1| from which on the colour stays the same."""
+"""Largest |ln chi_1| that has a colour of its own."""
 
 MARKERS = "osD^vP*X<>hp"
+"""Markers of the initialisers."""
 
 
 def draw_phase_diagram(ax: Axes, diagram: xr.Dataset) -> None:
-    """Draw what ``phase_diagram`` returned; markers beyond the grid stand at its edge, and the legend says where."""
+    """Draw a phase diagram; markers beyond the grid stand at its edge, and the legend gives their place."""
     w, b = diagram["weight_variance"].values, diagram["bias_variance"].values
     with np.errstate(divide="ignore"):
         logarithm = np.log(diagram["chi_1"].values)
@@ -60,7 +61,7 @@ def _draw_unbounded(ax: Axes, diagram: xr.Dataset) -> list[Artist]:
 
 
 def _draw_line(ax: Axes, diagram: xr.Dataset) -> list[Artist]:
-    """Draw the critical line, dashed where its fixed point is unstable; a point where it is only that."""
+    """Draw the critical line, dashed where its fixed point is unstable; one point where the line is no more."""
     w, b = diagram["critical_weight_variance"].values, diagram["critical_bias_variance"].values
     known = np.isfinite(w)
     if not known.any():

@@ -1,4 +1,4 @@
-"""plot: one picture of whatever is given."""
+"""A picture of any result: statistics, comparison, run, spectrum or phase diagram."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from glorotlab.theory.phases.phase_diagram import KIND as PHASE_DIAGRAM
 from glorotlab.theory.spectra.jacobian_spectrum import JacobianSpectrum
 from glorotlab.training.runs.run import Run
 
-ACCEPTED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run, a JacobianSpectrum, a phase diagram"
+ALLOWED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run, a JacobianSpectrum, a phase diagram"
 
 
 def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None = None) -> Figure:
@@ -28,10 +28,10 @@ def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None 
     Parameters
     ----------
     obj : LayerStatistics, Comparison, Run, JacobianSpectrum or phase diagram
-        Second moments per layer on a logarithmic axis; measured / predicted per layer; error curves; density; ln chi_1
-        over (sigma_w^2, sigma_b^2) with the critical line and the initialisers.
+        Drawn are, in this order: second moments per layer on a logarithmic axis; measured / predicted per layer; error
+        curves; the density; ln chi_1 over (sigma_w^2, sigma_b^2) with the critical line and the initialisers.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default a figure of its own, which needs no display.
+        Axes to draw on; by default those of a new figure, which needs no display.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None 
     Raises
     ------
     InvalidValueError
-        Where there is nothing to draw in the object.
+        Where the object has nothing to draw.
     """
     if ax is None:
         diagram = isinstance(obj, xr.Dataset) and obj.attrs.get("kind") == PHASE_DIAGRAM
@@ -58,7 +58,7 @@ def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None 
     elif isinstance(obj, xr.Dataset) and "layer" in obj.dims and "step" not in obj.dims:
         _plot_statistics(ax, obj)
     else:
-        raise InvalidValueError(f"cannot plot {type(obj).__name__}: allowed are {ACCEPTED}")
+        raise InvalidValueError(f"cannot plot {type(obj).__name__}: allowed are {ALLOWED}")
     return ax.figure.figure  # of a subfigure, the figure it is part of
 
 

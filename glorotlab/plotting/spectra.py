@@ -9,6 +9,7 @@ from glorotlab.plotting.style import OKABE_ITO, PREDICTION, finish
 from glorotlab.theory.spectra.jacobian_spectrum import JacobianSpectrum
 
 POINTS = 300
+"""Points of the curve."""
 
 
 def draw_spectrum(ax: Axes, spectrum: JacobianSpectrum) -> None:

@@ -1,4 +1,4 @@
-"""How every picture looks: colours that colour-blind readers tell apart, sizes, finished axes."""
+"""The look of every picture: colours that colour-blind readers tell apart, sizes, finished axes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.typing import ColorType
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
-"""Palette of Okabe & Ito (2008), for categories; yellow last, as it is faint on white."""
+"""Palette of Okabe & Ito (2008) for categories; yellow comes last, as it is faint on white."""
 
 DPI = 130
+"""Dots per inch of every picture."""
 
 PREDICTION: dict[str, Any] = {"linestyle": "-", "linewidth": 1.6}
 MEASUREMENT: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4.5, "elinewidth": 1.2, "capsize": 2.5}

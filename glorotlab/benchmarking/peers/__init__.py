@@ -19,7 +19,7 @@ __all__ = ["Peer", "all_peers", "chosen_peers"]
 @cache
 def all_peers() -> dict[str, Peer]:
     """Return every peer by name, whether it can run here or not."""
-    modules = (import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__))
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     return {peer.name: peer for module in modules for peer in getattr(module, "PEERS", ())}
 
 

@@ -27,7 +27,7 @@ class JaxStep(StepByStep):
     network : Network
         tanh layers, softmax and log-likelihood.
     batch : int
-        Not needed.
+        Not used.
     """
 
     def __init__(self, network: Network, batch: int) -> None:
@@ -89,7 +89,7 @@ class JaxStep(StepByStep):
 
 
 class JaxScan(JaxStep):
-    """The same, a whole block of steps in one call: a compiled loop that carries the weights.
+    """The training step in JAX, a whole block of steps in one call: a compiled loop that carries the weights.
 
     It does what ``jax.lax.scan(unroll=4)`` does, but the number of steps is an argument of the compiled code, which is
     then compiled once. A loop of single steps is slower.

@@ -1,4 +1,4 @@
-"""What a peer is: another implementation of the same training steps."""
+"""A peer is another implementation of the same training steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TrainingSteps(Protocol):
         """Vectors of shape (fan_out,), as NumPy arrays."""
 
     def prepare(self, x: FloatArray, labels: Labels) -> tuple[Any, Any]:
-        """Return a batch in the peer's own arrays; that is not timed."""
+        """Return a batch in the peer's own arrays; this is not timed."""
 
     def train_steps(self, x: Any, labels: Any, learning_rate: float, count: int) -> Any:
         """Take a block of steps on what ``prepare`` returned, all on this batch.
@@ -43,7 +43,7 @@ class StepByStep(ABC):
         """Take one step; ``float()`` of the result is the cost before it, and waits for the step."""
 
     def train_steps(self, x: Any, labels: Any, learning_rate: float, count: int) -> Any:
-        """Take ``count`` steps, none of which is waited for, and return what the last one does."""
+        """Take ``count`` steps without waiting for any, and return the result of the last one."""
         cost = None
         for _ in range(count):
             cost = self.train_step(x, labels, learning_rate)
@@ -57,15 +57,17 @@ class Peer:
     Parameters
     ----------
     name : str
-        As ``--peers`` takes it.
+        Name for ``--peers``.
     package : str
-        The distribution and module it needs.
-    build : callable (network, batch) -> TrainingSteps
-        A copy of a network for batches of one size. Compiling is not timed.
-    limited : callable (threads) -> context manager
-        Holds the peer at so many threads; the process is already held on as many CPUs.
-    problem : callable () -> str
-        Why it cannot run here though the package is installed; empty where it can.
+        The distribution and module that it needs.
+    build : callable
+        Takes a network and a batch size, returns a copy of the network that trains on batches of that size. Compiling
+        is not timed.
+    limited : callable
+        Takes a number of threads, returns a context that holds the peer at so many; the process is already held on as
+        many CPUs.
+    problem : callable
+        Returns why the peer cannot run here though the package is installed; empty where it can.
     """
 
     name: str

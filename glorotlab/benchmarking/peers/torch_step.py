@@ -24,11 +24,12 @@ class TorchStep(StepByStep):
     network : Network
         tanh layers, softmax and log-likelihood.
     batch : int
-        Not needed.
+        Not used.
     fused : bool
-        ``SGD(fused=True)``; else ``foreach=True``, one call for all tensors: the default on a CPU is a loop.
+        Whether the optimiser is ``SGD(fused=True)``; else it is ``foreach=True``, one call for all tensors, where the
+        default on a CPU is a loop.
     compiled : bool
-        Network and cost go through ``torch.compile``, forward and backward.
+        Whether network and cost go through ``torch.compile``, forward and backward.
     """
 
     def __init__(self, network: Network, batch: int, *, fused: bool = False, compiled: bool = False) -> None:
@@ -93,9 +94,9 @@ def _limited(threads: int) -> Iterator[None]:
 
 
 def _no_compiler() -> str:
-    """Return what ``torch.compile`` lacks."""
-    found = any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++", "g++")))
-    return "" if found else "torch.compile needs a C++ compiler, and none is installed"
+    """Return what ``torch.compile`` lacks; empty where it lacks nothing."""
+    compiler = any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++", "g++")))
+    return "" if compiler else "torch.compile needs a C++ compiler, and none is installed"
 
 
 PEERS = (
