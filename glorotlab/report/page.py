@@ -1,6 +1,6 @@
 """The report as one self-contained HTML page: claims, pictures, tables and settings; it loads nothing, opens offline.
 
-The page is a template of Jinja2 (``templates/report.html``), which escapes every text that it is given.
+The page is a template of Jinja2 (``templates/report.html.jinja``), which escapes every text that it is given.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def page(sections: list[Section], scale: Scale, seconds: float, asked: int) -> s
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("report.html").render(
+    return environment.get_template("report.html.jinja").render(
         title=f"glorotlab: theory against experiment, scale {scale.name}",
         sections=sections,
         asked=asked,
