@@ -321,7 +321,7 @@ def test_train_makes_the_run_of_its_options(run, own):
         np.testing.assert_array_equal(found.weights[name], values)
     error = float(expected.curves["test_error"][-1])
     assert text.startswith("finished after 6 updates")
-    assert f"test error {error:.2%}; the run lies in {folder}" in text
+    assert f"test error {error:.2%}; saved in {folder}" in text
 
 
 def test_train_reads_a_spec(run, own):
@@ -362,7 +362,7 @@ def test_ctrl_c_saves_the_run_and_says_so_in_one_line(own):
     done = load_run(folder)
     assert err == (
         f"glorotlab: interrupted: saved after {done.updates} of 1000000000 updates; "
-        f"go on with: glorotlab train --resume --out {folder}\n"
+        f"resume with: glorotlab train --resume --out {folder}\n"
     )
     assert (done.status, done.updates > 0) == ("interrupted", True)
 
