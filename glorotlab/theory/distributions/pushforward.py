@@ -54,8 +54,8 @@ class GaussianMixture:
     @classmethod
     def of(cls, q: Array) -> GaussianMixture:
         """Return the mixture over examples of second moments ``q``, (examples,), with few components."""
-        nodes, interpolate = log_nodes(q, MIXTURE_ERROR, strip=math.pi / 2)
-        return cls(np.sqrt(nodes), interpolate(np.eye(len(nodes))).mean(axis=-1))
+        nodes, weights = log_nodes(q, MIXTURE_ERROR, strip=math.pi / 2)
+        return cls(np.sqrt(nodes), weights.mean(axis=-1))
 
     def cdf(self, s: Array) -> Array:
         """P(S <= s)."""

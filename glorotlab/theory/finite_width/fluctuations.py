@@ -115,12 +115,12 @@ class _Influences:
         spec, record = self.kernels.spec, self.kernels.spec.activation_record
         ones = np.ones((self.examples, self.examples))
         self.p, self.r = [ones], [0 * ones]
-        self.pairs: list[list[PairDerivatives]] = []
+        self.pairs: list[tuple[PairDerivatives, PairDerivatives]] = []
         coefficient, gains = np.full(self.examples, 1 / spec.classes), self.kernels.backward_gain
         for k in range(self.hidden - 1, -1, -1):
             kernel, gain = self.kernels.preactivation[k], gains[k + 1] * self.kernels.derivative[k]
             coefficient = gains[k + 1] * coefficient
-            self.pairs.insert(0, pair_derivatives([record.function, record.derivative], kernel, record.kinks))
+            self.pairs.insert(0, pair_derivatives(record, kernel))
             self.r.insert(0, gain * self.r[0] + np.outer(coefficient, coefficient) * along_signal(self.kernels, k))
             self.p.insert(0, gain * self.p[0])
             coefficient = coefficient * self.forward.units[k].square[1]

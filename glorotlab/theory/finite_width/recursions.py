@@ -14,11 +14,8 @@ import numpy as np
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.theory.gaussian import quadrature
-from glorotlab.theory.gaussian.moments import half_width, sampled
+from glorotlab.theory.gaussian.moments import Row, half_width, sampled
 from glorotlab.theory.mean_field.kernels import SignalKernels
-
-SQUARE, DERIVATIVE_SQUARE, FOURTH, PRODUCT = 1, 3, 4, 6
-"""Rows of ``moments.sampled``: f^2, f'^2, f^4 and (f f')^2."""
 
 
 @dataclass(frozen=True)
@@ -159,15 +156,16 @@ def unit_moments(record: Activation, q: Array) -> UnitMoments:
     """Return the moments of a unit and their derivatives in q.
 
     dE g/dq = E[g He_2(t)] / (2 q) and d^2 E g/dq^2 = E[g He_4(t)] / (4 q^2) with t = s / sqrt(q): g need not be
-    smooth.
+    smooth. The susceptibility of ``product_moments``, E[s f f'] / q, is the same first derivative where f is
+    continuous, and keeps its digits at small q where these weights cancel; but it has no second derivative.
     """
     s, weights, values = sampled(record, q, quadrature.ORDER, half_width(record, q))
     measure = weights * quadrature.density(s, q)
     t2 = s**2 / q[:, np.newaxis]
     first, second = measure * (t2 - 1), measure * (t2**2 - 6 * t2 + 3)
-    both = values[[SQUARE, DERIVATIVE_SQUARE]]
+    both = values[[Row.SQUARE, Row.DERIVATIVE_SQUARE]]
     square, derivative_square = np.stack(
         [both @ measure.T, both @ first.T / (2 * q), both @ second.T / (4 * q**2)], axis=1
     )
-    fourth, product = values[[FOURTH, PRODUCT]] @ measure.T
+    fourth, product = values[[Row.FOURTH, Row.PRODUCT_SQUARE]] @ measure.T
     return UnitMoments(square, derivative_square, fourth - square[0] ** 2, product - derivative_square[0] * square[0])

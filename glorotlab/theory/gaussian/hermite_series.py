@@ -1,11 +1,21 @@
-"""Pair moments as a Hermite series in the correlation (Mehler's formula), for whole kernels at once."""
+"""Pair moments as a Hermite series in the correlation, for whole kernels at once.
+
+With the coefficients a_k(q) = E[g(s) h_k(s / sqrt(q))] in the orthonormal Hermite polynomials h_k, Mehler's formula is
+E[g(s_1) g(s_2)] = sum_k a_k(q_1) a_k(q_2) rho^k for correlation rho.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.activations import Activation
 from glorotlab.arrays import Array
+from glorotlab.theory.gaussian import quadrature
+from glorotlab.theory.gaussian.moments import Row, sampled
 
 ALIKE = 1e-12
 """Examples whose correlation differs from 1 by no more are copies of each other: their pair moment is E g^2."""
@@ -13,15 +23,49 @@ ALIKE = 1e-12
 BLOCK = 48
 """Rows of a kernel summed at a time, so that a term stays in the cache."""
 
+EVEN = frozenset({Row.DERIVATIVE})
+"""Functions among f, f' and f f' that are even where f is odd; the others are odd."""
+
+
+def coefficients(record: Activation, rows: Sequence[Row], q: Array, terms: int) -> Array:
+    """Return the Hermite coefficients of f, f' or f f', (rows, terms, q)."""
+    # h_k has sqrt(k) radians a standard deviation, and a panel is at most 4 of them wide
+    s, weights, values = sampled(record, q, quadrature.ORDER + math.ceil(2 * math.sqrt(terms)))
+    functions = values[list(rows)]
+    if not record.odd:
+        return _sums(s, weights, functions, q, terms)
+    half = s > 0
+    series = _sums(s[half], 2 * weights[half], functions[:, half], q, terms)
+    for row, own in zip(rows, series, strict=True):
+        own[1 if row in EVEN else 0 :: 2] = 0
+    return series
+
+
+def _sums(s: Array, weights: Array, values: Array, q: Array, terms: int) -> Array:
+    """Return Hermite coefficients from the nodes and weights of a rule and values (functions, nodes) there."""
+    current = weights * quadrature.density(s, q)
+    t = s / np.sqrt(q)[:, np.newaxis]
+    below, above = np.zeros_like(t), np.empty_like(t)
+    series = np.empty((len(values), terms, len(q)))
+    for k in range(terms):
+        series[:, k] = (current @ values.T).T
+        # (t current - sqrt(k) below) / sqrt(k + 1), in place
+        np.multiply(t, current, out=above)
+        below *= math.sqrt(k)
+        above -= below
+        above /= math.sqrt(k + 1)
+        below, current, above = current, above, below
+    return series
+
 
 def correlation(kernel: Array) -> Array:
-    """Correlations of a covariance matrix, clipped to [-1, 1]."""
+    """Return the correlations of a covariance matrix, clipped to [-1, 1]."""
     scale = np.sqrt(np.diagonal(kernel))
     return np.asarray(np.clip(kernel / (scale[:, np.newaxis] * scale), -1, 1))
 
 
 def copies(rho: Array, square: Array) -> npt.NDArray[np.bool_]:
-    """Where two examples are the same one: on the diagonal, and where neither rho nor E g^2 tells them apart."""
+    """Return where two examples are the same one: on the diagonal, and where neither rho nor E g^2 tells them apart."""
     alike = rho > 1 - ALIKE
     rows, columns = np.nonzero(alike)
     alike[rows, columns] = np.isclose(square[rows], square[columns], rtol=ALIKE, atol=0)
@@ -30,7 +74,7 @@ def copies(rho: Array, square: Array) -> npt.NDArray[np.bool_]:
 
 
 def symmetric_sum(series: Array, rho: Array) -> Array:
-    """Sum_k a_k(i) a_k(j) rho_ij^k for coefficients of shape (terms, examples), by Horner's scheme."""
+    """Return sum_k a_k(i) a_k(j) rho_ij^k for coefficients of shape (terms, examples), by Horner's scheme."""
     total = np.empty_like(rho)
     for start in range(0, len(rho), BLOCK):
         rows, columns = slice(start, start + BLOCK), slice(start, None)
@@ -46,7 +90,7 @@ def symmetric_sum(series: Array, rho: Array) -> Array:
 
 
 def mixed_sum(left: Array, right: Array, rho: Array) -> Array:
-    """Sum_k a_k(i) b_k(j) rho_ij^k of two functions' coefficients."""
+    """Return sum_k a_k(i) b_k(j) rho_ij^k of two functions' coefficients."""
     total = np.zeros_like(rho)
     for a, b in zip(left[::-1], right[::-1], strict=True):
         total = total * rho + a[:, np.newaxis] * b

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
@@ -30,7 +31,7 @@ NAMES = (
     "derivative_fourth_moment",
     "product_second_moment",
 )
-"""The moments, in the order of the rows of ``_powers``."""
+"""The moments, in the order of ``Row``."""
 
 SCALES = (1, 1, 3, 3, 4, 5, 6)
 """For each of ``NAMES``, which of them it is relative to: itself, but a mean to the root of the second moment."""
@@ -167,8 +168,22 @@ def susceptibility(record: Activation, q: Array) -> Array:
     return product_moments(record, q)[1]
 
 
+class Row(IntEnum):
+    """Rows of the values that ``sampled`` returns: functions of s with the expectations ``NAMES``, and two more."""
+
+    F = 0
+    SQUARE = 1
+    DERIVATIVE = 2
+    DERIVATIVE_SQUARE = 3
+    FOURTH = 4
+    DERIVATIVE_FOURTH = 5
+    PRODUCT_SQUARE = 6
+    PRODUCT = 7
+    S_PRODUCT = 8
+
+
 def _powers(record: Activation, s: Array) -> Array:
-    """Values whose expectations are ``NAMES``, then f f' and s f f', shape (functions, s)."""
+    """Return the values of every ``Row``, f f' being the product, (rows, s)."""
     with np.errstate(over="ignore", invalid="ignore"):  # refused where they are not finite
         f, slope = np.asarray(record.function(s), dtype=np.float64), np.asarray(record.derivative(s), dtype=np.float64)
         square, slope_square, product = f**2, slope**2, f * slope
@@ -200,10 +215,10 @@ def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
 
 def _interpolated(record: Activation, q: Array) -> tuple[Array, Array]:
     """As ``_by_quadrature`` for many q close to each other: few stand for all, and two of them check that."""
-    nodes, interpolate = log_nodes(q, INTERPOLATION, strip=math.pi / 2)
+    nodes, weights = log_nodes(q, INTERPOLATION, strip=math.pi / 2)
     some = np.argsort(q)[[len(q) // 10, 6 * len(q) // 10]]
     found, errors = _by_quadrature(record, np.concatenate([nodes, q[some]]))
-    values = interpolate(found[:, :-2])
+    values = found[:, :-2] @ weights
     there = values[:, some]
     scale = np.abs(there[list(SCALES)])
     scale[[0, 2]] **= 0.5
@@ -235,7 +250,7 @@ def _expectations(record: Activation, q: Array, order: int, reach: float) -> Arr
 
 
 def sampled(record: Activation, q: Array, order: int, reach: float = quadrature.RANGE) -> tuple[Array, Array, Array]:
-    """Return nodes, weights and the values of ``_powers`` there, (functions, nodes), of a rule that serves ``q``."""
+    """Return nodes, weights and the values of every ``Row`` there, (rows, nodes), of a rule that serves ``q``."""
     return _sampled(record, *quadrature.powers_of_4(q), order, reach)
 
 

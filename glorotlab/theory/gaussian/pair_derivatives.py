@@ -11,15 +11,14 @@ for any g, smooth or not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from glorotlab.activations import Activation
 from glorotlab.arrays import Array
-from glorotlab.theory.gaussian import quadrature
-from glorotlab.theory.gaussian.hermite_series import correlation, mixed_sum, symmetric_sum
-from glorotlab.theory.gaussian.quadrature import Function
+from glorotlab.theory.gaussian.hermite_series import coefficients, correlation, mixed_sum, symmetric_sum
+from glorotlab.theory.gaussian.moments import Row
 
 TERMS = 64
 """Terms of the series. Where g jumps and the correlation is .98, 11 % of dE[g_a g_b]/dQ_ab is left out."""
@@ -40,15 +39,16 @@ class PairDerivatives(NamedTuple):
     pair: Array
 
 
-def pair_derivatives(functions: Sequence[Function], kernel: Array, kinks: Sequence[float]) -> list[PairDerivatives]:
-    """Return the derivatives of E[g_a g_b] of pre-activations of covariance ``kernel``, for each function g."""
+def pair_derivatives(record: Activation, kernel: Array) -> tuple[PairDerivatives, PairDerivatives]:
+    """Return the derivatives of E[f_a f_b] and of E[f'_a f'_b] of pre-activations of covariance ``kernel``."""
     q, rho = np.diagonal(kernel), correlation(kernel)
-    coefficients = quadrature.hermite_coefficients(functions, q, TERMS + 2, kinks)
+    f, derivative = coefficients(record, (Row.F, Row.DERIVATIVE), q, TERMS + 2)
+    return _derivatives(f, q, rho), _derivatives(derivative, q, rho)
+
+
+def _derivatives(g: Array, q: Array, rho: Array) -> PairDerivatives:
     n = np.arange(TERMS + 2.0)[:, np.newaxis]
-    return [
-        PairDerivatives(
-            mixed_sum(np.sqrt(n * (n - 1))[2:] * g[2:], g[:-2], rho) / (2 * q[:, np.newaxis]),
-            symmetric_sum(np.sqrt(n[1:-1]) * g[1:-1] / np.sqrt(q), rho),
-        )
-        for g in coefficients
-    ]
+    return PairDerivatives(
+        mixed_sum(np.sqrt(n * (n - 1))[2:] * g[2:], g[:-2], rho) / (2 * q[:, np.newaxis]),
+        symmetric_sum(np.sqrt(n[1:-1]) * g[1:-1] / np.sqrt(q), rho),
+    )

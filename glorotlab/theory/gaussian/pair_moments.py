@@ -8,7 +8,6 @@ coefficients fall slowly) are interpolated in (ln q_1, ln q_2, arccos rho), wher
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +19,9 @@ from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory.gaussian import closed_forms, moments, pair_quadrature, quadrature
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
-from glorotlab.theory.gaussian.hermite_series import copies, correlation, symmetric_sum
-from glorotlab.theory.gaussian.moments import MAX_ERROR
+from glorotlab.theory.gaussian.hermite_series import coefficients, copies, correlation, symmetric_sum
+from glorotlab.theory.gaussian.interpolation import log_nodes
+from glorotlab.theory.gaussian.moments import MAX_ERROR, Row
 from glorotlab.threads import single_threaded_blas
 
 TOLERANCE = 1e-9
@@ -38,6 +38,9 @@ FACTORS = (1, 2, 4, 8)
 
 FEW = 8
 """Pairs beyond the series that are integrated one by one."""
+
+ROWS = 16
+"""Rows of a kernel whose Chebyshev series in the angle are summed at a time, so that their coefficients stay few."""
 
 ANGLES = (9, 17, 33, 65)
 """Chebyshev-Lobatto points in the angle, each set within the next; the difference of the last two is the error."""
@@ -188,9 +191,9 @@ def _series(
     """Hermite series of both pair moments, (2, examples, examples), bounds of what it omits, and the error in ln q."""
     size = np.abs(rho)
     largest = float(np.max(size, where=~alike, initial=0.0))
-    coefficients, enough, error = _interpolated_coefficients(record, q, largest)
+    every, enough, error = _interpolated_coefficients(record, q, largest)
     found, errors = np.empty((2, *rho.shape)), np.full(rho.shape, ROUNDING)
-    for row, (series, terms) in enumerate(zip(coefficients, enough, strict=True)):
+    for row, (series, terms) in enumerate(zip(every, enough, strict=True)):
         used = series[:terms]
         if record.odd:  # f has odd terms alone, f' even ones
             odd = 1 - row
@@ -208,63 +211,31 @@ def _series(
 
 def _interpolated_coefficients(record: Activation, q: Array, largest: float) -> tuple[Array, list[int], float]:
     """Coefficients of f and f' for every q, how many are needed at correlation ``largest``, and the error in ln q."""
-    some = np.quantile(q, [0.0, 0.3, 0.7, 1.0], method="nearest")
+    some = np.argsort(q)[np.rint(np.array([0.0, 0.3, 0.7, 1.0]) * (len(q) - 1)).astype(int)]
     factor = 0
     for terms in TERMS:
         while True:
-            at, interpolate = log_nodes(q, FACTORS[factor])
-            every = _coefficients(record, np.concatenate([at, some]), terms)
-            nodes, check = every[:, :, : len(at)], every[:, :, len(at) :]
-            error = 2 * float(np.linalg.norm(nodes @ interpolate(some).T - check, axis=1).max())
+            nodes, weights = log_nodes(q, NODE_TOLERANCE, factor=FACTORS[factor])
+            series = _relative_coefficients(record, np.concatenate([nodes, q[some]]), terms)
+            few, check = series[:, :, : len(nodes)], series[:, :, len(nodes) :]
+            error = 2 * float(np.linalg.norm(few @ weights[:, some] - check, axis=1).max())
             if error <= TOLERANCE or factor + 1 == len(FACTORS):
                 break
             factor += 1
-        lost = np.clip(1 - np.cumsum(nodes**2, axis=1), 0, 1).max(axis=2)
+        lost = np.clip(1 - np.cumsum(few**2, axis=1), 0, 1).max(axis=2)
         small = largest ** np.arange(1, terms + 1) * lost <= TOLERANCE
         if small[:, -1].all():
             break
     enough = [int(row.argmax()) + 1 if row[-1] else terms for row in small]
-    return nodes @ interpolate(q).T, enough, error
+    return few @ weights, enough, error
 
 
-def _coefficients(record: Activation, q: Array, terms: int) -> Array:
+def _relative_coefficients(record: Activation, q: Array, terms: int) -> Array:
     """Hermite coefficients of f and f' over the roots of E f^2 and E f'^2, (2, terms, q)."""
-    # h_k has sqrt(k) radians a standard deviation, and a panel is at most 4 of them wide
-    order = quadrature.ORDER + math.ceil(2 * math.sqrt(terms))
-    s, weights, values = moments.sampled(record, q, order)
-    squares = values[[1, 3]] @ (weights * quadrature.density(s, q)).T
-    functions = values[[0, 2]]
-    if record.odd:
-        half = s > 0
-        s, weights, functions = s[half], 2 * weights[half], functions[:, half]
-    found = quadrature.hermite_sums(s, weights, functions.T, q, terms)
-    if record.odd:
-        found[0, ::2] = found[1, 1::2] = 0
-    return np.asarray(found / np.sqrt(squares)[:, np.newaxis])
-
-
-def log_nodes(q: Array, factor: int = 1) -> tuple[Array, Callable[[Array], Array]]:
-    """Return few q that stand for all, and a function from q to the matrix that interpolates in ln q.
-
-    A Gaussian mean is analytic in ln q within pi of the real axis where f is analytic in the right half-plane and
-    mirrored: its interpolant through n Chebyshev points of a half-range h converges like r^-n, r = exp(asinh(pi / h))
-    (Trefethen, Approximation Theory and Approximation Practice, theorem 8.2). For other f it takes ``factor``.
-    """
-    distinct = np.unique(q)
-    low, high = np.log(distinct[[0, -1]])
-    half = max((high - low) / 2, 1e-12)
-    count = factor * math.ceil(-math.log(NODE_TOLERANCE) / math.asinh(math.pi / half))
-    if len(distinct) <= count:
-        return distinct, lambda at: np.equal(at[:, np.newaxis], distinct).astype(float)
-    points = np.polynomial.chebyshev.chebpts1(count)
-    inverse = np.polynomial.chebyshev.chebvander(points, count - 1) * 2 / count
-    inverse[:, 0] /= 2
-
-    def interpolate(at: Array) -> Array:
-        where = (np.log(at) - (low + high) / 2) / half
-        return np.asarray(np.polynomial.chebyshev.chebvander(where, count - 1) @ inverse.T)
-
-    return np.exp((low + high) / 2 + half * points), interpolate
+    s, weights, values = moments.sampled(record, q, quadrature.ORDER + math.ceil(2 * math.sqrt(terms)))
+    squares = values[[Row.SQUARE, Row.DERIVATIVE_SQUARE]] @ (weights * quadrature.density(s, q)).T
+    series = coefficients(record, (Row.F, Row.DERIVATIVE), q, terms)
+    return np.asarray(series / np.sqrt(squares)[:, np.newaxis])
 
 
 def _replace(
@@ -311,8 +282,8 @@ def _interpolated(
 ) -> tuple[Array, float]:
     """Relative pair moments (2, examples, examples), good ``where``, by interpolation in ln q and the angle."""
     low, high = float(angle[where].min()), float(angle[where].max())
-    at, interpolate = log_nodes(q, factor)
-    single = moments.moments(record, at)
+    nodes, weights = log_nodes(q, NODE_TOLERANCE, factor=factor)
+    single = moments.moments(record, nodes)
     roots = np.sqrt(np.stack([single.second_moment, single.derivative_second_moment]))
     scale = roots[:, :, np.newaxis] * roots[:, np.newaxis]
     known: dict[float, Array] = {}
@@ -323,7 +294,7 @@ def _interpolated(
                 theta = (low + high) / 2 + (high - low) / 2 * point
                 half = math.sin(theta / 2)
                 matrices = pair_quadrature.matrices(
-                    record, at, sign * math.cos(theta), 2 * half**2, pair_quadrature.QUICK
+                    record, nodes, sign * math.cos(theta), 2 * half**2, pair_quadrature.QUICK
                 )
                 known[point] = np.stack(matrices) / scale
         values = np.stack([known[point] for point in points])
@@ -334,13 +305,12 @@ def _interpolated(
         error = float(np.abs(series[-3:]).sum(axis=0).max()) + TOLERANCE
         if error <= 2 * TOLERANCE:
             break
-    weights = interpolate(q)
     x = np.clip((angle - (low + high) / 2) / max((high - low) / 2, 1e-300), -1, 1)
     found = np.empty((2, *angle.shape))
-    for row in range(2):
-        above, current = np.zeros_like(x), np.zeros_like(x)  # Clenshaw's recurrence
-        for coefficient in series[:0:-1, row]:
-            above, current = current, 2 * x * current - above + weights @ coefficient @ weights.T
-        total = x * current - above + weights @ series[0, row] @ weights.T
-        found[row] = (total + total.T) / 2
+    for start in range(0, len(q), ROWS):
+        rows = slice(start, start + ROWS)
+        every = weights.T[rows] @ series.swapaxes(0, 1) @ weights  # (2, count, rows, examples)
+        for own, coefficients_of in zip(found, every, strict=True):
+            own[rows] = np.polynomial.chebyshev.chebval(x[rows], coefficients_of, tensor=False)
+    found = (found + found.swapaxes(1, 2)) / 2
     return found, error

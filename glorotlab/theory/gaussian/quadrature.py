@@ -159,36 +159,3 @@ def expectations(functions: Sequence[Function], q: Array, kinks: Sequence[float]
     s, weights = rule(float(q.min()), float(q.max()), kinks, order)
     measure = weights * density(s, q)
     return np.stack([measure @ function(s) for function in functions])
-
-
-def hermite_coefficients(functions: Sequence[Function], q: Array, terms: int, kinks: Sequence[float] = ()) -> Array:
-    """Coefficients a_k(q) = E[g(s) h_k(s / sqrt(q))] in the orthonormal Hermite polynomials h_k.
-
-    By Mehler's formula E[g1(s1) g2(s2)] = sum_k a_k(q1) b_k(q2) rho^k for correlation rho.
-
-    Returns
-    -------
-    Array of shape (functions, terms, q)
-    """
-    # h_k has sqrt(k) radians a standard deviation, and a panel is at most a third of RANGE wide: half of their
-    # product resolves it, ORDER the function.
-    s, weights = rule(float(q.min()), float(q.max()), kinks, ORDER + math.ceil(RANGE / 6 * math.sqrt(terms)))
-    values = np.stack([np.asarray(function(s), dtype=np.float64) for function in functions], axis=1)
-    return hermite_sums(s, weights, values, q, terms)
-
-
-def hermite_sums(s: Array, weights: Array, values: Array, q: Array, terms: int) -> Array:
-    """Hermite coefficients from the nodes and weights of a rule and values (nodes, functions) there."""
-    current = weights * density(s, q)
-    t = s / np.sqrt(q)[:, np.newaxis]
-    below, above = np.zeros_like(t), np.empty_like(t)
-    found = np.empty((values.shape[1], terms, len(q)))
-    for k in range(terms):
-        found[:, k] = (current @ values).T
-        # (t current - sqrt(k) below) / sqrt(k + 1), in place
-        np.multiply(t, current, out=above)
-        below *= math.sqrt(k)
-        above -= below
-        above /= math.sqrt(k + 1)
-        below, current, above = current, above, below
-    return found

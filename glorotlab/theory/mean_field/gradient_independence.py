@@ -10,15 +10,12 @@ times the gradient that independence says.
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
-from glorotlab.activations import Activation
 from glorotlab.arrays import Array
-from glorotlab.theory.gaussian import quadrature
-from glorotlab.theory.gaussian.hermite_series import correlation, symmetric_sum
+from glorotlab.theory.gaussian.hermite_series import coefficients, correlation, symmetric_sum
 from glorotlab.theory.gaussian.interpolation import log_nodes
+from glorotlab.theory.gaussian.moments import Row
 from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal
 
 NEGLIGIBLE = 1e-3
@@ -35,15 +32,10 @@ def along_signal(signal: SignalKernels, index: int) -> Array:
     """Return E[(f f')(s_a) (f f')(s_b)] of a hidden layer, (examples, examples)."""
     record, kernel = signal.spec.activation_record, signal.preactivation[index]
     rho = correlation(kernel)
-    nodes, interpolate = log_nodes(diagonal(kernel), TOLERANCE)
-    (coefficients,) = quadrature.hermite_coefficients([partial(_product, record)], nodes, TERMS, record.kinks)
-    coefficients = interpolate(coefficients)
-    rest = np.sqrt(np.clip(signal.product_second_moment[index] - (coefficients**2).sum(axis=0), 0, None))
+    nodes, weights = log_nodes(diagonal(kernel), TOLERANCE)
+    series = coefficients(record, (Row.PRODUCT,), nodes, TERMS)[0] @ weights
+    rest = np.sqrt(np.clip(signal.product_second_moment[index] - (series**2).sum(axis=0), 0, None))
     beyond = np.sign(rho) * np.abs(rho) ** TERMS * np.outer(rest, rest)
     if record.odd:  # then f f' is odd too
-        return np.asarray(symmetric_sum(coefficients[1::2], rho**2) * rho + beyond)
-    return np.asarray(symmetric_sum(coefficients, rho) + beyond)
-
-
-def _product(record: Activation, s: Array) -> Array:
-    return np.asarray(record.function(s) * record.derivative(s))
+        return np.asarray(symmetric_sum(series[1::2], rho**2) * rho + beyond)
+    return np.asarray(symmetric_sum(series, rho) + beyond)

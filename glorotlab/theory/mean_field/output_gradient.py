@@ -104,11 +104,11 @@ def softmax_moments(classes: int, q: Array) -> tuple[Array, Array, float]:
     E p_1^m = integral of E[h_m(tau + g)] E[h_0(tau + g)]^(K-1) dtau / (m-1)!, h_m(u) = exp(m u - e^u). The same rule
     must give E p_1 = 1/K: where it is off by more than ``RESOLUTION``, that is the error.
     """
-    nodes, interpolate = log_nodes(q, RESOLUTION / 10, strip=np.pi / 2)
+    nodes, weights = log_nodes(q, RESOLUTION / 10, strip=np.pi / 2)
     powers = np.array([_softmax_moments(classes, root) for root in np.sqrt(nodes)]).reshape(len(nodes), 3)
     resolution = RESOLUTION if len(nodes) < 2 else INTERPOLATION
     error = np.max(np.abs(classes * powers[:, 0] - 1), initial=resolution)
-    return interpolate(powers[:, 1]), interpolate(powers[:, 2]), float(error)
+    return powers[:, 1] @ weights, powers[:, 2] @ weights, float(error)
 
 
 def _softmax_moments(classes: int, root: float) -> list[float]:

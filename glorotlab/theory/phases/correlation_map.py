@@ -23,8 +23,9 @@ import numpy as np
 
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
-from glorotlab.theory.gaussian import closed_forms, quadrature, root_finding
-from glorotlab.theory.gaussian.moments import moments, sampled
+from glorotlab.theory.gaussian import closed_forms, root_finding
+from glorotlab.theory.gaussian.hermite_series import coefficients
+from glorotlab.theory.gaussian.moments import Row, moments
 from glorotlab.theory.gaussian.pair_moments import pair_moments
 
 Pairs = Callable[[Array], tuple[Array, Array]]
@@ -114,9 +115,7 @@ def series(record: Activation, q: Array, square: Array) -> tuple[Pairs, Array]:
 
     That part is put into the last term, so that C(1) = 1. The error is at most lost * c^TERMS.
     """
-    order = quadrature.ORDER + int(2 * np.ceil(np.sqrt(TERMS)))
-    s, weights, values = sampled(record, q, order)
-    powers = quadrature.hermite_sums(s, weights, values[:1].T, q, TERMS)[0] ** 2
+    powers = coefficients(record, (Row.F,), q, TERMS)[0] ** 2
     lost = np.clip(square - powers.sum(axis=0), 0, None)
     powers[-1] += lost
 

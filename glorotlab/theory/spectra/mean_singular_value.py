@@ -62,11 +62,11 @@ def mean_singular_value(
     if orthogonal and fan_in >= fan_out:
         (mean,) = quadrature.expectations([lambda s: np.abs(record.derivative(s))], q, record.kinks)
         return np.asarray(math.sqrt(fan_in * variance) * mean)
-    nodes, interpolate = log_nodes(q, TOLERANCE)
+    nodes, interpolation = log_nodes(q, TOLERANCE)
     s, weights = quadrature.rule(float(nodes.min()), float(nodes.max()), record.kinks, ORDER)
     tau = np.asarray(fan_in * variance * record.derivative(s) ** 2, dtype=np.float64)
     measure = weights * quadrature.density(s, nodes)
-    return interpolate(_mean_root(tau, measure, fan_out / fan_in, orthogonal)) * max(1.0, fan_in / fan_out)
+    return (_mean_root(tau, measure, fan_out / fan_in, orthogonal) @ interpolation) * max(1.0, fan_in / fan_out)
 
 
 def _mean_root(tau: Array, measure: Array, ratio: float, orthogonal: bool) -> Array:

@@ -15,7 +15,7 @@ from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory.gaussian import closed_forms, pair_quadrature
 from glorotlab.theory.gaussian.hermite_series import correlation
 from glorotlab.theory.gaussian.moments import moments
-from glorotlab.theory.gaussian.pair_moments import PairMoments, kernel_moments, log_nodes, pair_moments
+from glorotlab.theory.gaussian.pair_moments import PairMoments, kernel_moments, pair_moments
 
 NAMES = tuple(activations.RECORDS)
 CLOSED = ("linear", "relu", "leaky_relu", "erf", "sin", "gelu", "hard_tanh")
@@ -213,13 +213,3 @@ def test_one_example_needs_no_pairs():
 def test_correlation_is_clipped():
     rho = correlation(np.array([[1.0, 1.0 + 1e-12], [1.0 + 1e-12, 1.0]]))
     assert rho.max() == 1.0
-
-
-def test_interpolation_in_the_logarithm_of_q():
-    """E exp(-s^2 / 2) = 1 / sqrt(1 + q), singular at ln q = i pi: 1e-10 over four decades; few q are taken as such."""
-    q = np.logspace(-2, 2, 500)
-    nodes, interpolate = log_nodes(q)
-    assert len(nodes) < 60
-    np.testing.assert_allclose(interpolate(q) @ (1 + nodes) ** -0.5, (1 + q) ** -0.5, rtol=1e-9)
-    few, exactly = log_nodes(q[:3])
-    np.testing.assert_array_equal(exactly(q[:3]) @ few, q[:3])

@@ -38,22 +38,3 @@ def test_a_kink_away_from_0_is_split():
 
 def test_no_q_no_numbers():
     assert quadrature.expectations([np.square, np.exp], np.empty(0)).shape == (2, 0)
-
-
-@pytest.mark.parametrize("q", [0.01, 1.0, 5.0])
-def test_hermite_coefficients_of_an_exponential(q):
-    """Generating function: e^(t s) has a_k = e^(t^2 q / 2) (t sqrt q)^k / sqrt(k!)."""
-    t, terms = 0.3, 24
-    (found,) = quadrature.hermite_coefficients([lambda s: np.exp(t * s)], np.array([q, 2 * q]), terms)
-    for column, each in enumerate((q, 2 * q)):
-        scale = t * math.sqrt(each)
-        exact = [math.exp(scale**2 / 2) * scale**k / math.sqrt(math.factorial(k)) for k in range(terms)]
-        np.testing.assert_allclose(found[:, column], exact, rtol=1e-12, atol=1e-13 * exact[0])
-
-
-def test_high_hermite_coefficients_keep_parsevals_identity():
-    """Sum a_k^2 = E g^2 for a function whose coefficients reach order 90: cos of eight standard deviations."""
-    q = np.array([1.0])
-    (found,) = quadrature.hermite_coefficients([lambda s: np.cos(8 * s)], q, 128)
-    assert abs((found**2).sum() - (1 + math.exp(-128)) / 2) < 1e-12
-    assert np.abs(found[60:96]).max() > 1e-3
