@@ -1,4 +1,4 @@
-"""Mixture of one base law, moved and scaled: a gradient given all that it depends on but its last random weights."""
+"""Mixture of one base law, moved and scaled: what a gradient's last random weights make of all else it depends on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BASES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
         lambda t: (np.abs(_ROOT * t) < TRUNCATION) * _gaussian(_ROOT * t) * (_ROOT / _INSIDE),
     ),
 }
-"""Distribution function and density of each base law, of mean 0 and variance 1."""
+"""Distribution functions and densities of the base laws, of mean 0 and variance 1."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,23 @@ class LocationScale:
         return float(independent.std() / math.sqrt(len(independent)))
 
     def _shares(self, x: float, *, strict: bool) -> Array:
-        """P(X < x) if strict, else P(X <= x), given each draw."""
+        """Return P(X < x) if strict, else P(X <= x), for every draw."""
         off, flat = x - self.centres, self.scales == 0
         share = BASES[self.base][0](off / np.where(flat, 1, self.scales))
         return np.where(flat, off > 0 if strict else off >= 0, share)
 
     def cdf(self, x: npt.ArrayLike) -> Array:
-        """P(X <= x), of the shape of x."""
+        """Return P(X <= x), of the shape of x."""
         at = np.asarray(x, dtype=np.float64)
-        return np.array([self._shares(each, strict=False).mean() for each in at.ravel()]).reshape(at.shape)
+        return np.array([self._shares(point, strict=False).mean() for point in at.ravel()]).reshape(at.shape)
 
     def density(self, x: npt.ArrayLike) -> Array:
-        """Density at x, of the shape of x, without the masses of flat activations."""
+        """Return the density at x, of the shape of x, without the masses of flat activations."""
         at = np.asarray(x, dtype=np.float64)
         law, keep = BASES[self.base][1], self.scales > 0
         centres, scales = self.centres[keep], self.scales[keep]
-        found = np.array([(law((each - centres) / scales) / scales).sum() for each in at.ravel()])
-        return found.reshape(at.shape) / len(self.scales)
+        sums = np.array([(law((point - centres) / scales) / scales).sum() for point in at.ravel()])
+        return sums.reshape(at.shape) / len(self.scales)
 
     def mass(self, edges: npt.ArrayLike) -> Array:
         """Return the probability of every bin [edge, next edge); the outermost also hold what lies beyond."""
@@ -86,12 +86,12 @@ class LocationScale:
 
     def mass_and_error(self, edges: npt.ArrayLike) -> tuple[Array, Array]:
         """Return the mass of every bin and its standard error from the draws."""
-        found, below = [], np.zeros(len(self.scales))
+        bins, below = [], np.zeros(len(self.scales))
         for edge in np.asarray(edges, dtype=np.float64)[1:-1]:
             upto = self._shares(edge, strict=True)
-            found.append(((upto - below).mean(), self._error(upto - below)))
+            bins.append(((upto - below).mean(), self._error(upto - below)))
             below = upto
-        mass, error = np.array([*found, ((1 - below).mean(), self._error(below))]).T
+        mass, error = np.array([*bins, ((1 - below).mean(), self._error(below))]).T
         return mass, error
 
     def second_moment(self) -> tuple[float, float]:
@@ -107,8 +107,8 @@ class LocationScale:
         InvalidValueError
             Where a probability is not between 0 and 1.
         """
-        given = probabilities(p)
+        shares = probabilities(p)
         reach = float((np.abs(self.centres) + 9 * self.scales).max())
-        flat = given.ravel()
+        flat = shares.ravel()
         ends = np.full(flat.shape, reach)
-        return bisect(lambda x: self.cdf(x) - flat, -ends, ends).reshape(given.shape)
+        return bisect(lambda x: self.cdf(x) - flat, -ends, ends).reshape(shares.shape)

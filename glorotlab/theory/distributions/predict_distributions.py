@@ -35,13 +35,13 @@ from glorotlab.theory.mean_field.propagate import Propagation, propagate
 from glorotlab.threads import single_threaded_blas
 
 ELEMENTS = 2**15
-"""Back-propagated gradients drawn: the largest standard error of a probability is .003."""
+"""Number of back-propagated gradients drawn: the largest standard error of a probability is .003."""
 
 WEIGHTS = 2**11
-"""Weight gradients drawn, each with the gradients of all examples at one pair of units: .011."""
+"""Number of weight gradients drawn, with the gradients of all examples at one pair of units: .011."""
 
 LAST_WEIGHTS = 16
-"""Draws of the last layer's few weights for each of those: their law is narrow, and one draw's shows in the tails."""
+"""Draws of the last layer's few weights for one of those: their law is narrow, and one draw's shows in the tails."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Distributions:
     propagation: Propagation
 
     def activation(self, layer: int) -> Pushforward:
-        """Activations z_l."""
+        """Return the law of activations z_l."""
         index, signal = self._index(layer), self.propagation.signal
         record = signal.spec.layer_activation(index)
         if record is None:
@@ -64,7 +64,7 @@ class Distributions:
 
     @single_threaded_blas()
     def backprop_gradient(self, layer: int) -> LocationScale:
-        """Back-propagated gradients dC/ds_l of one example's cost."""
+        """Return the law of back-propagated gradients dC/ds_l of one example's cost."""
         index, labels = self._hidden(layer)
         spec, q = self.propagation.spec, self.propagation.signal.q
         random, which = generator(0, Purpose.BACKPROP_DISTRIBUTION, layer), np.arange(ELEMENTS) % len(labels)
@@ -79,7 +79,7 @@ class Distributions:
 
     @single_threaded_blas()
     def batch_weight_gradient(self, layer: int) -> LocationScale:
-        """Weight gradients dC/dW_l of the batch-mean cost."""
+        """Return the law of weight gradients dC/dW_l of the batch-mean cost."""
         index, labels = self._hidden(layer)
         random = generator(0, Purpose.WEIGHT_GRADIENT_DISTRIBUTION, layer)
         below, derivative = self._below_and_derivative(index, random)
@@ -133,7 +133,7 @@ class Distributions:
         return index, self.propagation.batch.labels
 
     def _downstream(self, index: int) -> Array:
-        """E[g_aj g_bj] below a wide layer over sum_k dC/ds_ak dC/ds_bk of the outputs, (examples, examples)."""
+        """Return E[g_aj g_bj] below a wide layer over sum_k dC/ds_ak dC/ds_bk of the outputs, (examples, examples)."""
         signal, gains = self.propagation.signal, self.propagation.signal.backward_gain
         product: Array | float = gains[-1] / signal.spec.classes
         for above in range(signal.layers - 2, index, -1):

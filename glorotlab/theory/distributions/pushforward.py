@@ -23,7 +23,7 @@ from glorotlab.arrays import Array
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.interpolation import log_nodes
-from glorotlab.theory.gaussian.moments import sampled
+from glorotlab.theory.gaussian.moments import Row, sampled
 from glorotlab.theory.gaussian.root_finding import ROUNDING, bisect, newton, probabilities
 
 MIXTURE_ERROR = 1e-10
@@ -36,7 +36,7 @@ QUANTILE_ERROR = 1e-10
 """Error of the probability at a quantile where f is not monotone, or of the quantile, relative to its size."""
 
 BRACKETS = 1024
-"""Values of f among which a quantile is first looked for."""
+"""Number of values of f among which a quantile is first looked for."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class GaussianMixture:
         return cls(np.sqrt(nodes), weights.mean(axis=-1))
 
     def cdf(self, s: Array) -> Array:
-        """P(S <= s)."""
+        """Return P(S <= s)."""
         return np.asarray(ndtr(s[..., np.newaxis] / self.deviations) @ self.weights)
 
     def density(self, s: Array) -> Array:
-        """Density at s."""
+        """Return the density at s."""
         scaled = s[..., np.newaxis] / self.deviations
         return np.asarray(np.exp(-(scaled**2) / 2) @ (self.weights / self.deviations)) / math.sqrt(2 * math.pi)
 
@@ -107,11 +107,11 @@ class Pushforward:
         outer = REACH * float(self.mixture.deviations.max())
         s, _, values = sampled(self.record, self.mixture.deviations**2, quadrature.ORDER)
         inside = np.abs(s) < outer
-        s, slope = s[inside], values[2, inside]
-        turns = np.flatnonzero(slope[1:] * slope[:-1] < 0)
+        s, derivative = s[inside], values[Row.DERIVATIVE, inside]
+        turns = np.flatnonzero(derivative[1:] * derivative[:-1] < 0)
         if len(turns):
-            rising = np.sign(slope[turns + 1])
-            critical = bisect(lambda at: rising * self._slope(at), s[turns], s[turns + 1])
+            rising = np.sign(derivative[turns + 1])
+            critical = bisect(lambda at: rising * self._derivative(at), s[turns], s[turns + 1])
             s = np.concatenate([s, critical])
         kinks = np.array([kink for kink in self.record.kinks if abs(kink) < outer])
         s = np.unique(np.concatenate([s, [-outer, outer], kinks, np.nextafter(kinks, math.inf)]))
@@ -129,7 +129,7 @@ class Pushforward:
     def _f(self, s: Array) -> Array:
         return np.asarray(self.record.function(s), dtype=np.float64)
 
-    def _slope(self, s: Array) -> Array:
+    def _derivative(self, s: Array) -> Array:
         return np.asarray(self.record.derivative(s), dtype=np.float64)
 
     def _level(self, piece: _Piece, z: Array) -> Array:
@@ -140,7 +140,7 @@ class Pushforward:
         share = (z - piece.f[place]) / (piece.f[place + 1] - piece.f[place])
         return newton(
             lambda s: sign * (self._f(s) - z),
-            lambda s: sign * self._slope(s),
+            lambda s: sign * self._derivative(s),
             low,
             high,
             low + share * (high - low),
@@ -148,7 +148,7 @@ class Pushforward:
         )
 
     def _below(self, z: Array, *, strict: bool) -> Array:
-        """P(Z < z) if strict, else P(Z <= z)."""
+        """Return P(Z < z) if strict, else P(Z <= z)."""
         total = np.zeros(z.shape)
         for piece in self._pieces:
             ends = self.mixture.cdf(piece.s[[0, -1]])
@@ -161,12 +161,12 @@ class Pushforward:
         return total
 
     def cdf(self, z: npt.ArrayLike) -> Array:
-        """P(Z <= z), of the shape of z."""
+        """Return P(Z <= z), of the shape of z."""
         at = np.asarray(z, dtype=np.float64)
         return self._below(at.ravel(), strict=False).reshape(at.shape)
 
     def density(self, z: npt.ArrayLike) -> Array:
-        """Density at z, of the shape of z; where f is constant its value has a mass of its own, left out here."""
+        """Return the density at z, of the shape of z, without the masses of values at which f is constant."""
         at = np.asarray(z, dtype=np.float64).ravel()
         total = np.zeros(at.shape)
         for piece in self._pieces:
@@ -175,7 +175,7 @@ class Pushforward:
             if inside.any():
                 s = self._level(piece, at[inside])
                 with np.errstate(divide="ignore"):
-                    total[inside] += self.mixture.density(s) / np.abs(self._slope(s))
+                    total[inside] += self.mixture.density(s) / np.abs(self._derivative(s))
         return total.reshape(np.shape(z))
 
     def mass(self, edges: npt.ArrayLike) -> Array:
@@ -191,27 +191,27 @@ class Pushforward:
         InvalidValueError
             Where a probability is not between 0 and 1.
         """
-        given = probabilities(p)
-        flat = given.ravel()
+        shares = probabilities(p)
+        flat = shares.ravel()
         if self.increasing:
-            found = self._f(self.mixture.quantile(flat))
+            values = self._f(self.mixture.quantile(flat))
         elif not any(piece.direction > 0 for piece in self._pieces):
-            found = self._f(-self.mixture.quantile(flat))  # s is symmetric
+            values = self._f(-self.mixture.quantile(flat))  # s is symmetric
         else:
-            values = np.unique(np.concatenate([piece.f for piece in self._pieces]))
-            values = np.concatenate([values[:: 1 + len(values) // BRACKETS], values[-1:]])
-            known = np.maximum.accumulate(self.cdf(values))
-            place = np.clip(np.searchsorted(known, flat), 1, len(values) - 1)
-            low, high = values[place - 1], values[place]
+            levels = np.unique(np.concatenate([piece.f for piece in self._pieces]))
+            levels = np.concatenate([levels[:: 1 + len(levels) // BRACKETS], levels[-1:]])
+            known = np.maximum.accumulate(self.cdf(levels))
+            place = np.clip(np.searchsorted(known, flat), 1, len(levels) - 1)
+            low, high = levels[place - 1], levels[place]
             share = np.clip((flat - known[place - 1]) / (known[place] - known[place - 1] + 1e-300), 0, 1)
             start = low + share * (high - low)
-            found = newton(lambda z: self.cdf(z) - flat, self.density, low, high, start, QUANTILE_ERROR)
-        return found.reshape(given.shape)
+            values = newton(lambda z: self.cdf(z) - flat, self.density, low, high, start, QUANTILE_ERROR)
+        return values.reshape(shares.shape)
 
     def saturated(self, threshold: float) -> Array:
         """Return the intervals of s, (intervals, 2), where |f| > threshold max |f|; f must be bounded."""
         t = np.array([threshold * (self.record.bound or math.nan)])
-        found = []
+        intervals = []
         for piece in self._pieces:
             for sign in (1, -1):  # where sign * f > t
                 first, last = sign * piece.f[0], sign * piece.f[-1]
@@ -221,11 +221,11 @@ class Pushforward:
                 if min(first, last) < t[0]:
                     level = self._level(piece, sign * t)[0]
                     start, end = (level, end) if last > first else (start, level)
-                found.append((start, end))
-        return np.array(found).reshape(-1, 2)
+                intervals.append((start, end))
+        return np.array(intervals).reshape(-1, 2)
 
     def saturation(self, threshold: float) -> float:
-        """P(|Z| > threshold max |f|); NaN where f is not bounded."""
+        """Return P(|Z| > threshold max |f|), NaN where f is not bounded."""
         if self.record.bound is None:
             return math.nan
         return float(np.diff(self.mixture.cdf(self.saturated(threshold))).sum())
@@ -242,18 +242,20 @@ def quantiles_and_saturation(record: Activation, q: Array) -> tuple[Array, Array
 
     Returns
     -------
-    Two arrays of shape (layers, quantiles) and (layers,); saturation is NaN where f is not bounded
+    quantiles : (layers, quantiles)
+    saturation : (layers,)
+        It is NaN where f is not bounded.
     """
     if q.shape[1] > 1:
-        found = [Pushforward.of(record, row) for row in q]
-        quantiles = np.array([each.quantile(QUANTILES) for each in found])
-        return quantiles, np.array([each.saturation(SATURATION_THRESHOLD) for each in found])
+        laws = [Pushforward.of(record, row) for row in q]
+        quantiles = np.array([law.quantile(QUANTILES) for law in laws])
+        return quantiles, np.array([law.saturation(SATURATION_THRESHOLD) for law in laws])
     widest, deviations = Pushforward.of(record, q.max(axis=0)), np.sqrt(q)
     if widest.increasing:
         quantiles = np.asarray(record.function(deviations * ndtri(QUANTILES)), dtype=np.float64)
     else:
         known, places = np.unique(q, return_inverse=True)  # deep networks settle
-        quantiles = np.array([Pushforward.of(record, each).quantile(QUANTILES) for each in known[:, np.newaxis]])
+        quantiles = np.array([Pushforward.of(record, own).quantile(QUANTILES) for own in known[:, np.newaxis]])
         quantiles = quantiles[places.ravel()]
     if record.bound is None:
         return quantiles, np.full(len(q), math.nan)

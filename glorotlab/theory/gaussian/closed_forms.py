@@ -1,4 +1,4 @@
-"""Closed forms of Gaussian moments and pair moments, each where it keeps its digits.
+"""Closed forms of Gaussian moments and pair moments, where they keep their digits.
 
 With t = 1/sqrt(q): linear, ReLU and leaky ReLU (Cho & Saul 2009; He et al. 2015; Tsuchida et al. 2018), erf (Williams
 1997), sin, GELU (Tsuchida et al. 2021, here by Stein's identity), and one example's moments of ELU, SELU and hard tanh,
@@ -18,7 +18,7 @@ from glorotlab.arrays import Array
 
 Where = npt.NDArray[np.bool_]
 Values = dict[str, tuple[Array, Where]]
-"""Of some moments the values, and where they are good."""
+"""Values of some moments by name, and where they are good."""
 
 PI = float(np.pi)
 
@@ -26,24 +26,25 @@ ROUNDING = 32 * float(np.finfo(float).eps)
 """What rounding leaves of a value: a few units in the last place, after up to four products of such factors."""
 
 MAX_HARD_TANH_ERROR = 1e-9
+"""Largest relative error of the closed form of pairs of hard tanh; where it is larger, quadrature serves."""
 
 
 def moments(record: Activation, q: Array) -> Values:
-    """Return those moments of ``theory.moments.NAMES`` that have a closed form, by name."""
+    """Return those moments of ``moments.NAMES`` that have a closed form, by name."""
     always = np.ones(q.shape, dtype=bool)
-    found: Values = {"mean": (np.zeros_like(q), always)} if record.odd else {}
+    known: Values = {"mean": (np.zeros_like(q), always)} if record.odd else {}
     family = _MOMENTS.get(record.family)
     if family is None:
-        return found
+        return known
     names = family(record, q)
-    return found | {name: value if isinstance(value, tuple) else (value, always) for name, value in names.items()}
+    return known | {name: value if isinstance(value, tuple) else (value, always) for name, value in names.items()}
 
 
-Found = dict[str, Array | tuple[Array, Where]]
+Family = dict[str, Array | tuple[Array, Where]]
 
 
-def _piecewise_linear(record: Activation, q: Array) -> Found:
-    """Half of the Gaussian moments on each side of 0."""
+def _piecewise_linear(record: Activation, q: Array) -> Family:
+    """Return half of the Gaussian moments on either side of 0."""
     slope = {"linear": 1.0, "relu": 0.0}.get(record.family, *record.parameters[:1] or (0.0,))
     one = np.ones_like(q)
     return {
@@ -57,8 +58,8 @@ def _piecewise_linear(record: Activation, q: Array) -> Found:
     }
 
 
-def _erf(record: Activation, q: Array) -> Found:
-    """Use that the derivative is a Gaussian: it turns N(0, q) into N(0, q / (1 + 2 k q)) and a factor."""
+def _erf(record: Activation, q: Array) -> Family:
+    """Use that the derivative of erf is a Gaussian: it turns N(0, q) into N(0, q / (1 + 2 k q)) and a factor."""
 
     def square(q: Array) -> Array:
         return np.asarray(2 / PI * np.arctan2(2 * q, np.sqrt(1 + 4 * q)))
@@ -72,7 +73,7 @@ def _erf(record: Activation, q: Array) -> Found:
     }
 
 
-def _sin(record: Activation, q: Array) -> Found:
+def _sin(record: Activation, q: Array) -> Family:
     u, a = -np.expm1(-2 * q), np.exp(-2 * q)
     return {
         "second_moment": u / 2,
@@ -84,7 +85,7 @@ def _sin(record: Activation, q: Array) -> Found:
     }
 
 
-def _gelu(record: Activation, q: Array) -> Found:
+def _gelu(record: Activation, q: Array) -> Family:
     second, derivative = _gelu_pairs(record, q, q, np.ones_like(q))
     return {
         "mean": q / np.sqrt(2 * PI * (1 + q)),
@@ -94,11 +95,11 @@ def _gelu(record: Activation, q: Array) -> Found:
     }
 
 
-def _sigmoid(record: Activation, q: Array) -> Found:
+def _sigmoid(record: Activation, q: Array) -> Family:
     return {"mean": np.full_like(q, 0.5)}
 
 
-def _elu(record: Activation, q: Array) -> Found:
+def _elu(record: Activation, q: Array) -> Family:
     """Sum h_k = E[e^(k s); s < 0]; the error of a sum is that of its terms, which are of order 1."""
     from scipy.special import erfcx
 
@@ -117,7 +118,7 @@ def _elu(record: Activation, q: Array) -> Found:
     }
 
 
-def _hard_tanh(record: Activation, q: Array) -> Found:
+def _hard_tanh(record: Activation, q: Array) -> Family:
     """Moments inside (-1, 1), which cancel where the density is flat there, and the probability outside."""
     from scipy.special import erf, erfc
 
@@ -135,7 +136,7 @@ def _hard_tanh(record: Activation, q: Array) -> Found:
     }
 
 
-_MOMENTS: dict[str, Callable[[Activation, Array], Found]] = {
+_MOMENTS: dict[str, Callable[[Activation, Array], Family]] = {
     "linear": _piecewise_linear,
     "relu": _piecewise_linear,
     "leaky_relu": _piecewise_linear,
@@ -245,7 +246,7 @@ def _hard_tanh_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tu
 
 
 LINEAR = 0.0125
-"""Where E f is that of a hard tanh without its ends, to 1e-18."""
+"""Second moment up to which a hard tanh acts as if it had no ends, to 1e-18."""
 
 
 def _difference(y: Array, x: Array, rho: Array) -> Array:

@@ -38,7 +38,8 @@ def log_nodes(q: Array, tolerance: float, strip: float = math.pi, factor: int = 
         return distinct, np.equal(distinct[:, np.newaxis], q).astype(np.float64)
     chebyshev = np.polynomial.chebyshev
     nodes = np.exp((low + high) / 2 + half * chebyshev.chebpts1(count))
-    coefficients = chebyshev.chebinterpolate(lambda points: np.eye(len(points)), count - 1)  # of each node's cardinal
+    # column k interpolates what is 1 at node k and 0 at the others
+    coefficients = chebyshev.chebinterpolate(lambda points: np.eye(len(points)), count - 1)  # type: ignore[type-var]
     return nodes, coefficients.T @ chebyshev.chebvander((np.log(q) - (low + high) / 2) / half, count - 1).T
 
 

@@ -34,19 +34,19 @@ NAMES = (
 """The moments, in the order of ``Row``."""
 
 SCALES = (1, 1, 3, 3, 4, 5, 6)
-"""For each of ``NAMES``, which of them it is relative to: itself, but a mean to the root of the second moment."""
+"""Rows that the errors of ``NAMES`` are relative to: their own, but a mean is relative to the root of E f^2."""
 
 CHECK_FEWER = 4
 """Nodes per panel that the rule of the error estimate lacks."""
 
 POLYNOMIAL, REACHES = 3.0, (12.0, 24.0, 37.0)
-"""A growth up to which the tails beyond 12 standard deviations never count; half-widths to try where it is more."""
+"""Growth up to which the tails beyond 12 standard deviations never count, and half-widths to try where it is more."""
 
 MANY, SPAN, INTERPOLATION = 64, 16.0, 1e-16
-"""More q than this within this factor are interpolated, to this error of the largest value among them."""
+"""More q than MANY within a factor of SPAN are interpolated, to this error relative to the largest value."""
 
 MAX_ERROR = 1e-6
-"""Largest relative error that is given; what is worse is refused."""
+"""Largest relative error of a moment; what is worse is refused."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,20 @@ class Moments:
 
     Parameters
     ----------
-    q : second moment of s
-    mean : E f
-    second_moment : E f^2
-    derivative_mean : E f'
-    derivative_second_moment : E f'^2
-    fourth_moment : E f^4
-    derivative_fourth_moment : E f'^4
-    product_second_moment : E f^2 f'^2
-    closed_form : dict of moment to bool array
-        Where the value comes from a closed form; elsewhere from quadrature.
-    errors : dict of moment to array
-        Estimates of the relative errors (of the means E f and E f': relative to sqrt(E f^2) and sqrt(E f'^2)). Of
-        quadrature it is the difference from a rule of lower order, which is larger than the error of the one used;
-        never less than ``ROUNDING``.
+    q : array
+        Second moment of s.
+    mean, second_moment, fourth_moment : array
+        E f, E f^2 and E f^4.
+    derivative_mean, derivative_second_moment, derivative_fourth_moment : array
+        E f', E f'^2 and E f'^4.
+    product_second_moment : array
+        E f^2 f'^2.
+    closed_form : dict of str to array of bool
+        Where the value of a moment comes from a closed form; elsewhere it comes from quadrature.
+    errors : dict of str to array
+        Estimates of the relative errors (of the means E f and E f': relative to sqrt(E f^2) and sqrt(E f'^2)). That of
+        quadrature is the difference from a rule of lower order, which is larger than the error of the one used. None is
+        less than ``ROUNDING``.
     """
 
     q: Array
@@ -117,41 +117,41 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
         Where a moment does not exist, or the rule cannot give it to ``MAX_ERROR``.
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
-    given = second_moments(q)
-    flat = np.atleast_1d(given).ravel()
+    second = second_moments(q)
+    flat = np.atleast_1d(second).ravel()
     values, errors = np.full((2, len(NAMES), flat.size), ROUNDING)
     exact = np.zeros(values.shape, dtype=bool)
     for name, (value, where) in closed_forms.moments(record, flat).items():
         row = NAMES.index(name)
         values[row], exact[row] = value, where
     if not exact.all():
-        found, differences = _by_quadrature(record, flat)
-        values = np.where(exact, values, found[: len(NAMES)])
+        integrals, differences = _by_quadrature(record, flat)
+        values = np.where(exact, values, integrals[: len(NAMES)])
         errors = np.where(exact, errors, differences)
     if record.odd:
         values[0] = 0.0
-    rows = values.reshape(len(NAMES), *given.shape)
+    rows = values.reshape(len(NAMES), *second.shape)
     return Moments(
-        given,
+        second,
         *(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]),
-        closed_form={name: row.reshape(given.shape) for name, row in zip(NAMES, exact, strict=True)},
-        errors={name: row.reshape(given.shape) for name, row in zip(NAMES, errors, strict=True)},
+        closed_form={name: row.reshape(second.shape) for name, row in zip(NAMES, exact, strict=True)},
+        errors={name: row.reshape(second.shape) for name, row in zip(NAMES, errors, strict=True)},
     )
 
 
 def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
     """Return second moments as an array; InvalidValueError where one is not a number of the allowed range."""
     try:
-        given = np.asarray(q, dtype=np.float64)
+        second = np.asarray(q, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidValueError(f"second moment {name} = {q!s:.60}: allowed are positive numbers") from None
-    inside = (given >= SMALLEST) & (given <= LARGEST)
+    inside = (second >= SMALLEST) & (second <= LARGEST)
     if not inside.all():
-        wrong = given[~inside].flat[0]
+        wrong = second[~inside].flat[0]
         raise InvalidValueError(
             f"second moment {name} = {wrong}: allowed are positive numbers, {SMALLEST:g} to {LARGEST:g}"
         )
-    return given
+    return second
 
 
 def product_moments(record: Activation, q: Array) -> tuple[Array, Array]:
@@ -217,13 +217,13 @@ def _interpolated(record: Activation, q: Array) -> tuple[Array, Array]:
     """As ``_by_quadrature`` for many q close to each other: few stand for all, and two of them check that."""
     nodes, weights = log_nodes(q, INTERPOLATION, strip=math.pi / 2)
     some = np.argsort(q)[[len(q) // 10, 6 * len(q) // 10]]
-    found, errors = _by_quadrature(record, np.concatenate([nodes, q[some]]))
-    values = found[:, :-2] @ weights
+    integrals, errors = _by_quadrature(record, np.concatenate([nodes, q[some]]))
+    values = integrals[:, :-2] @ weights
     there = values[:, some]
     scale = np.abs(there[list(SCALES)])
     scale[[0, 2]] **= 0.5
     with np.errstate(divide="ignore", invalid="ignore"):
-        off = np.where(scale > 0, np.abs(there - found[:, -2:])[: len(NAMES)] / scale, 0)
+        off = np.where(scale > 0, np.abs(there - integrals[:, -2:])[: len(NAMES)] / scale, 0)
     worst = np.maximum(errors, ROUNDING).max(axis=1) + off.max(axis=1)
     return values, np.repeat(np.where(errors.any(axis=1), worst, 0)[:, np.newaxis], len(q), axis=1)
 

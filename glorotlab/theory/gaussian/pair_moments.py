@@ -1,13 +1,10 @@
-"""Pair moments E f(s1) f(s2) and E f'(s1) f'(s2) of an activation: of single pairs, and of a batch's whole kernel.
+"""Pair moments E f(s1) f(s2) and E f'(s1) f'(s2) of single pairs, by a closed form or quadrature, to rounding.
 
-Single pairs come from a closed form or ``pair_rule``, to rounding. A kernel of hundreds of examples comes from a
-closed form or a Hermite series with as many terms as its correlations need; pairs too alike for the series (a kink's
-coefficients fall slowly) are interpolated in (ln q_1, ln q_2, arccos rho), where pair moments are smooth up to rho = 1.
+Those of a batch's whole kernel are in ``kernel_moments``.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,33 +14,10 @@ from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.theory.gaussian import closed_forms, moments, pair_quadrature, quadrature
+from glorotlab.theory.gaussian import closed_forms, moments, pair_quadrature
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
-from glorotlab.theory.gaussian.hermite_series import coefficients, copies, correlation, symmetric_sum
-from glorotlab.theory.gaussian.interpolation import log_nodes
-from glorotlab.theory.gaussian.moments import MAX_ERROR, Row
+from glorotlab.theory.gaussian.moments import MAX_ERROR
 from glorotlab.threads import single_threaded_blas
-
-TOLERANCE = 1e-9
-"""Relative error that each step of a kernel aims at: nodes in q, terms of the series, nodes in the angle."""
-
-TERMS = (24, 48, 96, 192, 384)
-"""Terms of the Hermite series of a kernel: the first of these numbers that suffices, or the last."""
-
-NODE_TOLERANCE = 1e-11
-"""Size of the last term of an interpolant in ln q."""
-
-FACTORS = (1, 2, 4, 8)
-"""By how much the number of nodes in ln q grows while interpolation is measured to err by more than ``TOLERANCE``."""
-
-FEW = 8
-"""Pairs beyond the series that are integrated one by one."""
-
-ROWS = 16
-"""Rows of a kernel whose Chebyshev series in the angle are summed at a time, so that their coefficients stay few."""
-
-ANGLES = (9, 17, 33, 65)
-"""Chebyshev-Lobatto points in the angle, each set within the next; the difference of the last two is the error."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +26,12 @@ class PairMoments:
 
     Parameters
     ----------
-    second_moment : E f(s1) f(s2)
-    derivative_second_moment : E f'(s1) f'(s2)
+    second_moment, derivative_second_moment : array
+        E f(s1) f(s2) and E f'(s1) f'(s2).
     method : str
         ``closed form``, ``quadrature`` or, of a batch, ``series``, ``series and interpolation``.
-    errors : Array
-        Estimates of the error of each pair, relative to sqrt(E g(s1)^2 E g(s2)^2), the larger of g = f and f'.
+    errors : array
+        Estimates of the error of every pair, relative to sqrt(E g(s1)^2 E g(s2)^2), the larger of g = f and f'.
     """
 
     second_moment: Array
@@ -92,46 +66,45 @@ def pair_moments(
         Where a moment does not exist, or the rule cannot give it.
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
-    given = moments.second_moments(q1, "q1"), moments.second_moments(q2, "q2"), _correlations(correlation)
+    arguments = moments.second_moments(q1, "q1"), moments.second_moments(q2, "q2"), _correlations(correlation)
     try:
-        first, second, rho = np.broadcast_arrays(*given)
+        first, second, rho = np.broadcast_arrays(*arguments)
     except ValueError:
-        shapes = ", ".join(str(each.shape) for each in given)
+        shapes = ", ".join(str(argument.shape) for argument in arguments)
         raise InvalidValueError(
             f"shapes {shapes} of q1, q2 and correlation: allowed are shapes that broadcast"
         ) from None
     closed = closed_forms.pairs(record, first.ravel(), second.ravel(), rho.ravel())
     if closed is not None:
-        values, slopes, errors = (each.reshape(rho.shape) for each in closed)
-        return PairMoments(values, slopes, "closed form", errors)
-    squares = [moments.moments(record, each) for each in given[:2]]
-    scale = [
-        np.sqrt(squares[0].second_moment * squares[1].second_moment),
-        np.sqrt(squares[0].derivative_second_moment * squares[1].derivative_second_moment),
-    ]
-    found, check = (
-        _one_by_one(record, first, second, rho, rule) for rule in (pair_quadrature.ACCURATE, pair_quadrature.CHECK)
+        f_pairs, derivative_pairs, errors = (values.reshape(rho.shape) for values in closed)
+        return PairMoments(f_pairs, derivative_pairs, "closed form", errors)
+    one, other = moments.moments(record, first), moments.moments(record, second)
+    scale = np.stack(
+        [
+            np.sqrt(one.second_moment * other.second_moment),
+            np.sqrt(one.derivative_second_moment * other.derivative_second_moment),
+        ]
     )
-    errors = (
-        np.max(np.abs(found - check) / np.stack([np.broadcast_to(each, rho.shape) for each in scale]), axis=0)
-        + ROUNDING
+    pairs, check = (
+        one_by_one(record, first, second, rho, rule) for rule in (pair_quadrature.ACCURATE, pair_quadrature.CHECK)
     )
+    errors = np.max(np.abs(pairs - check) / scale, axis=0) + ROUNDING
     if errors.max(initial=0) > MAX_ERROR:
         raise AssumptionError(
             f"pair moments of {record.name:.60}: relative error {errors.max():.2g}, allowed is {MAX_ERROR:g}: "
             "measure instead"
         )
-    return PairMoments(found[0], found[1], "quadrature", errors)
+    return PairMoments(pairs[0], pairs[1], "quadrature", errors)
 
 
-def _one_by_one(record: Activation, q1: Array, q2: Array, rho: Array, rule: pair_quadrature.Rule) -> Array:
-    """Both pair moments of every pair, shape (2, pairs...)."""
+def one_by_one(record: Activation, q1: Array, q2: Array, rho: Array, rule: pair_quadrature.Rule) -> Array:
+    """Return both pair moments of every pair by quadrature, (2, *pairs)."""
     matrices = [
         pair_quadrature.matrices(record, np.array([a, b]), r, 1 - abs(r), rule)
         for a, b, r in zip(q1.flat, q2.flat, rho.ravel().tolist(), strict=True)
     ]
-    found = np.array([[f[0, 1], slope[0, 1]] for f, slope in matrices]).reshape(*rho.shape, 2)
-    return np.moveaxis(found, -1, 0)
+    pairs = np.array([[f[0, 1], derivative[0, 1]] for f, derivative in matrices]).reshape(*rho.shape, 2)
+    return np.moveaxis(pairs, -1, 0)
 
 
 def _correlations(correlation: npt.ArrayLike) -> Array:
@@ -143,174 +116,3 @@ def _correlations(correlation: npt.ArrayLike) -> Array:
     if not inside.all():
         raise InvalidValueError(f"correlation = {rho[~inside].flat[0]}: allowed are numbers from -1 to 1")
     return rho
-
-
-@single_threaded_blas()
-def kernel_moments(record: Activation, kernel: Array, single: moments.Moments | None = None) -> PairMoments:
-    """Return the pair moments of (s_a, s_b) ~ N(0, kernel), to about 1e-8; the error of each pair is reported.
-
-    Parameters
-    ----------
-    record : Activation
-    kernel : Array of shape (examples, examples)
-        Covariance of the pre-activations of one unit over the examples.
-    single : Moments, optional
-        Moments of the single examples, where they are known already.
-    """
-    q, rho = np.diagonal(kernel), correlation(kernel)
-    exact = moments.moments(record, q) if single is None else single
-    squares = np.stack([exact.second_moment, exact.derivative_second_moment])
-    alike = [copies(rho, square) for square in squares]
-    rows, columns = np.triu_indices(len(q))
-    closed = closed_forms.pairs(record, q[rows], q[columns], rho[rows, columns])
-    if closed is not None:
-        method, everything = "closed form", np.empty((3, *rho.shape))
-        everything[:, rows, columns] = everything[:, columns, rows] = closed
-        found, errors = everything[:2], everything[2]
-    else:
-        found, errors, error = _series(record, q, rho, squares, alike[0] & alike[1])
-        method = "series"
-        bad = (errors > TOLERANCE) & ~(alike[0] & alike[1])
-        errors += error
-        if bad.any():
-            method = "series and interpolation"
-            _replace(record, q, rho, squares, bad, found, errors)
-    for values, square, where in zip(found, squares, alike, strict=True):
-        values[where] = np.broadcast_to(square, rho.shape)[where]
-    errors[alike[0] & alike[1]] = exact.error
-    if record.odd:  # mirror images stay so in every layer, and a chaotic one would tear rounding errors apart
-        for values, square, sign in zip(found, squares, (-1, 1), strict=True):
-            mirrored = copies(-rho, square) & (rho < 0)
-            values[mirrored] = sign * np.broadcast_to(square, rho.shape)[mirrored]
-    return PairMoments(found[0], found[1], method, errors)
-
-
-def _series(
-    record: Activation, q: Array, rho: Array, squares: Array, alike: npt.NDArray[np.bool_]
-) -> tuple[Array, Array, float]:
-    """Hermite series of both pair moments, (2, examples, examples), bounds of what it omits, and the error in ln q."""
-    size = np.abs(rho)
-    largest = float(np.max(size, where=~alike, initial=0.0))
-    every, enough, error = _interpolated_coefficients(record, q, largest)
-    found, errors = np.empty((2, *rho.shape)), np.full(rho.shape, ROUNDING)
-    for row, (series, terms) in enumerate(zip(every, enough, strict=True)):
-        used = series[:terms]
-        if record.odd:  # f has odd terms alone, f' even ones
-            odd = 1 - row
-            found[row] = symmetric_sum(used[odd::2], rho**2)
-            if odd:
-                found[row] *= rho
-        else:
-            found[row] = symmetric_sum(used, rho)
-        root = np.sqrt(squares[row])
-        found[row] *= root[:, np.newaxis] * root
-        tail = np.sqrt(np.clip(1 - (used**2).sum(axis=0), 0, 1) + error)
-        np.maximum(errors, size**terms * (tail[:, np.newaxis] * tail), out=errors)
-    return found, errors, error
-
-
-def _interpolated_coefficients(record: Activation, q: Array, largest: float) -> tuple[Array, list[int], float]:
-    """Coefficients of f and f' for every q, how many are needed at correlation ``largest``, and the error in ln q."""
-    some = np.argsort(q)[np.rint(np.array([0.0, 0.3, 0.7, 1.0]) * (len(q) - 1)).astype(int)]
-    factor = 0
-    for terms in TERMS:
-        while True:
-            nodes, weights = log_nodes(q, NODE_TOLERANCE, factor=FACTORS[factor])
-            series = _relative_coefficients(record, np.concatenate([nodes, q[some]]), terms)
-            few, check = series[:, :, : len(nodes)], series[:, :, len(nodes) :]
-            error = 2 * float(np.linalg.norm(few @ weights[:, some] - check, axis=1).max())
-            if error <= TOLERANCE or factor + 1 == len(FACTORS):
-                break
-            factor += 1
-        lost = np.clip(1 - np.cumsum(few**2, axis=1), 0, 1).max(axis=2)
-        small = largest ** np.arange(1, terms + 1) * lost <= TOLERANCE
-        if small[:, -1].all():
-            break
-    enough = [int(row.argmax()) + 1 if row[-1] else terms for row in small]
-    return few @ weights, enough, error
-
-
-def _relative_coefficients(record: Activation, q: Array, terms: int) -> Array:
-    """Hermite coefficients of f and f' over the roots of E f^2 and E f'^2, (2, terms, q)."""
-    s, weights, values = moments.sampled(record, q, quadrature.ORDER + math.ceil(2 * math.sqrt(terms)))
-    squares = values[[Row.SQUARE, Row.DERIVATIVE_SQUARE]] @ (weights * quadrature.density(s, q)).T
-    series = coefficients(record, (Row.F, Row.DERIVATIVE), q, terms)
-    return np.asarray(series / np.sqrt(squares)[:, np.newaxis])
-
-
-def _replace(
-    record: Activation,
-    q: Array,
-    rho: Array,
-    squares: Array,
-    bad: npt.NDArray[np.bool_],
-    found: Array,
-    errors: Array,
-) -> None:
-    """Put accurate values and errors in place of ``bad`` pairs; of many pairs of a rough f it would take minutes."""
-    if bad.sum() <= 2 * FEW:
-        for a, b in np.argwhere(bad):
-            if a < b:
-                pair = pair_moments(record, q[a], q[b], rho[a, b])
-                found[:, a, b] = found[:, b, a] = pair.second_moment, pair.derivative_second_moment
-                errors[a, b] = errors[b, a] = pair.error
-        return
-    if pair_quadrature.is_rough(record, q):
-        return  # the bounds of the series stand
-    root = np.sqrt(squares)
-    scale = root[:, :, np.newaxis] * root[:, np.newaxis]
-    angle = np.arccos(np.abs(rho))
-    for sign in (1, -1):
-        where = bad & (np.sign(rho) == sign)
-        if not where.any():
-            continue
-        pairs = np.argwhere(where)[np.linspace(0, where.sum() - 1, FEW // 2).astype(int)]
-        rows, columns = pairs.T
-        exact = _one_by_one(record, q[rows], q[columns], rho[rows, columns], pair_quadrature.ACCURATE)
-        for factor in FACTORS[:2]:
-            values, error = _interpolated(record, q, sign, angle, where, factor)
-            values *= scale
-            difference = np.abs(values[:, rows, columns] - exact) / scale[:, rows, columns]
-            error += 4 * float(difference.max())
-            if error <= 8 * TOLERANCE:
-                break
-        found[:, where], errors[where] = values[:, where], error
-
-
-def _interpolated(
-    record: Activation, q: Array, sign: int, angle: Array, where: npt.NDArray[np.bool_], factor: int
-) -> tuple[Array, float]:
-    """Relative pair moments (2, examples, examples), good ``where``, by interpolation in ln q and the angle."""
-    low, high = float(angle[where].min()), float(angle[where].max())
-    nodes, weights = log_nodes(q, NODE_TOLERANCE, factor=factor)
-    single = moments.moments(record, nodes)
-    roots = np.sqrt(np.stack([single.second_moment, single.derivative_second_moment]))
-    scale = roots[:, :, np.newaxis] * roots[:, np.newaxis]
-    known: dict[float, Array] = {}
-    for count in ANGLES:
-        points = np.cos(np.pi * np.arange(count) / (count - 1))
-        for point in points:
-            if point not in known:
-                theta = (low + high) / 2 + (high - low) / 2 * point
-                half = math.sin(theta / 2)
-                matrices = pair_quadrature.matrices(
-                    record, nodes, sign * math.cos(theta), 2 * half**2, pair_quadrature.QUICK
-                )
-                known[point] = np.stack(matrices) / scale
-        values = np.stack([known[point] for point in points])
-        transform = np.polynomial.chebyshev.chebvander(points, count - 1).T * 2 / (count - 1)
-        transform[[0, -1]] /= 2
-        transform[:, [0, -1]] /= 2
-        series = np.tensordot(transform, values, 1)  # (count, 2, q, q)
-        error = float(np.abs(series[-3:]).sum(axis=0).max()) + TOLERANCE
-        if error <= 2 * TOLERANCE:
-            break
-    x = np.clip((angle - (low + high) / 2) / max((high - low) / 2, 1e-300), -1, 1)
-    found = np.empty((2, *angle.shape))
-    for start in range(0, len(q), ROWS):
-        rows = slice(start, start + ROWS)
-        every = weights.T[rows] @ series.swapaxes(0, 1) @ weights  # (2, count, rows, examples)
-        for own, coefficients_of in zip(found, every, strict=True):
-            own[rows] = np.polynomial.chebyshev.chebval(x[rows], coefficients_of, tensor=False)
-    found = (found + found.swapaxes(1, 2)) / 2
-    return found, error

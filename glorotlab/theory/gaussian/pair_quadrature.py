@@ -43,17 +43,17 @@ ACCURATE, CHECK = Rule(12, 16, 9.0, 2.25), Rule(10, 14, 9.0, 2.25)
 """What lies beyond 9 standard deviations is of relative size 1e-17. The difference of the two is the error estimate."""
 
 QUICK = Rule(10, 12, 7.0, 3.5)
-"""Good to about 1e-9."""
+"""Rule of the pairs that are interpolated, good to about 1e-9."""
 
 RESOLVED = 1e-6
-"""As ``quadrature.RESOLVED``, of the fewer nodes here; the error of the integral is about the square of it."""
+"""Counterpart of ``quadrature.RESOLVED`` for the fewer nodes here; the integral errs by about its square."""
 
 BLOCK = 2**21
-"""Nodes of inner rules held at a time."""
+"""Number of nodes of inner rules held at a time."""
 
 
 def matrices(record: Activation, q: Array, rho: float, unlike: float, rule: Rule = ACCURATE) -> tuple[Array, Array]:
-    """Return E f(s_i) f(s_j) and E f'(s_i) f'(s_j) for all pairs of ``q`` at one correlation, each (q, q).
+    """Return E f(s_i) f(s_j) and E f'(s_i) f'(s_j) for all pairs of ``q`` at one correlation, (q, q).
 
     Parameters
     ----------
@@ -61,19 +61,19 @@ def matrices(record: Activation, q: Array, rho: float, unlike: float, rule: Rule
     q : (q,)
     rho : float
     unlike : float
-        1 - abs(rho), given apart because a difference loses its digits near 1.
+        1 - abs(rho), an argument of its own because a difference loses its digits near 1.
     rule : Rule
     """
     rule = rule._replace(reach=rule.reach * half_width(record, q) / quadrature.RANGE)
     alike, deviation = abs(rho), np.sqrt(q * unlike)
 
     def smoothed(w: Array) -> Array:
-        """S of f, then of f', for each q: shape (2 q, w)."""
+        """Return S of f, then of f', for every q: (2 q, w)."""
         mean = np.sqrt(q * alike)[:, np.newaxis] * w
         if unlike == 0:
             return np.concatenate([record.function(mean), record.derivative(mean)])
         values = _smoothed(record, features, mean.ravel(), np.repeat(deviation, len(w)), rule)
-        return np.concatenate([each.reshape(mean.shape) for each in values])
+        return np.concatenate([part.reshape(mean.shape) for part in values])
 
     features = _features(record, q, rule.reach)
     bounds = _outer_panels(record, q, alike, unlike, rule)
@@ -84,13 +84,13 @@ def matrices(record: Activation, q: Array, rho: float, unlike: float, rule: Rule
         bounds = np.unique(np.concatenate([bounds, -bounds]))
     w, weights = quadrature.nodes(bounds, rule.outer)
     weights *= quadrature.density(w, np.ones(1))[0]
-    f, slope = np.split(smoothed(w), 2)
-    found = []
-    for values in (f, slope):
+    f, derivative = np.split(smoothed(w), 2)
+    products = []
+    for values in (f, derivative):
         other = values if rho >= 0 else values[:, ::-1]  # the nodes are symmetric
         product = (weights * values) @ other.T
-        found.append((product + product.T) / 2)
-    return found[0], found[1]
+        products.append((product + product.T) / 2)
+    return products[0], products[1]
 
 
 def _fixed(rule: Rule) -> Array:
@@ -117,14 +117,14 @@ def _outer_panels(record: Activation, q: Array, alike: float, unlike: float, rul
 
 
 def _smoothed(record: Activation, features: Array, mean: Array, deviation: Array, rule: Rule) -> tuple[Array, Array]:
-    """E f(s) and E f'(s) for s ~ N(mean, deviation^2), each of the shape of ``mean`` (points,)."""
+    """Return E f(s) and E f'(s) for s ~ N(mean, deviation^2), of the shape of ``mean`` (points,)."""
     size = BLOCK // (len(features) * rule.inner) + 1
     if len(mean) > size:
         parts = [
             _smoothed(record, features, mean[start : start + size], deviation[start : start + size], rule)
             for start in range(0, len(mean), size)
         ]
-        return np.concatenate([f for f, _ in parts]), np.concatenate([slope for _, slope in parts])
+        return np.concatenate([f for f, _ in parts]), np.concatenate([derivative for _, derivative in parts])
     fixed = _fixed(rule)
     split = np.clip((features - mean[:, np.newaxis]) / deviation[:, np.newaxis], -rule.reach, rule.reach)
     bounds = np.sort(np.concatenate([np.broadcast_to(fixed, (len(mean), len(fixed))), split], axis=1), axis=1)
@@ -136,11 +136,11 @@ def _smoothed(record: Activation, features: Array, mean: Array, deviation: Array
     e = middle[:, np.newaxis] + half[:, np.newaxis] * at
     measure = np.exp(-(e**2) / 2) * (weights / math.sqrt(2 * math.pi)) * half[:, np.newaxis]
     s = mean[owner, np.newaxis] + deviation[owner, np.newaxis] * e
-    found = []
+    means = []
     for function in (record.function, record.derivative):
         panels = np.einsum("ij,ij->i", measure, function(s))
-        found.append(np.asarray(np.bincount(owner, panels, minlength=len(mean)), dtype=np.float64))
-    return found[0], found[1]
+        means.append(np.asarray(np.bincount(owner, panels, minlength=len(mean)), dtype=np.float64))
+    return means[0], means[1]
 
 
 def _features(record: Activation, q: Array, reach: float) -> Array:

@@ -22,16 +22,16 @@ Function = Callable[[Array], npt.NDArray[np.floating[Any]]]
 """A function of s, such as an activation or its derivative."""
 
 ORDER = 20
-"""Nodes per panel; the error estimate compares with ORDER - 4."""
+"""Number of nodes in a panel; the error estimate compares with ORDER - 4."""
 
 RANGE = 12.0
 """Half-width of the integral in standard deviations: the tail beyond is below 4e-33."""
 
 RATIO = 1.5
-"""Growth of the panels away from 0."""
+"""Factor by which a panel is wider than the one nearer to 0."""
 
 MAX_PANELS = 4096
-"""Panels of one rule at most; a function that needs more is refused."""
+"""Largest number of panels of one rule; a function that needs more is refused."""
 
 RESOLVED = 1e-9
 """A panel resolves g where the last Legendre coefficients of its interpolant, times the density, weigh less than
@@ -132,7 +132,7 @@ def refine(
 
 
 def powers_of_4(q: Array) -> tuple[int, int]:
-    """Exponents of the powers of 4 that enclose all q: nearby calls share nodes and values by them."""
+    """Return the exponents of the powers of 4 that enclose all q: nearby calls share nodes and values by them."""
     return math.floor(math.log(q.min(), 4)), math.ceil(math.log(q.max(), 4))
 
 
@@ -142,18 +142,18 @@ def enclosed(low: int, high: int) -> Array:
 
 
 def density(s: Array, q: Array) -> Array:
-    """Density of N(0, q) at s, shape (q, s)."""
+    """Return the density of N(0, q) at s, (q, s)."""
     root = np.sqrt(q)[:, np.newaxis]
-    found = s / root
-    found *= found  # in place: fresh memory would take longer than the exponentials
-    found *= -0.5
-    np.exp(found, out=found)
-    found /= root * math.sqrt(2 * math.pi)
-    return np.asarray(found)
+    values = s / root
+    values *= values  # in place: fresh memory would take longer than the exponentials
+    values *= -0.5
+    np.exp(values, out=values)
+    values /= root * math.sqrt(2 * math.pi)
+    return np.asarray(values)
 
 
 def expectations(functions: Sequence[Function], q: Array, kinks: Sequence[float] = (), order: int = ORDER) -> Array:
-    """E g(s), s ~ N(0, q), of several functions g, shape (functions, q)."""
+    """Return E g(s), s ~ N(0, q), of several functions g, (functions, q)."""
     if not q.size:
         return np.empty((len(functions), 0))
     s, weights = rule(float(q.min()), float(q.max()), kinks, order)

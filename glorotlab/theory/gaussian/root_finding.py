@@ -13,20 +13,22 @@ from glorotlab.errors import InvalidValueError
 Function = Callable[[Array], Array]
 
 STEPS = 120
-"""At most; a dozen are usual. From ``HALVES`` on every third step halves the bracket, which settles the rest."""
+"""Largest number of steps; a dozen are usual."""
 
 HALVES = 12
+"""Step from which on every third one halves the bracket, which settles what Newton's steps do not."""
 
 ROUNDING = 16 * float(np.finfo(float).eps)
+"""Relative width of a bracket, or size of a step, at which a root is found."""
 
 
 def newton(
-    function: Function, slope: Function, low: Array, high: Array, start: Array, tolerance: Array | float = 0.0
+    function: Function, derivative: Function, low: Array, high: Array, start: Array, tolerance: Array | float = 0.0
 ) -> Array:
     """Solve function(x) = 0 for a function that is negative at ``low`` and positive at ``high``, elementwise.
 
-    Newton's steps from ``start`` where they stay in the bracket, else halves; where the function is within
-    ``tolerance`` of 0 it is taken as 0.
+    It takes Newton's steps from ``start`` where they stay in the bracket, and halves the bracket elsewhere; a value
+    within ``tolerance`` of 0 is taken as 0.
     """
     x = start
     for step in range(STEPS):
@@ -34,7 +36,7 @@ def newton(
         zero = np.abs(value) <= tolerance
         low, high = np.where(value < 0, x, low), np.where(value < 0, high, x)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            guess = np.where(zero, x, x - value / slope(x))
+            guess = np.where(zero, x, x - value / derivative(x))
         inside = (guess >= low) & (guess <= high)
         if step >= HALVES and step % 3 == 0:
             inside &= zero
@@ -59,7 +61,7 @@ def bisect(function: Function, low: Array, high: Array) -> Array:
 
 def probabilities(p: npt.ArrayLike) -> Array:
     """Return p as an array; InvalidValueError where one is not between 0 and 1, ends left out."""
-    given = np.asarray(p, dtype=np.float64)
-    if not ((given > 0) & (given < 1)).all():
+    values = np.asarray(p, dtype=np.float64)
+    if not ((values > 0) & (values < 1)).all():
         raise InvalidValueError(f"probability {p!s:.60}: allowed are numbers between 0 and 1")
-    return given
+    return values

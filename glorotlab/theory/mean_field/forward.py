@@ -15,8 +15,8 @@ from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian import quadrature
+from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, Moments, moments, product_moments, sampled
-from glorotlab.theory.gaussian.pair_moments import kernel_moments
 from glorotlab.theory.mean_field.inputs import Batch
 from glorotlab.theory.mean_field.kernels import SignalKernels, check_range, diagonal
 

@@ -19,7 +19,7 @@ from glorotlab.theory.gaussian.moments import Row
 from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal
 
 NEGLIGIBLE = 1e-3
-"""Share of a second moment up to which the term is left out, in each layer."""
+"""Share of a layer's second moment up to which the term is left out."""
 
 TERMS = 16
 """Terms of the Hermite series; what the series leaves out counts as one more term."""

@@ -25,8 +25,8 @@ MAX_EXAMPLES = 4096
 SAME_CLASS, OTHER_CLASS = 0.53, 0.39
 """Correlations of inputs that stand in for data: the means over 1,000 of MNIST's digits, of one class and of two."""
 
-CLASSES, EACH = 10, 10
-"""The stand-in has as many classes as the network, from 2 up to this, with so many examples each."""
+CLASSES, CLASS_SIZE = 10, 10
+"""Largest number of classes of the stand-in, which has as many as the network, and examples of one class."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def labelled_batch(
     labels: npt.ArrayLike | None,
     input_second_moment: float | None,
 ) -> Batch:
-    """Return a batch of two classes or more: inputs with labels, or what stands in for them given a second moment.
+    """Return a batch of two classes or more: inputs with labels, or what stands in for them at a second moment.
 
     Raises
     ------
@@ -161,12 +161,12 @@ def labelled_batch(
 
 def _stand_in(spec: NetworkSpec, second_moment: float) -> Batch:
     classes = min(max(spec.classes, 2), CLASSES)
-    y = np.repeat(np.arange(classes), EACH)
+    y = np.repeat(np.arange(classes), CLASS_SIZE)
     correlation = np.where(y[:, np.newaxis] == y, SAME_CLASS, OTHER_CLASS)
     np.fill_diagonal(correlation, 1.0)
     assumption = (
-        f"without data: {EACH} examples of each of {classes} classes, all of one second moment and mean zero; inputs "
-        f"have correlation {SAME_CLASS} within a class and {OTHER_CLASS} between classes, as MNIST's digits have"
+        f"without data: {CLASS_SIZE} examples of each of {classes} classes, all of one second moment and mean zero; "
+        f"inputs have correlation {SAME_CLASS} within a class and {OTHER_CLASS} between classes, as MNIST's digits have"
     )
     squares = np.full(len(y), second_moment)
     return Batch(squares, np.zeros(len(y)), 3 * squares**2, y, correlation=correlation, assumption=assumption)

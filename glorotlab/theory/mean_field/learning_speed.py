@@ -21,9 +21,10 @@ from glorotlab.threads import single_threaded_blas
 Products = npt.NDArray[np.float32]
 
 LOGITS = 2**17
-"""Logits drawn in all, if that makes at least ``MIN_DRAWS`` and at most ``MAX_DRAWS`` networks."""
+"""Number of logits drawn in all, if that makes at least ``MIN_DRAWS`` and at most ``MAX_DRAWS`` networks."""
 
 MIN_DRAWS, MAX_DRAWS = 64, 4096
+"""Least and largest number of networks that are drawn at first."""
 
 LOST = 1e-5
 """Share of one example's second moment below which that of a batch has cancelled, and lost its digits."""
@@ -71,13 +72,13 @@ def learning_speeds(signal: SignalKernels, gradient: GradientKernels, labels: La
 
 
 def _mean_root(ratio: Array) -> tuple[Array, Array]:
-    """E sqrt(ratio) of each row, whose mean is 1, and its relative standard error: regressed on the ratio itself."""
+    """Return E sqrt(ratio) of every row, whose mean is 1, and its relative standard error: regressed on the ratio."""
     root = np.sqrt(ratio)
     centred = ratio - ratio.mean(axis=1, keepdims=True)
     spread = (centred**2).sum(axis=1)
-    slope = np.divide((centred * root).sum(axis=1), spread, where=spread > 0, out=np.zeros_like(spread))
-    mean = root.mean(axis=1) - slope * (ratio.mean(axis=1) - 1)
-    deviation = (root - slope[:, np.newaxis] * centred).std(axis=1) / math.sqrt(ratio.shape[1])
+    coefficient = np.divide((centred * root).sum(axis=1), spread, where=spread > 0, out=np.zeros_like(spread))
+    mean = root.mean(axis=1) - coefficient * (ratio.mean(axis=1) - 1)
+    deviation = (root - coefficient[:, np.newaxis] * centred).std(axis=1) / math.sqrt(ratio.shape[1])
     return mean, np.divide(deviation, mean, where=mean > 0, out=np.full_like(mean, np.inf))
 
 
@@ -94,7 +95,7 @@ def _products(signal: SignalKernels, output: Array) -> tuple[list[Products], Arr
 
 
 def _forms(products: list[Products], d: Array) -> Array:
-    """Mean over pairs of examples of P_ab dC/ds_a . dC/ds_b per output, of each drawn network, (layers, draws)."""
+    """Return the mean over pairs of P_ab dC/ds_a . dC/ds_b per output of every drawn network, (layers, draws)."""
     examples, draws, classes = d.shape
     forms = np.empty((len(products) + 1, draws))
     forms[-1] = (d.mean(axis=0) ** 2).mean(axis=-1)

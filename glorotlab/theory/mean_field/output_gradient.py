@@ -1,7 +1,7 @@
 """What enters the network from above: E[dC/ds_a . dC/ds_b] per output unit for Gaussian logits.
 
 In a wide network the K logits of one example are independent N(0, q); those of two examples a and b have covariance
-Q_ab in every unit. The labels y are given.
+Q_ab in every unit. The labels y are fixed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from glorotlab.arrays import Array, Labels
 from glorotlab.streams import Purpose
 from glorotlab.theory.gaussian.hermite_series import correlation
 from glorotlab.theory.gaussian.interpolation import log_nodes
+from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import moments
-from glorotlab.theory.gaussian.pair_moments import kernel_moments
 from glorotlab.theory.mean_field.output_sampling import OutputSampler
 from glorotlab.threads import single_threaded_blas
 
@@ -37,7 +37,7 @@ INTERPOLATION = 1e-11
 """Relative error where many q are interpolated; 7e-12 is the largest seen, of E p_1^3 of 1,000 classes."""
 
 SAMPLES = 2**23
-"""Gaussian logits drawn in all where no integral is known (softmax with quadratic cost, or large logits)."""
+"""Number of Gaussian logits drawn in all where no integral is known (softmax with quadratic cost, or large logits)."""
 
 MIN_DRAWS = 2**14
 """Least number of joint draws over all examples: the standard error of a batch's mean is then below 1 %."""
@@ -65,7 +65,7 @@ class OutputGradient:
     kernel : (examples, examples)
         (1/K) sum_k E[dC/ds_ak dC/ds_bk].
     means : (examples,)
-        Expectation of each example's mean over the units.
+        Expectation of every example's mean over the units.
     mean_products : (examples, examples)
         E of the product of two examples' means over the units of one network.
     curvature : (examples,)
@@ -83,7 +83,7 @@ class OutputGradient:
 
 @single_threaded_blas()
 def output_gradient(output: str, cost: str, kernel: Array, labels: Labels, classes: int) -> OutputGradient:
-    """Return the statistics of dC/ds for logits of covariance ``kernel`` (examples, examples) in each unit."""
+    """Return the statistics of dC/ds for logits of covariance ``kernel``, (examples, examples), in every unit."""
     record = costs.get(output, cost)
     if record.elementwise:
         return _elementwise(ELEMENTWISE[output, cost], kernel, labels[:, np.newaxis] == labels, classes)
@@ -98,7 +98,7 @@ def output_gradient(output: str, cost: str, kernel: Array, labels: Labels, class
 
 @single_threaded_blas()
 def softmax_moments(classes: int, q: Array) -> tuple[Array, Array, float]:
-    """E p_1^2 and E p_1^3 of softmax probabilities over independent N(0, q) logits, and their relative error.
+    """Return E p_1^2 and E p_1^3 of softmax probabilities over independent N(0, q) logits, and their relative error.
 
     With S^-m = integral of t^(m-1) exp(-t S) dt / (m-1)! over t > 0 and t = e^tau the K-dimensional integral becomes
     E p_1^m = integral of E[h_m(tau + g)] E[h_0(tau + g)]^(K-1) dtau / (m-1)!, h_m(u) = exp(m u - e^u). The same rule
@@ -112,7 +112,7 @@ def softmax_moments(classes: int, q: Array) -> tuple[Array, Array, float]:
 
 
 def _softmax_moments(classes: int, root: float) -> list[float]:
-    """E p_1, E p_1^2, E p_1^3 for logits of standard deviation ``root``."""
+    """Return E p_1, E p_1^2, E p_1^3 for logits of standard deviation ``root``."""
     step = STEP * max(1.0, root / 2)
     tau = np.arange(-40 - REACH * root, 6 + REACH * root, step)[:, np.newaxis]
     average = _smoothed_narrow(tau, root) if root <= 1 else _smoothed_wide(tau, root)
@@ -121,7 +121,7 @@ def _softmax_moments(classes: int, root: float) -> list[float]:
 
 
 def _smoothed_narrow(tau: Array, root: float) -> list[Array]:
-    """E h_m(tau + g) for m = 0 .. 3 by the trapezoid rule in g, whose density is the narrow factor."""
+    """Return E h_m(tau + g) for m = 0 .. 3 by the trapezoid rule in g, whose density is the narrow factor."""
     points = np.arange(-REACH, REACH + STEP, STEP)
     measure = np.exp(-(points**2) / 2)
     measure /= measure.sum()
@@ -131,7 +131,7 @@ def _smoothed_narrow(tau: Array, root: float) -> list[Array]:
 
 
 def _smoothed_wide(tau: Array, root: float) -> list[Array]:
-    """E h_m(tau + g) for m = 0 .. 3 by the trapezoid rule in u = tau + g: h_m is the narrow factor for m > 0.
+    """Return E h_m(tau + g) for m = 0 .. 3 by the trapezoid rule in u = tau + g: h_m is the narrow factor for m > 0.
 
     For m = 0 by parts: h_0' = -h_1.
     """
@@ -182,7 +182,7 @@ def _elementwise(parts: tuple[str, str, float], kernel: Array, same: Mask, class
     """dC/ds_k = o(s_k) + (c - y_k) e(s_k): see ``ELEMENTWISE``. The cross terms E[o e] are those of an odd function."""
     odd, even, centre = parts
     q = np.diagonal(kernel)
-    slopes, odd_pairs = moments(odd, q).derivative_mean, kernel_moments(activations.get(odd), kernel)
+    curvature, odd_pairs = moments(odd, q).derivative_mean, kernel_moments(activations.get(odd), kernel)
     error, mean, even_squares = odd_pairs.error, np.ones_like(q), np.ones_like(kernel)
     if even != ONE:
         mean, even_pairs = moments(even, q).mean, kernel_moments(activations.get(even), kernel)
@@ -195,7 +195,7 @@ def _elementwise(parts: tuple[str, str, float], kernel: Array, same: Mask, class
         sums / classes,
         # units are independent given their labels
         (products + np.outer(sums, sums) - targets * squares) / classes**2,
-        slopes,
+        curvature,
         error,
     )
 

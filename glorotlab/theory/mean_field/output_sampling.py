@@ -17,7 +17,7 @@ from glorotlab.streams import Purpose, generator
 from glorotlab.theory.gaussian.sampling import covariance_root
 
 BLOCK = 2**18
-"""Logits drawn at a time, unless one network of each root has more."""
+"""Number of logits drawn at a time, unless one network of every root has more."""
 
 
 @dataclass(frozen=True)

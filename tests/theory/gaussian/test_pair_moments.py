@@ -14,8 +14,9 @@ from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory.gaussian import closed_forms, pair_quadrature
 from glorotlab.theory.gaussian.hermite_series import correlation
+from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import moments
-from glorotlab.theory.gaussian.pair_moments import PairMoments, kernel_moments, pair_moments
+from glorotlab.theory.gaussian.pair_moments import PairMoments, pair_moments
 
 NAMES = tuple(activations.RECORDS)
 CLOSED = ("linear", "relu", "leaky_relu", "erf", "sin", "gelu", "hard_tanh")
