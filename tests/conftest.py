@@ -1,7 +1,17 @@
-"""Fixtures of several test modules."""
+"""Fixtures of several test modules, the marks of tests by name, and the seed of statistical tests."""
+
+import os
+from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: a thread each, but where a test asks for more
+    os.environ.setdefault("GLOROTLAB_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
 from hypothesis import HealthCheck, settings
+from marks import MARKS
+from seeds import test_seeds
 
 from glorotlab.kernels import dense
 from glorotlab.threads import num_threads, set_num_threads
@@ -9,6 +19,23 @@ from glorotlab.training import loop
 
 settings.register_profile("glorotlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("glorotlab")  # how long an example takes on a busy machine is no property of the code
+
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests as ``tests/references/marks.py`` lists them."""
+    for item in items:
+        place = str(item.path.relative_to(TESTS)) if item.path.is_relative_to(TESTS) else ""
+        for mark, places in MARKS.items():
+            if place in places or f"{place}::{item.originalname}" in places:
+                item.add_marker(mark)
+
+
+@pytest.fixture(params=test_seeds(os.environ.get("GLOROTLAB_TEST_SEED")))
+def test_seed(request):
+    """Return the seed of a test that must pass for every seed: 0, or each that GLOROTLAB_TEST_SEED names."""
+    return request.param
 
 
 @pytest.fixture

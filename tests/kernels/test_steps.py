@@ -18,6 +18,12 @@ from glorotlab.streams import Purpose
 EXAMPLES = 60
 OPTIONS = [{}, {"l2": 0.01}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True, "l2": 0.01}]
 
+
+def over(batches, full):
+    """Return batches with options: all of them with the batch ``full``, the last with every other."""
+    return [(batch, options) for batch in batches for options in (OPTIONS if batch == full else OPTIONS[-1:])]
+
+
 pytestmark = pytest.mark.usefixtures("small_products_on_threads")
 
 
@@ -40,8 +46,7 @@ def bits(net):
     return [array.tobytes() for array in (*net.weights, *net.biases)]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("batch", [1, 4, 10, 30, 60])
+@pytest.mark.parametrize(("batch", "options"), over((1, 4, 10, 30, 60), 10), ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ["relu", "x/(1+x**2)"])  # with a kernel and without
 def test_many_steps_are_as_many_single_ones(activation, dtype, batch, options):
@@ -80,8 +85,7 @@ def test_threads_follow_the_work_of_a_step_and_of_all_steps(work, steps, expecte
     assert dense.workers() == expected
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("batch", [1, 10, 11, 33, 130])  # one block of up to 10 examples; panels of 16, 32, ... beyond
+@pytest.mark.parametrize(("batch", "options"), over((1, 10, 11, 33, 130), 11), ids=str)  # one block, panels beyond 10
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_equal_bits_where_every_thread_has_work(dtype, batch, options):
     """The widest layer has a tile for each of four threads, the others for fewer."""
@@ -147,8 +151,7 @@ def test_bad_arguments_change_nothing(changed, said):
 # Shapeset, drawn into the buffer
 
 
-@pytest.mark.parametrize("options", OPTIONS[::3], ids=str)
-@pytest.mark.parametrize("batch", [1, 10, 40])
+@pytest.mark.parametrize(("batch", "options"), [(1, OPTIONS[0]), (10, OPTIONS[-1]), (40, OPTIONS[0])], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ["tanh", "x/(1+x**2)"])  # with a kernel and without
 def test_images_drawn_in_a_step_are_those_of_their_stream(activation, dtype, batch, options):
