@@ -11,7 +11,7 @@ import typer
 from glorotlab.cli.terminal import console, note, table
 
 if TYPE_CHECKING:
-    from glorotlab.derivations import Derivation, Verification
+    from glorotlab.derivations import Verification
 
 
 class Format(StrEnum):
@@ -39,43 +39,44 @@ def derive(
     Where the equation a paper prints differs from what follows, both are shown. Without an assumption a derivation
     carries the extra term, or says why it stops.
     """
-    from glorotlab.derivations import derive as derivation
+    from glorotlab.derivations import derive as build
 
     if name is None:
         _list(format)
         return
-    found = derivation(name, without or ())
-    outcome = found.verify() if verify else None
+    derivation = build(name, without or ())
+    verification = derivation.verify() if verify else None
     if format is Format.json:
         from glorotlab.cli.json_output import print_json
 
-        print_json(found.to_dict() | ({} if outcome is None else {"verification": _outcome(outcome)}))
+        print_json(derivation.to_dict() | ({} if verification is None else {"verification": _record(verification)}))
     else:
-        write = {Format.text: found.text, Format.latex: found.latex, Format.mathml: found.mathml}[format]
+        write = {Format.text: derivation.text, Format.latex: derivation.latex, Format.mathml: derivation.mathml}[format]
         sys.stdout.write(write())
-        if outcome is not None:
-            note(str(outcome))
-    if outcome is not None and not outcome:
+        if verification is not None:
+            note(str(verification))
+    if verification is not None and not verification:
         raise typer.Exit(1)
 
 
 def _list(format: Format) -> None:
-    from glorotlab.derivations import derive as derivation
+    """Print name, title and source of every derivation; names, which a user types, are never cut."""
+    from glorotlab.derivations.catalogue import CATALOGUE
 
-    found: list[Derivation] = [derivation(name) for name in derivation()]
     if format is Format.json:
         from glorotlab.cli.json_output import print_json
 
-        rows = [{"name": item.name, "title": item.title, "source": item.source} for item in found]
+        rows = [{"name": name, "title": entry.title, "source": entry.source} for name, entry in CATALOGUE.items()]
         print_json({"derivations": rows})
         return
     listing = table("name", "title", "source", left=3)
-    for item in found:
-        listing.add_row(item.name, item.title, item.source)
+    listing.columns[0].no_wrap = True
+    for name, entry in CATALOGUE.items():
+        listing.add_row(name, entry.title, entry.source)
     console().print(listing)
 
 
-def _outcome(verification: Verification) -> dict[str, Any]:
+def _record(verification: Verification) -> dict[str, Any]:
     return {
         "passed": bool(verification),
         "checks": [{"statement": check.statement, "passed": check.passed} for check in verification.outcomes],

@@ -1,9 +1,6 @@
-"""Derivations with an assumption dropped, and the experiments that test them."""
+"""The experiments: on which networks they hold, and that they refute results without the extra term."""
 
 import dataclasses
-import itertools
-import re
-import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -14,89 +11,31 @@ from glorotlab.derivations.engine import notation as q
 from glorotlab.derivations.engine.algebra import equal, equation, solves
 from glorotlab.derivations.engine.linear_networks import LINEAR, NONLINEAR, trials
 from glorotlab.derivations.engine.trial import CRITICAL, Trial
-from glorotlab.errors import AssumptionError, UnknownNameError
 
-DROPPED = [(name, item.name) for name in derive() for item in derive(name).assumptions]
-CARRIED = [
-    (name, subset)
-    for name in derive()
-    for size in (1, 2, 3)
-    for subset in itertools.combinations(sorted(derive(name).carries), size)
+REFUTED = [
+    (name, assumption)
+    for name in ("forward_variance", "backward_variance", "weight_gradient_variance")
+    for assumption in ("", "linear_regime", "zero_bias", "zero_mean_inputs")
+    if not assumption or assumption in derive(name).carries
 ]
 
 
-def test_which_assumptions_are_carried():
-    """A derivation that loses an extra term would stop, which no other test minds."""
-    variance = {"linear_regime", "zero_bias", "zero_mean_inputs"}
-    assert {name: derive(name).carries for name in derive() if derive(name).carries} == {
-        "forward_variance": variance,
-        "backward_variance": {"linear_regime"},
-        "weight_gradient_variance": variance,
-        "equal_width": {"equal_widths"},
-        "lecun_initialization": {"linear_regime"},
-        "he_initialization": {"relu_units"},
-        "nonlinear_gain": {"zero_bias"},
-        "finite_width_fluctuation": {"zero_bias", "gaussian_weights", "equal_widths"},
-        "gradient_fluctuation": {"zero_bias", "gaussian_weights", "given_output_gradient", "equal_widths"},
-        "softmax_output_gradient": {"small_logits"},
-        "single_neuron_chain": {"sigmoid_neurons", "equal_weights"},
-    }
-
-
-@pytest.mark.parametrize(("name", "assumption"), DROPPED)
-def test_without_an_assumption_a_derivation_goes_on_or_says_why_not(name, assumption):
-    found = derive(name, without=assumption)
-    assert assumption not in {item.name for item in found.assumptions}
-    assert not any(assumption in step.reason.split("without ")[0].split() for step in found.steps)
-    if found.stopped is None:
-        assert assumption in derive(name).carries
-        assert found.text() != derive(name).text()
-    else:
-        with pytest.raises(AssumptionError, match="has no result"):
-            _ = found.result
-        assert " ".join(found.stopped.split()) in " ".join(found.text().split())
-        assert [step.equation for step in found.steps] == [
-            step.equation for step in derive(name).steps[: len(found.steps)]
-        ]
-        assert len(found.steps) < len(derive(name).steps)
-
-
-@pytest.mark.parametrize(("name", "without"), CARRIED)
-def test_extra_terms_are_verified_step_by_step_and_by_experiment(name, without):
-    """Each experiment fails falsely about once in a million; it finds errors of 9 % (``Trial.detectable``)."""
-    verification = derive(name, without=without).verify()
-    assert verification, str(verification)
-    assert verification.trials
-    assert max(trial.detectable for trial in verification.trials) < 0.09
-
-
-@pytest.mark.parametrize(("name", "without"), CARRIED + [(name, (item,)) for name, item in DROPPED])
-def test_a_derivation_without_assumptions_is_written_in_every_form(name, without):
-    found = derive(name, without=without)
-    fragment = found.latex()
-    assert fragment.count("{") == fragment.count("}")
-    words = re.sub(r"\\\[.*?\\\]|\$.*?\$", "", fragment)
-    assert not re.search(r"[_^%#$]|(?<!\\)&", words), words
-    ET.fromstring(found.mathml())  # noqa: S314
-    assert found.to_dict()["stopped"] == found.stopped
-
-
-@pytest.mark.parametrize("without", [(), ("linear_regime",), ("zero_bias",), ("zero_mean_inputs",)])
-@pytest.mark.parametrize("name", ["forward_variance", "backward_variance", "weight_gradient_variance"])
+@pytest.mark.parametrize(("name", "without"), REFUTED)
 def test_an_experiment_refutes_a_wrong_result(name, without):
     """Each result is made 15 % larger: found but for once in a thousand, since errors of 9 % are found 99 times in 100.
 
     The first layer up or the last layer down is left out, where a result holds by definition.
     """
-    without = [item for item in without if item in derive(name).carries]
-    right = derive(name, without=without).result
-    setting = NONLINEAR if "linear_regime" in without else LINEAR
-    setting = dataclasses.replace(setting, input_mean=max(setting.input_mean, float("zero_mean_inputs" in without)))
-    if "zero_bias" in without:
+    right = derive(name, without=without or ()).result
+    setting = NONLINEAR if without == "linear_regime" else LINEAR
+    if without == "zero_mean_inputs":
+        setting = dataclasses.replace(setting, input_mean=1.0)
+    if without == "zero_bias":
         setting = dataclasses.replace(setting, bias_variances=(0.5, 0.3, 0.7, 0.2)[: setting.top + 1])
     wrong = equation(right.lhs, sp.Float(1.15) * right.rhs)
-    assert all(trial.passed for trial in trials([right], setting, np.random.default_rng(1)))
-    assert not any(trial.passed for trial in trials([wrong], setting, np.random.default_rng(1)))
+    outcomes = trials([right, wrong], setting, np.random.default_rng(1))  # of the same networks
+    layers = len(outcomes) // 2
+    assert [trial.passed for trial in outcomes] == [True] * layers + [False] * layers
 
 
 def test_dropping_a_term_is_found_by_experiment():
@@ -108,19 +47,6 @@ def test_dropping_a_term_is_found_by_experiment():
         dataclasses.replace(LINEAR, input_mean=1.0),
     ):
         assert not all(trial.passed for trial in trials([plain], setting, np.random.default_rng(2)))
-
-
-def test_unknown_assumptions_are_named_with_what_is_allowed():
-    with pytest.raises(UnknownNameError, match="unknown assumption of forward_variance 'linear': allowed are linear_"):
-        derive("forward_variance", without="linear")
-
-
-def test_several_assumptions_at_once_stop_with_every_reason():
-    found = derive("forward_variance", without=["zero_bias", "independent_weights", "zero_mean_weights"])
-    assert not found.conclusions
-    assert "E[W_l W_m]" in found.stopped
-    assert "E[z_l z_m]" in found.stopped
-    assert q.Bias in {atom.func for atom in found.steps[0].equation.atoms(sp.Function)}
 
 
 def test_the_biased_sum_is_the_recurrence_computed_by_numpy():

@@ -9,9 +9,8 @@ import sympy as sp
 from glorotlab.derivations import derive
 from glorotlab.derivations.engine import fluctuation_notation as names
 from glorotlab.derivations.engine.algebra import equation
-from glorotlab.derivations.engine.fluctuation_networks import (
-    Networks,
-    draw,
+from glorotlab.derivations.engine.fluctuation_networks import Networks, draw
+from glorotlab.derivations.engine.fluctuation_trials import (
     exact_gradient_trials,
     exact_signal_trials,
     expand,
@@ -29,11 +28,12 @@ KURTOSIS, SCALE, INPUTS = ("normal", "uniform"), 1.5, 0.6
 
 
 def forward_steps(*without):
-    return [each.result for each in derive("finite_width_fluctuation", without=without).conclusions[:2]]
+    derivation = derive("finite_width_fluctuation", without=without)
+    return [derivation.step(name).equation for name in ("variance", "mean")]
 
 
 def gradient_steps(*without):
-    return [step.equation for step in derive("gradient_fluctuation", without=without).steps[:4]]
+    return {step.name: step.equation for step in derive("gradient_fluctuation", without=without).steps}
 
 
 @pytest.mark.parametrize("distribution", KURTOSIS)
@@ -51,9 +51,9 @@ def test_recursions_are_those_of_the_numeric_module(distribution):
     np.testing.assert_allclose(found[names.SignalVariance], np.concatenate(forward.variance), rtol=1e-9)
     shift = np.array(found[names.SignalMean]) - networks.wide
     np.testing.assert_allclose(shift, np.concatenate(forward.shift), rtol=1e-9, atol=1e-14)
-    slopes = [0.0, 0.0, 0.0, 0.3]
+    slopes, sensitivity = [0.0, 0.0, 0.0, 0.3], gradient_steps(*without)["sensitivity"].rhs
     for layer in (2, 1, 0):
-        slopes[layer] = networks.value(gradient_steps(*without)[2].rhs, layer, {names.LogSlope: slopes})
+        slopes[layer] = networks.value(sensitivity, layer, {names.LogSensitivity: slopes})
     np.testing.assert_allclose(slopes, np.concatenate(backward.log_slope), rtol=1e-9)
 
 
@@ -64,9 +64,9 @@ def test_a_layer_of_scale_free_units_adds_a_constant_over_its_width(name, each):
     variance = expand(networks, *forward_steps())[names.SignalVariance]
     relative = np.array(variance) / np.square(networks.wide)
     np.testing.assert_allclose(relative, np.cumsum([0, each / 30, each / 50, each / 20]))
-    known = {names.LogSlope: [0.0] * 4, names.LogVariance: [0.0] * 4}
+    known = {names.LogSensitivity: [0.0] * 4, names.LogVariance: [0.0] * 4}
     for layer in (2, 1, 0):
-        known[names.LogVariance][layer] = networks.value(gradient_steps()[3].rhs, layer, known)
+        known[names.LogVariance][layer] = networks.value(gradient_steps()["log_variance"].rhs, layer, known)
     expected = [each * sum(1 / n for n in (30, 50, 20)[layer:]) for layer in range(4)]
     np.testing.assert_allclose(known[names.LogVariance], expected, rtol=1e-10)
 
@@ -129,17 +129,21 @@ def test_a_wrong_recursion_of_signals_is_refuted(signals, which, old, new):
 @pytest.mark.parametrize(
     ("which", "old", "new"),
     [
-        (3, names.MeanSlopeFourth(Q), names.MeanSlopeFourth(Q) * 2 / 3),
-        (3, names.LogVariance(i + 1), 0),
-        (2, names.MeanSlopeSquare(Q, 1), 0),
-        (1, names.MeanProductSquare(names.SignalSquare(i)), 0.9 * names.MeanProductSquare(names.SignalSquare(i))),
+        ("log_variance", names.MeanDerivativeFourth(Q), names.MeanDerivativeFourth(Q) * 2 / 3),
+        ("log_variance", names.LogVariance(i + 1), 0),
+        ("sensitivity", names.MeanDerivativeSquare(Q, 1), 0),
+        (
+            "own_covariance",
+            names.MeanProductSquare(names.SignalSquare(i)),
+            0.9 * names.MeanProductSquare(names.SignalSquare(i)),
+        ),
     ],
-    ids=["2 for 3", "nothing from above", "no slope", "product"],
+    ids=["2 for 3", "nothing from above", "no derivative", "product"],
 )
 def test_a_wrong_recursion_of_gradients_is_refuted(gradients, which, old, new):
     right = gradient_steps()
     assert all(trial.passed for trial in gradient_trials(*gradients, forward_steps(), right, given=True))
-    wrong = [changed(each, old, new) if index == which else each for index, each in enumerate(right)]
+    wrong = right | {which: changed(right[which], old, new)}
     assert not all(trial.passed for trial in gradient_trials(*gradients, forward_steps(), wrong, given=True))
 
 

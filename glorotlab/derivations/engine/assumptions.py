@@ -1,6 +1,6 @@
 """The assumptions of Glorot & Bengio (2010), section 4.2.1, by name, with those the paper leaves unsaid."""
 
-from glorotlab.derivations.engine.derivation import Assumption
+from glorotlab.derivations.engine.step import Assumption
 
 linear_regime = Assumption(
     "linear_regime",

@@ -5,30 +5,37 @@ kept (the delta method).
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import sympy as sp
 
 from glorotlab.derivations.engine.algebra import equal
 from glorotlab.derivations.engine.fluctuation_notation import (
+    MeanDerivativeFourth,
+    MeanDerivativeSquare,
     MeanFourth,
     MeanProductSquare,
-    MeanSlopeFourth,
-    MeanSlopeSquare,
     MeanSquare,
 )
 
 SMALL = sp.Symbol("t", positive=True)
-"""1 / sqrt(n)."""
+"""The size 1 / sqrt(n) of random parts."""
 
-SIGNED, _S = sp.Symbol("s", real=True), sp.Symbol("s", positive=True)
-_Q = sp.Symbol("q", positive=True)
+SIGNED = sp.Symbol("s", real=True)
+"""A pre-activation, which units are functions of."""
+
+RELU, LINEAR = sp.Piecewise((SIGNED, SIGNED > 0), (0, True)), SIGNED
+
+UNITS = 4
+"""The number of units up to which sums are written out."""
+
+SQUARES, DERIVATIVES = sp.symbols(f"u_1:{UNITS + 1}"), sp.symbols(f"a_1:{UNITS + 1}")
+"""f(s)^2 of each unit, and f'(s)^2 t^2 with an independent t of mean 0 and variance 1."""
 
 Covariances = Mapping[sp.Expr, sp.Expr]
 """Products of two random parts, of mean 0, and what they are on average; those left out are 0."""
 
-
-Statistic = Callable[[sp.Expr, Covariances], sp.Expr]
-"""``mean`` or ``variance``."""
+_POSITIVE, _Q = sp.symbols("s q", positive=True)
 
 
 def variance(expression: sp.Expr, covariances: Covariances) -> sp.Expr:
@@ -52,53 +59,53 @@ def _averaged(expression: sp.Expr, covariances: Covariances) -> sp.Expr:
     return total
 
 
-UNITS = 4
-"""Up to how many units sums are written out."""
+def over_units(polynomial: sp.Expr, q: sp.Expr, fourth: sp.Expr | None = None) -> sp.Expr:
+    """Return the mean of a polynomial in ``SQUARES`` and ``DERIVATIVES`` over independent s ~ N(0, q).
 
-SQUARES, SLOPES = sp.symbols(f"u_1:{UNITS + 1}"), sp.symbols(f"a_1:{UNITS + 1}")
-"""f(s)^2 of each unit, and f'(s)^2 t^2 with an independent t of mean 0 and variance 1."""
-
-
-_THREE = sp.Integer(3)
-
-
-def over_units(polynomial: sp.Expr, q: sp.Expr, fourth: sp.Expr = _THREE) -> sp.Expr:
-    """Return the mean of a polynomial in ``SQUARES`` and ``SLOPES`` over independent s; ``fourth`` is E t^4."""
+    Parameters
+    ----------
+    polynomial : sympy.Expr
+        At most of degree 2 in the symbols of one unit.
+    q : sympy.Expr
+        The variance of s.
+    fourth : sympy.Expr, optional
+        E t^4; 3, that of a Gaussian t, where it is left out.
+    """
     of_unit = {
         (0, 0): sp.S.One,
         (1, 0): MeanSquare(q),
         (2, 0): MeanFourth(q),
-        (0, 1): MeanSlopeSquare(q),
-        (0, 2): fourth * MeanSlopeFourth(q),
+        (0, 1): MeanDerivativeSquare(q),
+        (0, 2): (3 if fourth is None else fourth) * MeanDerivativeFourth(q),
         (1, 1): MeanProductSquare(q),
     }
     total = sp.S.Zero
-    for powers, coefficient in sp.Poly(polynomial, *SQUARES, *SLOPES).terms():
+    for powers, coefficient in sp.Poly(polynomial, *SQUARES, *DERIVATIVES).terms():
         pairs = zip(powers[:UNITS], powers[UNITS:], strict=True)
         total += coefficient * sp.Mul(*(of_unit[pair] for pair in pairs))
     return total
 
 
-def for_every_count(claimed: sp.Expr, count: sp.Expr, found: Callable[[int], sp.Expr]) -> bool:
-    """Whether ``claimed`` is what ``found`` is for sums over 1 to ``UNITS`` units.
+def for_every_count(claimed: sp.Expr, count: sp.Expr, computed: Callable[[int], sp.Expr]) -> bool:
+    """Whether ``claimed`` is what ``computed`` returns for sums over 1 to ``UNITS`` units.
 
     Means of squares of such sums are polynomials in the count of degree 2.
     """
-    return all(equal(claimed.subs(count, n), found(n)) for n in range(1, UNITS + 1))
+    return all(equal(claimed.subs(count, n), computed(n)) for n in range(1, UNITS + 1))
 
 
 def of_homogeneous(expression: sp.Expr, unit: sp.Expr) -> sp.Expr:
     """Insert the Gaussian means of a unit f(s) of ``SIGNED``."""
-    slope = sp.diff(unit, SIGNED)
+    derivative = sp.diff(unit, SIGNED)
     powers = {
         MeanSquare: unit**2,
         MeanFourth: unit**4,
-        MeanSlopeSquare: slope**2,
-        MeanSlopeFourth: slope**4,
-        MeanProductSquare: unit**2 * slope**2,
+        MeanDerivativeSquare: derivative**2,
+        MeanDerivativeFourth: derivative**4,
+        MeanProductSquare: unit**2 * derivative**2,
     }
     for function, power in powers.items():
-        value = _gaussian(power)
+        value = _gaussian_mean(power)
 
         def derived(argument: sp.Expr, order: sp.Expr = sp.S.Zero, value: sp.Expr = value) -> sp.Expr:
             return sp.diff(value, _Q, int(order)).subs(_Q, argument) if order else value.subs(_Q, argument)
@@ -107,8 +114,9 @@ def of_homogeneous(expression: sp.Expr, unit: sp.Expr) -> sp.Expr:
     return expression
 
 
-def _gaussian(power: sp.Expr) -> sp.Expr:
+@cache
+def _gaussian_mean(power: sp.Expr) -> sp.Expr:
     """Return the mean over s ~ N(0, q), s and -s together."""
-    density = sp.exp(-(_S**2) / (2 * _Q)) / sp.sqrt(2 * sp.pi * _Q)
-    both = power.subs(SIGNED, _S) + power.subs(SIGNED, -_S)
-    return sp.integrate(sp.simplify(both) * density, (_S, 0, sp.oo))
+    density = sp.exp(-(_POSITIVE**2) / (2 * _Q)) / sp.sqrt(2 * sp.pi * _Q)
+    both = power.subs(SIGNED, _POSITIVE) + power.subs(SIGNED, -_POSITIVE)
+    return sp.integrate(sp.simplify(both) * density, (_POSITIVE, 0, sp.oo))

@@ -1,167 +1,56 @@
-"""A derivation as an object: named assumptions, checkable steps, the paper's equation beside the result."""
+"""A derivation as an object: named assumptions, checkable steps that name each other, results beside the paper's."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy as sp
 
-from glorotlab.derivations.engine import rendering
-from glorotlab.derivations.engine.algebra import equal, same
+from glorotlab.derivations.engine.rendering import Rendered
+from glorotlab.derivations.engine.step import Assumption, Conclusion, Lemma, Step
 from glorotlab.derivations.engine.trial import Trial
+from glorotlab.derivations.engine.verification import Outcome, Verification
 from glorotlab.errors import AssumptionError
 from glorotlab.streams import Purpose, generator
-
-Check = Callable[[sp.Eq, tuple[sp.Eq, ...]], bool]
-"""Whether an equation follows, given the equations of the steps before it."""
+from glorotlab.threads import single_threaded_blas
 
 Experiment = Callable[[np.random.Generator], tuple[Trial, ...]]
-"""Draws networks and sets their statistics beside what results say."""
+"""An experiment draws networks and sets their statistics beside what results say."""
 
 
 @dataclass(frozen=True)
-class Assumption:
-    """What a derivation rests on.
-
-    Attributes
-    ----------
-    name : str
-        As steps cite it, for example ``"linear_regime"``.
-    statement : str
-        What is assumed, in one sentence.
-    otherwise : str
-        Why a derivation that does not carry the extra term stops without it.
-    """
-
-    name: str
-    statement: str
-    otherwise: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """One equation of a derivation.
-
-    Attributes
-    ----------
-    statement : str
-        What the equation says.
-    equation : sympy.Eq
-        Unevaluated.
-    reason : str
-        The assumptions and rules it follows from, by name.
-    check : callable
-        ``check(equation, earlier)`` recomputes the equation from the definitions or from the earlier steps.
-    """
-
-    statement: str
-    equation: sp.Eq
-    reason: str
-    check: Check
-
-
-@dataclass(frozen=True)
-class Conclusion:
-    """A result, set beside the equation the paper prints where it prints one.
-
-    Attributes
-    ----------
-    number : int or None
-        The paper's equation number; None where the paper has no such equation.
-    result : sympy.Eq
-        What follows from the assumptions.
-    printed : sympy.Eq or None
-        What the paper prints.
-    factor : sympy.Expr
-        Right side of ``printed`` over right side of ``result``.
-    difference : str or None
-        What differs and why; None where the printed equation follows. Where the paper has no such equation, what the
-        result adds.
-    """
-
-    number: int | None
-    result: sp.Eq
-    printed: sp.Eq | None = None
-    factor: sp.Expr = sp.S.One
-    difference: str | None = None
-
-    @property
-    def label(self) -> str:
-        """What a reader calls it: the paper's equation, or the result."""
-        return "result" if self.number is None else f"eq. {self.number}"
-
-    def holds(self, derived: tuple[sp.Eq, ...]) -> bool:
-        """Whether the result is derived and differs from the printed equation by ``factor`` alone."""
-        is_derived = any(same(self.result, step) for step in derived)
-        if self.printed is None:
-            return is_derived and self.number is None and self.factor == 1
-        exact = same(self.printed, sp.Eq(self.result.lhs, self.factor * self.result.rhs, evaluate=False))
-        return is_derived and exact and equal(self.factor, sp.S.One) == (self.difference is None)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Whether one statement was verified, and the error where its check could not be computed."""
-
-    statement: str
-    passed: bool
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What ``Derivation.verify`` found.
-
-    True where every step, every comparison with the paper and every experiment passed.
-    """
-
-    name: str
-    steps: tuple[Outcome, ...]
-    conclusions: tuple[Outcome, ...]
-    trials: tuple[Trial, ...] = ()
-
-    def __bool__(self) -> bool:
-        return not self.failed
-
-    @property
-    def failed(self) -> tuple[Outcome, ...]:
-        """The outcomes that did not pass."""
-        return tuple(outcome for outcome in self.outcomes if not outcome.passed)
-
-    @property
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """Every check, those by experiment last."""
-        return self.steps + self.conclusions + tuple(Outcome(str(trial), trial.passed) for trial in self.trials)
-
-    def __str__(self) -> str:
-        total = len(self.outcomes)
-        lines = [f"{self.name}: {total - len(self.failed)} of {total} checks passed"]
-        lines += [f"  failed: {outcome.statement} {outcome.error or ''}".rstrip() for outcome in self.failed]
-        lines += [f"  by experiment: {trial}" for trial in self.trials if trial.passed]
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class Derivation:
+class Derivation(Rendered):
     """A result about variance in deep networks with the steps that prove it.
 
     Attributes
     ----------
-    name, title : str
+    name : str
+        The word that ``derive`` knows it by.
+    title : str
+        A few words for a list.
     source : str
         Paper and equation numbers.
     assumptions : tuple of Assumption
+        Everything it rests on.
     steps : tuple of Step
+        The proof, in its order.
     conclusions : tuple of Conclusion
         One for each equation of the paper, in its order; ``result``, ``printed`` and ``difference`` are those
-        of the first. None where the derivation stops.
+        of the first. There is none where the derivation stops.
     experiment : callable, optional
         What ``verify`` measures: ``experiment(generator)`` draws networks and returns trials.
     carries : frozenset of str
         The assumptions it can drop and go on, with the extra term.
+    without : frozenset of str
+        The assumptions that were dropped.
     stopped : str or None
         Why it ends without a result; None where it does not.
+
+    Raises
+    ------
+    ValueError
+        Where two steps have one name, a step follows from one that is not before it, or a step rests on what the
+        derivation does not assume.
     """
 
     name: str
@@ -172,70 +61,108 @@ class Derivation:
     conclusions: tuple[Conclusion, ...]
     experiment: Experiment | None = None
     carries: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
     stopped: str | None = None
+
+    def __post_init__(self) -> None:
+        before: set[str] = set()
+        for step in self.steps:
+            if step.name in before:
+                raise ValueError(f"{self.name} has two steps of the name {step.name}")
+            for name in step.follows:
+                if name not in before:
+                    raise ValueError(f"{self.name}: {step.name} follows from {name}, which is no step before it")
+            for item in _entering(step) - set(self.assumptions):
+                raise ValueError(f"{self.name}: {step.name} rests on {item.name}, which is not assumed")
+            before.add(step.name)
+
+    def step(self, name: str) -> Step:
+        """Return the step called ``name``; KeyError where there is none."""
+        return {step.name: step for step in self.steps}[name]
+
+    def basis(self, name: str) -> frozenset[Assumption]:
+        """Return all assumptions the step called ``name`` rests on, those of the steps it follows from included."""
+        step = self.step(name)
+        return _entering(step).union(*(self.basis(earlier) for earlier in step.follows))
+
+    def lemma(self, name: str | None = None) -> Lemma:
+        """Return the step called ``name``, or the one with the result, for another derivation to follow from."""
+        if name is None:
+            proved = next(step for step in self.steps if step.equation == self.result)
+            description = f"the result of {self.name}"
+        else:
+            proved, description = self.step(name), f"step {name} of {self.name}"
+        if self.without:
+            description += f" without {' and '.join(sorted(self.without))}"
+        return Lemma(description, proved.equation, self.basis(proved.name))
+
+    def stop_without(self, dropped: Collection[Assumption]) -> "Derivation":
+        """Return the steps before the first that rests on a dropped assumption, and why there are no more."""
+        dropped = [item for item in dropped if item in self.assumptions]
+        if not dropped:
+            return self
+        kept = next(index for index, step in enumerate(self.steps) if self.basis(step.name) & set(dropped))
+        return replace(
+            self,
+            assumptions=tuple(item for item in self.assumptions if item not in dropped),
+            steps=self.steps[:kept],
+            conclusions=(),
+            experiment=None,
+            carries=frozenset(),
+            without=self.without | {item.name for item in dropped},
+            stopped=" ".join(item.otherwise for item in dropped),
+        )
 
     @property
     def result(self) -> sp.Eq:
-        """What follows from the assumptions; AssumptionError with the reason where the derivation stops."""
+        """Return what follows from the assumptions; AssumptionError with the reason where the derivation stops."""
         if self.stopped:
             raise AssumptionError(f"{self.name} has no result: {self.stopped}")
         return self.conclusions[0].result
 
     @property
     def printed(self) -> sp.Eq | None:
-        """The equation as the paper prints it, or None where the paper has no such equation."""
+        """Return the equation as the paper prints it, or None where the paper has no such equation."""
         return self.conclusions[0].printed if self.conclusions else None
 
     @property
     def difference(self) -> str | None:
-        """What differs between ``printed`` and ``result`` and why; None where they agree."""
+        """Return what differs between ``printed`` and ``result`` and why; None where they agree."""
         return self.conclusions[0].difference if self.conclusions else None
 
     def verify(self, seed: int = 0) -> Verification:
         """Check every step, that printed and derived equations differ exactly by the stated factor, and by experiment.
 
-        A step is judged by its equation and the equations before it. A check that cannot be computed counts
-        as failed; nothing is raised.
+        A step is judged by its equation and those of the steps it names. A check that cannot be computed counts as
+        failed; nothing is raised.
 
         Parameters
         ----------
         seed : int
-            Of the networks drawn.
+            The seed of the networks that are drawn.
+
+        Returns
+        -------
+        Verification
         """
-        equations = tuple(step.equation for step in self.steps)
+        equations = {step.name: step.equation for step in self.steps}
         steps = tuple(
-            _outcome(step.statement, step.check, step.equation, equations[:index])
-            for index, step in enumerate(self.steps)
+            Outcome.of(step.statement, step.check, step.equation, {name: equations[name] for name in step.follows})
+            for step in self.steps
         )
         conclusions = tuple(
-            _outcome(f"{conclusion.label} beside what follows", conclusion.holds, equations)
+            Outcome.of(f"{conclusion.label} beside what follows", conclusion.holds, equations.values())
             for conclusion in self.conclusions
         )
-        trials = self.experiment(generator(seed, Purpose.TRIAL)) if self.experiment else ()
-        return Verification(self.name, steps, conclusions, trials)
+        return Verification(self.name, steps, conclusions, self._trials(seed))
 
-    def text(self) -> str:
-        """Return the derivation as plain text for a terminal."""
-        return rendering.text(self)
-
-    def latex(self) -> str:
-        """Return the derivation as a LaTeX fragment; needs amsmath."""
-        return rendering.latex(self)
-
-    def mathml(self) -> str:
-        """Return the derivation as one presentation MathML element, which is also well-formed XML."""
-        return rendering.mathml(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the derivation as values that JSON can hold; equations as text and as LaTeX."""
-        return rendering.to_dict(self)
-
-    def _repr_latex_(self) -> str:
-        return rendering.display(self)
+    def _trials(self, seed: int) -> tuple[Trial, ...]:
+        if self.experiment is None:
+            return ()
+        with single_threaded_blas():  # small matrices: threads would wait for each other longer than they work
+            return self.experiment(generator(seed, Purpose.TRIAL))
 
 
-def _outcome(statement: str, check: Callable[..., bool], *arguments: object) -> Outcome:
-    try:
-        return Outcome(statement, bool(check(*arguments)))
-    except Exception as error:  # whatever SymPy raises on a wrong equation is a failed check
-        return Outcome(statement, False, f"({type(error).__name__}: {error})")
+def _entering(step: Step) -> frozenset[Assumption]:
+    """Return the assumptions that enter at a step, those of its lemmas included."""
+    return frozenset(step.uses).union(*(lemma.assumptions for lemma in step.lemmas))

@@ -1,6 +1,6 @@
 """Expectations of polynomials of random variables, from second moments, independence and zero means alone."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
@@ -9,7 +9,8 @@ from glorotlab.derivations.engine.algebra import equal
 
 _EXPECTATION = sp.Function("E")
 
-Variable = Any  # a SymPy symbol, or a class of functions whose every value is a random variable
+Variable = Any
+"""A SymPy symbol, or a class of functions whose every value is a random variable."""
 
 
 def expectation(
@@ -20,7 +21,7 @@ def expectation(
     Parameters
     ----------
     polynomial : sympy.Expr
-        Of degree at most 2 in each independent variable.
+        A polynomial of degree at most 2 in each independent variable.
     second_moments : mapping
         E[v^2] of every random variable v, by symbol or by function class; everything else is a constant.
     independent : collection
@@ -32,27 +33,35 @@ def expectation(
     ValueError
         Where an independent variable has a power above 2, which second moments do not determine.
     """
-    found = polynomial.atoms(sp.Function, sp.Symbol)
-    kinds = {variable: variable if variable in second_moments else variable.func for variable in found}
-    variables = [variable for variable in found if kinds[variable] in second_moments]
+    atoms = polynomial.atoms(sp.Function, sp.Symbol)
+    kinds = {atom: atom if atom in second_moments else atom.func for atom in atoms}
+    variables = [atom for atom in atoms if kinds[atom] in second_moments]
     total = sp.S.Zero
     for powers, coefficient in sp.Poly(polynomial, *variables).terms():
-        value, rest = coefficient, []
+        factor, rest = coefficient, []
         for variable, power in zip(variables, powers, strict=True):
-            if power > 2 and kinds[variable] in independent:
-                raise ValueError(f"second moments do not determine E[{variable}^{power}]")
-            if power == 2 and kinds[variable] in independent:
-                value *= second_moments[kinds[variable]]
-            elif power == 1 and kinds[variable] in independent:
-                value = sp.S.Zero
+            if kinds[variable] in independent:
+                factor *= _independent_moment(variable, power, second_moments[kinds[variable]])
             elif power:
                 rest.append((variable, power))
-        if len(rest) == 1 and rest[0][1] == 2:
-            value *= second_moments[kinds[rest[0][0]]]
-        elif rest:
-            value *= _EXPECTATION(sp.Mul(*(variable**power for variable, power in rest)))
-        total += value
+        total += factor * _joint_moment(rest, [second_moments[kinds[variable]] for variable, _ in rest])
     return total
+
+
+def _independent_moment(variable: sp.Expr, power: int, second_moment: sp.Expr) -> sp.Expr:
+    """Return E[v^power] of a variable of mean 0."""
+    if power > 2:
+        raise ValueError(f"second moments do not determine E[{variable}^{power}]")
+    return (sp.S.One, sp.S.Zero, second_moment)[power]
+
+
+def _joint_moment(factors: Sequence[tuple[sp.Expr, int]], second_moments: Sequence[sp.Expr]) -> sp.Expr:
+    """Return the expectation of a product of powers; it stays an unknown E(...) but where it is a second moment."""
+    if not factors:
+        return sp.S.One
+    if len(factors) == 1 and factors[0][1] == 2:
+        return second_moments[0]
+    return _EXPECTATION(sp.Mul(*(variable**power for variable, power in factors)))
 
 
 def is_variance(

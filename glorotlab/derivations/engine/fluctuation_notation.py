@@ -9,16 +9,15 @@ from typing import Any, ClassVar
 import sympy as sp
 from sympy.printing.pretty.stringpict import prettyForm
 
-from glorotlab.derivations.engine.notation import LayerQuantity, markup
+from glorotlab.derivations.engine.quantity import LayerQuantity
 
 _OPERATORS = {"E": r"\operatorname{E}", "Var": r"\operatorname{Var}"}
 
-
 width = sp.Symbol("n", integer=True, positive=True)
-"""Of layers that are equally wide."""
+"""The width of layers that are equally wide."""
 
 kappa = sp.Symbol("kappa", real=True)
-"""Excess kurtosis of the weights."""
+"""The excess kurtosis of the weights."""
 
 
 class Statistic(LayerQuantity):
@@ -28,7 +27,7 @@ class Statistic(LayerQuantity):
     taken of, and ``given`` whether it is meant given q of the layer below.
     """
 
-    layer_below = True
+    subscript = True
     operator: ClassVar[str] = ""
     logarithm: ClassVar[bool] = False
     square: ClassVar[bool] = False
@@ -49,20 +48,6 @@ class Statistic(LayerQuantity):
         if self.operator:
             body = rf"{_OPERATORS[self.operator]}\left[{body}\right]"
         return body if exp is None else f"{body}^{{{exp}}}"
-
-    def _mathml_presentation(self, printer: Any) -> Any:
-        index = self.args[0]
-        body = [_indexed(printer, self.letter, index)]
-        if self.logarithm:
-            body.insert(0, markup(printer, "mi", "ln"))
-        if self.square:
-            body = [markup(printer, "msup", *body, markup(printer, "mn", "2"))]
-        if self.given:
-            body += [markup(printer, "mo", "|"), _indexed(printer, "q", index - 1)]
-        if not self.operator:
-            return body[0]
-        brackets = markup(printer, "mo", "["), markup(printer, "mo", "]")
-        return markup(printer, "mrow", markup(printer, "mi", self.operator), brackets[0], *body, brackets[1])
 
 
 class SignalSquare(Statistic):
@@ -143,7 +128,7 @@ class GradientLogVariance(Statistic):
     is_positive = True
 
 
-class LogSlope(Statistic):
+class LogSensitivity(Statistic):
     """A_i, the derivative of the mean of ln T_i in q_i."""
 
     letter = "A"
@@ -191,7 +176,7 @@ class GaussianMean(sp.Function):  # type: ignore[misc]
 
     @property
     def order(self) -> int:
-        """How often the derivative is taken."""
+        """Return how often the derivative is taken."""
         return int(self.args[1]) if len(self.args) > 1 else 0
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
@@ -211,11 +196,6 @@ class GaussianMean(sp.Function):  # type: ignore[misc]
         body = rf"{self._head}\left({printer._print(self.args[0])}\right)"
         return body if exp is None else f"{body}^{{{exp}}}"
 
-    def _mathml_presentation(self, printer: Any) -> Any:
-        brackets = markup(printer, "mo", "("), markup(printer, "mo", ")")
-        head = markup(printer, "mi", self._head)
-        return markup(printer, "mrow", head, brackets[0], printer._print(self.args[0]), brackets[1])
-
     @property
     def _head(self) -> str:
         return self.letter + "'" * self.order
@@ -227,7 +207,7 @@ class MeanSquare(GaussianMean):
     letter = "F"
 
 
-class MeanSlopeSquare(GaussianMean):
+class MeanDerivativeSquare(GaussianMean):
     """G(q) = E[f'(s)^2]."""
 
     letter = "G"
@@ -239,7 +219,7 @@ class MeanFourth(GaussianMean):
     letter = "H"
 
 
-class MeanSlopeFourth(GaussianMean):
+class MeanDerivativeFourth(GaussianMean):
     """J(q) = E[f'(s)^4]."""
 
     letter = "J"
@@ -253,7 +233,3 @@ class MeanProductSquare(GaussianMean):
 
 def _subscript(printer: Any, index: sp.Expr) -> str:
     return f"_{printer._print(index)}" if index.is_Atom else f"_({printer._print(index)})"
-
-
-def _indexed(printer: Any, letter: str, index: sp.Expr) -> Any:
-    return markup(printer, "msub", markup(printer, "mi", letter), markup(printer, "mrow", printer._print(index)))

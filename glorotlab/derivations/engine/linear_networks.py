@@ -20,20 +20,27 @@ from glorotlab.derivations.engine.trial import Trial
 from glorotlab.theory.gaussian.moments import moments
 
 NETWORKS = 60_000
+"""How many networks are drawn."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What networks are drawn from.
+    """A law that networks are drawn from.
 
     Attributes
     ----------
-    widths : n_0 ... n_{d+1}
-    weight_variances, bias_variances : of W^0 ... W^d and of b^0 ... b^d
-    input_mean, input_deviation : of every input
-    gradient_variance : Var[dC/ds^d]
-    activation : name
-    uniform : whether weights are uniform; else they are Gaussian
+    widths : tuple of int
+        n_0 ... n_{d+1}.
+    weight_variances, bias_variances : tuple of float
+        Var[W^0] ... Var[W^d] and Var[b^0] ... Var[b^d].
+    input_mean, input_deviation : float
+        Mean and standard deviation of every input.
+    gradient_variance : float
+        Var[dC/ds^d].
+    activation : str
+        The name of f.
+    uniform : bool
+        Whether weights are uniform; else they are Gaussian.
     """
 
     widths: tuple[int, ...] = (7, 5, 9, 4, 3)
@@ -51,18 +58,18 @@ class Setting:
         return len(self.weight_variances) - 1
 
     def activation_square(self, layer: int) -> float:
-        """E[(z^i)^2] by the recurrence."""
+        """Return E[(z^i)^2] by the recurrence."""
         if layer == 0:
             return self.input_mean**2 + self.input_deviation**2
         return float(moments(self.activation, self.preactivation_variance(layer - 1)).second_moment)
 
     def preactivation_variance(self, layer: int) -> float:
-        """Var[s^i] by the recurrence."""
+        """Return Var[s^i] by the recurrence."""
         factor = self.widths[layer] * self.weight_variances[layer]
         return factor * self.activation_square(layer) + self.bias_variances[layer]
 
-    def slope_square(self, layer: int) -> float:
-        """E[f'(s^i)^2]."""
+    def derivative_square(self, layer: int) -> float:
+        """Return E[f'(s^i)^2]."""
         return float(moments(self.activation, self.preactivation_variance(layer)).derivative_second_moment)
 
     def value(self, expression: sp.Expr, layer: int) -> float:
@@ -73,7 +80,7 @@ class Setting:
             q.WeightVariance: self.weight_variances.__getitem__,
             q.BiasVariance: self.bias_variances.__getitem__,
             q.ActivationSecondMoment: self.activation_square,
-            q.SlopeSecondMoment: self.slope_square,
+            q.DerivativeSecondMoment: self.derivative_square,
             q.GradientVariance: lambda _: self.gradient_variance,
         }
         for quantity, number in numbers.items():
@@ -87,8 +94,10 @@ class Setting:
 
 
 LINEAR = Setting()
+"""Linear networks of three hidden layers of unequal widths."""
+
 NONLINEAR = Setting((7, 5, 4), (0.3, 0.4), (0.0, 0.0), input_mean=1.4, input_deviation=0.0, activation="tanh")
-"""One hidden layer over one given input."""
+"""Tanh networks of one hidden layer over one given input."""
 
 MeanSquares = dict[type[sp.Function], list[Array]]
 """Mean squares over the units of each layer, (networks,), by the quantity they estimate."""
@@ -99,16 +108,16 @@ def draw(setting: Setting, random: np.random.Generator, networks: int = NETWORKS
     record, n = activations.get(setting.activation), setting.widths
     weights = [_weights(setting, random, networks, index) for index in range(setting.top + 1)]
     z = [setting.input_mean + setting.input_deviation * random.standard_normal((networks, n[0]))]
-    slopes = []
+    derivatives = []
     for w, bias_variance in zip(weights[:-1], setting.bias_variances, strict=False):
         bias = np.sqrt(bias_variance) * random.standard_normal((networks, w.shape[2]))
         s = np.einsum("ra,rab->rb", z[-1], w) + bias
         z.append(np.asarray(record.function(s)))
-        slopes.append(np.asarray(record.derivative(s)))
+        derivatives.append(np.asarray(record.derivative(s)))
     g = [np.sqrt(setting.gradient_variance) * random.standard_normal((networks, n[-1]))]
     for index in range(setting.top, 0, -1):
-        g.insert(0, slopes[index - 1] * np.einsum("rab,rb->ra", weights[index], g[0]))
-    below, above = ([np.mean(each**2, axis=1) for each in values] for values in (z, g))
+        g.insert(0, derivatives[index - 1] * np.einsum("rab,rb->ra", weights[index], g[0]))
+    below, above = ([np.mean(layer**2, axis=1) for layer in values] for values in (z, g))
     products = [a * b for a, b in zip(below, above, strict=True)]
     return {
         q.ActivationVariance: below,
@@ -130,12 +139,12 @@ def trials(
     results: Sequence[sp.Eq], setting: Setting, random: np.random.Generator, networks: int = NETWORKS
 ) -> tuple[Trial, ...]:
     """Set results ``Q(i) = ...`` beside drawn networks, in every layer whose Q a formula of layer 0 ... d gives."""
-    found, measured = [], draw(setting, random, networks)
+    outcomes, measured = [], draw(setting, random, networks)
     for result in results:
         for layer in range(setting.top + 1):
             index = int(result.lhs.args[0].subs(q.i, layer))
             if index <= setting.top:
                 statement = sp.sstr(result.lhs.func(index))
                 samples = measured[result.lhs.func][index]
-                found.append(Trial.of(statement, setting.value(result.rhs, layer), samples))
-    return tuple(found)
+                outcomes.append(Trial.of(statement, setting.value(result.rhs, layer), samples))
+    return tuple(outcomes)

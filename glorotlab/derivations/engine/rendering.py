@@ -1,129 +1,124 @@
-"""A derivation as plain text, LaTeX, MathML and JSON values."""
+"""A derivation as plain text, LaTeX, MathML and JSON values.
 
-from __future__ import annotations
+MathML is converted from the LaTeX, so that both say the same.
+"""
 
 import re
 import textwrap
-from html import escape, unescape
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import Any
 
 import sympy as sp
-from sympy.printing.mathml import MathMLPresentationPrinter
 
-if TYPE_CHECKING:
-    from glorotlab.derivations.engine.derivation import Conclusion, Derivation
+from glorotlab.derivations.engine.step import Assumption, Conclusion, Step
 
 _TEXT_COLUMNS = 110
+_MATHML = "http://www.w3.org/1998/Math/MathML"
 _NAME_UNDERSCORE = re.compile(r"(?<=[a-z]{2})_(?=[a-z]{2})")
 _INDEXED = r"[A-Za-z/]+(?:[_^](?:\([^)]*\)|\w))+"
 _FORMULA = re.compile(rf"(?:Var|E)\[[^\]]+\]|{_INDEXED}")
 _BRACKETED_INDEX = re.compile(r"([_^])\(([^)]*)\)")
-_ENTITY = re.compile(r"&(?!lt;|gt;|amp;|quot;|apos;)[A-Za-z]+;")
+_WORD_AS_INDEX = re.compile(r"_\{([a-z]{2,})\}")
+_MATH_TAGS = re.compile(r"^<math[^>]*>|</math>$")
 
 
-class _MathMLPrinter(MathMLPresentationPrinter):  # type: ignore[misc]
-    """SymPy's presentation printer with the product sign, which it lacks."""
+class Rendered:
+    """The written forms of a derivation, for a class that has these attributes."""
 
-    def _print_Product(self, expression: sp.Product) -> Any:
-        bound, lower, upper = expression.limits[0]
-        sign = self.dom.createElement("munderover")
-        operator = self.dom.createElement("mo")
-        operator.appendChild(self.dom.createTextNode("∏"))
-        sign.appendChild(operator)
-        sign.appendChild(self._print(sp.Eq(bound, lower, evaluate=False)))
-        sign.appendChild(self._print(upper))
-        row = self.dom.createElement("mrow")
-        row.appendChild(sign)
-        row.appendChild(self._print(expression.function))
-        return row
+    name: str
+    title: str
+    source: str
+    assumptions: tuple[Assumption, ...]
+    steps: tuple[Step, ...]
+    conclusions: tuple[Conclusion, ...]
+    stopped: str | None
 
+    def text(self) -> str:
+        """Return the derivation as plain text for a terminal."""
+        lines = [self._heading, "", "Assumptions"]
+        lines += [_wrapped("  ", f"{item.name}: {item.statement}") for item in self.assumptions]
+        for number, step in enumerate(self.steps, start=1):
+            lines += ["", _wrapped("", f"{number}. {step.name}: {step.statement}"), _wrapped("   ", f"[{step.reason}]")]
+            lines += [_drawn(step.equation)]
+        for conclusion in self.conclusions:
+            lines += ["", _wrapped("", _verdict(conclusion))]
+            for words, formula in _comparison(conclusion):
+                lines += [f"   {words}:", _drawn(formula)]
+        if self.stopped:
+            lines += ["", _wrapped("", f"It stops here. {self.stopped}")]
+        return "\n".join(lines) + "\n"
 
-def text(derivation: Derivation) -> str:
-    """Return a derivation as plain text."""
-    lines = [f"{derivation.title} ({derivation.source})", "", "Assumptions"]
-    lines += [_wrapped("  ", f"{item.name}: {item.statement}") for item in derivation.assumptions]
-    for number, step in enumerate(derivation.steps, start=1):
-        lines += ["", _wrapped("", f"{number}. {step.statement}"), _wrapped("   ", f"[{step.reason}]")]
-        lines += [_indent(step.equation)]
-    for conclusion in derivation.conclusions:
-        lines += ["", _wrapped("", _verdict(conclusion))]
-        if conclusion.printed is not None and conclusion.difference is not None:
-            lines += ["   printed:", _indent(conclusion.printed), "   follows:"]
-            lines += [_indent(conclusion.result), "   printed / follows:", _indent(conclusion.factor)]
-    if derivation.stopped:
-        lines += ["", _wrapped("", f"It stops here. {derivation.stopped}")]
-    return "\n".join(lines) + "\n"
+    def latex(self) -> str:
+        """Return the derivation as a LaTeX fragment; it needs amsmath."""
+        lines = [rf"\paragraph{{{_latex_words(self._heading)}}}", "Assumptions:", r"\begin{itemize}"]
+        lines += [rf"\item {_latex_words(f'{item.name}: {item.statement}')}" for item in self.assumptions]
+        lines += [r"\end{itemize}", r"\begin{enumerate}"]
+        for step in self.steps:
+            words = _latex_words(f"{step.name}: {step.statement} ({step.reason})")
+            lines += [rf"\item {words}", _latex_display(step.equation)]
+        lines += [r"\end{enumerate}"]
+        for conclusion in self.conclusions:
+            lines += [_latex_words(_verdict(conclusion))]
+            for words, formula in _comparison(conclusion):
+                lines += [f"{words.capitalize()}:", _latex_display(formula)]
+        if self.stopped:
+            lines += [_latex_words(f"It stops here. {self.stopped}")]
+        return "\n".join(lines) + "\n"
 
+    def mathml(self) -> str:
+        """Return the derivation as one presentation MathML element, a table, which is also well-formed XML."""
+        rows = [_mathml_words(self._heading)]
+        rows += [_mathml_words(f"{item.name}: {item.statement}") for item in self.assumptions]
+        for number, step in enumerate(self.steps, start=1):
+            rows += [_mathml_words(f"{number}. {step.name}: {step.statement} [{step.reason}]"), _mathml(step.equation)]
+        for conclusion in self.conclusions:
+            rows += [_mathml_words(_verdict(conclusion))]
+            for words, formula in _comparison(conclusion):
+                rows += [_mathml_words(f"{words}:"), _mathml(formula)]
+        if self.stopped:
+            rows += [_mathml_words(f"It stops here. {self.stopped}")]
+        body = "\n".join(f'<mtr><mtd columnalign="left">{row}</mtd></mtr>' for row in rows)
+        return f'<math xmlns="{_MATHML}" display="block"><mtable>\n{body}\n</mtable></math>\n'
 
-def latex(derivation: Derivation) -> str:
-    """Return a derivation as a LaTeX fragment."""
-    title = _latex_words(f"{derivation.title} ({derivation.source})")
-    lines = [rf"\paragraph{{{title}}}", "Assumptions:", r"\begin{itemize}"]
-    lines += [rf"\item {_latex_words(f'{item.name}: {item.statement}')}" for item in derivation.assumptions]
-    lines += [r"\end{itemize}", r"\begin{enumerate}"]
-    for step in derivation.steps:
-        lines += [
-            rf"\item {_latex_words(f'{step.statement} ({step.reason})')}",
-            _latex_display(step.equation),
-        ]
-    lines += [r"\end{enumerate}"]
-    for conclusion in derivation.conclusions:
-        lines += [_latex_words(_verdict(conclusion))]
-        if conclusion.printed is not None and conclusion.difference is not None:
-            lines += ["Printed:", _latex_display(conclusion.printed)]
-            lines += ["What follows:", _latex_display(conclusion.result)]
-            lines += ["Printed over what follows:", _latex_display(conclusion.factor)]
-    if derivation.stopped:
-        lines += [_latex_words(f"It stops here. {derivation.stopped}")]
-    return "\n".join(lines) + "\n"
+    def to_dict(self) -> dict[str, Any]:
+        """Return the derivation as values that JSON can hold; equations as text and as LaTeX."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "assumptions": [{"name": item.name, "statement": item.statement} for item in self.assumptions],
+            "steps": [_step_record(step) for step in self.steps],
+            "conclusions": [_conclusion_record(conclusion) for conclusion in self.conclusions],
+            "stopped": self.stopped,
+        }
 
+    def _repr_latex_(self) -> str:
+        """Return the results alone, as a notebook shows them."""
+        return "\n".join(f"$$ {_latex(conclusion.result)} $$" for conclusion in self.conclusions)
 
-def display(derivation: Derivation) -> str:
-    """Return the results alone, as a notebook shows them."""
-    return "\n".join(f"$$ {sp.latex(conclusion.result)} $$" for conclusion in derivation.conclusions)
-
-
-def mathml(derivation: Derivation) -> str:
-    """Return a derivation as one ``math`` element that holds a table."""
-    rows = [_mathml_words(f"{derivation.title} ({derivation.source})")]
-    rows += [_mathml_words(f"{item.name}: {item.statement}") for item in derivation.assumptions]
-    for number, step in enumerate(derivation.steps, start=1):
-        rows += [_mathml_words(f"{number}. {step.statement} [{step.reason}]"), _mathml(step.equation)]
-    for conclusion in derivation.conclusions:
-        rows += [_mathml_words(_verdict(conclusion))]
-        if conclusion.printed is not None and conclusion.difference is not None:
-            rows += [_mathml_words("printed:"), _mathml(conclusion.printed)]
-            rows += [_mathml_words("follows:"), _mathml(conclusion.result)]
-            rows += [_mathml_words("printed / follows:"), _mathml(conclusion.factor)]
-    if derivation.stopped:
-        rows += [_mathml_words(f"It stops here. {derivation.stopped}")]
-    body = "\n".join(f'<mtr><mtd columnalign="left">{row}</mtd></mtr>' for row in rows)
-    name = "http://www.w3.org/1998/Math/MathML"
-    return f'<math xmlns="{name}" display="block"><mtable>\n{body}\n</mtable></math>\n'
+    @property
+    def _heading(self) -> str:
+        return f"{self.title} ({self.source})"
 
 
-def to_dict(derivation: Derivation) -> dict[str, Any]:
-    """Return a derivation as dictionaries, lists and strings."""
+def _step_record(step: Step) -> dict[str, Any]:
     return {
-        "name": derivation.name,
-        "title": derivation.title,
-        "source": derivation.source,
-        "assumptions": [{"name": item.name, "statement": item.statement} for item in derivation.assumptions],
-        "steps": [
-            {"statement": step.statement, "reason": step.reason, "equation": _both(step.equation)}
-            for step in derivation.steps
-        ],
-        "conclusions": [
-            {
-                "number": conclusion.number,
-                "result": _both(conclusion.result),
-                "printed": None if conclusion.printed is None else _both(conclusion.printed),
-                "factor": _both(conclusion.factor),
-                "difference": conclusion.difference,
-            }
-            for conclusion in derivation.conclusions
-        ],
-        "stopped": derivation.stopped,
+        "name": step.name,
+        "statement": step.statement,
+        "reason": step.reason,
+        "uses": [item.name for item in step.uses],
+        "follows": list(step.follows),
+        "equation": _both(step.equation),
+    }
+
+
+def _conclusion_record(conclusion: Conclusion) -> dict[str, Any]:
+    return {
+        "number": conclusion.number,
+        "result": _both(conclusion.result),
+        "printed": None if conclusion.printed is None else _both(conclusion.printed),
+        "factor": _both(conclusion.factor),
+        "difference": conclusion.difference,
     }
 
 
@@ -133,8 +128,19 @@ def _verdict(conclusion: Conclusion) -> str:
     return f"The paper's eq. {conclusion.number}: {conclusion.difference or 'follows as printed.'}"
 
 
+def _comparison(conclusion: Conclusion) -> list[tuple[str, sp.Basic]]:
+    """Return what stands beside each other where the printed equation does not follow."""
+    if conclusion.printed is None or conclusion.difference is None:
+        return []
+    return [
+        ("printed", conclusion.printed),
+        ("follows", conclusion.result),
+        ("printed / follows", conclusion.factor),
+    ]
+
+
 def _both(expression: sp.Basic) -> dict[str, str]:
-    return {"text": _one_line(expression), "latex": sp.latex(expression)}
+    return {"text": _one_line(expression), "latex": _latex(expression)}
 
 
 def _one_line(expression: sp.Basic) -> str:
@@ -150,9 +156,19 @@ def _wrapped(indent: str, sentence: str) -> str:
     )
 
 
-def _indent(expression: sp.Basic) -> str:
+def _drawn(expression: sp.Basic) -> str:
+    """Return a formula in two dimensions, indented."""
     drawn = sp.pretty(expression, use_unicode=True, num_columns=_TEXT_COLUMNS, wrap_line=False)
     return "\n".join(f"       {line}".rstrip() for line in drawn.splitlines())
+
+
+def _latex(expression: sp.Basic) -> str:
+    """Return a formula as LaTeX; an index that is a word is set as one."""
+    return _WORD_AS_INDEX.sub(r"_{\\text{\1}}", sp.latex(expression))
+
+
+def _latex_display(expression: sp.Basic) -> str:
+    return rf"\[ {_latex(expression)} \]"
 
 
 def _latex_words(sentence: str) -> str:
@@ -161,13 +177,9 @@ def _latex_words(sentence: str) -> str:
     return _FORMULA.sub(_latex_formula, words)
 
 
-def _latex_formula(found: re.Match[str]) -> str:
-    braced = _BRACKETED_INDEX.sub(r"\1{\2}", found.group())
+def _latex_formula(formula: re.Match[str]) -> str:
+    braced = _BRACKETED_INDEX.sub(r"\1{\2}", formula.group())
     return "$" + braced.replace("Var[", r"\operatorname{Var}[") + "$"
-
-
-def _latex_display(expression: sp.Basic) -> str:
-    return rf"\[ {sp.latex(expression)} \]"
 
 
 def _mathml_words(sentence: str) -> str:
@@ -175,5 +187,6 @@ def _mathml_words(sentence: str) -> str:
 
 
 def _mathml(expression: sp.Basic) -> str:
-    drawn = str(_MathMLPrinter().doprint(expression))
-    return _ENTITY.sub(lambda found: unescape(found.group()), drawn)  # XML knows no HTML entities
+    from latex2mathml.converter import convert
+
+    return _MATH_TAGS.sub("", convert(_latex(expression), display="block"))

@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 CRITICAL = 5.5
-"""Standard errors a trial may be off: a true result fails once in 26 million trials where means are normal; the
-skewness of squares, and ten trials a derivation, raise that to about once in a million derivations."""
+"""How many standard errors a trial may be off.
+
+A true result fails once in 26 million trials where means are normal; the skewness of squares, and ten trials a
+derivation, raise that to about once in a million derivations.
+"""
 
 POWER = 2.33
-"""Standard errors beyond ``CRITICAL`` at which an error is found 99 times in 100."""
+"""An error of the result that is this many standard errors beyond ``CRITICAL`` is found 99 times in 100."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,11 @@ class Trial:
     Attributes
     ----------
     statement : str
+        What is measured.
     predicted, measured : float
+        The number of the result, and the mean over networks.
     standard_error : float
-        Of ``measured``.
+        The standard error of ``measured``.
     """
 
     statement: str
@@ -40,7 +45,7 @@ class Trial:
 
     @property
     def z_score(self) -> float:
-        """(measured - predicted) / standard error; 0 where both agree to rounding."""
+        """Return (measured - predicted) / standard error; 0 where both agree to rounding."""
         distance = self.measured - self.predicted
         if abs(distance) <= 1e-9 * abs(self.predicted):
             return 0.0
@@ -48,7 +53,7 @@ class Trial:
 
     @property
     def detectable(self) -> float:
-        """Relative error of the result that is found 99 times in 100."""
+        """Return the relative error of the result that is found 99 times in 100."""
         return (CRITICAL + POWER) * self.standard_error / abs(self.predicted)
 
     @property

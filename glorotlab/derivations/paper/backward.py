@@ -4,111 +4,143 @@ from functools import cache
 
 import sympy as sp
 
+from glorotlab.derivations.catalogue import heading
 from glorotlab.derivations.engine.algebra import equation, solves
-from glorotlab.derivations.engine.assumptions import BACKWARD, replaced, wide_layers
-from glorotlab.derivations.engine.derivation import Conclusion, Derivation, Step
+from glorotlab.derivations.engine.assumptions import (
+    BACKWARD,
+    equal_output_gradient,
+    gradient_independence,
+    independent_weights,
+    linear_regime,
+    replaced,
+    wide_layers,
+    zero_mean_weights,
+)
+from glorotlab.derivations.engine.derivation import Derivation
 from glorotlab.derivations.engine.expectation import is_variance_of_sum
 from glorotlab.derivations.engine.linear_networks import LINEAR, NONLINEAR, trials
-from glorotlab.derivations.engine.linear_regime import is_first_order_slope
+from glorotlab.derivations.engine.linear_regime import is_first_order_derivative
 from glorotlab.derivations.engine.notation import (
-    ActivationSlope,
+    ActivationDerivative,
+    DerivativeSecondMoment,
     Gradient,
     GradientVariance,
     PreactivationVariance,
-    SlopeSecondMoment,
     Weight,
     WeightVariance,
     Width,
     d,
-    gaussian_slope,
+    gaussian_derivative_square,
     i,
     k,
     layer,
     unit,
 )
+from glorotlab.derivations.engine.step import Conclusion, Step
 
 CARRIES = frozenset({"linear_regime"})
+_FACTOR = Width(layer + 1) * WeightVariance(layer)
 
 
 @cache
 def backward_variance(without: frozenset[str] = frozenset()) -> Derivation:
     """Derive Var[dC/ds^i] downwards from the output; ``without`` names assumptions of ``CARRIES`` to go on without."""
     linear = "linear_regime" not in without
-    weighted_sum = sp.Sum(Weight(i + 1, k, unit) * Gradient(i + 1, unit), (unit, 1, Width(i + 2)))
-    factor = Width(layer + 1) * WeightVariance(layer)
-    slope = sp.S.One if linear else SlopeSecondMoment(i)
-    slopes = sp.S.One if linear else sp.Product(SlopeSecondMoment(layer), (layer, i, d - 1))
-    result = equation(GradientVariance(i), GradientVariance(d) * slopes * sp.Product(factor, (layer, i + 1, d)))
     steps = (
-        Step(
-            "The chain rule sums over the n_(i+2) units of s^(i+1).",
-            equation(Gradient(i, k), ActivationSlope(i, k) * weighted_sum),
-            "eq. 2; W^(i+1) has shape (n_(i+1), n_(i+2))",
-            lambda claim, _: _is_chain_rule(claim),
-        ),
-        _first_order_slope() if linear else _gaussian_slope(),
-        Step(
-            "One layer multiplies the variance by n_(i+2) Var[W^(i+1)]" + ("." if linear else " E[f'(s^i)^2]."),
-            equation(GradientVariance(i), Width(i + 2) * WeightVariance(i + 1) * slope * GradientVariance(i + 1)),
-            "steps 1 and 2; independent_weights, zero_mean_weights, gradient_independence; equal in every "
-            "unit by equal_output_gradient; the gradients need not be independent of each other; "
-            "induction on n_(i+2)",
-            lambda claim, earlier: (
-                claim.lhs == GradientVariance(i)
-                and is_variance_of_sum(
-                    claim.rhs / slope,
-                    (earlier[0].rhs / ActivationSlope(i, k)).subs(ActivationSlope(i, k), 1),
-                    {Weight: WeightVariance(i + 1), Gradient: GradientVariance(i + 1)},
-                    independent={Weight},
-                )
-                and (earlier[1].rhs == 1 if linear else earlier[1].lhs == slope)
-            ),
-        ),
-        Step(
-            "Hence the variance in layer i is a product over the weights above it, W^(i+1) to W^d"
-            + ("." if linear else ", and over the slopes from s^i to s^(d-1)."),
-            result,
-            "step 3 by induction downwards from the output, where the product is empty",
-            lambda claim, earlier: (
-                claim.lhs == GradientVariance(i) and solves(claim, earlier[2], start=d, value=GradientVariance(d))
-            ),
-        ),
+        _chain_rule(),
+        _linear_derivative() if linear else _gaussian_derivative(),
+        _one_layer(linear=linear),
+        _all_layers(linear=linear),
     )
+    result = steps[-1].equation
     return Derivation(
-        "backward_variance",
-        "Variance of back-propagated gradients",
-        "Glorot & Bengio 2010, eqs. 2, 4, 6" + ("" if linear else "; Schoenholz et al. 2017"),
+        *heading("backward_variance", further_source="" if linear else "; Schoenholz et al. 2017"),
         replaced(BACKWARD, without, {"linear_regime": wide_layers}),
         steps,
-        (_conclusion(result, factor) if linear else _beyond(result),),
+        (_conclusion(result) if linear else _beyond(result),),
         experiment=lambda random: trials([result], LINEAR if linear else NONLINEAR, random),
         carries=CARRIES - without,
+        without=without,
     )
 
 
-def _first_order_slope() -> Step:
+def _chain_rule() -> Step:
+    weighted_sum = sp.Sum(Weight(i + 1, k, unit) * Gradient(i + 1, unit), (unit, 1, Width(i + 2)))
     return Step(
-        "To lowest order the slope of the activation is 1.",
-        equation(ActivationSlope(i, k), sp.S.One),
-        "eq. 4; linear_regime",
-        lambda claim, _: claim.lhs == ActivationSlope(i, k) and is_first_order_slope(claim.rhs),
+        "chain_rule",
+        "The chain rule sums over the n_(i+2) units of s^(i+1).",
+        equation(Gradient(i, k), ActivationDerivative(i, k) * weighted_sum),
+        lambda claim, _: _is_chain_rule(claim),
+        rule="eq. 2; W^(i+1) has shape (n_(i+1), n_(i+2))",
     )
 
 
-def _gaussian_slope() -> Step:
+def _linear_derivative() -> Step:
     return Step(
+        "derivative",
+        "To lowest order the derivative of the activation is 1.",
+        equation(ActivationDerivative(i, k), sp.S.One),
+        lambda claim, _: claim.lhs == ActivationDerivative(i, k) and is_first_order_derivative(claim.rhs),
+        uses=(linear_regime,),
+        rule="eq. 4",
+    )
+
+
+def _gaussian_derivative() -> Step:
+    square = gaussian_derivative_square(PreactivationVariance(i))
+    return Step(
+        "derivative",
         "A pre-activation is Gaussian with mean 0: with G(q) = E[f'(s)^2] over s ~ N(0, q),",
-        equation(SlopeSecondMoment(i), gaussian_slope(PreactivationVariance(i))),
-        "wide_layers; zero_mean_weights; forward_variance without linear_regime gives Var[s^i]",
-        lambda claim, _: claim.args == (SlopeSecondMoment(i), gaussian_slope(PreactivationVariance(i))),
+        equation(DerivativeSecondMoment(i), square),
+        lambda claim, _: claim.args == (DerivativeSecondMoment(i), square),
+        uses=(wide_layers, zero_mean_weights),
+        rule="forward_variance without linear_regime has Var[s^i]",
     )
 
 
-def _conclusion(result: sp.Eq, factor: sp.Expr) -> Conclusion:
+def _one_layer(*, linear: bool) -> Step:
+    derivative = sp.S.One if linear else DerivativeSecondMoment(i)
+    return Step(
+        "one_layer",
+        "One layer multiplies the variance by n_(i+2) Var[W^(i+1)]" + ("." if linear else " E[f'(s^i)^2]."),
+        equation(GradientVariance(i), Width(i + 2) * WeightVariance(i + 1) * derivative * GradientVariance(i + 1)),
+        lambda claim, earlier: (
+            claim.lhs == GradientVariance(i)
+            and is_variance_of_sum(
+                claim.rhs / derivative,
+                (earlier["chain_rule"].rhs / ActivationDerivative(i, k)).subs(ActivationDerivative(i, k), 1),
+                {Weight: WeightVariance(i + 1), Gradient: GradientVariance(i + 1)},
+                independent={Weight},
+            )
+            and (earlier["derivative"].rhs == 1 if linear else earlier["derivative"].lhs == derivative)
+        ),
+        uses=(independent_weights, zero_mean_weights, gradient_independence, equal_output_gradient),
+        follows=("chain_rule", "derivative"),
+        rule="equal in every unit, since all outputs are alike; the gradients need not be independent of each other; "
+        "induction on n_(i+2)",
+    )
+
+
+def _all_layers(*, linear: bool) -> Step:
+    derivatives = sp.S.One if linear else sp.Product(DerivativeSecondMoment(layer), (layer, i, d - 1))
+    return Step(
+        "all_layers",
+        "Hence the variance in layer i is a product over the weights above it, W^(i+1) to W^d"
+        + ("." if linear else ", and over the derivatives from s^i to s^(d-1)."),
+        equation(GradientVariance(i), GradientVariance(d) * derivatives * sp.Product(_FACTOR, (layer, i + 1, d))),
+        lambda claim, earlier: (
+            claim.lhs == GradientVariance(i) and solves(claim, earlier["one_layer"], start=d, value=GradientVariance(d))
+        ),
+        follows=("one_layer",),
+        rule="induction downwards from the output, where the product is empty",
+    )
+
+
+def _conclusion(result: sp.Eq) -> Conclusion:
     return Conclusion(
         6,
         result,
-        printed=equation(GradientVariance(i), GradientVariance(d) * sp.Product(factor, (layer, i, d))),
+        printed=equation(GradientVariance(i), GradientVariance(d) * sp.Product(_FACTOR, (layer, i, d))),
         factor=Width(i + 1) * WeightVariance(i),
         difference="The printed product starts at i' = i, one factor n_(i+1) Var[W^i] too many: dC/ds^i has "
         "not yet passed through W^i. The printed right side is the variance one layer further down, of "
@@ -142,7 +174,7 @@ def _is_chain_rule(claim: sp.Eq) -> bool:
         gradients = {Gradient(i + 1, n): cost.diff(t).subs(values) for n, t in enumerate(outer, start=1)}
         for row, s in enumerate(inner, start=1):
             concrete = claim.subs({Width(i + 2): count, k: row}).doit()
-            right = concrete.rhs.subs(gradients).subs(ActivationSlope(i, row), f(s).diff(s))
+            right = concrete.rhs.subs(gradients).subs(ActivationDerivative(i, row), f(s).diff(s))
             if concrete.lhs != Gradient(i, row) or sp.expand(right - cost.subs(values).diff(s)) != 0:
                 return False
     return True

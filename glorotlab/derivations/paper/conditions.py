@@ -5,9 +5,10 @@ from functools import cache
 
 import sympy as sp
 
+from glorotlab.derivations.catalogue import heading
 from glorotlab.derivations.engine.algebra import at, equal, equation, insert, solution
 from glorotlab.derivations.engine.assumptions import BACKWARD, FORWARD
-from glorotlab.derivations.engine.derivation import Assumption, Conclusion, Derivation, Step
+from glorotlab.derivations.engine.derivation import Derivation
 from glorotlab.derivations.engine.linear_networks import LINEAR, Setting, trials
 from glorotlab.derivations.engine.notation import (
     ActivationVariance,
@@ -18,6 +19,7 @@ from glorotlab.derivations.engine.notation import (
     i,
     input_variance,
 )
+from glorotlab.derivations.engine.step import Assumption, Conclusion, Lemma, Step
 from glorotlab.derivations.paper.backward import backward_variance
 from glorotlab.derivations.paper.forward import forward_variance
 
@@ -27,10 +29,8 @@ def forward_condition() -> Derivation:
     """Derive n_i Var[W^i] = 1 from the wish that every Var[z^i] is equal (eq. 8)."""
     return _condition(
         "forward_condition",
-        "Condition for equal activation variances",
-        "Glorot & Bengio 2010, eqs. 8, 10",
         FORWARD,
-        forward_variance(),
+        forward_variance().lemma(),
         Conclusion(10, *_twice(equation(Width(i) * WeightVariance(i), sp.S.One))),
         ratio=ActivationVariance(i + 1) / ActivationVariance(i),
         kept=equation(ActivationVariance(i), input_variance),
@@ -43,10 +43,8 @@ def backward_condition() -> Derivation:
     """Derive n_{i+1} Var[W^i] = 1 from the wish that every Var[dC/ds^i] is equal (eq. 9)."""
     return _condition(
         "backward_condition",
-        "Condition for equal gradient variances",
-        "Glorot & Bengio 2010, eqs. 9, 11",
         BACKWARD,
-        backward_variance(),
+        backward_variance().lemma(),
         Conclusion(11, *_twice(equation(Width(i + 1) * WeightVariance(i), sp.S.One))),
         ratio=GradientVariance(i - 1) / GradientVariance(i),
         kept=equation(GradientVariance(i), GradientVariance(d)),
@@ -61,48 +59,54 @@ def _twice(relation: sp.Eq) -> tuple[sp.Eq, sp.Eq]:
 
 def _condition(
     name: str,
-    title: str,
-    source: str,
     assumptions: tuple[Assumption, ...],
-    variance: Derivation,
+    variance: Lemma,
     conclusion: Conclusion,
     *,
     ratio: sp.Expr,
     kept: sp.Eq,
     domain: str,
 ) -> Derivation:
+    """Derive the condition under which one factor, by which a layer multiplies ``variance``, is 1."""
+    condition = conclusion.result
     steps = (
         Step(
+            "factor",
             "Passing W^i multiplies the variance by one factor.",
-            equation(ratio, conclusion.result.lhs),
-            f"the result of {variance.name} at neighbouring layers",
-            lambda claim, _: equal(claim.lhs, ratio) and equal(insert(claim.lhs, variance.result), claim.rhs),
+            equation(ratio, condition.lhs),
+            lambda claim, _: equal(claim.lhs, ratio) and equal(insert(claim.lhs, variance.equation), claim.rhs),
+            lemmas=(variance,),
+            rule="at neighbouring layers",
         ),
         Step(
+            "condition",
             f"Equal variances make that factor 1. {domain}",
-            conclusion.result,
-            "step 1 set to 1",
+            condition,
             lambda claim, earlier: (
-                equal(claim.lhs, earlier[0].rhs)
+                equal(claim.lhs, earlier["factor"].rhs)
                 and solution(claim, WeightVariance(i))
-                == solution(equation(earlier[0].rhs, sp.S.One), WeightVariance(i))
+                == solution(equation(earlier["factor"].rhs, sp.S.One), WeightVariance(i))
             ),
+            follows=("factor",),
+            rule="the factor set to 1",
         ),
         Step(
+            "kept",
             "Conversely the condition keeps the variance at its starting value in every layer.",
             kept,
-            f"step 2 inserted into the result of {variance.name}",
-            lambda claim, earlier: claim.lhs == variance.result.lhs and equal(claim.rhs, _under(earlier[1], variance)),
+            lambda claim, earlier: (
+                claim.lhs == variance.equation.lhs and equal(claim.rhs, _under(earlier["condition"], variance.equation))
+            ),
+            follows=("condition",),
+            lemmas=(variance,),
         ),
     )
     return Derivation(
-        name,
-        title,
-        source,
+        *heading(name),
         assumptions,
         steps,
         (conclusion,),
-        experiment=lambda random: trials([kept], _setting(conclusion.result), random),
+        experiment=lambda random: trials([kept], _setting(condition), random),
     )
 
 
@@ -112,7 +116,7 @@ def _setting(condition: sp.Eq) -> Setting:
     return replace(LINEAR, weight_variances=tuple(LINEAR.value(variance, layer) for layer in range(LINEAR.top + 1)))
 
 
-def _under(condition: sp.Eq, variance: Derivation) -> sp.Expr:
+def _under(condition: sp.Eq, variance: sp.Eq) -> sp.Expr:
     """Return the variance in layer i where every layer meets the condition."""
     (weight_variance,) = solution(condition, WeightVariance(i))
-    return insert(at(variance.result, i), equation(WeightVariance(i), weight_variance)).doit()
+    return insert(at(variance, i), equation(WeightVariance(i), weight_variance)).doit()

@@ -1,17 +1,17 @@
 """Equations 13 and 14: every layer equally wide, and what they are where layers are not."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 import sympy as sp
 
+from glorotlab.derivations.catalogue import heading
 from glorotlab.derivations.engine.algebra import equal, equation, insert, same
 from glorotlab.derivations.engine.assumptions import BOTH, equal_widths
-from glorotlab.derivations.engine.derivation import Conclusion, Derivation, Step
+from glorotlab.derivations.engine.derivation import Derivation
 from glorotlab.derivations.engine.linear_networks import LINEAR, Setting, trials
 from glorotlab.derivations.engine.notation import (
     GradientVariance,
-    VarianceSymbol,
     WeightGradientVariance,
     WeightVariance,
     Width,
@@ -19,72 +19,106 @@ from glorotlab.derivations.engine.notation import (
     i,
     input_variance,
 )
+from glorotlab.derivations.engine.quantity import VarianceSymbol
+from glorotlab.derivations.engine.step import Conclusion, Lemma, Step
 from glorotlab.derivations.paper.backward import backward_variance
 from glorotlab.derivations.paper.weight_gradient import weight_gradient_variance
+
+CARRIES = frozenset({"equal_widths"})
 
 _N, _OUTPUTS = sp.symbols("n K", integer=True, positive=True)
 _V = VarianceSymbol("W", positive=True)
 _STANDARD, _NORMALIZED = sp.symbols("r_standard r_normalized", positive=True)
-
-
 _SETTING = Setting(widths=(6,) * 5, weight_variances=(0.2,) * 4)
-CARRIES = frozenset({"equal_widths"})
 
 
 @cache
 def equal_width(without: frozenset[str] = frozenset()) -> Derivation:
     """Specialise equations 6 and 7, as they follow, to n units in every layer; or leave them, without equal_widths."""
     if without:
-        return _unequal_widths()
-    gradient = equation(GradientVariance(i), (_N * _V) ** (d - i) * GradientVariance(d))
-    weight_gradient = equation(WeightGradientVariance(i), (_N * _V) ** d * input_variance * GradientVariance(d))
-    top = WeightGradientVariance(d) / WeightGradientVariance(d - 1)
-    steps = (
+        return _unequal_widths(without)
+    steps = (*_powers(), *_output_layer())
+    gradient, weight_gradient = (step.equation for step in steps[:2])
+    numbers = {_N: _SETTING.widths[0], _V: _SETTING.weight_variances[0]}
+    claims = [equation(claim.lhs, claim.rhs.subs(numbers)) for claim in (gradient, weight_gradient)]
+    return Derivation(
+        *heading("equal_width"),
+        (*BOTH, equal_widths),
+        steps,
+        _conclusions(gradient, weight_gradient),
+        experiment=lambda random: trials(claims, _SETTING, random),
+        carries=CARRIES,
+    )
+
+
+def _powers() -> tuple[Step, Step]:
+    """Return the steps in which products over layers become powers."""
+    backward, weights = backward_variance().lemma(), weight_gradient_variance().lemma()
+    weight_gradient = (_N * _V) ** d * input_variance * GradientVariance(d)
+    return (
         Step(
+            "gradient",
             "The gradient variance is a power of n Var[W] with the number of layers above.",
-            gradient,
-            "equal_widths inserted into the result of backward_variance",
+            equation(GradientVariance(i), (_N * _V) ** (d - i) * GradientVariance(d)),
             lambda claim, _: (
-                claim.lhs == GradientVariance(i) and equal(claim.rhs, _equally_wide(backward_variance().result.rhs))
+                claim.lhs == GradientVariance(i) and equal(claim.rhs, _equally_wide(backward.equation.rhs))
             ),
+            uses=(equal_widths,),
+            lemmas=(backward,),
         ),
         Step(
+            "weight_gradient",
             "The weight-gradient variance does not depend on the layer.",
-            weight_gradient,
-            "equal_widths inserted into the result of weight_gradient_variance",
+            equation(WeightGradientVariance(i), weight_gradient),
             lambda claim, _: (
-                claim.lhs == WeightGradientVariance(i)
-                and equal(claim.rhs, _equally_wide(weight_gradient_variance().result.rhs))
+                claim.lhs == WeightGradientVariance(i) and equal(claim.rhs, _equally_wide(weights.equation.rhs))
             ),
-        ),
-        Step(
-            "With K outputs instead of n the output layer differs from the layer below.",
-            equation(top, _N * WeightVariance(d - 1) / (_OUTPUTS * WeightVariance(d))),
-            "the result of weight_gradient_variance with n_0 = ... = n_d = n and n_(d+1) = K",
-            lambda claim, _: (
-                claim.lhs == top and equal(claim.rhs, _with_outputs(insert(top, weight_gradient_variance().result)))
-            ),
-        ),
-        Step(
-            "By this ratio under the standard initialisation, with variance 1 / (3 n) in both layers,",
-            equation(_STANDARD, _N / _OUTPUTS),
-            "step 3 with eq. 1",
-            lambda claim, earlier: (
-                claim.lhs == _STANDARD
-                and equal(claim.rhs, _with_variance(earlier[2].rhs, lambda below, above: 1 / (3 * below)))
-            ),
-        ),
-        Step(
-            "and by this one under the normalised initialisation.",
-            equation(_NORMALIZED, (_N + _OUTPUTS) / (2 * _OUTPUTS)),
-            "step 3 with eq. 12",
-            lambda claim, earlier: (
-                claim.lhs == _NORMALIZED
-                and equal(claim.rhs, _with_variance(earlier[2].rhs, lambda below, above: 2 / (below + above)))
-            ),
+            uses=(equal_widths,),
+            lemmas=(weights,),
         ),
     )
-    conclusions = (
+
+
+def _output_layer() -> tuple[Step, Step, Step]:
+    """Return the steps about an output layer of another width."""
+    weights = weight_gradient_variance().lemma()
+    top = WeightGradientVariance(d) / WeightGradientVariance(d - 1)
+    return (
+        Step(
+            "outputs",
+            "With K outputs instead of n the output layer differs from the layer below.",
+            equation(top, _N * WeightVariance(d - 1) / (_OUTPUTS * WeightVariance(d))),
+            lambda claim, _: claim.lhs == top and equal(claim.rhs, _with_outputs(insert(top, weights.equation))),
+            lemmas=(weights,),
+            rule="n_0 = ... = n_d = n and n_(d+1) = K",
+        ),
+        Step(
+            "standard_outputs",
+            "The standard initialisation, with variance 1 / (3 n) in both layers, makes this of it.",
+            equation(_STANDARD, _N / _OUTPUTS),
+            lambda claim, earlier: (
+                claim.lhs == _STANDARD
+                and equal(claim.rhs, _with_variance(earlier["outputs"].rhs, lambda below, above: 1 / (3 * below)))
+            ),
+            follows=("outputs",),
+            rule="eq. 1",
+        ),
+        Step(
+            "normalized_outputs",
+            "The normalised initialisation makes this of it.",
+            equation(_NORMALIZED, (_N + _OUTPUTS) / (2 * _OUTPUTS)),
+            lambda claim, earlier: (
+                claim.lhs == _NORMALIZED
+                and equal(claim.rhs, _with_variance(earlier["outputs"].rhs, lambda below, above: 2 / (below + above)))
+            ),
+            follows=("outputs",),
+            rule="eq. 12",
+        ),
+    )
+
+
+def _conclusions(gradient: sp.Eq, weight_gradient: sp.Eq) -> tuple[Conclusion, Conclusion]:
+    return (
         Conclusion(
             13,
             gradient,
@@ -96,54 +130,35 @@ def equal_width(without: frozenset[str] = frozenset()) -> Derivation:
         ),
         Conclusion(14, weight_gradient, printed=weight_gradient),
     )
-    return Derivation(
-        "equal_width",
-        "Equal widths",
-        "Glorot & Bengio 2010, eqs. 13, 14",
-        (*BOTH, equal_widths),
-        steps,
-        conclusions,
-        experiment=lambda random: trials(
-            [
-                equation(each.lhs, each.rhs.subs({_N: _SETTING.widths[0], _V: _SETTING.weight_variances[0]}))
-                for each in (gradient, weight_gradient)
-            ],
-            _SETTING,
-            random,
-        ),
-        carries=CARRIES,
-    )
 
 
-def _unequal_widths() -> Derivation:
+def _unequal_widths(without: frozenset[str]) -> Derivation:
     """Return what takes the place of eqs. 13 and 14: the products over layers."""
-    found = backward_variance(), weight_gradient_variance()
-    steps = tuple(
-        Step(
-            f"Without equal widths the {what} keeps its product over layers.",
-            each.result,
-            f"the result of {each.name}",
-            partial(_is_result, each),
-        )
-        for what, each in zip(("gradient variance", "weight-gradient variance"), found, strict=True)
-    )
-    conclusions = tuple(
-        Conclusion(None, each.result, difference=f"A product where eq. {number} has a power of n Var[W].")
-        for number, each in zip((13, 14), found, strict=True)
-    )
+    gradient, weight_gradient = backward_variance().lemma(), weight_gradient_variance().lemma()
     return Derivation(
-        "equal_width",
-        "Unequal widths",
-        "Glorot & Bengio 2010, eqs. 13, 14",
+        *heading("equal_width", title="Unequal widths"),
         BOTH,
-        steps,
-        conclusions,
-        experiment=lambda random: trials([each.result for each in found], LINEAR, random),
+        (
+            _product("gradient", "gradient variance", gradient),
+            _product("weight_gradient", "weight-gradient variance", weight_gradient),
+        ),
+        tuple(
+            Conclusion(None, lemma.equation, difference=f"A product where eq. {number} has a power of n Var[W].")
+            for number, lemma in ((13, gradient), (14, weight_gradient))
+        ),
+        experiment=lambda random: trials([gradient.equation, weight_gradient.equation], LINEAR, random),
+        without=without,
     )
 
 
-def _is_result(derivation: Derivation, claim: sp.Eq, _: tuple[sp.Eq, ...]) -> bool:
-    return same(claim, derivation.result)
+def _product(name: str, quantity: str, lemma: Lemma) -> Step:
+    return Step(
+        name,
+        f"Without equal widths the {quantity} keeps its product over layers.",
+        lemma.equation,
+        lambda claim, _: same(claim, lemma.equation),
+        lemmas=(lemma,),
+    )
 
 
 def _equally_wide(expression: sp.Expr) -> sp.Expr:

@@ -1,13 +1,26 @@
 """Equation 5: how the variance of activations travels upwards, and what it is beyond the paper's assumptions."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
 import sympy as sp
 
+from glorotlab.derivations.catalogue import heading
 from glorotlab.derivations.engine.algebra import equal, equation, insert, solves
-from glorotlab.derivations.engine.assumptions import FORWARD, random_bias, replaced, wide_layers
-from glorotlab.derivations.engine.derivation import Conclusion, Derivation, Step
+from glorotlab.derivations.engine.assumptions import (
+    FORWARD,
+    equal_input_variance,
+    independent_weights,
+    linear_regime,
+    random_bias,
+    replaced,
+    wide_layers,
+    zero_bias,
+    zero_mean_inputs,
+    zero_mean_weights,
+)
+from glorotlab.derivations.engine.derivation import Derivation
 from glorotlab.derivations.engine.expectation import is_variance_of_sum
 from glorotlab.derivations.engine.linear_networks import LINEAR, NONLINEAR, Setting, trials
 from glorotlab.derivations.engine.linear_regime import is_first_order_activation
@@ -30,6 +43,7 @@ from glorotlab.derivations.engine.notation import (
     layer,
     unit,
 )
+from glorotlab.derivations.engine.step import Conclusion, Step
 
 CARRIES = frozenset({"linear_regime", "zero_bias", "zero_mean_inputs"})
 _REPLACED = {"linear_regime": wide_layers, "zero_bias": random_bias}
@@ -38,134 +52,155 @@ _REPLACED = {"linear_regime": wide_layers, "zero_bias": random_bias}
 @cache
 def forward_variance(without: frozenset[str] = frozenset()) -> Derivation:
     """Derive Var[z^i] by induction over layers; ``without`` names assumptions of ``CARRIES`` to go on without."""
-    if "linear_regime" in without:  # then second moments travel
-        without |= {"zero_mean_inputs"}
-    assumptions = replaced(FORWARD, without, _REPLACED)
+    linear, biased = "linear_regime" not in without, "zero_bias" in without
     square = forward_square(without)
-    sums, variance = _sums(square, biased="zero_bias" in without)
-    linear = "linear_regime" not in without
-    law = _linear_law(square) if linear else _gaussian_law()
-    one_layer = equation(square(i + 1), _after((sums.equation, variance.equation, law.equation), linear))
     steps = [
-        sums,
-        variance,
-        law,
-        Step(
-            "So one layer multiplies the variance by n_i Var[W^i]."
-            if not without
-            else "So each layer's second moment follows from the one below.",
-            one_layer,
-            "steps 2 and 3",
-            lambda claim, earlier: claim.lhs == square(i + 1) and equal(claim.rhs, _after(earlier, linear)),
-        ),
+        _sum(biased=biased),
+        _variance(square, biased=biased),
+        _linear_activation() if linear else _gaussian_activation(),
     ]
-    result = one_layer
+    steps.append(_one_layer(square, {step.name: step.equation for step in steps}, linear=linear, plain=not without))
     if linear:
-        start = input_second_moment if "zero_mean_inputs" in without else input_variance
-        result = _solution(square, start, biased="zero_bias" in without)
-        steps.append(
-            Step(
-                "Hence the variance in layer i is a product over the layers below."
-                if "zero_bias" not in without
-                else "Hence the inputs pass through all layers below, and each layer's biases through those above it.",
-                result,
-                f"step 4 by induction over layers from {sp.sstr(square(0))} = {sp.sstr(start)}",
-                lambda claim, earlier: (
-                    claim.lhs == square(i) and solves(claim, earlier[3], start=sp.S.Zero, value=start)
-                ),
-            )
-        )
+        steps.append(_all_layers(square, biased=biased))
+    result = steps[-1].equation
     return Derivation(
-        "forward_variance",
-        "Variance of activations",
-        "Glorot & Bengio 2010, eq. 5" + ("" if linear else "; Poole et al. 2016"),
-        assumptions,
+        *heading("forward_variance", further_source="" if linear else "; Poole et al. 2016"),
+        replaced(FORWARD, all_dropped(without), _REPLACED),
         tuple(steps),
         (_conclusion(result, without),),
         experiment=lambda random: trials([result], setting(without), random),
-        carries=CARRIES - without,
+        carries=CARRIES - all_dropped(without),
+        without=without,
     )
+
+
+def all_dropped(without: frozenset[str]) -> frozenset[str]:
+    """Return what is dropped in fact: outside the linear regime activations have means, which those of inputs join."""
+    return without | {"zero_mean_inputs"} if "linear_regime" in without else without
 
 
 def setting(without: frozenset[str]) -> Setting:
     """Return networks to which every dropped assumption matters."""
-    found = NONLINEAR if "linear_regime" in without else LINEAR
-    if "zero_mean_inputs" in without:
-        found = replace(found, input_mean=1.0)
+    networks = NONLINEAR if "linear_regime" in without else LINEAR
+    if "zero_mean_inputs" in all_dropped(without):
+        networks = replace(networks, input_mean=1.0)
     if "zero_bias" in without:
-        found = replace(found, bias_variances=(0.5, 0.3, 0.7, 0.2)[: found.top + 1])
-    return found
+        networks = replace(networks, bias_variances=(0.5, 0.3, 0.7, 0.2)[: networks.top + 1])
+    return networks
 
 
 def forward_square(without: frozenset[str]) -> type[sp.Function]:
     """Return what travels: the variance, or the second moment where the mean need not be 0."""
-    return ActivationSecondMoment if "zero_mean_inputs" in without else ActivationVariance
+    return ActivationSecondMoment if "zero_mean_inputs" in all_dropped(without) else ActivationVariance
 
 
-def _sums(square: type[sp.Function], *, biased: bool) -> tuple[Step, Step]:
-    """Return the steps from activations to the variance of pre-activations."""
+def _sum(*, biased: bool) -> Step:
     weighted_sum = sp.Sum(Activation(i, unit) * Weight(i, unit, k), (unit, 1, Width(i)))
-    bias, bias_variance = (Bias(i, k), BiasVariance(i)) if biased else (sp.S.Zero, sp.S.Zero)
-    return (
-        Step(
-            "The pre-activation of a unit sums over the n_i units below.",
-            equation(Preactivation(i, k), weighted_sum + bias),
-            "definition s^i = z^i W^i"
-            + (" + b^i" if biased else "")
-            + " with W^i of shape (n_i, n_(i+1)); "
-            + ("random_bias" if biased else "zero_bias"),
-            lambda claim, _: _is_matrix_product(claim, bias),
-        ),
-        Step(
-            "Products of independent terms of mean 0 add their variances.",
-            equation(PreactivationVariance(i), Width(i) * WeightVariance(i) * square(i) + bias_variance),
-            "independent_weights, zero_mean_weights; "
-            + ("E[z^2] is Var[z] by zero_mean_inputs and zero_mean_weights; " if square is ActivationVariance else "")
-            + "equal in every unit by equal_input_variance; the z need not be independent "
-            "of each other; induction on n_i" + ("; random_bias adds its variance" if biased else ""),
-            lambda claim, earlier: (
-                claim.lhs == PreactivationVariance(i)
-                and is_variance_of_sum(
-                    claim.rhs - bias_variance,
-                    earlier[0].rhs - bias,
-                    {Weight: WeightVariance(i), Activation: square(i)},
-                    independent={Weight},
-                )
-            ),
-        ),
+    bias = Bias(i, k) if biased else sp.S.Zero
+    return Step(
+        "sum",
+        "The pre-activation of a unit sums over the n_i units below.",
+        equation(Preactivation(i, k), weighted_sum + bias),
+        lambda claim, _: _is_matrix_product(claim, bias),
+        uses=(random_bias if biased else zero_bias,),
+        rule=f"definition s^i = z^i W^i{' + b^i' if biased else ''} with W^i of shape (n_i, n_(i+1))",
     )
 
 
-def _linear_law(square: type[sp.Function]) -> Step:
+def _variance(square: type[sp.Function], *, biased: bool) -> Step:
+    """Return the step from the second moments of activations to the variance of pre-activations."""
+    bias, bias_variance = (Bias(i, k), BiasVariance(i)) if biased else (sp.S.Zero, sp.S.Zero)
+    centred = square is ActivationVariance
     return Step(
+        "variance",
+        "Products of independent terms of mean 0 add their variances.",
+        equation(PreactivationVariance(i), Width(i) * WeightVariance(i) * square(i) + bias_variance),
+        lambda claim, earlier: (
+            claim.lhs == PreactivationVariance(i)
+            and is_variance_of_sum(
+                claim.rhs - bias_variance,
+                earlier["sum"].rhs - bias,
+                {Weight: WeightVariance(i), Activation: square(i)},
+                independent={Weight},
+            )
+        ),
+        uses=(
+            independent_weights,
+            zero_mean_weights,
+            *((zero_mean_inputs,) if centred else ()),
+            equal_input_variance,
+            *((random_bias,) if biased else ()),
+        ),
+        follows=("sum",),
+        rule=("E[z^2] is Var[z], since inputs and weights have mean 0; " if centred else "")
+        + "equal in every unit, since all inputs are alike; the z need not be independent of each other; "
+        "induction on n_i" + ("; the bias adds its variance" if biased else ""),
+    )
+
+
+def _linear_activation() -> Step:
+    return Step(
+        "activation",
         "To first order the activation is the pre-activation.",
         equation(Activation(i + 1, k), Preactivation(i, k)),
-        "linear_regime",
         lambda claim, _: (
             claim.lhs == Activation(i + 1, k) and is_first_order_activation(claim.rhs, Preactivation(i, k))
         ),
+        uses=(linear_regime,),
     )
 
 
-def _gaussian_law() -> Step:
-    """Return the step that goes from the variance of s to the second moment of z = f(s)."""
+def _gaussian_activation() -> Step:
+    """Return the step from the variance of s to the second moment of z = f(s)."""
     return Step(
+        "activation",
         "A pre-activation is Gaussian with mean 0: with F(q) = E[f(s)^2] over s ~ N(0, q),",
         equation(ActivationSecondMoment(i + 1), gaussian_square(PreactivationVariance(i))),
-        "wide_layers; zero_mean_weights",
         lambda claim, _: claim.args == (ActivationSecondMoment(i + 1), gaussian_square(PreactivationVariance(i))),
+        uses=(wide_layers, zero_mean_weights),
     )
 
 
-def _after(earlier: tuple[sp.Eq, ...], linear: bool) -> sp.Expr:
-    """Return the second moment one layer further up, from steps 2 and 3."""
-    if linear and earlier[2].args != (Activation(i + 1, k), Preactivation(i, k)):
+def _one_layer(square: type[sp.Function], earlier: Mapping[str, sp.Eq], *, linear: bool, plain: bool) -> Step:
+    return Step(
+        "one_layer",
+        "So one layer multiplies the variance by n_i Var[W^i]."
+        if plain
+        else "So each layer's second moment follows from the one below.",
+        equation(square(i + 1), _after_one_layer(earlier, linear=linear)),
+        lambda claim, earlier: (
+            claim.lhs == square(i + 1) and equal(claim.rhs, _after_one_layer(earlier, linear=linear))
+        ),
+        follows=("variance", "activation"),
+    )
+
+
+def _after_one_layer(earlier: Mapping[str, sp.Eq], *, linear: bool) -> sp.Expr:
+    """Return the second moment one layer further up."""
+    activation = earlier["activation"]
+    if linear and activation.args != (Activation(i + 1, k), Preactivation(i, k)):
         return sp.nan
-    return insert(PreactivationVariance(i) if linear else earlier[2].rhs, earlier[1])
+    return insert(PreactivationVariance(i) if linear else activation.rhs, earlier["variance"])
+
+
+def _all_layers(square: type[sp.Function], *, biased: bool) -> Step:
+    """Return the step with the solution of the linear recurrence."""
+    start = input_variance if square is ActivationVariance else input_second_moment
+    return Step(
+        "all_layers",
+        "Hence the inputs pass through all layers below, and each layer's biases through those above it."
+        if biased
+        else "Hence the variance in layer i is a product over the layers below.",
+        _solution(square, start, biased=biased),
+        lambda claim, earlier: (
+            claim.lhs == square(i) and solves(claim, earlier["one_layer"], start=sp.S.Zero, value=start)
+        ),
+        follows=("one_layer",),
+        rule=f"induction over layers from {sp.sstr(square(0))} = {sp.sstr(start)}",
+    )
 
 
 def _solution(square: type[sp.Function], start: sp.Expr, *, biased: bool) -> sp.Eq:
-    """Return the solution of the linear recurrence."""
     inputs = start * sp.Product(Width(layer) * WeightVariance(layer), (layer, 0, i - 1))
     if not biased:
         return equation(square(i), inputs)
@@ -180,13 +215,13 @@ def _conclusion(result: sp.Eq, without: frozenset[str]) -> Conclusion:
         return Conclusion(5, result, printed=equation(ActivationVariance(i), input_variance * product))
     if "linear_regime" in without:
         without -= {"zero_mean_inputs"}
-    said = {
+    additions = {
         "linear_regime": "F(q) takes the place of q: each layer has a factor of its own, F(q) / q, and the product "
         "over layers of eq. 5 becomes a recurrence.",
         "zero_bias": "Each layer adds the variance of its biases, which eq. 5 leaves out.",
         "zero_mean_inputs": "E[x^2] stands where eq. 5 has Var[x].",
     }
-    return Conclusion(None, result, difference=" ".join(said[name] for name in sorted(without)))
+    return Conclusion(None, result, difference=" ".join(additions[name] for name in sorted(without)))
 
 
 def _is_matrix_product(claim: sp.Eq, bias: sp.Expr, fan_out: int = 2) -> bool:

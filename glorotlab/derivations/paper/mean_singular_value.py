@@ -1,15 +1,23 @@
 """The sentence at equation 17: the mean singular value of a layer's Jacobian, and what it is not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
 import sympy as sp
 
+from glorotlab.derivations.catalogue import heading
 from glorotlab.derivations.engine.algebra import at, equal, equation, insert
-from glorotlab.derivations.engine.assumptions import BOTH, symmetric_uniform
-from glorotlab.derivations.engine.derivation import Assumption, Conclusion, Derivation, Step
+from glorotlab.derivations.engine.assumptions import (
+    BOTH,
+    independent_weights,
+    linear_regime,
+    symmetric_uniform,
+    zero_mean_weights,
+)
+from glorotlab.derivations.engine.derivation import Derivation
 from glorotlab.derivations.engine.notation import ActivationVariance, WeightVariance, Width, i
+from glorotlab.derivations.engine.step import Assumption, Conclusion, Lemma, Step
 from glorotlab.derivations.engine.trial import Trial
 from glorotlab.derivations.paper.forward import forward_variance
 from glorotlab.derivations.paper.initialization import normalized_initialization, standard_initialization
@@ -24,90 +32,47 @@ wide_square_layers = Assumption(
 _SIGMA, _S = sp.symbols("sigma s", positive=True)
 _K, _POWER = sp.Symbol("k", integer=True, nonnegative=True), sp.Symbol("p", nonnegative=True)
 _MOMENT = sp.Function("m")
-_MEAN, _MEAN_LOG, _SLOPED = sp.symbols("mu mu_log mu_slopes", real=True)
+_MEAN, _MEAN_LOG, _WITH_DERIVATIVES = sp.symbols("mu mu_log mu_derivatives", real=True)
 _NORMALIZED, _STANDARD = sp.symbols("mu_normalized mu_standard", positive=True)
 _EXCESS = sp.Symbol("e", real=True)
 _DENSITY = sp.sqrt(4 * _SIGMA**2 - _S**2) / (sp.pi * _SIGMA**2)
 _LARGEST_COUNTED = 4
+"""The largest k whose pairs of weights are counted one by one."""
 
 
 @cache
 def mean_singular_value() -> Derivation:
     """Derive the mean singular value 8 sigma / (3 pi), sigma^2 = n Var[W], from the moments of W W'."""
     result = equation(_MEAN, 8 * _SIGMA / (3 * sp.pi))
-    ratio = ActivationVariance(i + 1) / ActivationVariance(i)
-    steps = (
-        Step(
-            "With sigma^2 = n Var[W], the mean of s^(2 k) over the singular values s of a layer's Jacobian, which is "
-            "the trace of the k-th power of W W' over n, is a Catalan number.",
-            equation(_MOMENT(_K), _SIGMA ** (2 * _K) * sp.catalan(_K)),
-            "linear_regime, independent_weights, zero_mean_weights, wide_square_layers: the pairs of weights that "
-            f"leave k + 1 indices free are counted, for k to {_LARGEST_COUNTED}; the first weight's partner splits "
-            "them in two",
-            _is_moment,
-        ),
-        Step(
-            "These are the moments of the quarter circle, the only density on a bounded interval to have them.",
-            equation(_MOMENT(_K), sp.Integral(_S ** (2 * _K) * _DENSITY, (_S, 0, 2 * _SIGMA))),
-            "step 1; s = 2 sigma sqrt(u) makes it a Beta function",
-            lambda claim, earlier: (
-                claim.lhs == _MOMENT(_K)
-                and equal(sp.gammasimp(_beta(claim.rhs, 2 * _K) / _gamma_form(earlier[0].rhs)), sp.S.One)
+    return Derivation(
+        *heading("mean_singular_value"),
+        (*BOTH, symmetric_uniform, wide_square_layers),
+        (
+            *_spectrum(),
+            _mean(result),
+            _variance_ratio(),
+            _mean_logarithm(),
+            _initialized(
+                "normalized",
+                "The normalised initialisation has n Var[W] = 1, so sigma = 1: 0.849.",
+                equation(_NORMALIZED, 8 / (3 * sp.pi)),
+                normalized_initialization().lemma("factor"),
             ),
-        ),
-        Step(
-            "Its mean is the mean singular value.",
-            result,
-            "step 2 with s in the place of s^(2 k)",
-            lambda claim, earlier: claim.lhs == _MEAN and equal(claim.rhs, _beta(earlier[1].rhs, sp.S.One)),
-        ),
-        Step(
-            "Its second moment, not its mean, is the ratio of activation variances.",
-            equation(ratio, _MOMENT(1)),
-            "step 1 at k = 1 beside the result of forward_variance",
-            lambda claim, earlier: (
-                claim.lhs == ratio
-                and claim.rhs == _MOMENT(1)
-                and equal(insert(claim.rhs, earlier[0]), _SIGMA**2)
-                and equal(_variance_ratio(), Width(i) * WeightVariance(i))
+            _initialized(
+                "standard",
+                "The standard initialisation has n Var[W] = 1/3, so sigma = 1 / sqrt(3): 0.490.",
+                equation(_STANDARD, 8 / (3 * sp.sqrt(3) * sp.pi)),
+                standard_initialization().lemma(),
             ),
+            _derivatives(result),
         ),
-        Step(
-            "Its mean logarithm is that of a ratio of volumes, for each dimension.",
-            equation(_MEAN_LOG, sp.log(_SIGMA) - sp.Rational(1, 2)),
-            "step 2: the derivative of the mean of s^p at p = 0",
-            lambda claim, earlier: (
-                claim.lhs == _MEAN_LOG
-                and sp.simplify(claim.rhs - sp.diff(_beta(earlier[1].rhs, _POWER), _POWER).subs(_POWER, 0)) == 0
-            ),
-        ),
-        Step(
-            "The normalised initialisation has sigma = 1: 0.849.",
-            equation(_NORMALIZED, 8 / (3 * sp.pi)),
-            "step 3 with n Var[W] = 1 of normalized_initialization",
-            lambda claim, earlier: (
-                claim.lhs == _NORMALIZED
-                and equal(claim.rhs, _with_variance(earlier[2].rhs, normalized_initialization().steps[-1].equation.rhs))
-            ),
-        ),
-        Step(
-            "The standard initialisation has sigma = 1 / sqrt(3): 0.490.",
-            equation(_STANDARD, 8 / (3 * sp.sqrt(3) * sp.pi)),
-            "step 3 with n Var[W] = 1/3 of standard_initialization",
-            lambda claim, earlier: (
-                claim.lhs == _STANDARD
-                and equal(claim.rhs, _with_variance(earlier[2].rhs, standard_initialization().result.rhs))
-            ),
-        ),
-        Step(
-            "Beyond the linear regime slopes f'(s) near 1, of mean 1 + e, multiply it by that mean, to first order.",
-            equation(_SLOPED, result.rhs * (1 + _EXCESS)),
-            "S-transforms: the mean is the integral of 2 sqrt(t) / pi over k from 0 to 1 with t = sigma^2 (1 - k) / y, "
-            "k the mean of tau y / (1 + tau y) and tau the square of f'",
-            lambda claim, _: claim.lhs == _SLOPED and equal(claim.rhs, _with_slopes()),
-        ),
+        (_conclusion(result),),
+        experiment=lambda random: _experiment(result, random),
     )
-    conclusion = Conclusion(
+
+
+def _conclusion(result: sp.Eq) -> Conclusion:
+    return Conclusion(
         17,
         result,
         printed=equation(_MEAN, _SIGMA**2),
@@ -115,33 +80,127 @@ def mean_singular_value() -> Derivation:
         difference="The sentence at eq. 17 takes the average singular value for the ratio of activation variances. "
         "That ratio is the mean squared singular value, sigma^2 = n Var[W]: 1 (normalised) and 1/3 (standard) in the "
         "linear regime, where the mean is 0.849 and 0.490. The paper's measured 0.8 and 0.5 are means, brought down a "
-        "little by the slopes of tanh. Nor is it the ratio of volumes, whose root for each dimension is the geometric "
-        "mean, sigma exp(-1/2).",
+        "little by the derivatives of tanh. Nor is it the ratio of volumes, whose root for each dimension is the "
+        "geometric mean, sigma exp(-1/2).",
     )
-    return Derivation(
-        "mean_singular_value",
-        "Mean singular value of a layer's Jacobian",
-        "Glorot & Bengio 2010, section 4.2.1, eq. 17; Marchenko & Pastur 1967",
-        (*BOTH, symmetric_uniform, wide_square_layers),
-        steps,
-        (conclusion,),
-        experiment=lambda random: _experiment(result, random),
+
+
+def _spectrum() -> tuple[Step, Step]:
+    """Return the steps with all even moments of the singular values and the density that has them."""
+    return (
+        Step(
+            "moments",
+            "With sigma^2 = n Var[W], the mean of s^(2 k) over the singular values s of a layer's Jacobian, which is "
+            "the trace of the k-th power of W W' over n, is a Catalan number.",
+            equation(_MOMENT(_K), _SIGMA ** (2 * _K) * sp.catalan(_K)),
+            _is_moment,
+            uses=(linear_regime, independent_weights, zero_mean_weights, wide_square_layers),
+            rule="the pairs of weights that leave k + 1 indices free are counted, for k to "
+            f"{_LARGEST_COUNTED}; the first weight's partner splits them in two",
+        ),
+        Step(
+            "quarter_circle",
+            "These are the moments of the quarter circle, the only density on a bounded interval to have them.",
+            equation(_MOMENT(_K), sp.Integral(_S ** (2 * _K) * _DENSITY, (_S, 0, 2 * _SIGMA))),
+            lambda claim, earlier: (
+                claim.lhs == _MOMENT(_K)
+                and equal(sp.gammasimp(_beta(claim.rhs, 2 * _K) / _gamma_form(earlier["moments"].rhs)), sp.S.One)
+            ),
+            follows=("moments",),
+            rule="s = 2 sigma sqrt(u) makes it a Beta function",
+        ),
+    )
+
+
+def _mean(result: sp.Eq) -> Step:
+    return Step(
+        "mean",
+        "Its mean is the mean singular value.",
+        result,
+        lambda claim, earlier: claim.lhs == _MEAN and equal(claim.rhs, _beta(earlier["quarter_circle"].rhs, sp.S.One)),
+        follows=("quarter_circle",),
+        rule="s in the place of s^(2 k)",
+    )
+
+
+def _variance_ratio() -> Step:
+    ratio = ActivationVariance(i + 1) / ActivationVariance(i)
+    forward = forward_variance().lemma()
+
+    def check(claim: sp.Eq, earlier: Mapping[str, sp.Eq]) -> bool:
+        one_layer = sp.simplify(sp.combsimp((at(forward.equation, i + 1) / at(forward.equation, i)).doit()))
+        return (
+            claim.lhs == ratio
+            and claim.rhs == _MOMENT(1)
+            and equal(insert(claim.rhs, earlier["moments"]), _SIGMA**2)
+            and equal(one_layer, Width(i) * WeightVariance(i))
+        )
+
+    return Step(
+        "variance_ratio",
+        "Its second moment, not its mean, is the ratio of activation variances.",
+        equation(ratio, _MOMENT(1)),
+        check,
+        follows=("moments",),
+        lemmas=(forward,),
+        rule="k = 1",
+    )
+
+
+def _mean_logarithm() -> Step:
+    return Step(
+        "mean_logarithm",
+        "Its mean logarithm is that of a ratio of volumes, for each dimension.",
+        equation(_MEAN_LOG, sp.log(_SIGMA) - sp.Rational(1, 2)),
+        lambda claim, earlier: (
+            claim.lhs == _MEAN_LOG
+            and sp.simplify(claim.rhs - sp.diff(_beta(earlier["quarter_circle"].rhs, _POWER), _POWER).subs(_POWER, 0))
+            == 0
+        ),
+        follows=("quarter_circle",),
+        rule="the derivative of the mean of s^p at p = 0",
+    )
+
+
+def _initialized(name: str, statement: str, claimed: sp.Eq, factor: Lemma) -> Step:
+    """Return the step with the mean under an initialisation that fixes n Var[W]."""
+    return Step(
+        name,
+        statement,
+        claimed,
+        lambda claim, earlier: (
+            claim.lhs == claimed.lhs
+            and equal(claim.rhs, earlier["mean"].rhs.subs(_SIGMA, sp.sqrt(factor.equation.rhs)))
+        ),
+        follows=("mean",),
+        lemmas=(factor,),
+    )
+
+
+def _derivatives(result: sp.Eq) -> Step:
+    return Step(
+        "derivatives",
+        "Beyond the linear regime derivatives f'(s) near 1, of mean 1 + e, multiply it by that mean, to first order.",
+        equation(_WITH_DERIVATIVES, result.rhs * (1 + _EXCESS)),
+        lambda claim, _: claim.lhs == _WITH_DERIVATIVES and equal(claim.rhs, _mean_with_derivatives()),
+        rule="S-transforms: the mean is the integral of 2 sqrt(t) / pi over k from 0 to 1 with "
+        "t = sigma^2 (1 - k) / y, k the mean of tau y / (1 + tau y) and tau the square of f'",
     )
 
 
 def _experiment(result: sp.Eq, random: np.random.Generator) -> tuple[Trial, ...]:
     """Take the singular values of matrices with the standard and the normalised initialisation's variance."""
-    n, found = 100, []
+    n, results = 100, []
     for name, squared in (("standard", 1 / 3), ("normalised", 1.0)):
         bound = np.sqrt(3 * squared / n)
         weights = random.uniform(-bound, bound, (40, n, n))
         means = np.linalg.svd(weights, compute_uv=False).mean(axis=1)
         predicted = float(result.rhs.subs(_SIGMA, np.sqrt(squared)))
-        found.append(Trial.of(f"mean singular value, {name}", predicted, means))
-    return tuple(found)
+        results.append(Trial.of(f"mean singular value, {name}", predicted, means))
+    return tuple(results)
 
 
-def _is_moment(claim: sp.Eq, _: tuple[sp.Eq, ...]) -> bool:
+def _is_moment(claim: sp.Eq, _: Mapping[str, sp.Eq]) -> bool:
     counted = all(equal(claim.rhs.subs(_K, k), _SIGMA ** (2 * k) * _pairings(k)) for k in range(_LARGEST_COUNTED + 1))
     split = all(
         equal(
@@ -199,21 +258,13 @@ def _gamma_form(expression: sp.Expr) -> sp.Expr:
     return expression.rewrite(sp.gamma)
 
 
-def _variance_ratio() -> sp.Expr:
-    formula = forward_variance().result
-    return sp.simplify(sp.combsimp((at(formula, i + 1) / at(formula, i)).doit()))
-
-
-def _with_variance(mean: sp.Expr, squared: sp.Expr) -> sp.Expr:
-    return mean.subs(_SIGMA, sp.sqrt(squared))
-
-
-def _with_slopes() -> sp.Expr:
+@cache
+def _mean_with_derivatives() -> sp.Expr:
     """Return the mean for f' = 1 + eta to first order in eta, whose mean is e: E is linear."""
     k, y = sp.symbols("k y", positive=True)
     small = sp.Symbol("epsilon")
-    slope = (1 + small * _EXCESS) ** 2
-    share = slope * y / (1 + slope * y)
+    squared = (1 + small * _EXCESS) ** 2
+    share = squared * y / (1 + squared * y)
     along, across = (sp.diff(share, variable).subs(small, 0) for variable in (y, small))
     (start,) = sp.solve(share.subs(small, 0) - k, y)
     root = 2 / sp.pi * sp.sqrt(_SIGMA**2 * (1 - k) / y)

@@ -4,14 +4,24 @@ from functools import cache
 
 import sympy as sp
 
+from glorotlab.derivations.catalogue import heading
 from glorotlab.derivations.engine.algebra import equal, equation, insert
-from glorotlab.derivations.engine.assumptions import BOTH, random_bias, replaced, wide_layers
-from glorotlab.derivations.engine.derivation import Conclusion, Derivation, Step
+from glorotlab.derivations.engine.assumptions import (
+    BOTH,
+    equal_output_gradient,
+    gradient_independence,
+    random_bias,
+    replaced,
+    wide_layers,
+    zero_mean_inputs,
+    zero_mean_weights,
+)
+from glorotlab.derivations.engine.derivation import Derivation
 from glorotlab.derivations.engine.expectation import is_variance
 from glorotlab.derivations.engine.linear_networks import trials
 from glorotlab.derivations.engine.notation import (
     Activation,
-    ActivationSecondMoment,
+    ActivationVariance,
     Gradient,
     GradientVariance,
     WeightGradient,
@@ -25,62 +35,80 @@ from glorotlab.derivations.engine.notation import (
     layer,
     unit,
 )
+from glorotlab.derivations.engine.step import Conclusion, Lemma, Step
 from glorotlab.derivations.paper.backward import backward_variance
-from glorotlab.derivations.paper.forward import CARRIES, forward_square, forward_variance, setting
+from glorotlab.derivations.paper.forward import CARRIES, all_dropped, forward_square, forward_variance, setting
 
 
 @cache
 def weight_gradient_variance(without: frozenset[str] = frozenset()) -> Derivation:
     """Derive Var[dC/dw^i] from its two factors; ``without`` names assumptions of ``CARRIES`` to go on without."""
-    if "linear_regime" in without:  # then second moments travel
-        without |= {"zero_mean_inputs"}
     square = forward_square(without)
-    factors = square(i) * GradientVariance(i)
-    below, above = forward_variance(without & CARRIES), backward_variance(without & {"linear_regime"})
-    known = (above.result,) if "linear_regime" in without else (below.result, above.result)
-    result = equation(WeightGradientVariance(i), insert(factors, *known))
-    steps = (
-        Step(
-            "A weight's gradient is the activation below times the gradient above.",
-            equation(WeightGradient(i, unit, k), Activation(i, unit) * Gradient(i, k)),
-            "eq. 3, the chain rule through s^i = z^i W^i",
-            lambda claim, _: _is_weight_derivative(claim),
-        ),
-        Step(
-            "The variance of a product of independent factors of mean 0 is the product of the variances."
-            if square is not ActivationSecondMoment
-            else "The second moment of a product of independent factors is the product of theirs; the mean is 0.",
-            equation(WeightGradientVariance(i), factors),
-            "step 1; gradient_independence, zero_mean_weights, equal_output_gradient"
-            + (", zero_mean_inputs" if square is not ActivationSecondMoment else ""),
-            lambda claim, earlier: (
-                claim.lhs == WeightGradientVariance(i)
-                and is_variance(
-                    claim.rhs,
-                    earlier[0].rhs,
-                    {Activation: square(i), Gradient: GradientVariance(i)},
-                    independent={Activation, Gradient},
-                )
-            ),
-        ),
-        Step(
-            "Hence the weights below and above enter, and a layer's own weights do not.",
-            result,
-            "step 2 with the results of forward_variance and backward_variance",
-            lambda claim, earlier: (
-                claim.lhs == WeightGradientVariance(i) and equal(claim.rhs, insert(earlier[1].rhs, *known))
-            ),
-        ),
-    )
+    dropped = all_dropped(without)
+    below, above = forward_variance(without).lemma(), backward_variance(without & {"linear_regime"}).lemma()
+    two_factors = _two_factors(square)
+    all_layers = _all_layers(two_factors.equation.rhs, below, above, closed="linear_regime" not in without)
+    result = all_layers.equation
     return Derivation(
-        "weight_gradient_variance",
-        "Variance of weight gradients",
-        "Glorot & Bengio 2010, eqs. 3, 7",
-        replaced(BOTH, without, {"linear_regime": wide_layers, "zero_bias": random_bias}),
-        steps,
+        *heading("weight_gradient_variance"),
+        replaced(BOTH, dropped, {"linear_regime": wide_layers, "zero_bias": random_bias}),
+        (_chain_rule(), two_factors, all_layers),
         (_beyond(result, without) if without else _conclusion(result),),
         experiment=lambda random: trials([result], setting(without), random),
-        carries=CARRIES - without,
+        carries=CARRIES - dropped,
+        without=without,
+    )
+
+
+def _chain_rule() -> Step:
+    return Step(
+        "chain_rule",
+        "A weight's gradient is the activation below times the gradient above.",
+        equation(WeightGradient(i, unit, k), Activation(i, unit) * Gradient(i, k)),
+        lambda claim, _: _is_weight_derivative(claim),
+        rule="eq. 3, the chain rule through s^i = z^i W^i",
+    )
+
+
+def _two_factors(square: type[sp.Function]) -> Step:
+    centred = square is ActivationVariance
+    return Step(
+        "two_factors",
+        "The variance of a product of independent factors of mean 0 is the product of the variances."
+        if centred
+        else "The second moment of a product of independent factors is the product of theirs; the mean is 0.",
+        equation(WeightGradientVariance(i), square(i) * GradientVariance(i)),
+        lambda claim, earlier: (
+            claim.lhs == WeightGradientVariance(i)
+            and is_variance(
+                claim.rhs,
+                earlier["chain_rule"].rhs,
+                {Activation: square(i), Gradient: GradientVariance(i)},
+                independent={Activation, Gradient},
+            )
+        ),
+        uses=(
+            gradient_independence,
+            zero_mean_weights,
+            equal_output_gradient,
+            *((zero_mean_inputs,) if centred else ()),
+        ),
+        follows=("chain_rule",),
+    )
+
+
+def _all_layers(factors: sp.Expr, below: Lemma, above: Lemma, *, closed: bool) -> Step:
+    """Return the step that inserts both factors; what comes from below stays where it has no ``closed`` form."""
+    equations = [below.equation, above.equation] if closed else [above.equation]
+    return Step(
+        "all_layers",
+        "Hence the weights below and above enter, and a layer's own weights do not.",
+        equation(WeightGradientVariance(i), insert(factors, *equations)),
+        lambda claim, earlier: (
+            claim.lhs == WeightGradientVariance(i) and equal(claim.rhs, insert(earlier["two_factors"].rhs, *equations))
+        ),
+        follows=("two_factors",),
+        lemmas=(below, above),
     )
 
 
@@ -100,12 +128,12 @@ def _conclusion(result: sp.Eq) -> Conclusion:
 
 def _beyond(result: sp.Eq, without: frozenset[str]) -> Conclusion:
     if "linear_regime" in without:
-        said = "The second moment below comes from the recurrence of forward_variance without linear_regime."
+        addition = "The second moment below comes from the recurrence of forward_variance without linear_regime."
     elif "zero_bias" in without:
-        said = "The biases of the layers below add their variance to what enters W^i."
+        addition = "The biases of the layers below add their variance to what enters W^i."
     else:
-        said = "E[x^2] stands where eq. 7 has Var[x]."
-    return Conclusion(None, result, difference=said)
+        addition = "E[x^2] stands where eq. 7 has Var[x]."
+    return Conclusion(None, result, difference=addition)
 
 
 def _is_weight_derivative(claim: sp.Eq) -> bool:

@@ -1,0 +1,9 @@
+from .catalogue import derive as derive
+from .engine.derivation import Derivation as Derivation
+from .engine.step import Assumption as Assumption
+from .engine.step import Conclusion as Conclusion
+from .engine.step import Lemma as Lemma
+from .engine.step import Step as Step
+from .engine.trial import Trial as Trial
+from .engine.verification import Outcome as Outcome
+from .engine.verification import Verification as Verification
