@@ -51,10 +51,10 @@ def test_recursions_are_those_of_the_numeric_module(distribution):
     np.testing.assert_allclose(found[names.SignalVariance], np.concatenate(forward.variance), rtol=1e-9)
     shift = np.array(found[names.SignalMean]) - networks.wide
     np.testing.assert_allclose(shift, np.concatenate(forward.shift), rtol=1e-9, atol=1e-14)
-    slopes, sensitivity = [0.0, 0.0, 0.0, 0.3], gradient_steps(*without)["sensitivity"].rhs
+    derivatives, sensitivity = [0.0, 0.0, 0.0, 0.3], gradient_steps(*without)["sensitivity"].rhs
     for layer in (2, 1, 0):
-        slopes[layer] = networks.value(sensitivity, layer, {names.LogSensitivity: slopes})
-    np.testing.assert_allclose(slopes, np.concatenate(backward.log_slope), rtol=1e-9)
+        derivatives[layer] = networks.value(sensitivity, layer, {names.LogSensitivity: derivatives})
+    np.testing.assert_allclose(derivatives, np.concatenate(backward.log_derivative), rtol=1e-9)
 
 
 @pytest.mark.parametrize(("name", "each"), [("relu", 5), ("linear", 2)])
