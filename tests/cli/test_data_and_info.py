@@ -1,0 +1,61 @@
+"""glorotlab data and info."""
+
+import numpy as np
+import pytest
+from command_line import parsed, python
+
+import glorotlab
+from glorotlab.data.catalogue import load_dataset
+
+
+def test_data_list_and_show(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("GLOROTLAB_DATA", str(tmp_path))
+    assert "shapeset" in run("data", "list")
+    shapeset, mnist = parsed(run("data", "list", "--json"))["datasets"]
+    assert (shapeset["name"], shapeset["fan_in"], shapeset["train"], shapeset["test"]) == (
+        "shapeset",
+        1024,
+        None,
+        10_000,
+    )
+    assert mnist["name"] == "mnist"
+    found = parsed(run("data", "show", "shapeset", "--json"))["first_training_examples"]
+    x, y = load_dataset("shapeset").train.batch(0, 1000)
+    assert found["second_moment"] == pytest.approx(float((x.astype(np.float64) ** 2).mean()))
+    assert found["class_counts"] == np.bincount(y, minlength=9).tolist()
+    assert "1024 inputs, 9 classes" in run("data", "show", "shapeset")
+
+
+def test_data_shows_the_users_own_file(run, tmp_path):
+    path = tmp_path / "own.npz"
+    np.savez(path, x=np.arange(24, dtype=np.float32).reshape(12, 2), y=np.arange(12) % 3)
+    assert run("data", "path", path) == f"{path}\n"
+    found = parsed(run("data", "show", path, "--json"))
+    assert (found["fan_in"], found["classes"], found["train"]) == (2, 3, 8)
+    measured = parsed(run("measure", "2,4,3", "--dataset", path, "--examples", 2, "--seeds", 2, "--json"))
+    assert measured["data"]["dataset"] == str(path)
+
+
+def test_data_fetch_prints_the_folder(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("glorotlab.data.fetch.fetch_mnist", lambda: tmp_path)
+    assert run("data", "fetch", "mnist") == f"{tmp_path}\n"
+
+
+def test_info_names_the_machine_and_the_build(run):
+    found = parsed(run("info", "--json"))
+    assert (found["glorotlab"], found["numpy"]) == (glorotlab.__version__, np.__version__)
+    assert isinstance(found["openmp"], bool)
+    assert found["threads"] >= 1
+    assert found["cython"].count(".") == 2
+    assert all({"internal_api", "version"} <= blas.keys() for blas in found["blas"])
+    text = run("info")
+    assert f"openmp        {'on' if found['openmp'] else 'off'}" in text
+
+
+def test_kernels_that_say_openmp_have_loaded_it():
+    program = (
+        "from threadpoolctl import threadpool_info\n"
+        "import glorotlab.kernels.dense\nfrom glorotlab.kernels.build_info import openmp\n"
+        "loaded = any(item['user_api'] == 'openmp' for item in threadpool_info())\nassert loaded or not openmp"
+    )
+    assert python("-c", program).returncode == 0

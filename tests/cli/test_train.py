@@ -1,0 +1,109 @@
+"""glorotlab train, called in process and interrupted by a real signal."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from command_line import ENVIRONMENT, parsed
+
+TRAIN = ("train", "6,12,3", "--dataset", "own.npz", "--updates", 6, "--lr", 0.1, "--batch", 4)
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """The folder a test runs in, which holds a small dataset."""
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).standard_normal((60, 6)).astype(np.float32)
+    np.savez("own.npz", x=x, y=np.arange(60) % 3)
+    return tmp_path
+
+
+def test_train_makes_the_run_of_its_options(run, own):
+    from glorotlab.training.loop import train
+    from glorotlab.training.runs.run import load_run
+
+    folder = own / "run"
+    options = (
+        "--momentum",
+        0.5,
+        "--nesterov",
+        "--l2",
+        0.001,
+        "--seed",
+        3,
+        "--dtype",
+        "float64",
+        "-a",
+        "relu",
+        "-i",
+        "he_normal",
+    )
+    text = run(*TRAIN, *options, "--out", folder)
+    found = load_run(folder)
+    spec = found.spec
+    assert (spec.training.batch_size, spec.training.learning_rate, spec.training.updates) == (4, 0.1, 6)
+    training = spec.training
+    assert (training.momentum, training.nesterov, training.l2, spec.seed, spec.dtype) == (
+        0.5,
+        True,
+        0.001,
+        3,
+        "float64",
+    )
+    assert (spec.network.layers, spec.network.activation, spec.network.initializer) == (
+        "6,12,3",
+        "relu",
+        "he_normal",
+    )
+    expected = train(spec)
+    for name, values in expected.weights.items():
+        np.testing.assert_array_equal(found.weights[name], values)
+    error = float(expected.curves["test_error"][-1])
+    assert text.startswith("finished after 6 updates")
+    assert f"test error {error:.2%}; saved in {folder}" in text
+
+
+def test_train_reads_a_spec(run, own):
+    first, second = (parsed(run(*TRAIN, "--json", "--out", own / name)) for name in ("a", "b"))
+    third = parsed(run("train", own / "a" / "spec.toml", "--out", own / "c", "--json", "--quiet", "--threads", 1))
+    assert first["status"] == "finished"
+    assert first["spec"]["training"]["updates"] == 6
+    assert [record["layer"] for record in first["layers"]] == [1, 2]
+    assert 0 <= first["test_error"] <= 1
+    for other in (second, third):
+        assert other | {"folder": ""} == first | {"folder": ""}
+
+
+def test_a_diverged_run_is_exit_code_1(run, own):
+    arguments = ("train", "6,12,12,3", "-a", "relu", "--dataset", "own.npz", "--updates", 50, "--lr", 1e6)
+    assert run(*arguments, code=1).startswith("diverged after")
+    assert parsed(run(*arguments, "--json", code=1))["status"] == "diverged"
+
+
+def test_ctrl_c_saves_the_run_and_says_so_in_one_line(own):
+    """A real signal to a real process, once its folder says that it runs."""
+    from glorotlab.training.runs.run import load_run
+
+    folder = own / "run"
+    command = [sys.executable, "-m", "glorotlab", *map(str, TRAIN), "--updates", str(10**9), "--out", str(folder)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as process:  # noqa: S603
+        try:
+            deadline = time.monotonic() + 60
+            while not (folder / "status.json").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(1.0)  # so that the first record is taken
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, out) == (130, "")
+    done = load_run(folder)
+    assert err == (
+        f"glorotlab: interrupted: saved after {done.updates} of 1000000000 updates; "
+        f"resume with: glorotlab train --resume --out {folder}\n"
+    )
+    assert (done.status, done.updates > 0) == ("interrupted", True)
