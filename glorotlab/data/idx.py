@@ -41,7 +41,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        In native byte order: uint8, int8, int16, int32, float32 or float64, of the file's shape.
+        Values in native byte order: uint8, int8, int16, int32, float32 or float64, of the file's shape.
 
     Raises
     ------

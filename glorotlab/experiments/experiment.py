@@ -72,7 +72,7 @@ class Experiment:
     caption : str
         What the picture shows: which marks are prediction, measurement, paper.
     effort : float
-        Seconds that its own work took once at scale ``quick`` on two cores; the estimate of the time left rests on it.
+        Seconds, roughly, of its own work at scale ``quick`` on two cores; the estimate of the time left rests on it.
     run : callable
         Takes the scale and, optionally, a function that is told the progress; returns the results by name.
     claims : callable
