@@ -6,18 +6,16 @@ import re
 from pathlib import Path
 
 import pytest
+from public_face import NAMES
 
 import glorotlab
 
 ROOT = Path(__file__).resolve().parents[2]
-STUB = ast.parse((ROOT / "glorotlab" / "__init__.pyi").read_text(encoding="utf-8"))
-NAMES = [alias.asname for node in STUB.body if isinstance(node, ast.ImportFrom) for alias in node.names]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_public_name_exists_and_is_described(name):
-    found = getattr(glorotlab, name)
-    assert inspect.getdoc(found), f"{name} has no docstring"
+    assert inspect.getdoc(getattr(glorotlab, name)), f"{name} has no docstring"
     assert name in dir(glorotlab)
 
 

@@ -23,8 +23,8 @@ EDGES = (
     (300, (64, 65)),
     (300, (257, 70)),
 )
-"""Batches, and the (fan_in, fan_out) they meet: both sides of a block of 10 examples, of panels, of example tiles of 128,
-of tiles of 64 columns and of the 128 rows from which W is summed in halves."""
+"""Batches, and the (fan_in, fan_out) they meet: both sides of a block of 10 examples, of panels, of example tiles of
+128, of tiles of 64 columns and of the 128 rows from which W is summed in halves."""
 EVERY_ACTIVATION = (33, (65, 64))
 """Where every activation is tried: it meets the product element by element, so it knows nothing of the shape."""
 THREADS = (1, 2, 4)

@@ -7,9 +7,9 @@
 which makes both anew with whatever version Python finds. Only names that are public in every version are used.
 
 The bits of a training belong to a SIMD level, so there is a table for each level. Nothing else of the machine enters:
-the kernels fix the order of every sum, the arrays of the trainings are rational numbers, the user's expression is rational
-too, because NumPy's exponential differs from CPU to CPU. What NumPy, SciPy, LAPACK and libm could change between versions
-are the normal numbers of NumPy's generator (its streams have been stable since 1.17, which NumPy does not promise), the
+the kernels fix the order of every sum, the arrays of the trainings are rational numbers, the user's expression is
+rational too, because NumPy's exponential differs from CPU to CPU. What other versions of NumPy, SciPy, LAPACK and libm
+could change are the normal numbers of NumPy's generator (its streams have been stable since 1.17, which NumPy does not promise), the
 exponential and logarithm of the costs (glibc), and what goes through LAPACK, BLAS and SciPy: ``orthogonal`` and
 ``truncated_normal`` weights and the learning speed, which are therefore rounded before they are hashed.
 """
@@ -175,7 +175,10 @@ def specs():
     found["own data"] = defaults.model_copy(update={"data": "a/b.npz", "data_digest": "0" * 64}).content_hash
     sweep = gl.SweepSpec(
         run=run_spec(*TRAININGS["tanh 10"]),
-        grid={"activation": ["tanh", "softsign"], "learning_rate": {"low": 0.01, "high": 1, "scale": "log", "points": 3}},
+        grid={
+            "activation": ["tanh", "softsign"],
+            "learning_rate": {"low": 0.01, "high": 1, "scale": "log", "points": 3},
+        },
         random={"l2": {"low": 1e-4, "high": 1e-2, "scale": "log"}},
         draws=2,
         repeats=2,

@@ -22,7 +22,7 @@ def test_seeds(text):
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
     seeds = range(int(match[1]), int(match[2] or match[1]) + 1) if match else range(0)
     if not seeds or not set(seeds) <= set(SEEDS):
-        raise ValueError(f"GLOROTLAB_TEST_SEED={text!r}: allowed are any, all, a number or a range such as 0-9, up to 99")
+        raise ValueError(f"GLOROTLAB_TEST_SEED={text!r}: allowed are any, all, a number or a range such as 0-9, to 99")
     return list(seeds)
 
 

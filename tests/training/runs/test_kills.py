@@ -11,15 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
-import xarray as xr
 import training_fixtures
+import xarray as xr
 from training_fixtures import DATA, ENVIRONMENT, bits, finite, run_spec
 
-from glorotlab.errors import RunError
-from glorotlab.training.runs import checkpoint, folder, lock
 from glorotlab import files
-from glorotlab.training.runs.checkpoint import Checkpoint
+from glorotlab.errors import RunError
 from glorotlab.training.loop import train
+from glorotlab.training.runs import checkpoint, folder, lock
+from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.runs.run import load_run
 
 KILLS = 30

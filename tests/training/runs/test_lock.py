@@ -15,9 +15,9 @@ import pytest
 from training_fixtures import ENVIRONMENT, finite, run_spec
 
 from glorotlab.errors import RunError, RunInUseError
+from glorotlab.training.loop import train
 from glorotlab.training.runs import lock
 from glorotlab.training.runs.lock import Lock, Owner, living_owner
-from glorotlab.training.loop import train
 from glorotlab.training.runs.run import load_run
 from glorotlab.training.runs.status import read_status
 

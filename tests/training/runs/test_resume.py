@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from training_fixtures import DATA, bits, finite, run_spec, stop_after
 
-from glorotlab import threads
+from glorotlab import files, threads
 from glorotlab.errors import InvalidValueError
-from glorotlab.training.runs import checkpoint, folder, datasets, saver
-from glorotlab import files
-from glorotlab.training import loop
 from glorotlab.interrupts import held_interrupts
+from glorotlab.training import loop
 from glorotlab.training.loop import train
+from glorotlab.training.runs import checkpoint, datasets, folder, saver
 from glorotlab.training.runs.run import load_run
 
 pytestmark = pytest.mark.usefixtures("each_update_reported")

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from training_fixtures import arrays, bits, finite, run_spec, stop_after
 
+from glorotlab import files
 from glorotlab.cli.main import main
 from glorotlab.errors import RunError, RunFailedError
-from glorotlab.training.runs import checkpoint, folder, lock
-from glorotlab import files
 from glorotlab.training import loop
 from glorotlab.training.loop import train
+from glorotlab.training.runs import checkpoint, folder, lock
 from glorotlab.training.runs.run import load_run
 
 pytestmark = pytest.mark.usefixtures("each_update_reported")

@@ -11,12 +11,12 @@ import pytest
 import xarray as xr
 from training_fixtures import arrays, bits, contents, finite, run_spec, stop_after
 
+from glorotlab import files
 from glorotlab.errors import RunError
 from glorotlab.spec.run import RunSpec
-from glorotlab import files
-from glorotlab.training.runs import provenance
 from glorotlab.training import loop
 from glorotlab.training.loop import train
+from glorotlab.training.runs import provenance
 from glorotlab.training.runs.run import Run, load_run
 
 FILES = {
