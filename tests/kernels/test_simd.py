@@ -1,6 +1,6 @@
 """The SIMD level: the machine's best unless it is named, and equal bits on any number of threads at each of them.
 
-That every level computes what it should is tests/test_tiles.py's business.
+That every level computes what it should is tests/kernels/test_tiles.py's business.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Tiles on every SIMD level of the machine, against NumPy in float64.
 
-At the edges of batches (one example; a full block; the first of two blocks, in panels; a panel more) every remainder of
-a vector of up to 64 bytes (16 float32, 8 float64) and every block of 1 to 10 rows of W is there; between them two shapes
-are enough, because a batch chooses blocks and panels and nothing else.
+At the edges of batches (one example; a full block; the first of two blocks, in panels; a panel more) every remainder
+of a vector of up to 64 bytes (16 float32, 8 float64) and every block of 1 to 10 rows of W is there; between them two
+shapes are enough, because a batch chooses blocks and panels and nothing else.
 """
 
 import tracemalloc

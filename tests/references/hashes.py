@@ -8,10 +8,11 @@ which makes both anew with whatever version Python finds. Only names that are pu
 
 The bits of a training belong to a SIMD level, so there is a table for each level. Nothing else of the machine enters:
 the kernels fix the order of every sum, the arrays of the trainings are rational numbers, the user's expression is
-rational too, because NumPy's exponential differs from CPU to CPU. What other versions of NumPy, SciPy, LAPACK and libm
-could change are the normal numbers of NumPy's generator (its streams have been stable since 1.17, which NumPy does not promise), the
-exponential and logarithm of the costs (glibc), and what goes through LAPACK, BLAS and SciPy: ``orthogonal`` and
-``truncated_normal`` weights and the learning speed, which are therefore rounded before they are hashed.
+rational too, because NumPy's exponential differs from CPU to CPU. What other versions of NumPy, SciPy, LAPACK and
+libm could change are the normal numbers of NumPy's generator (its streams have been stable since 1.17, which NumPy
+does not promise), the exponential and logarithm of the costs (glibc), and what goes through LAPACK, BLAS and SciPy:
+``orthogonal`` and ``truncated_normal`` weights and the learning speed, which are therefore rounded before they are
+hashed.
 """
 
 import hashlib
