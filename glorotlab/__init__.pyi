@@ -12,7 +12,7 @@ from .spec.network import NetworkSpec as NetworkSpec
 from .spec.run import RunSpec as RunSpec
 from .spec.run import TrainingSpec as TrainingSpec
 from .spec.sweep import SweepSpec as SweepSpec
-from .theory.advice.advise import Advice as Advice
+from .theory.advice.advice import Advice as Advice
 from .theory.advice.advise import advise as advise
 from .theory.advice.trainability import Trainability as Trainability
 from .theory.advice.trainability import trainability as trainability

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from glorotlab.cli.describe import examples_line
 from glorotlab.cli.options import InputOptions, Json, Layers, NetworkOptions, grouped
 from glorotlab.cli.progress import progress_bar
 from glorotlab.cli.terminal import console
 
 EXAMPLES = 100
-"""Taken of a dataset unless told otherwise."""
+"""Examples taken of a dataset unless the user says how many."""
+
+Bands = Annotated[
+    bool, typer.Option("--bands", help="Also bands of single networks, which take seconds for each initialiser.")
+]
 
 
 @grouped
@@ -16,6 +24,7 @@ def advise(
     layers: Layers,
     network: NetworkOptions,
     inputs: InputOptions,
+    bands: Bands = False,
     as_json: Json = False,
 ) -> None:
     """Say what initialisers do to signal and gradient over this depth, whether it trains, and which to take."""
@@ -23,14 +32,14 @@ def advise(
     from glorotlab.theory.advice.advise import advise as theory
 
     spec = network.spec(layers)
-    given, data = inputs.load(spec, network.seed, EXAMPLES)
-    with progress_bar("initialisers", show=True) as progress:
-        found = theory(spec, **given, progress=progress)
+    arguments, data = inputs.load(spec, network.seed, EXAMPLES)
+    with progress_bar("advice", show=True) as progress:
+        advice = theory(spec, **arguments, bands=bands, progress=progress)
     if as_json:
         from glorotlab.cli.json_output import print_json
 
-        print_json(found.to_dict() | {"data": data})
+        print_json(advice.to_dict() | {"data": data})
         return
     console().print(
-        found.text(examples_line(data) if inputs.dataset is not None else "a stand-in for data"), soft_wrap=True
+        advice.text(examples_line(data) if inputs.dataset is not None else "a stand-in for data"), soft_wrap=True
     )

@@ -2,126 +2,37 @@
 
 from __future__ import annotations
 
-import html
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from glorotlab import activations, initializers
-from glorotlab.arrays import Progress
+from glorotlab.arrays import Array, Progress
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.advice.advice import text
-from glorotlab.theory.advice.recommend import Recommendation, recommend
+from glorotlab.theory.advice.advice import HOW_TO_GET_BANDS, Advice, Compromise, Gain, InitializerAdvice
+from glorotlab.theory.advice.ratio_bands import RatioBand, ratio_band
+from glorotlab.theory.advice.recommend import PARTS, recommend
 from glorotlab.theory.advice.trainability import Trainability, check_hidden, judge
-from glorotlab.theory.finite_width import bands, fluctuations
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.mean_field.forward import forward
-from glorotlab.theory.mean_field.inputs import Batch, batch_of, labelled_batch
-from glorotlab.theory.mean_field.propagate import propagate
+from glorotlab.theory.mean_field.inputs import Batch, labelled_batch
 from glorotlab.theory.phases.fixed_points import fixed_points
 from glorotlab.theory.phases.phase_diagram import CATALOGUE
 from glorotlab.theory.phases.variance_map import variance_map
 from glorotlab.threads import single_threaded_blas
 
-LEVEL = 0.95
-"""Of the bands."""
-
-MAX_BAND_LAYERS = 20
-"""Hidden layers up to which bands are worked out: beyond, they take seconds an initialiser."""
-
 ASSUMPTIONS = (
     "weights and biases are as initialised, layers are wide, pre-activations are Gaussian, gradients independent",
-    "a band is of one network drawn once and one example, over the expected value of the other layer",
     "verdicts are for plain gradient descent at its best learning rate, a few thousand updates; their bounds were "
     "chosen by experiment",
 )
+"""Assumptions of every advice."""
 
-
-@dataclass(frozen=True)
-class Gain:
-    """Gains at one second moment q of pre-activations.
-
-    Parameters
-    ----------
-    layer : int or None
-        None of the fixed point.
-    fan_in, fan_out : int or None
-    q : float
-    forward, backward : float
-        sqrt(q / E f^2) and 1 / sqrt(E f'^2): sqrt(fan Var[W]) that keeps q, and the gradient, in a square layer.
-    signal_factor, gradient_factor : float or None
-        What the given initialiser does instead: q of the next layer over this one's, and E (dC/ds)^2 of this layer over
-        the next one's.
-    """
-
-    layer: int | None
-    fan_in: int | None
-    fan_out: int | None
-    q: float
-    forward: float
-    backward: float
-    signal_factor: float | None = None
-    gradient_factor: float | None = None
-
-
-@dataclass(frozen=True)
-class InitializerAdvice:
-    """What one initialiser does; the bands are of the two ratios of ``verdict``, None where there are none."""
-
-    name: str
-    bias: str
-    verdict: Trainability
-    signal_band: tuple[float, float] | None
-    gradient_band: tuple[float, float] | None
-    no_band: str
-
-
-@dataclass(frozen=True)
-class Compromise:
-    """What Var[W] = ``variance`` costs a rectangular layer of linear units: n_in Var[W] forward, n_out Var[W] backward.
-
-    ``layer`` is None for the product over all layers; backward without the first, whose inputs need no gradient.
-    ``fan_avg`` is 2 / (n_in + n_out), ``geometric`` 1 / sqrt(n_in n_out).
-    """
-
-    layer: int | None
-    fan_in: int | None
-    fan_out: int | None
-    forward: dict[str, float]
-    backward: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What ``advise`` found; ``text()`` prints it."""
-
-    spec: NetworkSpec
-    second_moment: float
-    examples: int
-    assumptions: tuple[str, ...]
-    verdict: Trainability
-    gains: tuple[Gain, ...]
-    fixed_point: Gain | None
-    initializers: tuple[InitializerAdvice, ...]
-    compromise: tuple[Compromise, ...]
-    recommendation: Recommendation
-
-    def text(self, data: str = "") -> str:
-        """Return it as plain text, 80 columns wide; ``data`` says what the examples are."""
-        return text(self, data)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, not all of them finite."""
-        fields = asdict(self)
-        gains = fields.pop("gains")
-        return fields | {"spec": self.spec.model_dump(mode="json"), "layers": gains}
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text())}</pre>"
+BAND_ASSUMPTION = "a band is of one network drawn once and one example, over the expected value of the other layer"
+"""Assumption of an advice with bands."""
 
 
 @single_threaded_blas()
@@ -131,6 +42,7 @@ def advise(
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     input_second_moment: float | None = None,
+    bands: bool = False,
     progress: Progress | None = None,
 ) -> Advice:
     """Advise on the initialiser of a network.
@@ -143,9 +55,11 @@ def advise(
         Real data, with ``labels`` of two classes or more; about 100 examples tell enough.
     labels : (examples,) int, optional
     input_second_moment : float, optional
-        Instead of data: E[x^2]; the assumptions then say what stands in for labels.
+        E[x^2], instead of data; the assumptions then say what stands in for labels.
+    bands : bool
+        Whether to work out how far single networks scatter, which takes about a second for each initialiser.
     progress : callable(done, total), optional
-        Called after each initialiser.
+        Called after each initialiser and after each part of the recommendation.
 
     Raises
     ------
@@ -156,74 +70,73 @@ def advise(
     """
     check_hidden(spec)
     batch = labelled_batch(spec, inputs, labels, input_second_moment)
-    own = spec.initializer, spec.bias
-    named = [(initializers.get(name).name, initializers.get(name).bias) for name in CATALOGUE]
-    choices = ([] if own in named else [own]) + named
-    rows: list[InitializerAdvice] = []
-    known: dict[tuple[float, ...], _Band] = {}
-    for done, (name, bias) in enumerate(choices, start=1):
-        chosen = NetworkSpec(**(spec.model_dump() | {"initializer": name, "bias": bias}))
-        rows.append(_row(chosen, batch, known))
+    choices = _choices(spec)
+    total = len(choices) + PARTS
+    rows = []
+    for row in _rows(spec, choices, batch, bands):
+        rows.append(row)
         if progress is not None:
-            progress(done, len(choices))
+            progress(len(rows), total)
+
+    def recommending(done: int, _: int) -> None:
+        if progress is not None:
+            progress(len(rows) + done, total)
+
+    assumptions = [*ASSUMPTIONS, *([BAND_ASSUMPTION] if bands else []), *filter(None, [batch.assumption])]
     return Advice(
         spec,
         batch.mean_second_moment,
         batch.examples,
-        (*ASSUMPTIONS, *([batch.assumption] if batch.assumption else [])),
-        next(row.verdict for row in rows if (row.name, row.bias) == own),
+        tuple(assumptions),
+        next(row.verdict for row in rows if (row.name, row.bias) == (spec.initializer, spec.bias)),
         _gains(spec, batch.mean_second_moment),
         _fixed_point(spec, batch.mean_second_moment),
         tuple(rows),
         _compromise(spec),
-        recommend(spec, batch),
+        recommend(spec, batch, recommending),
     )
 
 
-@dataclass(frozen=True)
-class _Band:
-    """Ends of bands over the mean-field value: of the last layer's signal, of the first layer's gradient."""
-
-    signal: tuple[float, float] | None
-    gradient: tuple[float, float] | None
-    why: str
+def _choices(spec: NetworkSpec) -> list[tuple[str, str]]:
+    """Return initialisers and their biases: the network's own where it is not in the catalogue, then the catalogue."""
+    own = spec.initializer, spec.bias
+    catalogue = [(initializers.get(name).name, initializers.get(name).bias) for name in CATALOGUE]
+    return catalogue if own in catalogue else [own, *catalogue]
 
 
-def _row(spec: NetworkSpec, batch: Batch, known: dict[tuple[float, ...], _Band]) -> InitializerAdvice:
-    verdict, record = judge(spec, batch), initializers.get(spec.initializer)
-    fans = sorted(set(spec.fans))
-    key = (*(record.variance(*each) for each in fans), initializers.get_bias(spec.bias).variance)
-    if record.independent and key in known:  # the shape of the weights' law hardly counts, their variance does
-        band = known[key]
-    else:
-        band = _band(spec, batch.mean_second_moment)
-        if record.independent:
-            known[key] = band
+def _rows(
+    spec: NetworkSpec, choices: Sequence[tuple[str, str]], batch: Batch, bands: bool
+) -> Iterator[InitializerAdvice]:
+    """Yield what each choice does.
+
+    Variances alone decide a verdict, and the band of independent weights but for the shape of their distribution, which
+    hardly counts: choices of equal variances share them.
+    """
+    verdicts: dict[tuple[float, ...], Trainability] = {}
+    known_bands: dict[tuple[float, ...], RatioBand] = {}
+    for name, bias in choices:
+        chosen = NetworkSpec(**(spec.model_dump() | {"initializer": name, "bias": bias}))
+        record = initializers.get(name)
+        variances = (*(record.variance(*fans) for fans in sorted(set(spec.fans))), initializers.get_bias(bias).variance)
+        if variances not in verdicts:
+            verdicts[variances] = judge(chosen, batch)
+        if not bands:
+            band = RatioBand(None, None, HOW_TO_GET_BANDS)
+        elif record.independent and variances in known_bands:
+            band = known_bands[variances]
+        else:
+            band = ratio_band(chosen, batch.mean_second_moment)
+            if record.independent:
+                known_bands[variances] = band
+        yield _row(chosen, verdicts[variances], band)
+
+
+def _row(spec: NetworkSpec, verdict: Trainability, band: RatioBand) -> InitializerAdvice:
     signal, gradient = (
         None if ends is None or ratio is None else (ratio * ends[0], ratio * ends[1])
         for ends, ratio in ((band.signal, verdict.signal_ratio), (band.gradient, verdict.gradient_ratio))
     )
-    return InitializerAdvice(spec.initializer, spec.bias, verdict, signal, gradient, band.why)
-
-
-def _band(spec: NetworkSpec, second_moment: float) -> _Band:
-    hidden = len(spec.layer_sizes) - 2
-    if hidden > MAX_BAND_LAYERS:
-        return _Band(None, None, f"more than {MAX_BAND_LAYERS} hidden layers")
-    if not initializers.get(spec.initializer).independent:
-        return _Band(None, None, "the weights depend on each other, so that units do not scatter independently")
-    try:
-        propagation = propagate(spec, batch_of(spec, input_second_moment=second_moment), narrow=True)
-        with np.errstate(invalid="ignore"):  # outputs so large that no gradient is left
-            scatter = fluctuations.over_depth(propagation)
-    except AssumptionError as error:
-        return _Band(None, None, str(error).partition(":")[0])
-    except np.linalg.LinAlgError:  # the same, but for rounding
-        return _Band(None, None, "outputs too large for their gradients to be told from rounding")
-    if not all(each.variance <= bands.MAX_VARIANCE and np.isfinite(each.draws).all() for each in scatter):
-        return _Band(None, None, "too narrow, or outputs too large")
-    signal, gradient = (bands.law(each).band(LEVEL, 1) for each in scatter)
-    return _Band(signal, gradient, "")
+    return InitializerAdvice(spec.initializer, spec.bias, verdict, signal, gradient, band.reason)
 
 
 def _gains(spec: NetworkSpec, second_moment: float) -> tuple[Gain, ...]:
@@ -233,15 +146,15 @@ def _gains(spec: NetworkSpec, second_moment: float) -> tuple[Gain, ...]:
     except AssumptionError:
         return ()
     q, back = signal.q[:, 0], signal.backward_gain[1:]
-    square, slope = signal.activation[:, 0, 0], signal.derivative[:, 0, 0]
+    square, derivative_square = signal.activation[:, 0, 0], signal.derivative[:, 0, 0]
     return tuple(
         Gain(
             index + 1,
             *fans,
             float(q[index]),
-            *_pair(float(q[index]), float(square[index]), float(slope[index])),
+            *_forward_and_backward(float(q[index]), float(square[index]), float(derivative_square[index])),
             float(q[index + 1] / q[index]),
-            float(back[index] * slope[index]),
+            float(back[index] * derivative_square[index]),
         )
         for index, fans in enumerate(spec.fans[:-1])
     )
@@ -260,39 +173,44 @@ def _fixed_point(spec: NetworkSpec, second_moment: float) -> Gain | None:
     record = activations.get(spec.activation)
     grid = variance_map(record)
     near = float(np.clip(q, grid.q[0], grid.q[-1]))
-    found = moments(record, near)
-    return Gain(None, None, None, q, *_pair(near, float(found.second_moment), float(found.derivative_second_moment)))
+    at_q = moments(record, near)
+    gains = _forward_and_backward(near, float(at_q.second_moment), float(at_q.derivative_second_moment))
+    return Gain(None, None, None, q, *gains)
 
 
-def _pair(q: float, square: float, slope: float) -> tuple[float, float]:
-    return tuple(math.sqrt(a / b) if b > 0 else math.inf for a, b in ((q, square), (1.0, slope)))  # type: ignore[return-value]
+def _forward_and_backward(q: float, square: float, derivative_square: float) -> tuple[float, float]:
+    """Return sqrt(q / E f^2) and 1 / sqrt(E f'^2); inf where there is nothing to divide by."""
+
+    def root(numerator: float, denominator: float) -> float:
+        return math.sqrt(numerator / denominator) if denominator > 0 else math.inf
+
+    return root(q, square), root(1.0, derivative_square)
 
 
 def _compromise(spec: NetworkSpec) -> tuple[Compromise, ...]:
-    """Rectangular layers, and the product over all; nothing where hidden layers have one width and equal the inputs."""
+    """Return rectangular layers, and the product over all layers; nothing where every layer is square."""
     fans = np.array(spec.fans, dtype=np.float64)
     n_in, n_out = fans.T
     if (n_in == n_out).all():
         return ()
-    choices = {
+    variances = {
         "fan_in": 1 / n_in,
         "fan_out": 1 / n_out,
         "fan_avg": 2 / (n_in + n_out),
         "geometric": 1 / np.sqrt(n_in * n_out),
     }
-    forward = {name: n_in * v for name, v in choices.items()}
-    backward = {name: n_out * v for name, v in choices.items()}
+    forward = {name: n_in * variance for name, variance in variances.items()}
+    backward = {name: n_out * variance for name, variance in variances.items()}
     rows = [
-        Compromise(
-            index + 1,
-            *spec.fans[index],
-            {name: float(each[index]) for name, each in forward.items()},
-            {name: float(each[index]) for name, each in backward.items()},
-        )
+        Compromise(index + 1, *spec.fans[index], _each(forward, index), _each(backward, index))
         for index in np.flatnonzero(n_in != n_out).tolist()
     ]
     whole = (
-        {name: float(each.prod()) for name, each in forward.items()},
-        {name: float(each[1:].prod()) for name, each in backward.items()},
+        {name: float(factors.prod()) for name, factors in forward.items()},
+        {name: float(factors[1:].prod()) for name, factors in backward.items()},
     )
     return (*rows, Compromise(None, None, None, *whole))
+
+
+def _each(factors: dict[str, Array], index: int) -> dict[str, float]:
+    return {name: float(values[index]) for name, values in factors.items()}

@@ -1,4 +1,4 @@
-"""An initialiser as lines to paste into PyTorch and Keras."""
+"""Lines of PyTorch and Keras that initialise a model as recommended."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ def torch_lines(initializer: str, bias: str) -> str:
     bias : str
         ``zeros`` or ``normal(std=)``.
     """
-    record, biases = initializers.get(initializer), initializers.get_bias(bias)
+    record = initializers.get(initializer)
     fan = _TORCH_FANS[record.mode]
     if record.distribution == "uniform":
         weights = f"bound = ({3 * record.scale:g} / {fan}) ** 0.5\n        nn.init.uniform_(m.weight, -bound, bound)"
     else:
         weights = f"nn.init.normal_(m.weight, std=({record.scale:g} / {fan}) ** 0.5)"
-    biased = "nn.init.zeros_(m.bias)" if not biases.variance else f"nn.init.normal_(m.bias, std={_std(biases):g})"
-    return f"for m in model.modules():\n    if isinstance(m, nn.Linear):\n        {weights}\n        {biased}"
+    std = _std(initializers.get_bias(bias))
+    biases = f"nn.init.normal_(m.bias, std={std:g})" if std else "nn.init.zeros_(m.bias)"
+    return f"for m in model.modules():\n    if isinstance(m, nn.Linear):\n        {weights}\n        {biases}"
 
 
 def keras_lines(initializer: str, bias: str) -> str:
-    """Return the two arguments of ``keras.layers.Dense``; arguments as of ``torch_lines``."""
-    record, biases = initializers.get(initializer), initializers.get_bias(bias)
+    """Return the two arguments of ``keras.layers.Dense`` that initialise it; parameters as of ``torch_lines``."""
+    record, std = initializers.get(initializer), _std(initializers.get_bias(bias))
     distribution = KERAS_DISTRIBUTIONS[record.distribution]
     scaling = f'VarianceScaling(scale={record.scale:g}, mode="{record.mode}", distribution="{distribution}")'
-    biased = "Zeros()" if not biases.variance else f"RandomNormal(stddev={_std(biases):g})"
-    return f"kernel_initializer=keras.initializers.{scaling},\nbias_initializer=keras.initializers.{biased}"
+    biases = f"RandomNormal(stddev={std:g})" if std else "Zeros()"
+    return f"kernel_initializer=keras.initializers.{scaling},\nbias_initializer=keras.initializers.{biases}"
 
 
 def _std(bias: initializers.BiasInitializer) -> float:

@@ -1,11 +1,11 @@
-"""Which initialiser to take: the weight scale, or weights with biases, that keep signal and gradient over the depth.
+"""Which initialiser to take: weights, or weights with biases, that keep signal and gradient over the depth.
 
-For the batch's second moments let S = E z^2 of the last over the first hidden layer, and G = E (dC/ds)^2 of the first
-over the last, both of the mean over examples. The distortion is max(|ln S|, |ln G|). It is minimised over the scale of
-Var[W] = scale / fan for fan_in and, where hidden layers are rectangular, the paper's fan_avg. With one hidden layer
-S = G = 1 whatever the scale: it is then minimised for two. Where more than a factor of ``FAR`` is left, points of the
-critical line with biases compete (Schoenholz et al. 2017): there q and the gradient both stay. What trains, by
-``trainability``, goes before what does not.
+For second moments of a batch let S = E z^2 of the last over the first hidden layer, and G = E (dC/ds)^2 of the first
+over the last, both means over the examples. The distortion max(|ln S|, |ln G|) is minimised over the scale of
+Var[W] = scale / fan, for fan_in and, where hidden layers are rectangular, the paper's fan_avg. With one hidden layer
+S = G = 1 whatever the scale, so that it is minimised for two. Where a factor above ``FAR`` is left, points of the
+critical line with biases compete (Schoenholz et al. 2017): both q and the gradient stay there. Initialisers that
+should train, by ``trainability``, go before those that should not.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from glorotlab import initializers
+from glorotlab.arrays import Progress
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.advice.framework_code import keras_lines, torch_lines
@@ -27,30 +29,37 @@ from glorotlab.theory.mean_field.inputs import Batch
 from glorotlab.theory.phases.phase_diagram import critical_points
 from glorotlab.theory.spectra.jacobian_spectrum import jacobian_spectrum
 
+PARTS = 2
+"""Parts of a recommendation that progress is told of."""
+
 SCALES = np.geomspace(0.1, 1e3, 33)
-"""Where the search begins."""
+"""Scales that the search begins with."""
 
 FAR = 2.0
-"""A distortion, as a factor, up to which no biases are tried."""
+"""Biases are tried where a distortion is above this factor."""
 
 GOOD = 1.05
-"""Factor by which a distortion must be smaller to be preferred."""
+"""Biases are preferred where they make a distortion smaller by this factor."""
+
+LOST = math.log(100.0)
+"""A distortion above this is told, and another activation named."""
 
 BIAS_VARIANCES = (0.001, 0.01, 0.05, 0.1, 0.2)
+"""Variances of biases at which the critical line is tried."""
 
 NODES = 3
-"""Second moments that stand for those of all examples, see ``gauss_rule``."""
+"""As many second moments stand for those of all examples, see ``gauss_rule``."""
 
 LARGE = 10.0
-"""sigma_w^2 from which on another activation is named: LeCun's and He's are 1 and 2."""
+"""Another activation is named where sigma_w^2 is above this: LeCun's and He's are 1 and 2."""
 
 OTHERS = ("tanh", "relu")
-"""Activations that are suggested where one's own cannot be helped, in this order."""
+"""Activations that are suggested, in this order, where the network's own cannot be helped."""
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to take, and why.
+    """Which initialiser to take, and why.
 
     Parameters
     ----------
@@ -61,11 +70,11 @@ class Recommendation:
     distortion : float
         The larger of S, 1 / S, G and 1 / G.
     verdict : Trainability
-        Of the batch.
+        Whether the network should train with it.
     torch, keras : str
         Code to paste.
     other : str
-        An activation that would do where this one does not, or ``""``.
+        Another activation that would do where the network's own does not; else empty.
     """
 
     initializer: str
@@ -85,40 +94,61 @@ class _Candidate:
     why: str
 
 
-def recommend(spec: NetworkSpec, batch: Batch) -> Recommendation:
-    """Return the recommendation for a network's layers and activation, whatever its own initialiser."""
+def recommend(spec: NetworkSpec, batch: Batch, progress: Progress | None = None) -> Recommendation:
+    """Return the recommendation for a network's layers and activation, whatever its own initialiser.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    batch : Batch
+    progress : callable(done, total), optional
+        Called after each of ``PARTS``: the search for the best initialiser, and what is to be said about it.
+    """
     best, verdict = _best(spec, batch)
-    factor = math.exp(best.distortion)
+    if progress is not None:
+        progress(1, PARTS)
+    sentences, other = _sentences(spec, batch, best, verdict)
+    if progress is not None:
+        progress(2, PARTS)
+    initializer, bias = best.spec.initializer, best.spec.bias
+    return Recommendation(
+        initializer,
+        bias,
+        " ".join(sentences),
+        math.exp(best.distortion),
+        verdict,
+        torch_lines(initializer, bias),
+        keras_lines(initializer, bias),
+        other,
+    )
+
+
+def _sentences(spec: NetworkSpec, batch: Batch, best: _Candidate, verdict: Trainability) -> tuple[list[str], str]:
+    """Return why the best initialiser is recommended, and another activation that would do better, if any is named."""
     sentences = [best.why]
     if len(spec.layer_sizes) == 3:
         sentences.append("With one hidden layer there is no depth to lose anything over: this holds for two.")
     else:
         sentences.append(
-            f"Over the depth E z^2 changes by {_number(verdict.signal_ratio)} and E (dC/ds)^2 by "
-            f"{_number(verdict.gradient_ratio)}."
+            f"Over the depth E z^2 changes by {number(verdict.signal_ratio)} and E (dC/ds)^2 by "
+            f"{number(verdict.gradient_ratio)}."
         )
-    other = ""
     trouble = _trouble(spec, best, verdict)
-    if trouble:
-        other, said = _other(spec, batch)
-        sentences.extend((trouble, said))
-    else:
-        sentences.extend(_isometry(best.spec, batch.mean_second_moment))
-    chosen = best.spec
-    code = torch_lines(chosen.initializer, chosen.bias), keras_lines(chosen.initializer, chosen.bias)
-    return Recommendation(chosen.initializer, chosen.bias, " ".join(sentences), factor, verdict, *code, other)
+    if not trouble:
+        return [*sentences, *_isometry(best.spec, batch.mean_second_moment)], ""
+    other, sentence = _other(spec, batch)
+    return [*sentences, trouble, sentence], other
 
 
 def _trouble(spec: NetworkSpec, best: _Candidate, verdict: Trainability) -> str:
-    """Return why even the best initialiser is not good, or nothing."""
+    """Return why even the best initialiser is not good; empty where it is."""
+    activation = f"{spec.activation:.40}"
     if not verdict.trains:
-        return f"No initialiser makes {spec.activation:.40} train over this depth: {verdict.reason}."
-    if best.distortion > math.log(100):
-        return (
-            f"Even so a factor {math.exp(best.distortion):.2g} is lost: {spec.activation:.40} does not suit this depth."
-        )
+        return f"No initialiser makes {activation} train over this depth: {verdict.reason}."
+    if best.distortion > LOST:
+        return f"Even so a factor {math.exp(best.distortion):.2g} is lost: {activation} does not suit this depth."
     if initializers.get(best.spec.initializer).scale > LARGE:
-        return f"But weights so large saturate the units of {spec.activation:.40}: expect slow training."
+        return f"But weights so large saturate the units of {activation}: expect slow training."
     return ""
 
 
@@ -148,9 +178,10 @@ def _best(spec: NetworkSpec, batch: Batch) -> tuple[_Candidate, Trainability]:
     candidates = scaled[:1]
     if scaled[0].distortion > math.log(FAR):
         candidates += _critical(spec, batch)
-    candidates.sort(key=lambda each: each.distortion - (math.log(GOOD) if each is scaled[0] else 0.0))
-    verdicts = [(candidate, judge(candidate.spec, batch)) for candidate in candidates]
-    return next((each for each in verdicts if each[1].trains), verdicts[0])
+    candidates.sort(key=lambda candidate: candidate.distortion - (math.log(GOOD) if candidate is scaled[0] else 0.0))
+    first = candidates[0], judge(candidates[0].spec, batch)
+    others = ((candidate, judge(candidate.spec, batch)) for candidate in candidates[1:])
+    return next((pair for pair in chain([first], others) if pair[1].trains), first)
 
 
 def _scaled(spec: NetworkSpec, batch: Batch) -> Iterator[_Candidate]:
@@ -168,8 +199,8 @@ def _scaled(spec: NetworkSpec, batch: Batch) -> Iterator[_Candidate]:
         values = [lost(x) for x in grid]
         middle = int(np.argmin(values))
         bounds = grid[max(middle - 1, 0)], grid[min(middle + 1, len(grid) - 1)]
-        found = minimize_scalar(lost, bounds=bounds, method="bounded", options={"xatol": 1e-5})
-        scale = float(f"{np.exp(found.x if found.fun < values[middle] else grid[middle]):.4g}")
+        minimum = minimize_scalar(lost, bounds=bounds, method="bounded", options={"xatol": 1e-5})
+        scale = float(f"{np.exp(minimum.x if minimum.fun < values[middle] else grid[middle]):.4g}")
         better = " (better here than fan_in or fan_out alone, the paper's compromise)" if mode == "fan_avg" else ""
         chosen = _with(spec, scale, mode)
         why = f"Of all scales of weights without biases {scale:g} / {mode}{better} changes signal and gradient least."
@@ -200,11 +231,11 @@ def _other(spec: NetworkSpec, batch: Batch) -> tuple[str, str]:
     """Return an activation whose best initialisation trains, and a sentence that says so."""
     for name in OTHERS:
         if name != spec.activation:
-            found, verdict = _best(NetworkSpec(**(spec.model_dump() | {"activation": name})), batch)
-            if verdict.trains and found.distortion < math.log(100):
-                biases = "" if found.spec.bias == "zeros" else f", biases {found.spec.bias}"
-                ratios = f"{_number(verdict.signal_ratio)} and {_number(verdict.gradient_ratio)}"
-                return name, f"{name} would do: {found.spec.initializer}{biases} changes them by {ratios}."
+            candidate, verdict = _best(NetworkSpec(**(spec.model_dump() | {"activation": name})), batch)
+            if verdict.trains and candidate.distortion < LOST:
+                biases = "" if candidate.spec.bias == "zeros" else f", biases {candidate.spec.bias}"
+                ratios = f"{number(verdict.signal_ratio)} and {number(verdict.gradient_ratio)}"
+                return name, f"{name} would do: {candidate.spec.initializer}{biases} changes them by {ratios}."
     return "", f"Neither would {' nor '.join(name for name in OTHERS if name != spec.activation)}: use fewer layers."
 
 
@@ -215,10 +246,10 @@ def _isometry(spec: NetworkSpec, second_moment: float) -> Iterator[str]:
     orthogonal = spec.initializer.replace("distribution=normal", "distribution=orthogonal")
     try:
         spreads = [
-            found.second_moment / found.mean**2 - 1
-            for found in (
-                jacobian_spectrum(each, input_second_moment=second_moment)
-                for each in (spec, spec.model_copy(update={"initializer": orthogonal}))
+            spectrum.second_moment / spectrum.mean**2 - 1
+            for spectrum in (
+                jacobian_spectrum(network, input_second_moment=second_moment)
+                for network in (spec, spec.model_copy(update={"initializer": orthogonal}))
             )
         ]
     except AssumptionError:
@@ -230,5 +261,6 @@ def _isometry(spec: NetworkSpec, second_moment: float) -> Iterator[str]:
         )
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Return a number of three digits; a dash where there is none."""
     return "–" if value is None else f"{value:.3g}"

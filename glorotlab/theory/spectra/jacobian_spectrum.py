@@ -117,7 +117,7 @@ class JacobianSpectrum:
     def quantile(self, p: npt.ArrayLike) -> Array:
         """Return the smallest sigma with P(a singular value <= sigma) >= p, of the shape of p.
 
-        It is 0 for p up to the atom at 0 and ``QUANTILE_ERROR`` beyond it, so that rounding of the atom decides nothing.
+        It is 0 for p up to the atom at 0 and ``QUANTILE_ERROR`` beyond, so that rounding of the atom decides nothing.
 
         Raises
         ------

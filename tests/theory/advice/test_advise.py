@@ -284,7 +284,7 @@ def test_hidden_layers(layers):
 def test_the_table(shapes):
     """Its own initialiser first; bands are those of ``predict`` for one example, as factors of the ratios."""
     network = spec("1024,100x2,9", initializer=CRITICAL)
-    advice = gl.advise(network, inputs=shapes[0], labels=shapes[1])
+    advice = gl.advise(network, inputs=shapes[0], labels=shapes[1], bands=True)
     own, rows = advice.initializers[0], {row.name: row for row in advice.initializers}
     assert own.name == initializers.get(CRITICAL).name
     assert advice.verdict == own.verdict
@@ -303,10 +303,53 @@ def test_the_table(shapes):
 
 
 def test_bands_stop_at_depth(monkeypatch):
-    monkeypatch.setattr("glorotlab.theory.advice.advise.MAX_BAND_LAYERS", 1)
-    row = gl.advise(spec(), input_second_moment=1.0).initializers[0]
+    monkeypatch.setattr("glorotlab.theory.advice.ratio_bands.MAX_BAND_LAYERS", 1)
+    row = gl.advise(spec(), input_second_moment=1.0, bands=True).initializers[0]
     assert row.signal_band is row.gradient_band is None
     assert row.no_band == "more than 1 hidden layers"
+
+
+def test_bands_are_drawn_on_request_alone(monkeypatch):
+    """Everything but the bands and their assumption is the same with them; without, the advice says how to get them."""
+    with_bands = gl.advise(spec(), input_second_moment=1.0, bands=True)
+    monkeypatch.setattr("glorotlab.theory.advice.advise.ratio_band", None)
+    without = gl.advise(spec(), input_second_moment=1.0)
+    for drawn, plain in zip(with_bands.initializers, without.initializers, strict=True):
+        assert (plain.name, plain.bias, plain.verdict) == (drawn.name, drawn.bias, drawn.verdict)
+        assert plain.signal_band is plain.gradient_band is None
+        assert "--bands" in plain.no_band
+        assert "bands=True" in plain.no_band
+    assert without.recommendation == with_bands.recommendation
+    assert [line for line in with_bands.assumptions if "a band is" in line]
+    assert not [line for line in without.assumptions if "band" in line]
+    assert "95 % band" in with_bands.text()
+    assert "95 % band" not in without.text()
+    for form in (without.text(), without._repr_html_(), json.dumps(without.to_dict()["initializers"])):
+        assert "--bands" in form
+    assert "--bands" not in with_bands.text()
+
+
+def test_initialisers_of_one_variance_are_judged_once(monkeypatch):
+    """Glorot's, He's and LeCun's uniform and normal forms differ in shape alone; progress counts every one."""
+    judged, calls = [], []
+    judge = trainability.judge
+
+    def counted(network, batch):
+        judged.append(network.initializer)
+        return judge(network, batch)
+
+    monkeypatch.setattr("glorotlab.theory.advice.advise.judge", counted)
+    advice = gl.advise(spec(), input_second_moment=1.0, progress=lambda *call: calls.append(call))
+    rows = {row.name: row.verdict for row in advice.initializers}
+    for shape in ("glorot", "he", "lecun"):
+        assert (
+            rows[f"{shape}_normal"]
+            == rows[f"{shape}_uniform"]
+            == judge(spec(initializer=f"{shape}_normal"), labelled_batch(spec(), None, None, 1.0))
+        )
+        assert f"{shape}_normal" not in judged
+    total = len(advice.initializers) + recommend.PARTS
+    assert calls == [(done, total) for done in range(1, total + 1)]
 
 
 # The compromise
@@ -471,13 +514,22 @@ def test_the_command(capsys):
     x, y = gl.load_dataset("shapeset", seed=0).test.batch(0, 30)
     advice = gl.advise(spec("1024,40x2,9"), inputs=x, labels=y)
     assert captured.out.rstrip("\n") == advice.text("first 30 test examples of shapeset")
+    assert "With glorot_uniform it should train (" in captured.out
     assert main([*arguments, "--json"]) == 0
     document = parsed(capsys.readouterr().out)
     assert list(document)[:2] == ["schema_version", "spec"]
     assert document["data"] == {"dataset": "shapeset", "examples": 30, "seed": 0}
     assert [layer["q"] for layer in document["layers"]] == [gain.q for gain in advice.gains]
     assert document["recommendation"]["initializer"] == advice.recommendation.initializer
+    assert document["initializers"][0]["signal_band"] is None
     assert document["initializers"][0]["verdict"]["condition"] == advice.initializers[0].verdict.condition
+
+
+def test_the_command_draws_bands_on_request(capsys):
+    assert main(["advise", "20,30x2,4", "--bands", "--json"]) == 0
+    rows = {row["name"]: row for row in parsed(capsys.readouterr().out)["initializers"]}
+    low, high = rows["glorot_uniform"]["signal_band"]
+    assert low < rows["glorot_uniform"]["verdict"]["signal_ratio"] < high
 
 
 def test_json_is_finite_where_signals_are_not(capsys):
