@@ -10,8 +10,8 @@ from .network.mlp import Network as Network
 from .plotting.plot import plot as plot
 from .spec.network import NetworkSpec as NetworkSpec
 from .spec.run import RunSpec as RunSpec
-from .spec.run import TrainingSpec as TrainingSpec
 from .spec.sweep import SweepSpec as SweepSpec
+from .spec.training import TrainingSpec as TrainingSpec
 from .theory.advice.advice import Advice as Advice
 from .theory.advice.advise import advise as advise
 from .theory.advice.trainability import Trainability as Trainability

@@ -156,7 +156,8 @@ def _read(path: Path) -> RunSpec:
 def _spec(
     layers: str, network: NetworkOptions, dataset: str | None, updates: int | None, training: dict[str, Any]
 ) -> RunSpec:
-    from glorotlab.spec.run import RunSpec, TrainingSpec
+    from glorotlab.spec.run import RunSpec
+    from glorotlab.spec.training import TrainingSpec
 
     if dataset is None or updates is None:
         missing = "--dataset" if dataset is None else "--updates"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels.shapeset import render
+from glorotlab.kernels.shapeset import ImageStream, render
 from glorotlab.streams import MAX_SEED, Purpose, check_seed
 
 CLASS_NAMES = (
@@ -93,6 +93,10 @@ class ShapesetSource:
         x, y = np.empty((size, PIXELS), np.float32), np.empty(size, np.int64)
         render(self.seed, self.purpose, start, x, y)
         return x, y
+
+    def batch_source(self, start: int) -> ImageStream:
+        """Return the images start, start + 1, ... as compiled loops take them."""
+        return ImageStream(self.seed, self.purpose, start)
 
 
 def shapeset(n: int, seed: int = 0, start: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -1,13 +1,14 @@
 """A source of examples, finite or endless, which training and measurement read."""
 
 import hashlib
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glorotlab.arrays import Labels
 from glorotlab.errors import InvalidValueError
+from glorotlab.kernels.batch_source import BatchSource
 
 MAX_CLASSES = 1_000_000
 """Most classes: a larger label is a mistake, and counting by class would fill the memory."""
@@ -38,6 +39,15 @@ class Source(Protocol):
 
     def batch(self, start: int, size: int) -> tuple[Inputs, Labels]:
         """Return examples start, ..., start + size - 1: x of shape (size, fan_in), y of shape (size,)."""
+        ...
+
+
+@runtime_checkable
+class CompiledSource(Protocol):
+    """A source that offers its examples to compiled loops, which load them without Python in between."""
+
+    def batch_source(self, start: int) -> BatchSource:
+        """Return the examples start, start + 1, ... as compiled loops take them."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Hidden activations f(s) and their derivatives; activations.h has one pair of inline functions each."""
+"""Hidden activations f(s) and their derivatives; activations.c has one pair of inline functions each."""
 
 from cython cimport floating
 

@@ -9,22 +9,20 @@ cdef extern from "tiles.h" nogil:
     const int MOST
     const int WIDEST_PANEL
     bint needs_panels "glorotlab_needs_panels"(int batch, bint update)
-    ctypedef void (*forward_float)(const float*, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, int, int, int) noexcept
-    ctypedef void (*forward_double)(const double*, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, int, int, int) noexcept
-    ctypedef void (*backward_float)(
-        const float*, Py_ssize_t, const float*, float*, Py_ssize_t, float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t,
-        int, int, int, const Descent*) noexcept
-    ctypedef void (*backward_double)(
-        const double*, Py_ssize_t, const double*, double*, Py_ssize_t, double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t,
-        int, int, int, const Descent*) noexcept
-    ctypedef void (*panel_float)(const float*, Py_ssize_t, float*, int, int, int, int) noexcept
-    ctypedef void (*panel_double)(const double*, Py_ssize_t, double*, int, int, int, int) noexcept
-    const forward_float* forward_tiles_float
-    const forward_double* forward_tiles_double
-    const backward_float* backward_tiles_float
-    const backward_double* backward_tiles_double
-    const panel_float* panels_float
-    const panel_double* panels_double
+    ctypedef struct Tiles_float:
+        void (*forward)(const float*, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, int, int, int) noexcept nogil
+        void (*backward)(
+            const float*, Py_ssize_t, const float*, float*, Py_ssize_t, float*, Py_ssize_t, float*, Py_ssize_t,
+            const float*, Py_ssize_t, int, int, int, const Descent*) noexcept nogil
+        void (*panels)(const float*, Py_ssize_t, float*, int, int, int, int) noexcept nogil
+    ctypedef struct Tiles_double:
+        void (*forward)(const double*, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, int, int, int) noexcept nogil
+        void (*backward)(
+            const double*, Py_ssize_t, const double*, double*, Py_ssize_t, double*, Py_ssize_t, double*, Py_ssize_t,
+            const double*, Py_ssize_t, int, int, int, const Descent*) noexcept nogil
+        void (*panels)(const double*, Py_ssize_t, double*, int, int, int, int) noexcept nogil
+    const Tiles_float* const* tiles_float
+    const Tiles_double* const* tiles_double
 
 
 cdef inline void multiply(
@@ -33,28 +31,28 @@ cdef inline void multiply(
 ) noexcept nogil:
     """s (batch, width) += z (batch, fan_in) w (fan_in, width)"""
     if floating is float:
-        forward_tiles_float[level](z, ldz, w, ldw, s, lds, batch, fan_in, width)
+        tiles_float[level].forward(z, ldz, w, ldw, s, lds, batch, fan_in, width)
     else:
-        forward_tiles_double[level](z, ldz, w, ldw, s, lds, batch, fan_in, width)
+        tiles_double[level].forward(z, ldz, w, ldw, s, lds, batch, fan_in, width)
 
 
-cdef inline void multiply_back(
+cdef inline void back_and_update(
     const floating* d, Py_ssize_t ldd, const floating* panels, floating* w, Py_ssize_t ldw, floating* v, Py_ssize_t ldv,
     floating* out, Py_ssize_t ldo, const floating* z, Py_ssize_t ldz, int batch, int rows, int fan_out, const Descent* descent,
 ) noexcept nogil:
     """out (batch, rows) = d (batch, fan_out) w' unless out is null; then w (rows, fan_out) steps by z' d for z (batch, rows)
     unless z is null, through the velocity v unless that is null. Where needs_panels(), d goes back from panels."""
     if floating is float:
-        backward_tiles_float[level](d, ldd, panels, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
+        tiles_float[level].backward(d, ldd, panels, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
     else:
-        backward_tiles_double[level](d, ldd, panels, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
+        tiles_double[level].backward(d, ldd, panels, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
 
 
 cdef inline void fill_panels(
     const floating* d, Py_ssize_t ldd, floating* panels, int batch, int fan_out, int first, int count
 ) noexcept nogil:
-    """Rows first..first+count of d' (fan_out, batch), in the order multiply_back reads."""
+    """Rows first..first+count of d' (fan_out, batch), in the order back_and_update reads."""
     if floating is float:
-        panels_float[level](d, ldd, panels, batch, fan_out, first, count)
+        tiles_float[level].panels(d, ldd, panels, batch, fan_out, first, count)
     else:
-        panels_double[level](d, ldd, panels, batch, fan_out, first, count)
+        tiles_double[level].panels(d, ldd, panels, batch, fan_out, first, count)

@@ -14,7 +14,7 @@ from libc.string cimport memset
 from glorotlab.kernels.buffers import padded_matrix
 
 from glorotlab.kernels._activations cimport LINEAR, activate, multiply_derivative
-from glorotlab.kernels._tiles cimport MOST, WIDEST_PANEL, fill_panels, multiply, multiply_back, needs_panels
+from glorotlab.kernels._tiles cimport MOST, WIDEST_PANEL, fill_panels, multiply, back_and_update, needs_panels
 
 cdef extern from "team.h" nogil:
     int team_thread()
@@ -215,7 +215,7 @@ cdef void backward_layer(
     for tile in range(pieces(end - first, ROW_TILE) - 1, -1, -1):  # the last rows are in cache, and the next step needs the first
         busy[thread % MOST_THREADS] = 1
         unit = first + tile * ROW_TILE
-        multiply_back[floating](
+        back_and_update[floating](
             d, d_stride, panels, <floating*> layer.weight + <Py_ssize_t> unit * layer.stride, layer.stride,
             velocity + <Py_ssize_t> unit * layer.velocity_stride if velocity else NULL, layer.velocity_stride,
             d_below + unit if d_below else NULL, below_stride, z_below + unit if descent else NULL, z_stride,
@@ -334,5 +334,5 @@ cdef void gradient_tiles(
         rows, width = out + <Py_ssize_t> unit * out_stride, min(<int> ROW_TILE, end - unit)
         for row in range(width):
             memset(rows + <Py_ssize_t> row * out_stride, 0, fan_out * sizeof(floating))
-        multiply_back[floating](d, d_stride, NULL, rows, out_stride, NULL, 0, NULL, 0, z + unit, z_stride,
+        back_and_update[floating](d, d_stride, NULL, rows, out_stride, NULL, 0, NULL, 0, z + unit, z_stride,
                                 batch, width, fan_out, &descent)

@@ -15,16 +15,22 @@ from cython.view cimport contiguous, strided
 from libc.math cimport M_LN2, M_PI, cos, exp, sin, sqrt
 from libc.stdint cimport uint64_t
 
+from glorotlab.kernels.batch_source cimport BatchSource
 from glorotlab.kernels._philox cimport Philox, start as start_stream, uniform
 from glorotlab.kernels.simd cimport cloned_void
 
+from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError
-from glorotlab.streams import check_seed
+from glorotlab.streams import MAX_SEED, check_seed
+
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
 
 cdef enum:
     SIDE = 32
     PIXELS = SIDE * SIDE
     KINDS = 3
+    CLASSES = 9
     MAX_VERTICES = 20
     ANGLES = 255  # rotations are multiples of 2 pi / 255
     FINAL_ANGLES = 254  # the last of them is never drawn
@@ -259,32 +265,42 @@ cdef void render_batch(
         render_one(seed, purpose, first + <uint64_t> i, x + i * stride, labels + i)
 
 
+cdef struct Stream:
+    uint64_t seed
+    uint64_t purpose
+    uint64_t first
+
+
+cdef void load_float(
+    const void* source, Py_ssize_t first, Py_ssize_t count, float* x, Py_ssize_t stride, long long* labels
+) noexcept nogil:
+    cdef const Stream* stream = <const Stream*> source
+    render_batch[float](stream.seed, stream.purpose, stream.first + <uint64_t> first, x, stride, labels, count)
+
+
+cdef void load_double(
+    const void* source, Py_ssize_t first, Py_ssize_t count, double* x, Py_ssize_t stride, long long* labels
+) noexcept nogil:
+    cdef const Stream* stream = <const Stream*> source
+    render_batch[double](stream.seed, stream.purpose, stream.first + <uint64_t> first, x, stride, labels, count)
+
+
+cdef class ImageStream(BatchSource):
+    """Images of a stream, not drawn yet; see shapeset.pyi."""
+
+    cdef Stream stream
+
+    def __cinit__(self, seed, purpose, first=0):
+        self.stream = Stream(check_seed(seed), purpose, whole_number("first image", first, 0, MAX_SEED, "2**64 - 1"))
+        self.fan_in, self.classes, self.length = PIXELS, CLASSES, PY_SSIZE_T_MAX
+        self.loader.source = &self.stream
+        self.loader.to_float, self.loader.to_double = load_float, load_double
+
+
 def render(
     seed, purpose, start, floating[::strided, ::contiguous] images, long long[::1] labels, int threads=1
 ):
-    """Fill ``images`` and ``labels`` with the images start, start + 1, ... of a stream.
-
-    Parameters
-    ----------
-    seed : int
-        In [0, 2**64).
-    purpose : Purpose
-        What the stream is for.
-    start : int
-        Index of the first image. In [0, 2**64 - n].
-    images : float32 or float64 array of shape (n, 1024)
-        Receives the pixels, row by row, in [-1, 1]. Rows are contiguous, from one to the next it may be further
-        than their length. float64 receives the same numbers as float32.
-    labels : int64 array of shape (n,)
-        Receives the classes 0..8.
-    threads : int
-        How many threads share the images; the result does not depend on it.
-
-    Raises
-    ------
-    InvalidValueError
-        Where the shapes do not fit each other, or an argument is outside its range.
-    """
+    """Fill images and labels with the images of a stream; see shapeset.pyi."""
     cdef Py_ssize_t n = images.shape[0], itemsize = sizeof(floating), begin, stride
     cdef int part
     if images.shape[1] != PIXELS or labels.shape[0] != n:

@@ -13,16 +13,15 @@ from glorotlab.errors import InvalidValueError
 
 from cython cimport floating
 from cython.parallel cimport prange
-from libc.math cimport INFINITY, NAN, exp, fabs, floor, isinf, isnan, log, sqrt
+from libc.math cimport INFINITY, NAN, fabs, floor, isinf, isnan
 from libc.stdint cimport int64_t
 
+from glorotlab.kernels._selection cimport BINS, interpolate, minimum, select, sort_into_bins
 from glorotlab.kernels.simd cimport cloned_void
 
 cdef enum:
     CHUNK = 8192  # elements summed by one thread without a break
     LANES = 16    # independent sums, vectorised without reordering; GCC 12 unrolls 8 of them into scalars
-    BINS = 1024   # of the values a quantile is selected from
-    SMALL = 600   # Floyd and Rivest's bound, below which sampling for a pivot does not pay
 
 
 class Moments(NamedTuple):
@@ -44,7 +43,7 @@ class Histogram(NamedTuple):
 
 
 def moments(values, threads=1):
-    """Mean, second moment, minimum and maximum over all elements of an array.
+    """Return mean, second moment, minimum and maximum over all elements of an array.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ def moments(values, threads=1):
 
 
 def quantiles(values, probabilities):
-    """Quantiles of all elements, interpolated linearly between order statistics as ``numpy.quantile`` does.
+    """Return quantiles of all elements, interpolated linearly between order statistics as ``numpy.quantile`` does.
 
     Parameters
     ----------
@@ -98,18 +97,17 @@ def quantiles(values, probabilities):
     Values are put into bins of equal width, and an order statistic is selected in its own bin: R. W. Floyd and
     R. L. Rivest, "Algorithm 489: SELECT", CACM 18(3), 1975.
     """
-    wanted = np.asarray(probabilities, dtype=np.float64)
-    outside = ~((wanted >= 0) & (wanted <= 1))
+    shaped = np.asarray(probabilities, dtype=np.float64)
+    outside = ~((shaped >= 0) & (shaped <= 1))
     if outside.any():
-        raise InvalidValueError(f"probability {wanted[outside][0]}: allowed are numbers from 0 to 1")
-    flat = wanted.reshape(-1)
-    given = _flat(values)
-    _, _, _, low, high = moments(given)
+        raise InvalidValueError(f"probability {shaped[outside][0]}: allowed are numbers from 0 to 1")
+    probability, flat = shaped.reshape(-1), _flat(values)
+    _, _, _, low, high = moments(flat)
     if np.isnan(low):
-        return np.full(wanted.shape, np.nan)
-    out = np.empty(flat.size)
-    _quantiles(given, np.empty(given.size), low, high, flat, np.argsort(flat), out)
-    return out.reshape(wanted.shape)
+        return np.full(shaped.shape, np.nan)
+    out = np.empty(probability.size)
+    _quantiles(flat, np.empty(flat.size), low, high, probability, np.argsort(probability), out)
+    return out.reshape(shaped.shape)
 
 
 def histogram(values, edges, threads=1):
@@ -149,7 +147,7 @@ def histogram(values, edges, threads=1):
 
 
 def saturation(values, threshold, threads=1):
-    """Share of the elements whose absolute value exceeds a threshold.
+    """Return the share of the elements whose absolute value exceeds a threshold.
 
     Parameters
     ----------
@@ -194,7 +192,7 @@ def _workers(threads, chunks):
 
 
 def _bins_per_unit(edges):
-    """Return the bins per unit of evenly spaced edges; 0 where one is half a bin or more from its place."""
+    """Return the bins per unit of edges that are evenly spaced; 0 where one is half a bin or more from its place."""
     bins = edges.size - 1
     first, last = edges[0], edges[bins]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -257,94 +255,6 @@ def _moments(const floating[::1] values, double[:, ::1] chunk, int threads):
 
 # Quantiles
 
-cdef inline void swap(double* x, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
-    cdef double held = x[i]
-    x[i] = x[j]
-    x[j] = held
-
-
-cdef void select(double* x, Py_ssize_t left, Py_ssize_t right, Py_ssize_t k) noexcept nogil:
-    """Reorder x[left..right] so that x[k] is in its sorted place: none before it larger, none after it smaller."""
-    cdef Py_ssize_t i, j
-    cdef double pivot, n, rank, sample, spread
-    while right > left:
-        if right - left > SMALL:  # place a pivot near rank k by selecting in a sample of about n**(2/3) / 2
-            n = right - left + 1
-            rank = k - left + 1
-            sample = 0.5 * exp(2 * log(n) / 3)
-            spread = 0.5 * sqrt(log(n) * sample * (n - sample) / n)
-            if rank < n / 2:
-                spread = -spread
-            select(
-                x,
-                max(left, <Py_ssize_t>(k - rank * sample / n + spread)),
-                min(right, <Py_ssize_t>(k + (n - rank) * sample / n + spread)),
-                k,
-            )
-        pivot = x[k]
-        i = left
-        j = right
-        swap(x, left, k)
-        if x[right] > pivot:
-            swap(x, left, right)
-        while i < j:
-            swap(x, i, j)
-            i += 1
-            j -= 1
-            while x[i] < pivot:
-                i += 1
-            while x[j] > pivot:
-                j -= 1
-        if x[left] == pivot:
-            swap(x, left, j)
-        else:
-            j += 1
-            swap(x, j, right)
-        if j <= k:
-            left = j + 1
-        if k <= j:
-            right = j - 1
-
-
-cdef inline double minimum(const double* x, Py_ssize_t n) noexcept nogil:
-    cdef double low = x[0]
-    cdef Py_ssize_t i
-    for i in range(1, n):
-        low = min(low, x[i])
-    return low
-
-
-cdef inline double interpolate(double a, double b, double t) noexcept nogil:
-    """Point at 0 <= t < 1 between a <= b, rounded as ``numpy.quantile`` rounds it."""
-    if t == 0 or a == b:
-        return a
-    if isinf(b - a):  # infinite ends, or an overflow of their difference
-        return (1 - t) * a + t * b
-    return a + (b - a) * t if t < 0.5 else b - (b - a) * (1 - t)
-
-
-cdef inline Py_ssize_t equal_bin(double x, double low, double scale) noexcept nogil:
-    """Bin of low <= x; it grows with x. All are in the first one where the scale is 0."""
-    return min(<Py_ssize_t> (BINS - 1), <Py_ssize_t> ((x - low) * scale)) if scale else 0
-
-
-cdef void sort_into_bins(const floating[::1] values, double low, double scale, double* out, Py_ssize_t* end) noexcept nogil:
-    """Copy values to ``out`` so that those of bin b are at end[b - 1]..end[b] - 1, in any order (counting sort)."""
-    cdef Py_ssize_t i, b, start = 0, held
-    for b in range(BINS):
-        end[b] = 0
-    for i in range(values.shape[0]):
-        end[equal_bin(values[i], low, scale)] += 1
-    for b in range(BINS):
-        held = end[b]
-        end[b] = start
-        start += held
-    for i in range(values.shape[0]):
-        b = equal_bin(values[i], low, scale)
-        out[end[b]] = values[i]
-        end[b] += 1
-
-
 def _quantiles(
     const floating[::1] values, double[::1] scratch, double low, double high, const double[::1] probability,
     const Py_ssize_t[::1] order, double[::1] out
@@ -356,7 +266,7 @@ def _quantiles(
     if isinf(scale) or isinf(low) or isinf(high):
         scale = 0
     with nogil:
-        sort_into_bins(values, low, scale, &scratch[0], end)
+        sort_into_bins(&values[0], n, low, scale, &scratch[0], end)
         for j in range(out.shape[0]):
             place = probability[order[j]] * (n - 1)
             k = <Py_ssize_t>floor(place)

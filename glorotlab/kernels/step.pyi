@@ -9,7 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.kernels._types import ImageStream, Matrix, Vector
+from glorotlab.arrays import Labels
+from glorotlab.kernels._types import Matrix, Vector
+from glorotlab.kernels.batch_source import BatchSource
+from glorotlab.spec.training import Descent
 
 class Steps:
     """A network's arrays and the buffers of one batch size.
@@ -19,8 +22,10 @@ class Steps:
     weights : sequence of (fan_in, fan_out)
         Changed in place by ``run``, and so are the biases.
     biases : sequence of (fan_out,)
-    inputs : (batch, fan_in)
-        Buffer of a mini-batch.
+    inputs : Matrix
+        Buffer of a mini-batch, shape (batch, fan_in).
+    labels : Labels
+        Buffer of its labels.
     preactivations, activations, backprop : sequences of (batch, fan_out)
         Buffers; what the last step leaves there is s, z and dC/ds.
     activation : int
@@ -43,6 +48,7 @@ class Steps:
         weights: Sequence[Matrix],
         biases: Sequence[Vector],
         inputs: Matrix,
+        labels: Labels,
         preactivations: Sequence[Matrix],
         activations: Sequence[Matrix],
         backprop: Sequence[Matrix],
@@ -55,36 +61,21 @@ class Steps:
     ) -> None:
         """Step through these velocities from now on; where they are None, without."""
 
-    def run(
-        self,
-        x: Matrix | ImageStream,
-        y: npt.NDArray[np.int64] | None,
-        order: npt.NDArray[np.int64] | None,
-        rate: float,
-        decay: float,
-        momentum: float,
-        nesterov: bool,
-        threads: int,
-        costs: npt.NDArray[np.float64],
-    ) -> int:
+    def run(self, source: BatchSource, descent: Descent, threads: int, costs: npt.NDArray[np.float64]) -> int:
         """Take as many steps as ``costs`` has room for, and return how many were taken.
-
-        Without a velocity W <- (1 - decay) W - rate z' d and b <- b - rate sum(d), of d = dC/ds of each example's cost;
-        with one V <- momentum V + S of the step S = -decay W - rate z' d, and W <- W + V, or Nesterov's
-        W <- W + momentum V + S; likewise b (biases do not decay). For the batch-mean cost ``rate`` is learning rate /
-        batch size.
 
         Parameters
         ----------
-        x : (examples, fan_in) or ImageStream
-            Images are drawn into the buffer of the inputs, by each thread some rows, mini-batch after mini-batch.
-        y : (examples,) int64
-            Not read where x is an ImageStream.
-        order : (updates * batch,) int64 or None
-            Rows of x, mini-batch after mini-batch; None takes the rows as they stand.
-        rate, decay, momentum : float
-        nesterov : bool
+        source : BatchSource
+            Example k of mini-batch u is number u * batch + k. Each thread loads some rows of a mini-batch.
+        descent : Descent
+            Numbers of a step, which ``UpdateRule.descent`` makes; include/descent.h has the formulas.
         threads : int
-        costs : (updates,) float64
+        costs : ndarray of float64, shape (updates,)
             Filled with the mean cost of each mini-batch before its step. The first one that is not finite is the last.
+
+        Raises
+        ------
+        InvalidValueError
+            Where the source has no examples of this dtype; nothing is then changed.
         """

@@ -1,6 +1,6 @@
 """Training steps of one network, one or many in a call: no Python, no allocation, no lock of the interpreter between them.
 
-A team of threads stays together from the first step to the last. It copies or draws a mini-batch into a buffer, goes up
+A team of threads stays together from the first step to the last. It loads a mini-batch into a buffer, goes up
 through the layers and back down, where each layer takes its step; the threads wait for each other between layers only.
 What each of them has to do follows from the shapes; every sum is done whole by one thread, so that the number of threads
 changes no result.
@@ -9,20 +9,18 @@ changes no result.
 from cython cimport floating
 from cython.parallel cimport parallel
 from libc.math cimport isfinite
-from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
 
 import numpy as np
 
-from glorotlab.kernels._types import ImageStream
+from glorotlab.errors import InvalidValueError
 from glorotlab.kernels.buffers import padded_matrix
 
 from glorotlab.kernels._activations cimport LINEAR
+from glorotlab.kernels.batch_source cimport BatchSource, Loader
 from glorotlab.kernels.costs cimport cost_row
 from glorotlab.kernels.dense cimport Dense, backward_layer, forward_layer, new_call, panels_size, team_of_steps
 from glorotlab.kernels.descent cimport Descent
-from glorotlab.kernels.shapeset cimport render_batch
 
 cdef extern from "team.h" nogil:
     int team_thread()
@@ -52,36 +50,16 @@ cdef struct Plan:
     long long* labels
     double* costs        # of each example
 
-cdef struct Batches:
-    # where mini-batches come from: rows of x and y, in the order of `order` or, where it is NULL, one after the other; or,
-    # where x is NULL, images first, first + 1, ... of a Shapeset stream
-    const void* x
-    const long long* y
-    const long long* order
-    Py_ssize_t stride
-    uint64_t seed
-    uint64_t purpose
-    uint64_t first
 
-
-cdef void load_batch(const Plan* plan, const Batches* source, Py_ssize_t update, floating* inputs) noexcept nogil:
-    """Copy or draw one mini-batch into the buffers, each thread its own rows."""
-    cdef int thread = team_thread(), threads = team_size(), fan_in = plan.layers[0].fan_in, a = thread
-    cdef Py_ssize_t place
-    cdef floating* row
-    while a < plan.batch:
-        place = update * plan.batch + a
-        row = inputs + <Py_ssize_t> a * plan.inputs.stride
-        if not source.x:
-            render_batch[floating](
-                source.seed, source.purpose, source.first + <uint64_t> place, row, 0, plan.labels + a, 1
-            )
+cdef void load_batch(const Plan* plan, const Loader* loader, Py_ssize_t update, floating* inputs) noexcept nogil:
+    """Load one mini-batch into the buffers, each thread its own rows."""
+    cdef Py_ssize_t thread = team_thread(), threads = team_size(), stride = plan.inputs.stride
+    cdef Py_ssize_t first = plan.batch * thread // threads, count = plan.batch * (thread + 1) // threads - first
+    if count > 0:
+        if floating is float:
+            loader.to_float(loader.source, update * plan.batch + first, count, inputs + first * stride, stride, plan.labels + first)
         else:
-            if source.order:
-                place = source.order[place]
-            memcpy(row, <const floating*> source.x + place * source.stride, fan_in * sizeof(floating))
-            plan.labels[a] = source.y[place]
-        a += threads
+            loader.to_double(loader.source, update * plan.batch + first, count, inputs + first * stride, stride, plan.labels + first)
     team_wait()
 
 
@@ -132,15 +110,14 @@ cdef void backward_pass(const Plan* plan, const floating* inputs, const Descent*
 
 
 cdef Py_ssize_t take_steps(
-    const Plan* plan, floating* inputs, const Batches* source, const Descent* descent, Py_ssize_t updates, double* costs
+    const Plan* plan, floating* inputs, const Loader* loader, const Descent* descent, Py_ssize_t updates, double* costs
 ) noexcept nogil:
     """Steps of the team until the cost is not finite; return how many were taken. Each thread knows all costs."""
     cdef Py_ssize_t update
     cdef double cost
     cdef int a
     for update in range(updates):
-        if source:
-            load_batch[floating](plan, source, update, inputs)
+        load_batch[floating](plan, loader, update, inputs)
         forward_pass[floating](plan, inputs)
         output_gradient[floating](plan, inputs)
         cost = 0
@@ -167,14 +144,14 @@ cdef class Steps:
     cdef object kept, inputs_array, labels_array, panels
     cdef readonly object costs
 
-    def __cinit__(self, weights, biases, inputs, preactivations, activations, backprop, int activation, double parameter, int cost_code):
+    def __cinit__(self, weights, biases, inputs, labels, preactivations, activations, backprop, int activation, double parameter, int cost_code):
         cdef int l, depth = len(weights)
         self.plan.layers = <Dense*> calloc(depth, sizeof(Dense))
         self.plan.s = <Rows*> calloc(3 * depth, sizeof(Rows))
         if not self.plan.layers or not self.plan.s:
             raise MemoryError
         self.plan.z, self.plan.d = self.plan.s + depth, self.plan.s + 2 * depth
-        self.inputs_array, self.labels_array = inputs, np.empty(len(inputs), dtype=np.int64)
+        self.inputs_array, self.labels_array = inputs, labels
         self.costs = np.empty(len(inputs))
         self.kept = [weights, biases, preactivations, activations, backprop, [], []]
         self.is_double = inputs.dtype == np.float64
@@ -212,45 +189,37 @@ cdef class Steps:
             self.plan.layers[l].velocity_stride = rows(weight_velocities[l]).stride
             self.plan.layers[l].bias_velocity = <void*> <size_t> bias_velocities[l].ctypes.data
 
-    def run(self, x, const long long[::1] y, order, double rate, double decay, double momentum, bint nesterov, int threads, double[::1] costs):
+    def run(self, BatchSource source not None, descent, int threads, double[::1] costs):
         """Take steps; see step.pyi."""
-        cdef Batches source
-        cdef Descent descent = Descent(rate, decay, momentum, nesterov)
-        cdef const long long[::1] chosen
+        cdef Descent rule = Descent(descent.rate, descent.decay, descent.momentum, descent.nesterov)
         cdef Py_ssize_t updates = costs.shape[0], done = 0
+        if not (source.loader.to_double != NULL if self.is_double else source.loader.to_float != NULL):
+            raise InvalidValueError("this source of batches has no examples of the network's dtype")
         if not updates:
             return 0
-        source.x, source.y, source.order = NULL, NULL, NULL
-        if isinstance(x, ImageStream):
-            source.seed, source.purpose, source.first = x.seed, x.purpose, x.first
-        else:
-            source.x, source.stride, source.y = rows(x).values, rows(x).stride, &y[0]
-        if order is not None:
-            chosen = order
-            source.order = &chosen[0]
         threads = team_of_steps(threads, self.plan.work, updates)
         new_call()
         with nogil:
             if self.is_double:
-                done = run_team(&self.plan, <double*> self.plan.inputs.values, &source, &descent, updates, &costs[0], threads)
+                done = run_team(&self.plan, <double*> self.plan.inputs.values, &source.loader, &rule, updates, &costs[0], threads)
             else:
-                done = run_team(&self.plan, <float*> self.plan.inputs.values, &source, &descent, updates, &costs[0], threads)
+                done = run_team(&self.plan, <float*> self.plan.inputs.values, &source.loader, &rule, updates, &costs[0], threads)
         return done
 
 
 cdef Py_ssize_t run_team(
-    const Plan* plan, floating* inputs, const Batches* source, const Descent* descent, Py_ssize_t updates, double* costs, int threads
+    const Plan* plan, floating* inputs, const Loader* loader, const Descent* descent, Py_ssize_t updates, double* costs, int threads
 ) noexcept nogil:
     cdef Py_ssize_t done[1]
     with parallel(num_threads=threads):
-        run_thread(plan, inputs, source, descent, updates, costs, done)
+        run_thread(plan, inputs, loader, descent, updates, costs, done)
     return done[0]
 
 
 cdef inline void run_thread(
-    const Plan* plan, floating* inputs, const Batches* source, const Descent* descent, Py_ssize_t updates, double* costs,
+    const Plan* plan, floating* inputs, const Loader* loader, const Descent* descent, Py_ssize_t updates, double* costs,
     Py_ssize_t* done,
 ) noexcept nogil:
-    cdef Py_ssize_t found = take_steps(plan, inputs, source, descent, updates, costs)
+    cdef Py_ssize_t taken = take_steps(plan, inputs, loader, descent, updates, costs)
     if team_thread() == 0:
-        done[0] = found
+        done[0] = taken

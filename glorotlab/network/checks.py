@@ -1,4 +1,4 @@
-"""What a network's methods are given: arrays, orders and numbers."""
+"""Checks of what a network's methods are given: states, orders and batch sizes."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from glorotlab.arrays import FloatArray, Labels
 from glorotlab.checks import as_array, whole_number
 from glorotlab.errors import InvalidValueError
+from glorotlab.kernels.batch_source import BatchSource
 from glorotlab.spec.network import NetworkSpec
 
 
@@ -20,20 +21,18 @@ def check_state(state: Mapping[str, FloatArray], spec: NetworkSpec, dtype: str) 
         for name, shape in (("weight", tuple(fans)), ("bias", tuple(fans[1:])))
         for kind in kinds
     }
-    if {name: (given.shape, str(given.dtype)) for name, given in state.items()} != expected:
+    if {name: (array.shape, str(array.dtype)) for name, array in state.items()} != expected:
         raise InvalidValueError(f"these are not the {dtype} weights and biases of layers {spec.layers}")
 
 
 def check_order(order: npt.ArrayLike, examples: int) -> Labels:
     """Return row numbers as int64; InvalidValueError where they are none."""
-    given = as_array("order", order)
-    if given.ndim != 1 or given.dtype.kind not in "iu":
-        raise InvalidValueError(
-            f"order of dtype {given.dtype} and shape {given.shape}: allowed are whole numbers, (n,)"
-        )
-    if len(given) and (given.min() < 0 or given.max() >= examples):
-        raise InvalidValueError(f"order from {given.min()} to {given.max()}: allowed are 0 to {examples - 1}")
-    return np.ascontiguousarray(given, dtype=np.int64)
+    rows = as_array("order", order)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise InvalidValueError(f"order of dtype {rows.dtype} and shape {rows.shape}: allowed are whole numbers, (n,)")
+    if len(rows) and (rows.min() < 0 or rows.max() >= examples):
+        raise InvalidValueError(f"order from {rows.min()} to {rows.max()}: allowed are 0 to {examples - 1}")
+    return np.ascontiguousarray(rows, dtype=np.int64)
 
 
 def count_updates(examples: int, batch_size: int) -> int:
@@ -44,12 +43,11 @@ def count_updates(examples: int, batch_size: int) -> int:
     return examples // int(batch_size)
 
 
-def check_step(learning_rate: float, momentum: float, nesterov: bool, l2: float) -> None:
-    """Raise InvalidValueError where a number is not allowed."""
-    for name, value, end in (("learning rate", learning_rate, np.inf), ("momentum", momentum, 1), ("l2", l2, np.inf)):
-        if not 0 <= value < end:
-            raise InvalidValueError(f"{name} {value!r}: allowed are numbers from 0, below {end}")
-    if not isinstance(nesterov, (bool, np.bool_)) or (nesterov and not momentum):
+def check_source(source: BatchSource, spec: NetworkSpec, examples: int) -> None:
+    """Raise InvalidValueError where a source does not fit a network or has fewer examples than are needed."""
+    if source.fan_in != spec.fan_in or source.classes > spec.classes:
         raise InvalidValueError(
-            f"nesterov {nesterov!r} with momentum {momentum!r}: allowed is True with momentum above 0"
+            f"layers {spec.layers}: these examples need {source.fan_in} inputs and {source.classes} outputs"
         )
+    if examples > source.length:
+        raise InvalidValueError(f"{examples} examples: the source has {source.length}")

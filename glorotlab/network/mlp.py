@@ -14,13 +14,13 @@ from glorotlab.arrays import FloatArray, Labels
 from glorotlab.checks import as_array, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import costs, dense, elementwise
-from glorotlab.kernels._types import CLASSES, PIXELS, ImageStream
+from glorotlab.kernels.batch_source import BatchSource, RowSource
 from glorotlab.kernels.buffers import STORED, padded_matrix, padded_zeros
-from glorotlab.kernels.shapeset import render
 from glorotlab.kernels.step import Steps
-from glorotlab.network.checks import check_order, check_state, check_step, count_updates
+from glorotlab.network.checks import check_order, check_source, check_state, count_updates
 from glorotlab.network.passes import BackwardPass, ForwardPass, Gradients
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.training import Descent, UpdateRule
 from glorotlab.streams import Purpose, check_seed, generator
 from glorotlab.threads import num_threads, single_threaded_blas
 
@@ -33,6 +33,7 @@ class _Workspace:
     """Buffers of one batch size, rows padded, so that a step allocates nothing, and the steps that use them."""
 
     inputs: FloatArray
+    labels: Labels
     preactivations: list[FloatArray]
     activations: list[FloatArray]
     backprop: list[FloatArray]
@@ -159,18 +160,16 @@ class Network:
         """Take one step of gradient descent on the batch-mean cost, in place, and return that cost.
 
         W <- (1 - learning_rate l2) W - learning_rate dC/dW, or through a velocity, classical or Nesterov's, where
-        momentum is not 0 (``TrainingSpec`` has the formulas); biases do not decay. No weight gradient is stored.
+        momentum is not 0 (``UpdateRule`` has the formulas); biases do not decay. No weight gradient is stored.
 
         Raises
         ------
         InvalidValueError
             Where an argument is not allowed; the weights are then unchanged.
         """
-        check_step(learning_rate, momentum, nesterov, l2)
-        inputs = self._inputs(x)
-        y = self.spec.check_labels(labels, len(inputs))
-        descent = learning_rate, momentum, nesterov, l2
-        return float(self._steps(inputs, y, None, len(inputs), 1, descent)[0])
+        rule = UpdateRule(learning_rate, momentum, nesterov, l2)
+        examples = self.rows(x, labels)
+        return float(self.train_on(examples, 1, rule, batch_size=examples.length)[0])
 
     def train_steps(
         self,
@@ -209,84 +208,66 @@ class Network:
         InvalidValueError
             Where an argument is not allowed; the weights are then unchanged.
         """
-        check_step(learning_rate, momentum, nesterov, l2)
+        rule = UpdateRule(learning_rate, momentum, nesterov, l2)
+        examples = self.rows(x, labels, order)
+        updates = count_updates(examples.length, batch_size)
+        return self.train_on(examples, updates, rule, batch_size=batch_size)
+
+    def rows(self, x: npt.ArrayLike, labels: npt.ArrayLike, order: npt.ArrayLike | None = None) -> BatchSource:
+        """Return the rows of arrays as ``train_on`` takes them; arguments and errors are those of ``train_steps``."""
         inputs = self._inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
-        if order is not None:
-            order = check_order(order, len(inputs))
-        updates = count_updates(len(inputs) if order is None else len(order), batch_size)
-        return self._steps(inputs, y, order, int(batch_size), updates, (learning_rate, momentum, nesterov, l2))
+        return RowSource(inputs, y, None if order is None else check_order(order, len(inputs)), self.spec.classes)
 
-    def train_on_shapeset(
-        self,
-        stream: ImageStream,
-        updates: int,
-        learning_rate: float,
-        *,
-        batch_size: int,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        l2: float = 0.0,
+    def train_on(
+        self, source: BatchSource, updates: int, rule: UpdateRule, *, batch_size: int
     ) -> npt.NDArray[np.float64]:
-        """Take steps on the images of a stream: the bits of ``train_steps``, without an array of all the images.
+        """Take steps on mini-batches that a source loads one after the other into the network's own buffer.
 
-        An activation without a kernel has them drawn first. Arguments and costs are those of ``train_steps``;
-        InvalidValueError also where the network is not for these images.
+        Parameters
+        ----------
+        source : BatchSource
+            Rows of arrays (``rows``) or a stream such as Shapeset's, which draws each mini-batch when it is due.
+        updates : int
+            Number of steps, from 0; the source has as many mini-batches.
+        rule : UpdateRule
+        batch_size : int
+
+        Returns
+        -------
+        ndarray of float64, shape (updates,)
+            Cost of each mini-batch before its step. It ends with the first one that is not finite.
+
+        Raises
+        ------
+        InvalidValueError
+            Where an argument is not allowed or the source does not fit the network; the weights are then unchanged.
         """
-        check_step(learning_rate, momentum, nesterov, l2)
-        if self.spec.fan_in != PIXELS or self.spec.classes < CLASSES:
-            raise InvalidValueError(f"layers {self.spec.layers}: Shapeset needs {PIXELS} inputs and {CLASSES} outputs")
-        for number in (stream.seed, stream.first):
-            check_seed(number)
-        updates = whole_number("updates", updates, 0)
-        count_updates(batch_size, batch_size)
-        no_labels = np.empty(0, dtype=np.int64)
-        descent = learning_rate, momentum, nesterov, l2
-        return self._steps(stream, no_labels, None, int(batch_size), int(updates), descent)
-
-    def _steps(
-        self,
-        inputs: FloatArray | ImageStream,
-        labels: Labels,
-        order: Labels | None,
-        batch_size: int,
-        updates: int,
-        descent: tuple[float, float, bool, float],
-    ) -> npt.NDArray[np.float64]:
-        """Take steps on arguments that have been checked; ``descent`` is learning rate, momentum, nesterov and l2."""
-        learning_rate, momentum, nesterov, l2 = descent
-        if momentum:
+        batch_size, updates = whole_number("batch_size", batch_size, 1), whole_number("updates", updates, 0)
+        check_source(source, self.spec, updates * batch_size)
+        if rule.momentum:
             self._allocate_velocities()
-        work, found = self._workspace(batch_size), np.empty(updates)
-        rule = learning_rate / batch_size, learning_rate * l2, momentum, bool(nesterov)
+        work, step_costs, descent = self._workspace(batch_size), np.empty(updates), rule.descent(batch_size)
         if self._fused:
             work.steps.set_velocities(self._weight_velocities, self._bias_velocities)
-            done = work.steps.run(inputs, labels, order, *rule, num_threads(), found)
-            return found[:done]
-        if isinstance(inputs, ImageStream):
-            stream, examples = inputs, updates * batch_size
-            inputs, labels = np.empty((examples, PIXELS), self.dtype), np.empty(examples, np.int64)
-            render(*stream, inputs, labels, num_threads())
+            return step_costs[: work.steps.run(source, descent, num_threads(), step_costs)]
         for update in range(updates):
-            rows = slice(update * batch_size, (update + 1) * batch_size)
-            chosen = rows if order is None else order[rows]
-            found[update] = self._unfused_step(work, inputs[chosen], labels[chosen], rule)
-            if not np.isfinite(found[update]):
-                return found[: update + 1]
-        return found
+            source.load(update * batch_size, work.inputs, work.labels)
+            step_costs[update] = self._unfused_step(work, descent)
+            if not np.isfinite(step_costs[update]):
+                return step_costs[: update + 1]
+        return step_costs
 
-    def _unfused_step(
-        self, work: _Workspace, inputs: FloatArray, labels: Labels, rule: tuple[float, float, float, bool]
-    ) -> float:
-        """Take one step, f and f' by NumPy."""
-        work.inputs[...] = inputs
+    def _unfused_step(self, work: _Workspace, descent: Descent) -> float:
+        """Take one step on the mini-batch in the buffers, f and f' by NumPy."""
         self._run_forward(work.inputs, work.preactivations, work.activations)
         cost = work.steps.costs
-        costs.cost_and_gradient(self._cost_code, work.preactivations[-1], labels, cost, work.backprop[-1])
-        self._run_backward_update(work, rule)
+        costs.cost_and_gradient(self._cost_code, work.preactivations[-1], work.labels, cost, work.backprop[-1])
+        self._run_backward_update(work, descent)
         return float(cost.mean())
 
-    def _run_backward_update(self, work: _Workspace, rule: tuple[float, float, float, bool]) -> None:
+    def _run_backward_update(self, work: _Workspace, descent: Descent) -> None:
+        """Fill dC/ds of every layer and let its weights and biases take their step."""
         for layer in range(len(self.weights) - 1, -1, -1):
             s = work.preactivations[layer - 1] if layer else None
             z = work.activations[layer - 1] if layer else work.inputs
@@ -301,7 +282,7 @@ class Network:
                 d,
                 self._weight_velocities[layer],
                 self._bias_velocities[layer],
-                *rule,
+                *descent,
                 num_threads(),
                 self._parameter,
             )
@@ -346,12 +327,12 @@ class Network:
             np.copyto(own, state[name], casting="no")
 
     def _arrays(self) -> dict[str, FloatArray]:
-        found: dict[str, FloatArray] = {}
+        named: dict[str, FloatArray] = {}
         names = ("weight", "bias", "weight_velocity", "bias_velocity")
         held = (self.weights, self.biases, self._weight_velocities, self._bias_velocities)
         for name, arrays in zip(names, held, strict=True):
-            found |= {f"{name}_{k}": own for k, own in enumerate(arrays, start=1) if own is not None}
-        return found
+            named |= {f"{name}_{k}": own for k, own in enumerate(arrays, start=1) if own is not None}
+        return named
 
     def _allocate_velocities(self) -> None:
         if self._weight_velocities[0] is None:
@@ -370,16 +351,17 @@ class Network:
                 return [padded_matrix(batch, size, self.dtype) for size in self.spec.layer_sizes[1:]]
 
             inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
-            buffers = inputs, padded(), padded(), padded()
+            buffers = inputs, np.empty(batch, dtype=np.int64), padded(), padded(), padded()
             steps = Steps(self.weights, self.biases, *buffers, self._code, self._parameter, self._cost_code)
             self._workspaces = {batch: _Workspace(*buffers, steps)}
         return self._workspaces[batch]
 
     def _inputs(self, x: npt.ArrayLike) -> FloatArray:
-        given = as_array("inputs", x)
-        if given.dtype.kind not in "biuf":
-            raise InvalidValueError(f"inputs of dtype {given.dtype}: allowed are real numbers")
-        inputs = np.ascontiguousarray(given, dtype=self.dtype)
+        """Return x as an array that the kernels can read; InvalidValueError where it is not one of inputs."""
+        values = as_array("inputs", x)
+        if values.dtype.kind not in "biuf":
+            raise InvalidValueError(f"inputs of dtype {values.dtype}: allowed are real numbers")
+        inputs = np.ascontiguousarray(values, dtype=self.dtype)
         if inputs.ndim != 2 or inputs.shape[1] != self.spec.fan_in:
             raise InvalidValueError(
                 f"inputs of shape {inputs.shape}: allowed is (examples, {self.spec.fan_in}) "

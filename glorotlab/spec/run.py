@@ -1,66 +1,18 @@
-"""TrainingSpec and RunSpec: how a network is trained, and everything that determines a run."""
+"""RunSpec: everything that determines a run."""
 
 import hashlib
 import tomllib
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import SCHEMA_VERSION
 from glorotlab.spec.base import Spec
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.training import TrainingSpec
 from glorotlab.streams import MAX_SEED
-
-
-class TrainingSpec(Spec):
-    """Stochastic gradient descent on mini-batches.
-
-    Parameters
-    ----------
-    updates : int
-        Mini-batch updates in all.
-    batch_size : int
-    learning_rate : float
-        Applied to the batch-mean gradient.
-    momentum : float
-        Of a velocity, v <- momentum v - learning_rate gradient, theta <- theta + v; 0 is plain descent.
-    nesterov : bool
-        With momentum the gradient is then that of the place it is about to lead to (Sutskever, Martens, Dahl & Hinton
-        2013): theta <- theta + momentum v - learning_rate gradient, of the new v, where theta stands for that place.
-    l2 : float
-        The cost gains (l2 / 2) |W|^2; biases do not decay. Nielsen's lambda / n.
-    batch_order : str
-        ``sequential`` takes consecutive examples, ``shuffled`` a new permutation each epoch; an endless stream
-        is always sequential.
-    validation_every : int
-        Updates between two points of the error curves; 0 leaves the choice to ``training.cadence``: at most 20
-        intervals, and no more than a fixed share of the training's own work.
-    monitor_every : int
-        Updates between two records of LayerStatistics; 0 as above.
-    """
-
-    updates: int = Field(ge=0, le=10**12)
-    batch_size: int = Field(default=10, ge=1, le=10**6)
-    learning_rate: float = Field(default=0.05, ge=0, le=1e6)
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    nesterov: bool = False
-    l2: float = Field(default=0.0, ge=0, le=1e3)
-    batch_order: Literal["sequential", "shuffled"] = "shuffled"
-    validation_every: int = Field(default=0, ge=0)
-    monitor_every: int = Field(default=0, ge=0)
-
-    @field_validator("learning_rate", "momentum", "l2")
-    @classmethod
-    def _without_negative_zero(cls, value: float) -> float:
-        return value + 0.0  # -0.0 equals 0.0, so the canonical text must be the same
-
-    @model_validator(mode="after")
-    def _nesterov_has_momentum(self) -> "TrainingSpec":
-        if self.nesterov and not self.momentum:  # else equal runs would have unequal specs
-            raise InvalidValueError("nesterov True with momentum 0: allowed is a momentum above 0")
-        return self
 
 
 class RunSpec(Spec):
@@ -75,7 +27,7 @@ class RunSpec(Spec):
     data_digest : str
         SHA-256 of the user's own arrays; it then identifies the data in place of the path.
     seed : int
-        Of weights, streams and batch order.
+        Seed of the weights, the streams and the order of batches.
     dtype : str
         ``float32`` or ``float64``.
     """
@@ -95,10 +47,10 @@ class RunSpec(Spec):
 
     def by_field(self) -> dict[str, Any]:
         """Return every field by its own name, tables unfolded, layer sizes as text."""
-        found: dict[str, Any] = self.model_dump(mode="json")
-        network, training = found.pop("network"), found.pop("training")
+        fields: dict[str, Any] = self.model_dump(mode="json")
+        network, training = fields.pop("network"), fields.pop("training")
         del network["layer_sizes"]
-        return {"layers": self.network.layers, **network, **training, **found}
+        return {"layers": self.network.layers, **network, **training, **fields}
 
     def to_toml(self) -> str:
         """Return the spec as TOML, which ``from_toml`` reads back."""

@@ -17,7 +17,8 @@ from pydantic import Field, model_validator
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.spec.run import RunSpec, TrainingSpec, expand
+from glorotlab.spec.run import RunSpec, expand
+from glorotlab.spec.training import TrainingSpec
 from glorotlab.streams import MAX_SEED, Purpose, generator
 
 MAX_RUNS = 100_000

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.data.shapeset import ShapesetSource
-from glorotlab.data.source import Source
+from glorotlab.data.source import CompiledSource, Source
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels._types import ImageStream
 from glorotlab.network.mlp import Network
-from glorotlab.spec.run import TrainingSpec
+from glorotlab.spec.training import TrainingSpec
 from glorotlab.streams import Purpose, generator
 
 
@@ -29,7 +27,7 @@ class Batches:
     training : TrainingSpec
     seed : int
     dtype : str, optional
-        Of the inputs that are held to be shuffled, so that they are converted once.
+        The dtype of the inputs that are held to be shuffled, so that they are converted once.
 
     Raises
     ------
@@ -53,15 +51,14 @@ class Batches:
     def train(self, network: Network, update: int, most: int) -> npt.NDArray[np.float64]:
         """Take at most ``most`` updates from ``update`` on; return their costs, as ``Network.train_steps`` does.
 
-        Images of an endless Shapeset are drawn one mini-batch at a time.
+        Examples of an endless source that offers compiled batches are made one mini-batch at a time.
         """
-        rate, size, given = self.training.learning_rate, self.size, self.training
-        options: dict[str, Any] = {"momentum": given.momentum, "nesterov": given.nesterov, "l2": given.l2}
-        if self.endless and isinstance(self.source, ShapesetSource):
-            stream = ImageStream(self.source.seed, self.source.purpose, update * size)
-            return network.train_on_shapeset(stream, most, rate, batch_size=size, **options)
-        x, y, order = self.span(update, most)
-        return network.train_steps(x, y, rate, batch_size=size, order=order, **options)
+        if self.endless and isinstance(self.source, CompiledSource):
+            examples = self.source.batch_source(update * self.size)
+        else:
+            examples = network.rows(*self.span(update, most))
+            most = examples.length // self.size
+        return network.train_on(examples, most, self.training.rule, batch_size=self.size)
 
     def span(
         self, update: int, most: int

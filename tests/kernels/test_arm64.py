@@ -11,15 +11,16 @@ from kernel_reference import PARAMETERS, assert_within, matmul
 
 from glorotlab.kernels import elementwise
 
-KERNELS = Path(elementwise.__file__).parent / "include"
+KERNELS = Path(elementwise.__file__).parent
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 SOURCE = """
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <math.h>
-#include "tiles.h"
-#include "activations.h"
+#define LEVEL BASELINE
+#include "tiles.c"
+#include "activations.c"
 #if !defined(GLOROTLAB_VECTORS) || LEVELS != 1
 #error one level in vectors is meant
 #endif
@@ -39,9 +40,9 @@ static void *take(size_t bytes)
         real *z = take(in), *w = take(all), *d = take(out), *v = take(all); \\
         real *s = calloc(out, 1), *back = calloc(in, 1); \\
         real *panels = calloc(sizeof(real) * (batch + WIDEST_PANEL) * fan_out, 1); \\
-        forward_tiles_##real[0](z, fan_in, w, fan_out, s, fan_out, batch, fan_in, fan_out); \\
-        panels_##real[0](d, fan_out, panels, batch, fan_out, 0, fan_out); \\
-        backward_tiles_##real[0](d, fan_out, panels, w, fan_out, strcmp(without, "velocity") ? v : NULL, fan_out, \\
+        tiles_##real[0]->forward(z, fan_in, w, fan_out, s, fan_out, batch, fan_in, fan_out); \\
+        tiles_##real[0]->panels(d, fan_out, panels, batch, fan_out, 0, fan_out); \\
+        tiles_##real[0]->backward(d, fan_out, panels, w, fan_out, strcmp(without, "velocity") ? v : NULL, fan_out, \\
                                  strcmp(without, "back") ? back : NULL, fan_in, strcmp(without, "step") ? z : NULL, \\
                                  fan_in, batch, fan_in, fan_out, &descent); \\
         fwrite(s, 1, out, stdout), fwrite(back, 1, in, stdout), fwrite(v, 1, all, stdout), fwrite(w, 1, all, stdout); \\
@@ -82,7 +83,8 @@ def run(tmp_path_factory):
         pytest.skip(f"no {' and no '.join(missing)} here")
     folder = tmp_path_factory.mktemp("arm64")
     (folder / "kernels.c").write_text(SOURCE)
-    options = ["-O3", "-static", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", f"-I{KERNELS}"]
+    options = ["-O3", "-static", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+    options += [f"-I{KERNELS / name}" for name in ("include", "source")]
     subprocess.run([COMPILER, *options, "kernels.c", "-o", "kernels", "-lm"], cwd=folder, check=True)  # noqa: S603
 
     def answer(arguments, arrays):

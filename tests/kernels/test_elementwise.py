@@ -17,14 +17,14 @@ from glorotlab.kernels import elementwise
 
 SHAPES = ((0, 5), (1, 1), (3, 7), (33, 65))
 
-KERNELS = Path(glorotlab.__file__).parent / "kernels" / "include"
+KERNELS = Path(glorotlab.__file__).parent / "kernels"
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]  # as in setup.py
 LEVELS = {"sse2": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f"]}
 SOURCE = """
 #include "simd.h"
 #undef GLOROTLAB_CLONES
 #define GLOROTLAB_CLONES
-#include "activations.h"
+#include "activations.c"
 void *const float32[] = {activate_float, multiply_derivative_float};
 void *const float64[] = {activate_double, multiply_derivative_double};
 """
@@ -102,8 +102,9 @@ def library(request, tmp_path_factory):
     if missing := {option[2:] for option in LEVELS[request.param]} - set(cpu.read_text().split()):
         pytest.skip(f"this CPU has no {', '.join(sorted(missing))}")
     folder = tmp_path_factory.mktemp("simd")
-    (folder / "activations.c").write_text(SOURCE)
-    command = ["gcc", *FLAGS, *LEVELS[request.param], "-shared", "-fPIC", f"-I{KERNELS}", "activations.c"]
+    (folder / "levels.c").write_text(SOURCE)
+    command = ["gcc", *FLAGS, *LEVELS[request.param], "-shared", "-fPIC", "levels.c"]
+    command += [f"-I{KERNELS / name}" for name in ("include", "source")]
     subprocess.run([*command, "-o", "activations.so", "-lm"], cwd=folder, check=True)  # noqa: S603
     return ctypes.CDLL(str(folder / "activations.so"))
 

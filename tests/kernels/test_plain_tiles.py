@@ -11,23 +11,24 @@ from kernel_reference import assert_within, matmul
 
 from glorotlab.kernels import dense
 
-KERNELS = Path(dense.__file__).parent / "include"
+KERNELS = Path(dense.__file__).parent
 SOURCE = """
-#include "tiles.h"
+#define LEVEL BASELINE
+#include "tiles.c"
 #if LEVELS > 1
 #error not the plain loops
 #endif
 void forward(const float *z, const float *w, float *s, int batch, int fan_in, int fan_out) {
-    forward_tiles_float[0](z, fan_in, w, fan_out, s, fan_out, batch, fan_in, fan_out);
+    tiles_float[0]->forward(z, fan_in, w, fan_out, s, fan_out, batch, fan_in, fan_out);
 }
 void backward(const float *d, float *panels, float *w, float *v, float *out, const float *z, int batch, int fan_in,
               int fan_out) {
     const Descent descent = {0.125, 0.25, 0.5, 1};
-    panels_float[0](d, fan_out, panels, batch, fan_out, 0, fan_out);
-    backward_tiles_float[0](d, fan_out, panels, w, fan_out, v, fan_out, out, fan_in, z, fan_in, batch, fan_in, fan_out,
+    tiles_float[0]->panels(d, fan_out, panels, batch, fan_out, 0, fan_out);
+    tiles_float[0]->backward(d, fan_out, panels, w, fan_out, v, fan_out, out, fan_in, z, fan_in, batch, fan_in, fan_out,
                             &descent);
 }
-const void *doubles[] = {forward_tiles_double, backward_tiles_double, panels_double}; /* compile too */
+const void *doubles = &tiles_double_baseline; /* compile too */
 """
 
 
@@ -38,7 +39,8 @@ def plain(tmp_path_factory):
         pytest.skip("gcc stands for other compilers, with what is its own turned off")
     folder = tmp_path_factory.mktemp("plain")
     (folder / "plain.c").write_text(SOURCE)
-    command = ["gcc", "-std=c99", "-pedantic-errors", "-Wall", "-Werror", "-DGLOROTLAB_PLAIN", f"-I{KERNELS}"]
+    command = ["gcc", "-std=c99", "-pedantic-errors", "-Wall", "-Werror", "-DGLOROTLAB_PLAIN"]
+    command += [f"-I{KERNELS / name}" for name in ("include", "source")]
     subprocess.run([*command, "-shared", "-fPIC", "plain.c", "-o", "plain.so"], cwd=folder, check=True)  # noqa: S603
     return ctypes.CDLL(str(folder / "plain.so"))
 

@@ -10,9 +10,11 @@ from glorotlab import threads
 from glorotlab.data.shapeset import ShapesetSource
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import dense
-from glorotlab.kernels._types import ImageStream
+from glorotlab.kernels.batch_source import RowSource
+from glorotlab.kernels.shapeset import ImageStream
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.training import Descent, UpdateRule
 from glorotlab.streams import Purpose
 
 EXAMPLES = 60
@@ -157,14 +159,14 @@ def test_bad_arguments_change_nothing(changed, said):
 def test_images_drawn_in_a_step_are_those_of_their_stream(activation, dtype, batch, options):
     layers, seed, first, updates = "1024,140,20,9", 2**64 - 1, 2**40 + 3, 120 // batch
     x, y = ShapesetSource(seed, Purpose.SHAPESET_TEST).batch(first, 120)
-    stream = ImageStream(seed, Purpose.SHAPESET_TEST, first)
+    stream, rule = ImageStream(seed, Purpose.SHAPESET_TEST, first), UpdateRule(0.05, **options)
     threads.set_num_threads(1)
     net = network(layers, activation, dtype)
     costs = net.train_steps(x, y, 0.05, batch_size=batch, **options)
     for count in (1, 2, 4):
         threads.set_num_threads(count)
         drawn, given = (network(layers, activation, dtype) for _ in range(2))
-        assert drawn.train_on_shapeset(stream, updates, 0.05, batch_size=batch, **options).tolist() == costs.tolist()
+        assert drawn.train_on(stream, updates, rule, batch_size=batch).tolist() == costs.tolist()
         assert given.train_steps(x, y, 0.05, batch_size=batch, **options).tolist() == costs.tolist()
         assert bits(drawn) == bits(given) == bits(net)
 
@@ -172,10 +174,10 @@ def test_images_drawn_in_a_step_are_those_of_their_stream(activation, dtype, bat
 def test_steps_on_a_stream_allocate_next_to_nothing():
     """One image takes 4 kB, those of the call 8 MB; the peak beside the buffers is below 16 kB of costs and 16 kB."""
     net, stream = network("1024,20,9"), ImageStream(0, Purpose.SHAPESET_TRAIN, 0)
-    net.train_on_shapeset(stream, 1, 0.05, batch_size=1)
+    net.train_on(stream, 1, UpdateRule(0.05), batch_size=1)
     tracemalloc.start()
     try:
-        net.train_on_shapeset(stream, 2000, 0.05, batch_size=1)
+        net.train_on(stream, 2000, UpdateRule(0.05), batch_size=1)
         assert tracemalloc.get_traced_memory()[1] < 32_000
     finally:
         tracemalloc.stop()
@@ -185,7 +187,7 @@ def test_a_stream_ends_with_the_first_cost_that_is_not_finite():
     net, twin = (network("1024,12,9", "relu") for _ in range(2))
     x, y = ShapesetSource(3).batch(0, 400)
     stream = ImageStream(3, Purpose.SHAPESET_TRAIN, 0)
-    costs = net.train_on_shapeset(stream, 40, 1e30, batch_size=10)
+    costs = net.train_on(stream, 40, UpdateRule(1e30), batch_size=10)
     assert 0 < len(costs) < 40
     assert not np.isfinite(costs[-1])
     assert twin.train_steps(x, y, 1e30, batch_size=10).tobytes() == costs.tobytes()
@@ -195,24 +197,55 @@ def test_a_stream_ends_with_the_first_cost_that_is_not_finite():
 @pytest.mark.parametrize(
     ("layers", "changed", "said"),
     [
-        ("1023,12,9", {}, "layers 1023,12,9: Shapeset needs 1024 inputs and 9 outputs"),
-        ("1024,12,8", {}, "layers 1024,12,8: Shapeset needs"),
+        ("1023,12,9", {}, "layers 1023,12,9: these examples need 1024 inputs and 9 outputs"),
+        ("1024,12,8", {}, "layers 1024,12,8: these examples need"),
         ("1024,12,9", {"batch_size": 0}, "batch_size 0"),
         ("1024,12,9", {"updates": -1}, "updates -1: allowed are whole numbers from 0"),
         ("1024,12,9", {"updates": 1.5}, "updates 1.5"),
-        ("1024,12,9", {"stream": ImageStream(0, 4, -1)}, "seed -1"),
-        ("1024,12,9", {"learning_rate": -1.0}, "learning rate -1.0"),
     ],
 )
-def test_bad_arguments_beside_a_stream_change_nothing(layers, changed, said):
+def test_a_source_that_does_not_fit_changes_nothing(layers, changed, said):
     net = network(layers)
     before = bits(net)
-    arguments = {"stream": ImageStream(0, 4, 0), "updates": 2, "learning_rate": 0.1, "batch_size": 2} | changed
+    arguments = {"source": ImageStream(0, 4), "updates": 2, "rule": UpdateRule(0.1), "batch_size": 2} | changed
     with pytest.raises(InvalidValueError, match=said):
-        net.train_on_shapeset(**arguments)
+        net.train_on(**arguments)
     assert bits(net) == before
     if layers == "1024,12,9":
-        assert net.train_on_shapeset(ImageStream(0, 4, 0), 0, 0.1, batch_size=2).shape == (0,)
+        assert net.train_on(ImageStream(0, 4), 0, UpdateRule(0.1), batch_size=2).shape == (0,)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "x/(1+x**2)"])
+def test_a_source_gives_no_more_than_it_has_and_only_its_dtype(activation):
+    net = network(activation=activation)
+    x, y = examples(net)
+    before, wide = bits(net), RowSource(x.astype(np.float64), y, None, 7)
+    with pytest.raises(InvalidValueError, match="70 examples: the source has 60"):
+        net.train_on(net.rows(x, y), 7, UpdateRule(0.1), batch_size=10)
+    with pytest.raises(InvalidValueError, match="no examples of"):
+        net.train_on(wide, 1, UpdateRule(0.1), batch_size=10)
+    assert bits(net) == before
+
+
+@pytest.mark.parametrize(
+    ("seed", "first", "said"), [(-1, 0, "seed -1"), (0, -1, "first image -1"), (0, 2**64, "first")]
+)
+def test_a_stream_begins_within_64_bits(seed, first, said):
+    with pytest.raises(InvalidValueError, match=said):
+        ImageStream(seed, Purpose.SHAPESET_TRAIN, first)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_source_loads_the_rows_it_is_asked_for(dtype):
+    x, y, order = np.arange(12, dtype=dtype).reshape(6, 2), np.arange(6) % 3, np.array([5, 0, 2, 2])
+    rows, labels = np.full((2, 5), -1, dtype), np.empty(2, np.int64)
+    RowSource(x, y, order, 3).load(1, rows[:, :2], labels)
+    np.testing.assert_array_equal(rows[:, :2], x[[0, 2]])
+    np.testing.assert_array_equal(rows[:, 2:], -1)
+    np.testing.assert_array_equal(labels, y[[0, 2]])
+    RowSource(x, y, None, 3).load(4, rows[:, :2], labels)
+    np.testing.assert_array_equal(rows[:, :2], x[4:])
+    np.testing.assert_array_equal(labels, y[4:])
 
 
 def test_two_networks_train_in_two_threads_of_python():
@@ -240,8 +273,8 @@ def test_the_interpreter_is_free_between_the_steps_of_a_call():
     net = network("300,300x3,7")
     x, y = examples(net)
     order, costs = np.tile(np.arange(EXAMPLES), 200), np.full(200 * EXAMPLES // 10, -1.0)
-    steps = net._workspace(10).steps
-    thread = threading.Thread(target=steps.run, args=(x, y, order, 1e-3, 0.0, 0.0, False, 1, costs))
+    steps, source = net._workspace(10).steps, RowSource(x, y, order, 7)
+    thread = threading.Thread(target=steps.run, args=(source, Descent(1e-3, 0.0, 0.0, False), 1, costs))
     thread.start()
     partly = False
     while thread.is_alive():

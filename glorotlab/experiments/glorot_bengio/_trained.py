@@ -19,7 +19,8 @@ from glorotlab.data.shapeset import ShapesetSource
 from glorotlab.experiments.experiment import Results, part_of, shared
 from glorotlab.experiments.scales import Scale
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.spec.run import RunSpec, TrainingSpec
+from glorotlab.spec.run import RunSpec
+from glorotlab.spec.training import TrainingSpec
 from glorotlab.streams import Purpose
 from glorotlab.theory.distributions.pushforward import Pushforward
 from glorotlab.theory.mean_field.inputs import batch_of

@@ -1,16 +1,16 @@
-/* Activations over any number of contiguous elements of type REAL; included by activations.h once for each type.
+/* Activations over any number of contiguous elements of type REAL; included by activations.c once for each type.
 
    The last elements go through the same loop, padded to a block. Beyond SINE_LIMIT, sin and cos come from libm, one by
-   one; all others of that call keep their bits. */
+   one; all other elements of that call keep their bits. */
 
 GLOROTLAB_CLONES static int JOINED(beyond_sine_, REAL)(const REAL *s, ptrdiff_t n) {
-    int found = 0;
-    for (ptrdiff_t i = 0; i < n; i++) found |= !(fabs(s[i]) <= SINE_LIMIT);
-    return found;
+    int beyond = 0;
+    for (ptrdiff_t i = 0; i < n; i++) beyond |= !(fabs(s[i]) <= SINE_LIMIT);
+    return beyond;
 }
 
 /* z = f(s) */
-static void JOINED(activate_, REAL)(int code, double parameter, const REAL *s, REAL *z, ptrdiff_t n) {
+void JOINED(activate_, REAL)(int code, double parameter, const REAL *s, REAL *z, ptrdiff_t n) {
     static void (*const loops[])(double, const REAL *, REAL *, ptrdiff_t) = {GLOROTLAB_ACTIVATIONS(ACTIVATE)};
     ptrdiff_t left = n % BLOCK, whole = n - left;
     REAL last[BLOCK] = {0};
@@ -28,8 +28,7 @@ static void JOINED(activate_, REAL)(int code, double parameter, const REAL *s, R
 }
 
 /* d *= f'(s): dC/dz becomes dC/ds (Glorot & Bengio 2010, eq. 2). */
-static void JOINED(multiply_derivative_, REAL)(int code, double parameter, const REAL *s, const REAL *z, REAL *d,
-                                               ptrdiff_t n) {
+void JOINED(multiply_derivative_, REAL)(int code, double parameter, const REAL *s, const REAL *z, REAL *d, ptrdiff_t n) {
     static void (*const loops[])(double, const REAL *, const REAL *, REAL *, ptrdiff_t) = {
         GLOROTLAB_ACTIVATIONS(MULTIPLY)};
     ptrdiff_t left = n % BLOCK, whole = n - left;

@@ -1,5 +1,5 @@
-/* Tiles of a dense layer, for float and double, at every SIMD level this compiler can build for the machine. Row-major;
-   leading dimensions count elements.
+/* Tiles of a dense layer, for float and double, at every SIMD level this compiler can build for the machine; tiles.c is
+   compiled for each. Row-major; leading dimensions count elements.
 
    A batch of ten leaves BLAS waiting for memory: it packs W before it multiplies. Here every weight is read where it
    stands, once a pass, and used for all examples while in a register. Larger batches take the same passes block by block,
@@ -55,20 +55,29 @@ static inline int glorotlab_needs_panels(int batch, int update)
         default: CALL(1); \
         }
 
-#define BODY "tiles_body.h"
-#include "every_level.h"
-
-static void (*const forward_tiles_float[])(const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, int,
-                                           int, int) = AT_EACH_LEVEL(forward_tile_float);
-static void (*const forward_tiles_double[])(const double *, ptrdiff_t, const double *, ptrdiff_t, double *, ptrdiff_t,
-                                            int, int, int) = AT_EACH_LEVEL(forward_tile_double);
-static void (*const backward_tiles_float[])(const float *, ptrdiff_t, const float *, float *, ptrdiff_t, float *, ptrdiff_t,
-                                            float *, ptrdiff_t, const float *, ptrdiff_t, int, int, int,
-                                            const Descent *) = AT_EACH_LEVEL(backward_tile_float);
-static void (*const backward_tiles_double[])(const double *, ptrdiff_t, const double *, double *, ptrdiff_t, double *,
-                                             ptrdiff_t, double *, ptrdiff_t, const double *, ptrdiff_t, int, int, int,
-                                             const Descent *) = AT_EACH_LEVEL(backward_tile_double);
-static void (*const panels_float[])(const float *, ptrdiff_t, float *, int, int, int, int) = AT_EACH_LEVEL(panels_float);
-static void (*const panels_double[])(const double *, ptrdiff_t, double *, int, int, int, int) = AT_EACH_LEVEL(panels_double);
+/* The tiles of one SIMD level, for numbers of one type; tiles_body.h says what each computes. */
+#define TILES_OF(REAL) \
+    typedef struct { \
+        void (*forward)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int batch, \
+                        int fan_in, int width); \
+        void (*backward)(const REAL *d, ptrdiff_t ldd, const REAL *panels, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, \
+                         REAL *out, ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out, \
+                         const Descent *descent); \
+        void (*panels)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int first, int count); \
+    } Tiles_##REAL; \
+    extern const Tiles_##REAL tiles_##REAL##_baseline;
+TILES_OF(float)
+TILES_OF(double)
+#undef TILES_OF
+#if LEVELS > 1
+extern const Tiles_float tiles_float_avx2, tiles_float_avx512;
+extern const Tiles_double tiles_double_avx2, tiles_double_avx512;
+#define AT_EACH_LEVEL(stem) {&stem##_baseline, &stem##_avx2, &stem##_avx512}
+#else
+#define AT_EACH_LEVEL(stem) {&stem##_baseline}
+#endif
+static const Tiles_float *const tiles_float[] = AT_EACH_LEVEL(tiles_float);
+static const Tiles_double *const tiles_double[] = AT_EACH_LEVEL(tiles_double);
+#undef AT_EACH_LEVEL
 
 #endif

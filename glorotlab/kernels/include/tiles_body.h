@@ -299,9 +299,9 @@ TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL 
                                        int rows, int fan_out, const Descent *descent)
 {
     static const Descent none = {0, 0, 0, 0};
-    const Descent *given = z ? descent : &none;
-    const NAME(rule) rule = {BROADCAST((v ? 0 : 1) - (REAL)given->decay), BROADCAST((REAL)given->rate),
-                             BROADCAST((REAL)given->momentum), given->nesterov};
+    const Descent *step = z ? descent : &none;
+    const NAME(rule) rule = {BROADCAST((v ? 0 : 1) - (REAL)step->decay), BROADCAST((REAL)step->rate),
+                             BROADCAST((REAL)step->momentum), step->nesterov};
     if (out && !glorotlab_needs_panels(batch, z != NULL)) {
         NAME(back_and_update_tile)(d, ldd, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, &rule);
         return;
@@ -312,3 +312,5 @@ TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL 
         NAME(update_tile)(d, ldd, w, ldw, v, ldv, z, ldz, batch, rows, fan_out, &rule);
 }
 #undef AT
+
+const OF_REAL(Tiles) NAME(tiles) = {NAME(forward_tile), NAME(backward_tile), NAME(panels)};

@@ -1,5 +1,6 @@
 /* Forgets what vectors.h and one_level.h defined for one REAL. */
 #undef REAL
+#undef OF_REAL
 #undef NAME
 #undef SUFFIX
 #undef TARGET

@@ -1,0 +1,137 @@
+"""TrainingSpec: how a network is trained; UpdateRule: how one update changes the weights."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.spec.base import Spec
+
+
+class Descent(NamedTuple):
+    """What the kernels need of an update rule for one mini-batch; kernels/include/descent.h has the formulas.
+
+    Parameters
+    ----------
+    rate : float
+        Factor of the sum of the examples' gradients: the learning rate over the number of examples.
+    decay : float
+        Part of a weight that an update takes away: learning rate times l2.
+    momentum : float
+    nesterov : bool
+    """
+
+    rate: float
+    decay: float
+    momentum: float
+    nesterov: bool
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """How one update changes weights W and biases b.
+
+    With g the gradient of the batch-mean cost plus l2 W, an update is W <- W - learning_rate g. With momentum it goes
+    through a velocity, v <- momentum v - learning_rate g and W <- W + v, or Nesterov's W <- W + momentum v -
+    learning_rate g of the new v, where W stands for the place to which the momentum is about to lead (Sutskever,
+    Martens, Dahl & Hinton 2013). Biases do not decay.
+
+    Schedules and rates of single parameters belong here and in ``descent``, by which everything reaches the kernels.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Factor of the batch-mean gradient, from 0.
+    momentum : float
+        Part of the velocity that is kept, in [0, 1); 0 is plain descent.
+    nesterov : bool
+        Whether the step is Nesterov's; it needs a momentum above 0.
+    l2 : float
+        The cost gains (l2 / 2) |W|^2; Nielsen's lambda / n.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a number is not allowed.
+    """
+
+    learning_rate: float
+    momentum: float = 0.0
+    nesterov: bool = False
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        limits = (
+            ("learning rate", self.learning_rate, np.inf),
+            ("momentum", self.momentum, 1),
+            ("l2", self.l2, np.inf),
+        )
+        for name, value, end in limits:
+            if not 0 <= value < end:
+                raise InvalidValueError(f"{name} {value!r}: allowed are numbers from 0, below {end}")
+        check_nesterov(self.nesterov, self.momentum)
+
+    def descent(self, batch_size: int) -> Descent:
+        """Return the numbers of one update on a mini-batch of so many examples."""
+        return Descent(
+            self.learning_rate / batch_size, self.learning_rate * self.l2, self.momentum, bool(self.nesterov)
+        )
+
+
+def check_nesterov(nesterov: bool, momentum: float) -> None:
+    """Raise InvalidValueError where ``nesterov`` is no bool or lacks a momentum: equal runs would have unequal specs."""
+    if not isinstance(nesterov, (bool, np.bool_)) or (nesterov and not momentum):
+        raise InvalidValueError(
+            f"nesterov {nesterov!r} with momentum {momentum!r}: allowed is True with momentum above 0"
+        )
+
+
+class TrainingSpec(Spec):
+    """Stochastic gradient descent on mini-batches.
+
+    Parameters
+    ----------
+    updates : int
+        Mini-batch updates in all.
+    batch_size : int
+    learning_rate : float
+    momentum : float
+    nesterov : bool
+    l2 : float
+        These and the learning rate make the update rule; ``UpdateRule`` has the formulas.
+    batch_order : str
+        ``sequential`` takes consecutive examples, ``shuffled`` a new permutation each epoch; an endless stream
+        is always sequential.
+    validation_every : int
+        Updates between two points of the error curves; 0 leaves the choice to ``training.cadence``: at most 20
+        intervals, and no more than a fixed share of the training's own work.
+    monitor_every : int
+        Updates between two records of LayerStatistics; 0 leaves the choice to ``training.cadence`` too.
+    """
+
+    updates: int = Field(ge=0, le=10**12)
+    batch_size: int = Field(default=10, ge=1, le=10**6)
+    learning_rate: float = Field(default=0.05, ge=0, le=1e6)
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    nesterov: bool = False
+    l2: float = Field(default=0.0, ge=0, le=1e3)
+    batch_order: Literal["sequential", "shuffled"] = "shuffled"
+    validation_every: int = Field(default=0, ge=0)
+    monitor_every: int = Field(default=0, ge=0)
+
+    @field_validator("learning_rate", "momentum", "l2")
+    @classmethod
+    def _without_negative_zero(cls, value: float) -> float:
+        return value + 0.0  # -0.0 equals 0.0, so the canonical text must be the same
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> "TrainingSpec":
+        check_nesterov(self.nesterov, self.momentum)
+        return self
+
+    @property
+    def rule(self) -> UpdateRule:
+        """How an update changes the weights."""
+        return UpdateRule(self.learning_rate, self.momentum, self.nesterov, self.l2)
