@@ -47,8 +47,8 @@ DIRECTIVES = {
 COMPILE_ARGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 COMPILE_ARGS += [] if DEBUG else ["-g0"]  # debug information doubles the time and takes nine tenths of a module
 
-# Modules without a loop of their own that counts.
-GLUE = {"_shared", "build_info", "simd"}
+# Modules without a loop that takes time: they call those of others.
+GLUE = {"_shared", "batch_source", "build_info", "elementwise", "simd", "step"}
 
 # Cython and setuptools compare times of files alone, so they would keep what other settings built.
 SETTINGS = f"debug={DEBUG} openmp={OPENMP}"

@@ -1,4 +1,4 @@
-"""Where the steps of a compiled loop get their mini-batches: rows of an array, or a stream that is drawn as it is used."""
+"""Where compiled loops get their mini-batches: rows of an array, or a stream that is drawn as it is used."""
 
 from glorotlab.arrays import Labels
 from glorotlab.kernels._types import Matrix

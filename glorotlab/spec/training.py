@@ -81,7 +81,7 @@ class UpdateRule:
 
 
 def check_nesterov(nesterov: bool, momentum: float) -> None:
-    """Raise InvalidValueError where ``nesterov`` is no bool or lacks a momentum: equal runs would have unequal specs."""
+    """Raise InvalidValueError where ``nesterov`` is no bool or lacks a momentum: equal runs would have two specs."""
     if not isinstance(nesterov, (bool, np.bool_)) or (nesterov and not momentum):
         raise InvalidValueError(
             f"nesterov {nesterov!r} with momentum {momentum!r}: allowed is True with momentum above 0"

@@ -26,6 +26,17 @@ SUMS_OF("avx2,fma") void sums_256_pd(__m256d a, __m256d b, __m256d c, __m256d d,
     _mm_storeu_pd(out + 2, _mm_add_pd(_mm256_castpd256_pd128(cd), _mm256_extractf128_pd(cd, 1)));
 }
 
+/* Masks of the first n lanes. */
+SUMS_OF("avx2,fma") __m256i first_lanes_ps(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+SUMS_OF("avx2,fma") __m256i first_lanes_pd(int n)
+{
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+
 SUMS_OF("avx512f") __m256d half_sum(__m512d a)
 {
     return _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1));

@@ -78,7 +78,11 @@ typedef REAL NAME(unaligned);
 #define SUMS NAME(sums)
 #endif
 
+#if LEVEL == AVX2
+#define LOAD_SOME(address, n) ((VECTOR)INTRINSIC(maskload)(address, SUFFIX(first_lanes)(n)))
+#else
 #define LOAD_SOME(address, n) NAME(load_some)(address, n)
+#endif
 #define STORE_SOME(address, value, n) NAME(store_some)(address, value, n)
 
 #if LEVEL == BASELINE && !defined(GLOROTLAB_NEON)
@@ -98,6 +102,7 @@ INLINE void NAME(sums)(VECTOR a, VECTOR b, VECTOR c, VECTOR d, REAL *out)
 }
 #endif
 
+#if LEVEL != AVX2
 INLINE VECTOR NAME(load_some)(const REAL *address, int n)
 {
     REAL lane[LANES] = {0};
@@ -105,6 +110,7 @@ INLINE VECTOR NAME(load_some)(const REAL *address, int n)
         lane[i] = address[i];
     return LOAD(lane);
 }
+#endif
 
 INLINE void NAME(store_some)(REAL *address, VECTOR value, int n)
 {
