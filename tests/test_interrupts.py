@@ -162,7 +162,7 @@ def test_a_signal_saves_whole_updates_and_says_how_to_go_on(tmp_path, layers, si
     found = load_run(folder)
     assert err == (
         f"glorotlab: interrupted: saved after {found.updates} of 1000000000 updates; "
-        f"go on with: glorotlab train --resume --out {folder}\n"
+        f"resume with: glorotlab train --resume --out {folder}\n"
     )
     assert (found.status, found.updates > 0) == ("interrupted", True)
     whole = found.spec.model_copy(update={"training": TrainingSpec(updates=found.updates, **RARELY)})
@@ -198,5 +198,5 @@ def test_a_run_that_goes_on_on_another_simd_level_says_so(tmp_path, monkeypatch,
     files.write_whole(tmp_path / "other" / provenance.FILE, '[{"simd": "neon"}]')
     assert main(command) == 0
     (line,) = said()
-    assert f"warning: the run in other was trained on SIMD level neon and goes on on {here}: " in line
+    assert f"warning: the run in other was trained on SIMD level neon and is resumed on {here}: " in line
     assert [session["simd"] for session in load_run("other").provenance] == [here, here]

@@ -20,7 +20,7 @@ from glorotlab.training.runs.saver import Saver
 NETWORKS = ("1024,100x4,9", "1024,1000x5,9")
 """A small network, and the paper's."""
 
-PARTS = ((Saver, "begin"), (Saver, "save_if_due"), (Saver, "end"), (RunFolder, "derive"))
+PARTS = ((Saver, "begin"), (Saver, "save_if_due"), (Saver, "end"), (RunFolder, "write_derived"))
 
 
 def timed(inner, times: list[float]):
@@ -54,7 +54,7 @@ def main(seconds: int = 60, every: int = 5) -> None:
                 size = (Path(folder) / "checkpoint.npz").stat().st_size / 2**20
         for owner, name, inner in originals:
             setattr(owner, name, inner)
-        derived = spent["derive"][:-1]
+        derived = spent["write_derived"][:-1]
         written = [one for one in spent["save_if_due"] if one > 1e-3]
         asking = (sum(spent["save_if_due"]) - sum(written)) / whole
         each = (sum(written) - sum(derived)) / max(1, len(written))

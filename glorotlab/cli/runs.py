@@ -25,13 +25,13 @@ WITHIN = {"seed", "data_digest"}
 @app.command("list")
 def list_runs(folder: Folder, as_json: Json = False) -> None:
     """List the runs in a folder, with the fields in which they differ."""
-    found = _found(folder)
+    runs = _runs(folder)
     if as_json:
         from glorotlab.cli.json_output import print_json
 
-        print_json({"folder": str(folder), "runs": found})
+        print_json({"folder": str(folder), "runs": runs})
         return
-    differing = _differing(found, {"data_digest"})
+    differing = _differing(runs, {"data_digest"})
     rows = [
         [
             run["run"],
@@ -42,30 +42,30 @@ def list_runs(folder: Folder, as_json: Json = False) -> None:
             *(_percent(run.get(name)) for name in ERRORS[1:]),
             number(run.get("seconds"), 4),
         ]
-        for run in found
+        for run in runs
     ]
     names = ["run", "status", *differing, "updates", *ERRORS, "seconds"]
     print(columns([name.replace("_", " ") for name in names], rows, left=2 + len(differing)))
     counts = {
-        status: sum(run["status"] == status for run in found) for status in sorted({run["status"] for run in found})
+        status: sum(run["status"] == status for run in runs) for status in sorted({run["status"] for run in runs})
     }
-    print(f"{len(found)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}")
+    print(f"{len(runs)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}")
 
 
 @app.command()
 def compare(folder: Folder, as_json: Json = False) -> None:
     """Compare runs: means over the seeds of those that differ in nothing else, least validation error first."""
-    found = _found(folder)
-    differing = _differing(found, WITHIN)
+    runs = _runs(folder)
+    differing = _differing(runs, WITHIN)
     groups = sorted(
-        _groups(found, differing), key=lambda group: (group["validation_error"] is None, group["validation_error"])
+        _groups(runs, differing), key=lambda group: (group["validation_error"] is None, group["validation_error"])
     )
     if as_json:
         from glorotlab.cli.json_output import print_json
 
         print_json({"folder": str(folder), "groups": groups})
         return
-    counted = ("finished", "diverged", "unended")
+    counted = ("finished", "diverged", "unfinished")
     rows = [
         [
             *(_text(group["fields"].get(name)) for name in differing),
@@ -112,39 +112,39 @@ def show(
     )
 
 
-def _found(folder: Path) -> list[dict[str, Any]]:
+def _runs(folder: Path) -> list[dict[str, Any]]:
     from glorotlab.training.runs.status import list_runs
 
-    found = list_runs(folder.expanduser())
-    if not found:
+    runs = list_runs(folder.expanduser())
+    if not runs:
         raise RunError(f"{str(folder)!r} holds no run folders")
-    return found
+    return runs
 
 
-def _differing(found: list[dict[str, Any]], without: set[str]) -> list[str]:
+def _differing(runs: list[dict[str, Any]], without: set[str]) -> list[str]:
     """Return the fields that are not the same in all runs."""
     first: dict[str, Any] = {}
     names: dict[str, None] = {}
-    for run in found:
+    for run in runs:
         for name, value in run.get("fields", {}).items():
             if first.setdefault(name, value) != value:
                 names[name] = None
     return [name for name in first if name in names and name not in without]
 
 
-def _groups(found: list[dict[str, Any]], differing: list[str]) -> list[dict[str, Any]]:
+def _groups(runs: list[dict[str, Any]], differing: list[str]) -> list[dict[str, Any]]:
     """Return counts and mean errors of the runs with the same fields but for the seed."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for run in found:
+    for run in runs:
         fields = run.get("fields", {})
         groups.setdefault(tuple(fields.get(name) for name in differing), []).append(run)
     made = []
-    for key, runs in groups.items():
-        counts = {status: sum(run["status"] == status for run in runs) for status in ("finished", "diverged")}
+    for key, members in groups.items():
+        counts = {status: sum(run["status"] == status for run in members) for status in ("finished", "diverged")}
         group: dict[str, Any] = {"fields": dict(zip(differing, key, strict=True))} | counts
-        group["unended"] = len(runs) - sum(counts.values())
+        group["unfinished"] = len(members) - sum(counts.values())
         for name in ERRORS:
-            values = [run[name] for run in runs if run["status"] == "finished" and run.get(name) is not None]
+            values = [run[name] for run in members if run["status"] == "finished" and run.get(name) is not None]
             group[name] = statistics.fmean(values) if values else None
             group[f"{name}_std"] = statistics.stdev(values) if len(values) > 1 else None
         made.append(group)

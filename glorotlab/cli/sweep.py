@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from glorotlab.spec.sweep import SweepSpec
     from glorotlab.training.sweeps.results import SweepResults
-    from glorotlab.training.sweeps.sweep import RunState, SweepState
+    from glorotlab.training.sweeps.state import RunState, SweepState
 
 SHOWN = 16
 """Rows of the live table, at most."""
@@ -30,28 +30,26 @@ SHOWN = 16
 def sweep(
     target: Annotated[str, typer.Argument(metavar="SWEEP.toml", help="A spec with a table [sweep].")],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Its folder.", show_default="runs/ and the file's name")
+        Path | None, typer.Option(metavar="DIR", help="Output folder.", show_default="runs/ and the file's name")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Processes on this machine.", show_default="one for each CPU")
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="tcp://HOST:PORT", help="Address of a Dask cluster, in place of processes here."),
+        typer.Option(metavar="tcp://HOST:PORT", help="Scheduler of a Dask cluster, in place of processes here."),
     ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
-            metavar="N",
-            help="Threads of each run, which change no result.",
-            show_default="CPUs / workers, 1 on a cluster",
+            metavar="N", help="Threads of each run; change no result.", show_default="CPUs / workers, 1 on a cluster"
         ),
     ] = None,
-    checkpoint_every: Annotated[float, typer.Option(metavar="SECONDS", help="Between checkpoints.")] = 60.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    checkpoint_every: Annotated[float, typer.Option(metavar="SECONDS", help="Time between checkpoints.")] = 60.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress table.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the runs of a sweep: those that have ended are skipped, those interrupted go on."""
+    """Make the runs of a sweep: those that have ended are skipped, those interrupted are resumed."""
     spec = _read(Path(target))
     folder = out if out is not None else Path("runs") / Path(target).stem
     options = {"--workers": workers, "--scheduler": scheduler, "--threads": threads}
@@ -76,9 +74,9 @@ def sweep(
                 progress=progress,
             )
     except KeyboardInterrupt as interrupt:
-        given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-        command = shlex.join(["glorotlab", "sweep", target, "--out", str(folder), *given])
-        raise type(interrupt)(f"{_ended(last)}go on with: {command}") from None
+        chosen = [word for name, value in options.items() if value is not None for word in (name, str(value))]
+        command = shlex.join(["glorotlab", "sweep", target, "--out", str(folder), *chosen])
+        raise type(interrupt)(f"{_ended(last)}resume with: {command}") from None
     _report(results, last[-1], as_json)
 
 
@@ -101,17 +99,17 @@ def _ended(last: list[SweepState]) -> str:
 
 
 def label(labels: dict[str, Any]) -> str:
-    """Return what tells a run from the others."""
+    """Return a text that tells a run from the others."""
     return " ".join(f"{name}={value}" for name, value in labels.items())
 
 
-def _errors(said: dict[str, Any]) -> str:
-    shown = (
-        f"{name.replace('_', ' ')} {said[name]:.2%}"
+def _errors(report: dict[str, Any]) -> str:
+    errors = (
+        f"{name.replace('_', ' ')} {report[name]:.2%}"
         for name in ("validation_error", "test_error")
-        if said.get(name) is not None
+        if report.get(name) is not None
     )
-    return ", ".join(shown)
+    return ", ".join(errors)
 
 
 @contextmanager
@@ -134,7 +132,7 @@ class _Lines:
     """A line for each run that ends, and one for those that had."""
 
     def __init__(self) -> None:
-        self.said: set[str] = set()
+        self.noted: set[str] = set()
         self.begun = False
 
     def __call__(self, state: SweepState) -> None:
@@ -142,32 +140,32 @@ class _Lines:
             skipped = {name for name, run in state.runs.items() if run.skipped}
             if skipped:
                 note(f"{len(skipped)} of {len(state.runs)} runs had ended before")
-            self.said, self.begun = skipped, True
+            self.noted, self.begun = skipped, True
         for name, run in state.runs.items():
-            if name not in self.said and run.settled and run.status != "stopped":
-                self.said.add(name)
-                what = _errors(run.said) if run.status == "finished" else run.error
+            if name not in self.noted and run.settled and run.status != "stopped":
+                self.noted.add(name)
+                what = _errors(run.report) if run.status == "finished" else run.error
                 note(
-                    f"[{len(self.said)}/{len(state.runs)}] {run.status} {label(run.labels)}"
+                    f"[{len(self.noted)}/{len(state.runs)}] {run.status} {label(run.labels)}"
                     + (f": {what}" if what else "")
                 )
 
 
 class _Table:
-    """Counts, time left, the runs that go on and those that ended last."""
+    """A table of counts, the time left, the runs in hand and those that ended last."""
 
     def __init__(self) -> None:
         self.started, self.before = time.monotonic(), -1
         self.ended: dict[str, None] = {}
 
     def __call__(self, state: SweepState) -> Table:
-        going = [run for run in state.runs.values() if run.status in ("running", "in use")]
+        running = [run for run in state.runs.values() if run.status in ("running", "in use")]
         self.ended |= {name: None for name, run in state.runs.items() if run.settled and not run.skipped}
-        last = [state.runs[name] for name in list(self.ended)[::-1][: max(0, SHOWN - len(going))]]
+        last = [state.runs[name] for name in list(self.ended)[::-1][: max(0, SHOWN - len(running))]]
         made = table("run", "status", "updates", "training cost", "validation error", left=2)
         made.title = self._title(state)
         made.title_justify = "left"
-        for run in [*going[:SHOWN], *last]:
+        for run in [*running[:SHOWN], *last]:
             made.add_row(*_cells(run))
         return made
 
@@ -175,7 +173,7 @@ class _Table:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(state.counts().items()))
         if state.stopping:
             return f"{counts}; stopping: the runs write their checkpoints"
-        done = sum(run.updates_in_all if run.settled else run.said.get("updates", 0) for run in state.runs.values())
+        done = sum(run.updates_in_all if run.settled else run.report.get("updates", 0) for run in state.runs.values())
         left = sum(run.updates_in_all for run in state.runs.values()) - done
         self.before = done if self.before < 0 else self.before
         passed = time.monotonic() - self.started
@@ -186,13 +184,13 @@ class _Table:
 
 
 def _cells(run: RunState) -> list[str]:
-    said = run.said
-    error = said.get("validation_error")
+    report = run.report
+    error = report.get("validation_error")
     return [
         label(run.labels),
         run.status + (f": {run.error}" if run.error else ""),
-        f"{said.get('updates', 0)}/{run.updates_in_all}",
-        number(said.get("training_cost"), 4),
+        f"{report.get('updates', 0)}/{run.updates_in_all}",
+        number(report.get("training_cost"), 4),
         "–" if error is None else f"{error:.2%}",
     ]
 
@@ -204,7 +202,7 @@ def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
     if as_json:
         from glorotlab.cli.json_output import print_json
 
-        runs = [{"run": name} | run.labels | {"status": run.status} | run.said for name, run in state.runs.items()]
+        runs = [{"run": name} | run.labels | {"status": run.status} | run.report for name, run in state.runs.items()]
         print_json(
             {
                 "sweep": results.spec.model_dump(mode="json"),
@@ -226,15 +224,15 @@ def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def records(found: xr.Dataset) -> list[dict[str, Any]]:
+def records(dataset: xr.Dataset) -> list[dict[str, Any]]:
     """Return one record for each element of a dataset, its coordinates first."""
     import numpy as np
 
-    dims = [str(name) for name in found["validation_error"].dims]
+    dims = [str(name) for name in dataset["validation_error"].dims]
     rows = []
-    for index in np.ndindex(tuple(found.sizes[name] for name in dims)):
-        at = found.isel(dict(zip(dims, index, strict=True)))
-        rows.append({str(name): at[name].values.item() for name in [*found.coords, *found.data_vars]})
+    for index in np.ndindex(tuple(dataset.sizes[name] for name in dims)):
+        at = dataset.isel(dict(zip(dims, index, strict=True)))
+        rows.append({str(name): at[name].values.item() for name in [*dataset.coords, *dataset.data_vars]})
     return rows
 
 

@@ -1,4 +1,4 @@
-"""train: the loop over mini-batch updates, its monitors on their schedule, and the folder that keeps it."""
+"""train: the loop over mini-batch updates, its records at their cadence, and the folder that keeps it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from glorotlab.training.batches import Batches
 from glorotlab.training.cadence import Cadence
 from glorotlab.training.error_curves import ErrorCurves, classification_error
 from glorotlab.training.monitors import StatisticsMonitor
-from glorotlab.training.runs.checkpoint import DIVERGED, FINISHED, INTERRUPTED, Checkpoint
+from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.runs.folder import RunFolder
 from glorotlab.training.runs.provenance import session
 from glorotlab.training.runs.run import Run
 from glorotlab.training.runs.saver import CHECKPOINT_EVERY, Saver
+from glorotlab.training.runs.status import DIVERGED, FINISHED, INTERRUPTED
 
 ANSWERS_WITHIN = 0.1
 """Seconds between two looks at Ctrl-C, at most, and between two reports, at least.
@@ -49,7 +50,7 @@ def train(
     ----------
     spec : RunSpec
     out : path-like, optional
-        Run folder; without it nothing is written. A run of the same spec that is there goes on from its last
+        Run folder; without it nothing is written. A run of the same spec that is there is resumed from its last
         checkpoint, to the same bits as if it had never stopped; one that has ended is loaded, not repeated.
     dataset : Dataset, optional
         In place of the one ``spec.data`` names; the run's spec then names this one.
@@ -87,12 +88,12 @@ def train(
     spec = _identified(spec, data, own=dataset is not None)
     _check_fit(spec, data)
     folder = RunFolder(out) if out is not None else None
-    found = folder.read_for(spec) if folder else None
-    if folder and found and folder.is_complete(found):
-        return Run.of(found, folder)
+    checkpoint = folder.read_matching(spec) if folder else None
+    if folder and checkpoint and folder.is_complete(checkpoint):
+        return Run.of(checkpoint, folder)
     loop = _Loop(spec, data, progress, ANSWERS_WITHIN if checkpoint_every else 0.0)
     with held_interrupts() as release:
-        if not found:
+        if not checkpoint:
             loop.begin(release)
         if not folder:
             return Run.of(loop.checkpoint(loop.run(release)))
@@ -102,15 +103,14 @@ def train(
 
 def _train_in(folder: RunFolder, loop: _Loop, release: Callable[[], None], every: float) -> Checkpoint:
     """Train from the checkpoint of a folder this process owns, or from the start."""
-    found = folder.read_for(loop.spec)  # again: its owner before may have got further
-    if found and found.ended:  # killed after its last checkpoint
-        folder.derive(found)
-        return found
-    if found:
-        loop.resume(found)
-    saver = Saver(folder, loop.checkpoint, every, saved=found.updates if found else None)
+    checkpoint = folder.read_matching(loop.spec)  # again: its owner before may have got further
+    if checkpoint and checkpoint.ended:  # killed after its last checkpoint
+        folder.write_derived(checkpoint)
+        return checkpoint
+    if checkpoint:
+        loop.resume(checkpoint)
+    saver = Saver(folder, loop.checkpoint, every, saved=checkpoint.updates if checkpoint else None)
     saver.begin()
-
     try:
         status = loop.run(release, saver.save_if_due)
     except KeyboardInterrupt:
@@ -120,7 +120,7 @@ def _train_in(folder: RunFolder, loop: _Loop, release: Callable[[], None], every
 
 
 def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
-    """Return the spec with the name, and of the user's own arrays the digest, of the data it is trained on."""
+    """Return the spec with the name of the data it is trained on, and of the user's own arrays the digest."""
     from_file = spec.data.endswith(".npz")
     digest = (data.digest or "") if own or from_file else ""
     if spec.data_digest and spec.data_digest != digest:
@@ -142,14 +142,21 @@ def _check_fit(spec: RunSpec, data: Dataset) -> None:
 class _Loop:
     """State of a run between two updates, from ``begin`` or ``resume`` on.
 
-    ``seconds``: updates are taken for half of it without a look at anything else; 0: one by one, each reported.
+    Parameters
+    ----------
+    spec : RunSpec
+    data : Dataset
+    progress : callable or None
+        As of ``train``.
+    seconds : float
+        Updates are taken for half of it without a look at anything else; with 0 one by one, each reported.
     """
 
     def __init__(
         self, spec: RunSpec, data: Dataset, progress: Progress | None, seconds: float = ANSWERS_WITHIN
     ) -> None:
         self.spec, self.data, self.progress, self.seconds = spec, data, progress, seconds
-        self._within = 1  # updates that take half of it, as far as is known
+        self._within = 1  # updates that take half of the seconds, as far as is known
         self._reported = time.monotonic()
         self.network = Network(spec.network, seed=spec.seed, dtype=spec.dtype)
         self.batches = Batches(data.train, spec.training, spec.seed, spec.dtype)
@@ -167,13 +174,13 @@ class _Loop:
                 "nothing can be trained from there"
             )
 
-    def resume(self, found: Checkpoint) -> None:
-        """Go back to a checkpoint."""
-        self.network.load_state(found.parameters)
-        self.monitor.load_state(found.arrays)
-        self.curves.load_state(found.arrays)
-        self.step, self.seconds_before = found.updates, found.seconds
-        self.sessions = [*found.sessions, session(found.updates)]
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Take over the state of a checkpoint."""
+        self.network.load_state(checkpoint.parameters)
+        self.monitor.load_state(checkpoint.arrays)
+        self.curves.load_state(checkpoint.arrays)
+        self.step, self.seconds_before = checkpoint.updates, checkpoint.seconds
+        self.sessions = [*checkpoint.sessions, session(checkpoint.updates)]
 
     def checkpoint(self, status: str) -> Checkpoint:
         """Return the run as it stands."""
@@ -191,7 +198,7 @@ class _Loop:
         """Make every update and every record that is left; return how it ended.
 
         Calls ``release``, which raises where Ctrl-C was pressed, between two updates and within a record: what is
-        left of that is made when the run goes on. ``save_if_due`` is called between two updates.
+        left of that is made when the run is resumed. ``save_if_due`` is called between two updates.
         """
         updates = self.spec.training.updates
         with single_threaded_blas():

@@ -26,24 +26,22 @@ from typing import Any
 
 import numpy as np
 
-from glorotlab import __version__
+from glorotlab import __version__, files
 from glorotlab.errors import RunError
 from glorotlab.network.checks import check_state
 from glorotlab.spec.run import RunSpec
-from glorotlab import files
+from glorotlab.training.runs.status import ENDED, STATUSES
 from glorotlab.training.state import Arrays, without_prefix
-from glorotlab.training.runs.status import DIVERGED as DIVERGED
-from glorotlab.training.runs.status import ENDED as ENDED
-from glorotlab.training.runs.status import FINISHED as FINISHED
-from glorotlab.training.runs.status import INTERRUPTED as INTERRUPTED
-from glorotlab.training.runs.status import RUNNING as RUNNING
-from glorotlab.training.runs.status import STATUSES as STATUSES
 
 FILE = "checkpoint.npz"
 FORMAT = 1
+"""Version of the file's content; see above what may change within one."""
 
 HEADER = "header"
+"""Array that holds the header, JSON in bytes."""
+
 PARAMETERS = ("weight_", "bias_")
+"""How the names of weights, biases and their velocities begin."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class Checkpoint:
             raise RunError(
                 f"it has run format {header['format']}, of glorotlab {header['glorotlab']}; this version reads {FORMAT}"
             )
-        found = cls(
+        checkpoint = cls(
             RunSpec(**header["spec"]),
             STATUSES[STATUSES.index(header["status"])],
             int(header["updates"]),
@@ -123,8 +121,8 @@ class Checkpoint:
             list(header["sessions"]),
             arrays,
         )
-        found._check()
-        return found
+        checkpoint._check()
+        return checkpoint
 
     def _check(self) -> None:
         check_state(self.parameters, self.spec.network, self.spec.dtype)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.schema import SATURATION_THRESHOLD, layer_statistics
-from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.error_curves import COST_BEFORE_THE_WINDOW, CURVES
+from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.state import without_prefix
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A run folder: one checkpoint, the files derived from it, one owner.
+"""Run folder: one checkpoint, the files derived from it, one owner.
 
 ``checkpoint.npz`` is the run. For other programs there are ``spec.toml``, ``statistics.nc``, ``histograms.nc``,
 ``curves.nc``, ``provenance.json`` and, written last, ``status.json``. ``lock`` is there while a process trains.
@@ -12,21 +12,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from glorotlab import files
 from glorotlab.errors import RunError
 from glorotlab.spec.run import RunSpec
-from glorotlab.training.runs import checkpoint as checkpoints
-from glorotlab import files
-from glorotlab.training.runs import lock, provenance, datasets
+from glorotlab.training.runs import datasets, lock, provenance
+from glorotlab.training.runs.checkpoint import FILE as CHECKPOINT
 from glorotlab.training.runs.checkpoint import FORMAT, Checkpoint
 from glorotlab.training.runs.status import FILE as STATUS
-from glorotlab.training.runs.status import read_status, unended
+from glorotlab.training.runs.status import read_status, unfinished_status
 
 DERIVED = ("spec.toml", "statistics.nc", "histograms.nc", "curves.nc", provenance.FILE, STATUS)
+"""Files that are made from the checkpoint."""
+
 BEFORE_CHECKPOINTS = {"status.json", "weights.npz"}
 """Files of a run written before there were checkpoints (format 0)."""
 
-SHOWN = 60
-"""Characters of a value in a message."""
+LONGEST_VALUE = 60
+"""Characters of a value that a message shows at most."""
 
 
 class RunFolder:
@@ -43,49 +45,56 @@ class RunFolder:
         self._lock: lock.Lock | None = None
 
     def read(self) -> Checkpoint | None:
-        """Return the checkpoint, None where a run may begin here; RunError where neither is so."""
+        """Return the checkpoint, or None where a run may begin here.
+
+        Raises
+        ------
+        RunError
+            Where the folder cannot be read, the checkpoint is damaged or of another format, or files of something
+            else are there.
+        """
         try:
             names = sorted(path.name for path in self.path.iterdir()) if self.path.exists() else []
         except (OSError, ValueError) as error:  # ValueError: a null byte
             raise RunError(f"run folder {str(self.path)!r} cannot be read: {_reason(error)}") from None
-        if checkpoints.FILE in names:
+        if CHECKPOINT in names:
             return Checkpoint.read(self.path)
         if set(names) >= BEFORE_CHECKPOINTS:
             raise RunError(
                 f"{str(self.path)!r} holds a run of format 0, which has no checkpoint; this version reads {FORMAT}: "
                 "train it again in another folder, or read its files one by one"
             )
-        others = [name for name in names if not _is_passing(name)]
+        others = [name for name in names if not _is_transient(name)]
         if others:
-            raise RunError(f"{str(self.path)!r} is not a run folder: it holds {others[0]!r} and no {checkpoints.FILE}")
+            raise RunError(f"{str(self.path)!r} is not a run folder: it holds {others[0]!r} and no {CHECKPOINT}")
         return None
 
-    def read_for(self, spec: RunSpec) -> Checkpoint | None:
-        """Return the checkpoint; RunError, naming the fields that differ, where it is of another spec."""
-        found = self.read()
-        if found is not None and found.spec.content_hash != spec.content_hash:
+    def read_matching(self, spec: RunSpec) -> Checkpoint | None:
+        """Return what ``read`` does; RunError, naming the fields that differ, where the run is of another spec."""
+        checkpoint = self.read()
+        if checkpoint is not None and checkpoint.spec.content_hash != spec.content_hash:
             raise RunError(
-                f"{str(self.path)!r} holds a run of another spec ({'; '.join(_differences(found.spec, spec))}): "
+                f"{str(self.path)!r} holds a run of another spec ({'; '.join(_differences(checkpoint.spec, spec))}): "
                 "choose another folder, or remove it"
             )
-        return found
+        return checkpoint
 
-    def status(self, found: Checkpoint) -> str:
-        """Return the status of a run as it is now: one that has not ended is running where somebody trains it."""
-        return found.status if found.ended else unended(self.path)
+    def current_status(self, checkpoint: Checkpoint) -> str:
+        """Return the status of a run as it is now: one that has not ended is running where a process trains it."""
+        return checkpoint.status if checkpoint.ended else unfinished_status(self.path)
 
-    def is_complete(self, found: Checkpoint) -> bool:
-        """Whether a run has ended and all its files say so."""
-        if not (found.ended and all((self.path / name).is_file() for name in DERIVED)):
+    def is_complete(self, checkpoint: Checkpoint) -> bool:
+        """Return whether a run has ended and all its files are there and say so."""
+        if not (checkpoint.ended and all((self.path / name).is_file() for name in DERIVED)):
             return False
         try:
-            return bool(read_status(self.path)["status"] == found.status)
+            return bool(read_status(self.path)["status"] == checkpoint.status)
         except RunError:
             return False
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Own the folder inside the block; make it where there is none, and clear what a kill left.
+        """Own the folder inside the block; make it where there is none, and remove what a kill left half-written.
 
         Raises
         ------
@@ -97,60 +106,63 @@ class RunFolder:
         files.make_folder(self.path)
         self._lock = lock.Lock(self.path)
         try:
-            self._clear()
+            self._remove_leftovers()
             yield
         finally:
             self._lock.release()
             self._lock = None
 
-    def _clear(self) -> None:
-        """Remove what a kill left half-written."""
+    def _remove_leftovers(self) -> None:
         try:
             for path in list(self.path.iterdir()):
-                if _is_passing(path.name) and path.name != lock.FILE:
+                if _is_transient(path.name) and path.name != lock.FILE:
                     path.unlink()
         except OSError as error:
             raise RunError(f"run folder {str(self.path)!r} cannot be written: {_reason(error)}") from None
 
-    def commit(self, found: Checkpoint) -> None:
-        """Write the checkpoint, where this process still owns the folder: the run is then what it says."""
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write the checkpoint where this process still owns the folder: from then on the run is what it says."""
         assert self._lock is not None, "only the owner writes"  # noqa: S101
         self._lock.check()
-        found.write(self.path)
+        checkpoint.write(self.path)
 
     def sync(self) -> None:
-        """See that the checkpoint outlasts a power failure."""
+        """Bring the checkpoint's name to disk, so that it outlasts a power failure."""
         files.sync_folder(self.path)
 
-    def derive(self, found: Checkpoint) -> None:
+    def write_derived(self, checkpoint: Checkpoint) -> None:
         """Write every file but the checkpoint, the status last."""
-        self.describe(found)
+        self.write_spec(checkpoint)
+        self.write_datasets(checkpoint)
+        self.write_status(checkpoint)
+
+    def write_spec(self, checkpoint: Checkpoint) -> None:
+        """Write ``spec.toml`` and ``provenance.json``."""
+        files.write_whole(self.path / "spec.toml", checkpoint.spec.to_toml())
+        files.write_whole(self.path / provenance.FILE, json.dumps(checkpoint.sessions, indent=2))
+
+    def write_datasets(self, checkpoint: Checkpoint) -> None:
+        """Write ``statistics.nc``, ``histograms.nc`` and ``curves.nc``."""
         for name in ("statistics", "histograms", "curves"):
-            files.write_dataset(self.path / f"{name}.nc", getattr(datasets, name)(found))
-        self.say(found)
+            files.write_dataset(self.path / f"{name}.nc", getattr(datasets, name)(checkpoint))
 
-    def describe(self, found: Checkpoint) -> None:
-        """Write spec and provenance."""
-        files.write_whole(self.path / "spec.toml", found.spec.to_toml())
-        files.write_whole(self.path / provenance.FILE, json.dumps(found.sessions, indent=2))
-
-    def say(self, found: Checkpoint) -> None:
+    def write_status(self, checkpoint: Checkpoint) -> None:
         """Write ``status.json``."""
         status = {
             "format": FORMAT,
-            "status": found.status,
-            "updates": found.updates,
-            "updates_in_all": found.spec.training.updates,
-            "seconds": round(found.seconds, 3),
-            "content_hash": found.spec.content_hash,
-            "fields": found.spec.by_field(),
+            "status": checkpoint.status,
+            "updates": checkpoint.updates,
+            "updates_in_all": checkpoint.spec.training.updates,
+            "seconds": round(checkpoint.seconds, 3),
+            "content_hash": checkpoint.spec.content_hash,
+            "fields": checkpoint.spec.by_field(),
         }
-        files.write_whole(self.path / STATUS, json.dumps(status | datasets.last_errors(found)))
+        files.write_whole(self.path / STATUS, json.dumps(status | datasets.last_errors(checkpoint)))
 
 
-def _is_passing(name: str) -> bool:
-    """Whether a file is only there while somebody trains, or because he was killed."""
-    return name == lock.FILE or files.is_temporary(name, of=(checkpoints.FILE, *DERIVED))
+def _is_transient(name: str) -> bool:
+    """Return whether a file is only there while a process trains, or because one was killed."""
+    return name == lock.FILE or files.is_temporary(name, of=(CHECKPOINT, *DERIVED))
 
 
 def _reason(error: Exception) -> str:
@@ -158,22 +170,24 @@ def _reason(error: Exception) -> str:
 
 
 def _differences(there: RunSpec, here: RunSpec) -> list[str]:
-    """Return the fields in which two specs differ, and how."""
-    one, other = _fields(there.model_dump(mode="json")), _fields(here.model_dump(mode="json"))
+    """Return a text for each field in which two specs differ."""
+    one, other = _by_path(there.model_dump(mode="json")), _by_path(here.model_dump(mode="json"))
+    same_arrays = there.data_digest == here.data_digest != ""
     return [
-        f"{name} is {_shown(one.get(name))} there, {_shown(other.get(name))} here"
+        f"{name} is {_shortened(one.get(name))} there, {_shortened(other.get(name))} here"
         for name in sorted(one | other)
-        if one.get(name) != other.get(name) and not (name == "data" and there.data_digest == here.data_digest != "")
+        if one.get(name) != other.get(name) and not (name == "data" and same_arrays)
     ]
 
 
-def _fields(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _by_path(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the fields of nested tables as ``table.field``."""
+    fields: dict[str, Any] = {}
     for name, value in values.items():
-        found |= _fields(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found
+        fields |= _by_path(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return fields
 
 
-def _shown(value: Any) -> str:
+def _shortened(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."

@@ -16,19 +16,21 @@ from glorotlab.kernels import simd
 from glorotlab.machine import package_version, processor
 from glorotlab.threads import num_threads
 
-PACKAGES = ("numpy", "scipy", "xarray")
-GIT_SECONDS = 10
-
-
 FILE = "provenance.json"
-"""Of a run folder: the records of its sessions."""
+"""File of a run folder that holds the records of its sessions."""
+
+PACKAGES = ("numpy", "scipy", "xarray")
+"""Packages whose versions are recorded."""
+
+GIT_SECONDS = 10
+"""Seconds that git may take to answer."""
 
 
 def read_sessions(folder: Path) -> list[dict[str, Any]]:
-    """Return the sessions of the run in a folder; none where it does not say."""
+    """Return the sessions of the run in a folder; an empty list where it does not say."""
     try:
-        found = json.loads((folder / FILE).read_bytes())
-        return [dict(session) for session in found]
+        sessions = json.loads((folder / FILE).read_bytes())
+        return [dict(session) for session in sessions]
     except (OSError, ValueError, TypeError):
         return []
 
@@ -54,7 +56,7 @@ def session(from_update: int) -> dict[str, Any]:
 
 @functools.cache
 def _git_state() -> dict[str, Any] | None:
-    """Return commit and whether files differ from it, of an editable install; None where there is no git."""
+    """Return the commit of an editable install, and whether files differ from it; None where there is no git."""
     package = Path(__file__).resolve().parents[1]
     top = _git(package, "rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != package.parent:  # a repository that only happens to be around
@@ -66,7 +68,7 @@ def _git_state() -> dict[str, Any] | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(  # noqa: S603
+        answer = subprocess.run(  # noqa: S603
             ["git", "-C", str(folder), *arguments],  # noqa: S607
             capture_output=True,
             text=True,
@@ -76,4 +78,4 @@ def _git(folder: Path, *arguments: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-    return done.stdout.strip()
+    return answer.stdout.strip()

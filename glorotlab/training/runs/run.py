@@ -31,15 +31,16 @@ class Run:
     histograms : xarray.Dataset
         Histograms of the first and the last record.
     curves : xarray.Dataset
-        ``training_cost``, ``validation_error`` and ``test_error`` over ``step``.
+        ``training_cost`` (mean of the last 100 mini-batches), ``validation_error`` and ``test_error`` over ``step``.
     status : str
         ``finished``, ``diverged`` (the cost stopped being finite), ``interrupted`` or, while a process trains it,
         ``running``.
     updates : int
         Updates done.
-    weights : dict of str to array
+    weights : dict of str to ndarray
         ``weight_1``, ``bias_1``, ... as the run left them, or at its last checkpoint.
     folder : Path or None
+        Where it is kept; None where nothing was written.
     provenance : list of dict
         What each session that trained it ran on: versions, git state, machine, threads.
     seconds : float
@@ -58,19 +59,19 @@ class Run:
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, found: Checkpoint, folder: RunFolder | None = None) -> Run:
+    def of(cls, checkpoint: Checkpoint, folder: RunFolder | None = None) -> Run:
         """Return the run of a checkpoint."""
         return cls(
-            found.spec,
-            datasets.statistics(found),
-            datasets.histograms(found),
-            datasets.curves(found),
-            found.status if folder is None else folder.status(found),
-            found.updates,
-            {name: array for name, array in found.parameters.items() if "velocity" not in name},
+            checkpoint.spec,
+            datasets.statistics(checkpoint),
+            datasets.histograms(checkpoint),
+            datasets.curves(checkpoint),
+            checkpoint.status if folder is None else folder.current_status(checkpoint),
+            checkpoint.updates,
+            {name: array for name, array in checkpoint.parameters.items() if "velocity" not in name},
             None if folder is None else folder.path,
-            found.sessions,
-            found.seconds,
+            checkpoint.sessions,
+            checkpoint.seconds,
         )
 
     def network(self) -> Network:
@@ -89,15 +90,15 @@ class Run:
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
-    """Open a run folder, also while the run goes on: as of its last checkpoint.
+    """Open a run folder, also while the run is running: as of its last checkpoint.
 
     Raises
     ------
     RunError
         Where it is not one, or its checkpoint is damaged or of a format this version does not read.
     """
-    opened = RunFolder(folder)
-    found = opened.read()
-    if found is None:
-        raise RunError(f"{str(opened.path)!r} holds no run: there is nothing in it, or not yet")
-    return Run.of(found, opened)
+    run_folder = RunFolder(folder)
+    checkpoint = run_folder.read()
+    if checkpoint is None:
+        raise RunError(f"{str(run_folder.path)!r} holds no run: there is nothing in it, or not yet")
+    return Run.of(checkpoint, run_folder)

@@ -1,4 +1,4 @@
-"""When a run is written, and what that may cost."""
+"""Saver: when a run is written, and what that may cost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from glorotlab.errors import RunError, RunFailedError, RunInUseError
-from glorotlab.training.runs.checkpoint import RUNNING, Checkpoint
+from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.runs.folder import RunFolder
+from glorotlab.training.runs.status import RUNNING
 
 CHECKPOINT_EVERY = 60.0
 """Seconds between two checkpoints."""
@@ -24,10 +25,17 @@ SHARE = 0.005
 
 
 class Timer:
-    """Says when something is due: ``every`` seconds after the last time, later where that took long.
+    """A timer says when something is due: ``every`` seconds after the last time, later where that took long.
 
-    It then waits until what the last time took (before the first, ``expected`` seconds) is at most ``SHARE`` of the
-    time since. With ``every`` 0 it always is due.
+    It waits until what the last time took (before the first, ``expected`` seconds) is at most ``SHARE`` of the time
+    since.
+
+    Parameters
+    ----------
+    every : float
+        Seconds; with 0 it always is due.
+    expected : float
+        Seconds.
     """
 
     def __init__(self, every: float, expected: float = 0.0) -> None:
@@ -35,7 +43,7 @@ class Timer:
         self._pause = self._pause_after(expected)
 
     def due(self) -> bool:
-        """Whether it is time."""
+        """Return whether it is time."""
         return time.monotonic() - self._last >= self._pause
 
     @contextmanager
@@ -51,7 +59,7 @@ class Timer:
 
 
 class Saver:
-    """Writes a run into the folder its process owns.
+    """A saver writes a run into the folder its process owns.
 
     Parameters
     ----------
@@ -66,46 +74,46 @@ class Saver:
 
     def __init__(self, folder: RunFolder, take: Callable[[str], Checkpoint], every: float, saved: int | None) -> None:
         self.folder, self.take, self.saved = folder, take, saved
-        self._checkpoints, self._derived = Timer(every), Timer(max(every, DERIVE_EVERY), DERIVE_TAKES)
+        self._checkpoint_timer, self._derived_timer = Timer(every), Timer(max(every, DERIVE_EVERY), DERIVE_TAKES)
 
     def begin(self) -> None:
-        """Say that the run goes on; a new one writes a checkpoint, so that a folder that cannot hold it fails now."""
-        with self._failing(), self._checkpoints.timed():
-            found = self.take(RUNNING)
+        """Write that the run is running; a new one writes a checkpoint, so that a folder without room fails now."""
+        with self._explaining_failures(), self._checkpoint_timer.timed():
+            checkpoint = self.take(RUNNING)
             if self.saved is None:
-                self._commit(found)
-            self.folder.describe(found)
-            self.folder.say(found)
+                self._write_checkpoint(checkpoint)
+            self.folder.write_spec(checkpoint)
+            self.folder.write_status(checkpoint)
 
     def save_if_due(self) -> None:
         """Write a checkpoint where it is time, between two updates."""
-        if not self._checkpoints.due():
+        if not self._checkpoint_timer.due():
             return
-        with self._failing():
-            with self._checkpoints.timed():
-                found = self.take(RUNNING)
-                self._commit(found)
-                self.folder.say(found)
-            if self._derived.due():
-                with self._derived.timed():
-                    self.folder.derive(found)
+        with self._explaining_failures():
+            with self._checkpoint_timer.timed():
+                checkpoint = self.take(RUNNING)
+                self._write_checkpoint(checkpoint)
+                self.folder.write_status(checkpoint)
+            if self._derived_timer.due():
+                with self._derived_timer.timed():
+                    self.folder.write_derived(checkpoint)
 
     def end(self, status: str) -> Checkpoint:
-        """Write everything."""
-        found = self.take(status)
-        with self._failing():
-            self._commit(found)
-            self.folder.derive(found)
-        return found
+        """Write everything, and return the checkpoint."""
+        checkpoint = self.take(status)
+        with self._explaining_failures():
+            self._write_checkpoint(checkpoint)
+            self.folder.write_derived(checkpoint)
+        return checkpoint
 
-    def _commit(self, found: Checkpoint) -> None:
-        self.folder.commit(found)
-        self.saved = found.updates
+    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        self.folder.write_checkpoint(checkpoint)
+        self.saved = checkpoint.updates
         self.folder.sync()
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Say of a run that cannot be written what is left of it."""
+    def _explaining_failures(self) -> Iterator[None]:
+        """Raise RunFailedError, which says what is left of the run, where it cannot be written."""
         try:
             yield
         except RunInUseError:
@@ -115,6 +123,6 @@ class Saver:
             if self.saved is not None and self.folder.path.is_dir():
                 left = (
                     f"its last checkpoint, after {self.saved} updates, is untouched; "
-                    "the same command goes on from there once the folder can be written"
+                    "the same command resumes from there once the folder can be written"
                 )
             raise RunFailedError(f"the run in {str(self.folder.path)!r} stopped: {error}; {left}") from None

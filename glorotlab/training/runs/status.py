@@ -1,4 +1,4 @@
-"""``status.json``: what a run folder says of itself in one small file, so that thousands can be listed.
+"""Status: what a run folder says of itself in one small file, ``status.json``, so that thousands can be listed.
 
 This module imports nothing slow: a listing takes as long as opening its files.
 """
@@ -17,38 +17,53 @@ FILE = "status.json"
 
 FINISHED, DIVERGED, INTERRUPTED, RUNNING = "finished", "diverged", "interrupted", "running"
 STATUSES = (FINISHED, DIVERGED, INTERRUPTED, RUNNING)
+"""Statuses a run can have."""
+
 ENDED = (FINISHED, DIVERGED)
+"""Statuses of a run that is not trained any further."""
 
 UNREADABLE = "unreadable"
 """Status, in a listing, of a folder whose ``status.json`` is damaged."""
 
 
 def read_status(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what ``status.json`` says: small, so that many folders can be listed; RunError where there is none.
+    """Return what ``status.json`` says of a run.
 
-    ``updates``, ``training_cost`` and the errors of a run that goes on are those of its last checkpoint. Its
-    ``status`` is ``running`` where a process trains it, else ``interrupted``, whatever the file says. ``fields`` are
-    those of the RunSpec, by name.
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    dict
+        The ``status`` of a run that has not ended is ``running`` where a process trains it, else ``interrupted``,
+        whatever the file says; its ``updates``, ``training_cost`` and errors are those of its last checkpoint.
+        ``fields`` are those of the RunSpec, by name.
+
+    Raises
+    ------
+    RunError
+        Where there is no such file, or it is damaged.
     """
     path = os.path.join(folder, FILE)
     try:
         with open(path, "rb") as file:
-            found: dict[str, Any] = json.loads(file.read())
-        STATUSES.index(found["status"])
-        found["updates"] = int(found["updates"])
+            status: dict[str, Any] = json.loads(file.read())
+        STATUSES.index(status["status"])
+        status["updates"] = int(status["updates"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise RunError(f"cannot read {path!r}: {reason}") from None
-    return found if found["status"] in ENDED else found | {"status": unended(Path(folder))}
+    return status if status["status"] in ENDED else status | {"status": unfinished_status(Path(folder))}
 
 
-def unended(folder: Path) -> str:
+def unfinished_status(folder: Path) -> str:
     """Return the status of a run that has not ended, as it is now."""
     return RUNNING if lock.living_owner(folder) else INTERRUPTED
 
 
 def list_runs(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Return the status of every run folder right below a folder, by name, with its name as ``run``.
+    """Return the status of every run folder right below a folder, sorted by name, with its name as ``run``.
 
     Raises
     ------
@@ -61,12 +76,12 @@ def list_runs(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     except (OSError, ValueError) as error:  # ValueError: a null byte
         reason = getattr(error, "strerror", None) or str(error)
         raise RunError(f"folder {str(folder)!r} cannot be read: {reason}") from None
-    found = []
+    runs = []
     for name in names:
         place = os.path.join(folder, name)
         try:
-            found.append({"run": name} | read_status(place))
+            runs.append({"run": name} | read_status(place))
         except RunError:
             if os.path.exists(os.path.join(place, FILE)):
-                found.append({"run": name, "status": UNREADABLE})
-    return found
+                runs.append({"run": name, "status": UNREADABLE})
+    return runs

@@ -20,7 +20,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 CONNECT_SECONDS = 20
-"""How long a scheduler may take to answer."""
+"""Seconds a scheduler may take to answer."""
 
 
 @contextmanager
@@ -41,6 +41,7 @@ class Processes(ProcessPoolExecutor):
     Parameters
     ----------
     workers : int
+        Number of processes.
     """
 
     def __init__(self, workers: int) -> None:
@@ -49,7 +50,7 @@ class Processes(ProcessPoolExecutor):
     def submit(
         self, function: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Result]:
-        """As of every Executor. Processes that are spawned here inherit that Ctrl-C waits until they are prepared."""
+        """Submit a call; processes spawned here inherit that Ctrl-C waits until they are prepared."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return super().submit(_interruptible, function, *args, **kwargs)

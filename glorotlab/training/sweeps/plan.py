@@ -19,6 +19,7 @@ from glorotlab.spec.sweep import SweepSpec
 
 FILE = "sweep.json"
 FORMAT = 1
+"""Version of the file's content."""
 
 NAME_LENGTH = 16
 """Digits of the content hash that name a run folder."""
@@ -26,7 +27,16 @@ NAME_LENGTH = 16
 
 @dataclass(frozen=True)
 class Point:
-    """One combination of the swept fields: a label by axis, the spec, and the name of its run folder."""
+    """One combination of the swept fields.
+
+    Parameters
+    ----------
+    labels : dict
+        Its label on each axis.
+    spec : RunSpec
+    run : str
+        Name of its run folder.
+    """
 
     labels: dict[str, Any]
     spec: RunSpec
@@ -59,10 +69,10 @@ def _digest(path: str, seed: int) -> str:
 
 
 def _describe(name: str) -> DatasetRecord:
-    found = describe_dataset(name)
-    if not found.available:
+    record = describe_dataset(name)
+    if not record.available:
         load_dataset(name)  # which says what to do
-    return found
+    return record
 
 
 def _check_fits(network: NetworkSpec, data: DatasetRecord) -> None:
@@ -82,10 +92,10 @@ def read(folder: Path) -> tuple[SweepSpec, list[str]]:
     """Return what ``write`` wrote; RunError where it is missing or damaged."""
 
     def parse(content: bytes) -> tuple[SweepSpec, list[str]]:
-        found = json.loads(content)
-        if found["format"] != FORMAT:
-            raise RunError(f"it has sweep format {found['format']}; this version reads {FORMAT}")
-        sweep, runs = SweepSpec(**found["sweep"]), [str(name) for name in found["runs"]]
+        fields = json.loads(content)
+        if fields["format"] != FORMAT:
+            raise RunError(f"it has sweep format {fields['format']}; this version reads {FORMAT}")
+        sweep, runs = SweepSpec(**fields["sweep"]), [str(name) for name in fields["runs"]]
         if len(runs) != math.prod(sweep.shape):
             raise ValueError(f"{len(runs)} runs in a sweep of {math.prod(sweep.shape)}")
         return sweep, runs

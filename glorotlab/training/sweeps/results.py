@@ -1,4 +1,4 @@
-"""SweepResults: what the runs of a sweep found, as one xarray Dataset, and the values chosen on validation error."""
+"""SweepResults: what the runs of a sweep measured, as one xarray Dataset, and the values chosen on validation error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from glorotlab.training.sweeps import plan
 if TYPE_CHECKING:
     import xarray as xr
 
-NUMBERS = CURVES | {"updates_done": "updates done", "seconds": "time used"}
+_NUMBERS = CURVES | {"updates_done": "updates done", "seconds": "time used"}
 MISSING = "missing"
 """Status of a point whose run has not ended."""
 
@@ -40,7 +40,7 @@ class SweepResults:
     runs : list of str
         The run folder of each point, the last axis fastest; points of equal specs share one.
     errors : dict of str to str
-        Why runs did not end, by run folder: in the call of ``sweep`` that returned these results.
+        Why runs did not end in the call of ``sweep`` that returned these results, by run folder.
     """
 
     folder: Path
@@ -50,13 +50,13 @@ class SweepResults:
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Return what ``status.json`` says of every run that is there, by run folder."""
-        found = {}
+        reports = {}
         for name in dict.fromkeys(self.runs):
             try:
-                found[name] = read_status(self.folder / name)
+                reports[name] = read_status(self.folder / name)
             except RunError:
                 continue
-        return found
+        return reports
 
     def final(self) -> xr.Dataset:
         """Return cost and errors at the end of the runs that have ended, with the swept fields as dimensions.
@@ -69,37 +69,39 @@ class SweepResults:
         """
         import xarray as xr
 
-        status = {name: said for name, said in self.status().items() if said["status"] in ENDED}
+        ended = {name: report for name, report in self.status().items() if report["status"] in ENDED}
         dims = [axis.name for axis in self.spec.axes]
 
-        def table(values: Iterable[Any]) -> npt.NDArray[Any]:
-            return _array(values).reshape(self.spec.shape)
+        def column(name: str, missing: Any, dtype: type) -> npt.NDArray[Any]:
+            values = [ended.get(run, {}).get(name, missing) for run in self.runs]
+            return np.array(values, dtype=dtype).reshape(self.spec.shape)  # None becomes NaN
 
         data: dict[str, Any] = {
             name: (
                 dims,
-                table(_number(status.get(run, {}).get(name.removesuffix("_done"))) for run in self.runs),
+                column(name.removesuffix("_done"), None, float),
                 {"long_name": text, "units": "s" if name == "seconds" else "1"},
             )
-            for name, text in NUMBERS.items()
+            for name, text in _NUMBERS.items()
         }
-        data["status"] = (dims, table(status.get(run, {}).get("status", MISSING) for run in self.runs))
-        data["run"] = (dims, table(self.runs))
+        data["status"] = (dims, column("status", MISSING, object))
+        data["run"] = (dims, np.array(self.runs, dtype=object).reshape(self.spec.shape))
         attributes = {"schema_version": SCHEMA_VERSION, "sweep": json.dumps(self.spec.model_dump(mode="json"))}
         return xr.Dataset(data, _coordinates(self.spec.axes), attributes)
 
     def dataset(self, *, steps: bool = False) -> xr.Dataset:
-        """Return everything the runs that have ended found, with the swept fields as dimensions.
+        """Return everything the runs that have ended measured, with the swept fields as dimensions.
 
         Parameters
         ----------
         steps : bool
-            With dimension ``step``: all records of the statistics, and the error curves, in place of the last.
+            Whether to return all records of the statistics and the error curves, with dimension ``step``, in place of
+            the last ones.
 
         Returns
         -------
         xarray.Dataset
-            As ``final``, and the variables of LayerStatistics; NaN where a run has no such layer or step.
+            The variables of ``final`` and of LayerStatistics; NaN where a run has no such layer or step.
 
         Raises
         ------
@@ -140,25 +142,25 @@ class SweepResults:
         rest = [str(name) for name in errors["validation_error"].dims if name not in names]
         flat = {str(name): _flat(errors[name], rest, names) for name in errors.data_vars}
         places = np.where(np.isnan(flat["validation_error"]), np.inf, flat["validation_error"]).argmin(axis=-1)
-        found = {
+        least = {
             name: (rest, np.take_along_axis(values, places[..., np.newaxis], -1)[..., 0])
             for name, values in flat.items()
         }
-        nothing = np.isnan(found["validation_error"][1])
+        nothing = np.isnan(least["validation_error"][1])
         values = {}
         for name, candidates in _candidates(chosen).items():
             labels = candidates[places]
             values[name] = (rest, np.where(nothing, np.nan if labels.dtype.kind in "if" else "", labels))
-        return xr.Dataset(values | found, {name: errors.coords[name] for name in rest})
+        return xr.Dataset(values | least, {name: errors.coords[name] for name in rest})
 
     def _repr_html_(self) -> str:
-        ended = sum(said["status"] in ENDED for said in self.status().values())
+        ended = sum(report["status"] in ENDED for report in self.status().values())
         title = f"<b>Sweep</b> in {self.folder}: {ended} of {len(set(self.runs))} runs have ended"
         return title + str(self.best()._repr_html_())
 
 
 def load_sweep(folder: str | os.PathLike[str]) -> SweepResults:
-    """Open the folder of a sweep, also while it goes on: the last one where several share it.
+    """Open the folder of a sweep, also while it is running: the last one where several share it.
 
     Raises
     ------
@@ -169,16 +171,12 @@ def load_sweep(folder: str | os.PathLike[str]) -> SweepResults:
     return SweepResults(path, *plan.read(path))
 
 
-def _number(value: float | None) -> float:
-    return np.nan if value is None else float(value)
-
-
 def _array(values: Iterable[Any]) -> npt.NDArray[Any]:
     """Return numbers as an array of numbers (NaN where there is none), anything else as an array of objects."""
-    found = list(values)
-    if all(value is None or isinstance(value, (int, float)) for value in found):
-        return np.array([np.nan if value is None else value for value in found])
-    return np.array(["" if value is None else value for value in found], dtype=object)
+    listed = list(values)
+    if all(value is None or isinstance(value, (int, float)) for value in listed):
+        return np.array([np.nan if value is None else value for value in listed])
+    return np.array(["" if value is None else value for value in listed], dtype=object)
 
 
 def _columns(axis: Axis) -> dict[str, npt.NDArray[Any]]:
@@ -222,8 +220,8 @@ def _stack(tables: Sequence[tuple[xr.Dataset, ...]], spec: SweepSpec) -> xr.Data
         variables |= {str(name): values for name, values in table.data_vars.items() if str(name) not in variables}
     if "step" in labels:
         labels["step"] = dict.fromkeys(sorted(labels["step"]))
-    places = {dim: {label: place for place, label in enumerate(found)} for dim, found in labels.items()}
-    sizes = {dim: len(found) for dim, found in labels.items()}
+    places = {dim: {label: place for place, label in enumerate(along)} for dim, along in labels.items()}
+    sizes = {dim: len(along) for dim, along in labels.items()}
     dims = tuple(axis.name for axis in spec.axes)
     data = {
         name: xr.Variable(
@@ -238,4 +236,4 @@ def _stack(tables: Sequence[tuple[xr.Dataset, ...]], spec: SweepSpec) -> xr.Data
             inner = variables[str(name)].dims
             where = [[places[str(dim)][label] for label in table[dim].values.tolist()] for dim in inner]
             data[str(name)].values[index][np.ix_(*where)] = values.transpose(*inner).values
-    return xr.Dataset(data, {dim: list(found) for dim, found in labels.items()})
+    return xr.Dataset(data, {dim: list(along) for dim, along in labels.items()})

@@ -1,4 +1,4 @@
-"""One run of a sweep, wherever it is made: a text in, a text out, and a folder that both sides see."""
+"""Task: one run of a sweep, wherever it is made: a text in, a text out, and a folder that both sides see."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from glorotlab.spec.run import RunSpec
 from glorotlab.threads import set_num_threads
 from glorotlab.training.loop import train
 from glorotlab.training.runs.status import read_status
-
-IN_USE, STOPPED, FAILED = "in use", "stopped", "failed"
-"""What can become of a task besides the status its run ends with."""
+from glorotlab.training.sweeps.state import FAILED, IN_USE, STOPPED
 
 LOOK_EVERY = 0.1
 """Seconds between two looks whether the sweep goes on."""
@@ -32,17 +30,17 @@ class Task:
     Parameters
     ----------
     spec : dict
-        Of the run.
+        The run's RunSpec.
     folder : str
-        Of the run.
+        The run's folder.
     token : str
-        A file that is there as long as the sweep wants its runs to go on.
+        Path of a file that is there as long as the sweep wants its runs to continue.
     word : str
-        Its content, which shows that both sides see one folder, not two of one name.
+        Content of that file, which shows that both sides see one folder, not two of one name.
     threads : int or None
-        Of the kernels; None leaves the worker's own number.
+        Threads of the kernels; None leaves the worker's own number.
     checkpoint_every : float
-        Seconds.
+        Seconds between checkpoints.
     """
 
     spec: dict[str, Any]
@@ -58,7 +56,7 @@ class Task:
 
 
 def run_task(text: str) -> str:
-    """Make a run, or go on with it.
+    """Make a run, or resume it.
 
     Parameters
     ----------
@@ -68,26 +66,26 @@ def run_task(text: str) -> str:
     Returns
     -------
     str
-        In JSON what ``status.json`` then says, or ``status`` ``in use``, ``stopped`` or ``failed`` with the ``error``.
+        What ``status.json`` then says, or ``status`` ``in use``, ``stopped`` or ``failed`` with the ``error``, in JSON.
         Nothing is raised, except on SIGTERM: an exception of ours might not survive the way back.
     """
     try:
-        found = _run(Task(**json.loads(text)))
+        report = _run(Task(**json.loads(text)))
     except Terminated:  # of the process
         raise
     except KeyboardInterrupt:
-        found = {"status": STOPPED}
+        report = {"status": STOPPED}
     except RunInUseError as error:
-        found = {"status": IN_USE, "error": str(error)}
+        report = {"status": IN_USE, "error": str(error)}
     except GlorotlabError as error:
-        found = {"status": FAILED, "error": str(error)}
+        report = {"status": FAILED, "error": str(error)}
     except Exception as error:  # whatever it is, it must not stop the other runs
-        found = {"status": FAILED, "error": f"{type(error).__name__}: {error}"}
-    return json.dumps(found)
+        report = {"status": FAILED, "error": f"{type(error).__name__}: {error}"}
+    return json.dumps(report)
 
 
 def _run(task: Task) -> dict[str, Any]:
-    _see(task)
+    _check_folder(task)
     if task.threads is not None:
         set_num_threads(task.threads)
     with _Watch(Path(task.token)) as watch:
@@ -95,7 +93,7 @@ def _run(task: Task) -> dict[str, Any]:
     return read_status(task.folder)
 
 
-def _see(task: Task) -> None:
+def _check_folder(task: Task) -> None:
     """Raise RunError where this machine does not see the folder of the sweep."""
     where = f"the worker on host {platform.node()} does not see the sweep's folder"
     hint = "every worker must reach it by this path"
@@ -108,10 +106,14 @@ def _see(task: Task) -> None:
 
 
 class _Watch:
-    """Ends a run, as Ctrl-C would, once its sweep is told to stop or its parent process is gone.
+    """A watch ends a run, as Ctrl-C would, once its sweep is told to stop or its parent process is gone.
 
     In the main thread of a process a thread beside it looks; in any other, where Python has no Ctrl-C, the run's
     progress does.
+
+    Parameters
+    ----------
+    token : Path
     """
 
     def __init__(self, token: Path) -> None:

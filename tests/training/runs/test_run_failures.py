@@ -180,7 +180,7 @@ def test_a_checkpoint_that_no_longer_fits(own, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(loop._Loop, "run", lambda self, *between: inner(_stopping(self, 2), *between))
         assert main(command) == 130
-    assert "go on with: glorotlab train --resume --out run" in capsys.readouterr().err
+    assert "resume with: glorotlab train --resume --out run" in capsys.readouterr().err
     with file_size_limit(2**20):
         assert main(command) == 1
     assert "File too large; its last checkpoint, after 2 updates, is untouched" in capsys.readouterr().err

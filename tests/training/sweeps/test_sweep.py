@@ -330,7 +330,7 @@ def test_ctrl_c_saves_the_runs_and_says_how_to_go_on(tmp_path, data, signum, cod
         assert (process.returncode, out) == (code, "")
         assert err == (
             "glorotlab: interrupted: 0 of 3 runs have ended, the others are saved; "
-            f"go on with: glorotlab sweep {tmp_path}/s.toml --out {tmp_path}/out --workers 2\n"
+            f"resume with: glorotlab sweep {tmp_path}/s.toml --out {tmp_path}/out --workers 2\n"
         )
         found = statuses(tmp_path / "out")
         assert {said["status"] for said in found.values()} == {"interrupted"}
@@ -484,14 +484,14 @@ def test_the_live_table(data, tmp_path):
     from rich.console import Console
 
     from glorotlab.cli.sweep import _Table
-    from glorotlab.training.sweeps.sweep import RunState, SweepState
+    from glorotlab.training.sweeps.state import RunState, SweepState
 
     runs = {str(place): RunState({"seed": place}, 100) for place in range(40)}
     shown, state = _Table(), SweepState(runs)
     shown(state)
     for place in range(30):
-        runs[str(place)].status, runs[str(place)].said = "finished", {"updates": 100, "validation_error": 0.25}
-    runs["30"].status, runs["30"].said = "running", {"updates": 50, "training_cost": 0.5}
+        runs[str(place)].status, runs[str(place)].report = "finished", {"updates": 100, "validation_error": 0.25}
+    runs["30"].status, runs["30"].report = "running", {"updates": 50, "training_cost": 0.5}
     runs["31"].status, runs["31"].error = "in use", "by process 7"
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(shown(state))

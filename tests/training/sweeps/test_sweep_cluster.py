@@ -134,7 +134,7 @@ def test_ctrl_c_stops_the_workers_of_a_cluster(tmp_path, start, cluster):
     client.send_signal(signal.SIGINT)
     assert client.wait(60) == 130
     assert (
-        "0 of 5 runs have ended, the others are saved; go on with: glorotlab sweep"
+        "0 of 5 runs have ended, the others are saved; resume with: glorotlab sweep"
         in (tmp_path / "client.log").read_text()
     )
     until(lambda: not owners(tmp_path / "out"))

@@ -1,0 +1,92 @@
+"""State of a sweep: what is known of each of its runs while they are made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from glorotlab.errors import RunError
+from glorotlab.training.runs.status import ENDED, INTERRUPTED, read_status
+from glorotlab.training.sweeps.plan import Point
+
+WAITING = "waiting"
+"""Status of a run that no worker has begun."""
+
+IN_USE, STOPPED, FAILED = "in use", "stopped", "failed"
+"""Statuses of a task whose run did not end: another process has it, its worker was interrupted, an error occurred."""
+
+
+@dataclass
+class RunState:
+    """What is known of one run.
+
+    Parameters
+    ----------
+    labels : dict
+        Its label on each axis of the sweep.
+    updates_in_all : int
+    status : str
+        A status of a run, ``waiting``, ``in use``, ``stopped`` or ``failed``.
+    report : dict
+        What ``status.json`` said last; empty before there is one.
+    error : str
+        Why the run failed.
+    skipped : bool
+        Whether it had ended before the sweep began.
+    """
+
+    labels: dict[str, Any]
+    updates_in_all: int
+    status: str = WAITING
+    report: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    skipped: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether this sweep will do no more about it."""
+        return self.status in (*ENDED, FAILED, STOPPED)
+
+
+@dataclass
+class SweepState:
+    """A sweep at one moment.
+
+    Parameters
+    ----------
+    runs : dict of str to RunState
+        By the name of the run folder.
+    stopping : bool
+        Whether the sweep waits for its runs to write their checkpoints.
+    """
+
+    runs: dict[str, RunState]
+    stopping: bool = False
+
+    def counts(self) -> dict[str, int]:
+        """Return how many runs have each status."""
+        return dict(Counter(run.status for run in self.runs.values()))
+
+    def errors(self) -> dict[str, str]:
+        """Return why runs did not end, by the name of their folder."""
+        return {name: run.error for name, run in self.runs.items() if run.status not in ENDED}
+
+
+def read_state(folder: Path, points: Iterable[Point]) -> SweepState:
+    """Return the state of a sweep whose folder holds what earlier ones left there."""
+    runs: dict[str, RunState] = {}
+    for point in points:
+        if point.run not in runs:
+            runs[point.run] = run = RunState(point.labels, point.spec.training.updates)
+            try:
+                run.report = read_status(folder / point.run)
+            except RunError:
+                continue
+            if run.report["status"] in ENDED and run.report.get("content_hash") == point.spec.content_hash:
+                run.status, run.skipped = run.report["status"], True
+            elif run.report["status"] == INTERRUPTED:
+                run.status = INTERRUPTED
+    return SweepState(runs)
