@@ -1,4 +1,4 @@
-"""One owner of a run folder: the file ``lock``, there for as long as a process trains in the folder.
+"""Lock: one owner of a run folder, by the file ``lock``, there for as long as a process trains in the folder.
 
 The owner holds ``flock`` on it and has written in it who it is. Who may take the folder:
 
@@ -15,6 +15,9 @@ The owner holds ``flock`` on it and has written in it who it is. Who may take th
    longer than ``FORGOTTEN_AFTER`` writes nothing into a folder that has gone to another.
 
 Readers never touch ``flock``: ``living_owner`` asks the process table where it is the owner's own, else the heartbeat.
+
+The package filelock does not do this: its native lock leaves the file behind and trusts ``flock`` alone, and its lease
+on a marker file gives up what the kernel knows; neither tells a reader who owns the folder, on another host too.
 """
 
 from __future__ import annotations
@@ -33,19 +36,27 @@ from pathlib import Path
 from glorotlab.errors import RunError, RunInUseError
 
 FILE = "lock"
+
 HEARTBEAT = 15.0
+"""Seconds between two touches of the file by its owner."""
+
 FORGOTTEN_AFTER = 120.0
+"""Seconds without a touch after which an owner on another machine counts as gone."""
+
 SETTLE = 2.0
 """Seconds a network file system is given to show one machine's write to another."""
 
 ATTEMPTS = 100
-"""How often, every 10 ms, to look for the name of an owner that has ``flock`` and has not yet written who it is."""
+"""Looks, 10 ms apart, for the name of an owner that has ``flock`` and has not yet written who it is."""
 
 LENGTH = 512
 """Bytes of the file, overwritten in one piece: no reader sees half of it, and a full disk still has room."""
 
 HELD = (errno.EWOULDBLOCK, errno.EACCES)
+"""Errors of ``flock`` where another process has it."""
+
 WITHOUT_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+"""Errors of ``flock`` where the file system lacks it."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +91,18 @@ class Owner:
 
     @classmethod
     def this_process(cls) -> Owner:
-        """Return the process that asks."""
+        """Return the process that calls this."""
         host, pid = platform.node()[:200], os.getpid()
         return cls(host, pid, _started(pid) or "", *_machine(), since=time.time())
 
     def lives(self, heartbeat: float) -> bool:
-        """Whether the process is there, as far as can be seen from here; ``heartbeat`` is its last one's time."""
+        """Return whether the process is there, as far as can be seen from here.
+
+        Parameters
+        ----------
+        heartbeat : float
+            Time of its last touch of the file, seconds since 1970; it decides where the process is on another machine.
+        """
         if (self.kernel, self.processes) == _machine():
             return _started(self.pid) == self.started
         return time.time() - heartbeat < FORGOTTEN_AFTER
@@ -118,7 +135,7 @@ def _started(pid: int) -> str | None:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Return who the file names, of a fresh look at it; None where it names nobody, or is not there."""
+    """Read who the file names; None where it names nobody, or is not there."""
     try:
         return Owner(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -229,11 +246,11 @@ class Lock:
 
     def check(self) -> None:
         """Raise RunError where the folder is no longer this owner's: gone, or taken over."""
-        found = read_owner(self.path)
-        if found == self.owner:
+        owner = read_owner(self.path)
+        if owner == self.owner:
             return
-        if found is not None:
-            raise self._in_use(found)
+        if owner is not None:
+            raise self._in_use(owner)
         if not self.folder.is_dir():
             raise RunError(f"{str(self.folder)!r} is gone")
         raise RunError(f"{str(self.path)!r} is gone, so that another process may train there")
