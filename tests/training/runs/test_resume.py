@@ -66,7 +66,7 @@ def test_a_run_stopped_anywhere_ends_bit_identical(tmp_path, kind, options):
 
 
 def test_a_checkpoint_without_the_last_costs_is_read_and_resumed(tmp_path):
-    """As it was written before the training cost had a window: with the sum and number of costs since the last point."""
+    """As it was before the training cost had a window: with the sum and number of the costs since the last point."""
     spec = run_spec(validation_every=5)
     expected = train(spec, dataset=finite())
     with pytest.raises(KeyboardInterrupt):
@@ -84,7 +84,8 @@ def test_a_checkpoint_without_the_last_costs_is_read_and_resumed(tmp_path):
     assert run.curves[["validation_error", "test_error"]].identical(expected.curves[["validation_error", "test_error"]])
     cost, whole = run.curves.training_cost.values, expected.curves.training_cost.values
     np.testing.assert_array_equal(cost[:2], whole[:2])  # of the points before
-    np.testing.assert_allclose(18 * cost[-1], 23 * whole[-1] - costs[:5].sum(), rtol=1e-12)  # those of 5 updates are lost
+    since = 23 * whole[-1] - costs[:5].sum()  # the costs before the last point are lost
+    np.testing.assert_allclose(18 * cost[-1], since, rtol=1e-12)
 
 
 def test_a_resume_is_bit_identical_on_any_number_of_threads(tmp_path, small_products_on_threads, monkeypatch):
