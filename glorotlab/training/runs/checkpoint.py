@@ -128,7 +128,7 @@ class Checkpoint:
         check_state(self.parameters, self.spec.network, self.spec.dtype)
         records = len(self.arrays["steps"])
         statistics = without_prefix("statistics", self.arrays)
-        if not (0 < records == min(len(values) for values in statistics.values())):
+        if not records or {len(values) for values in statistics.values()} != {records}:
             raise ValueError("its statistics are not of one length")
         if "recent_costs" in self.arrays:
             costs_fit = self.arrays["recent_costs"].ndim == 1

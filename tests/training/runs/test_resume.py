@@ -38,11 +38,15 @@ def test_an_interrupted_run_is_saved_and_the_interrupt_raised_again(tmp_path, st
     assert "interrupted" in found._repr_html_()
 
 
-# going on
+# resuming
 
 
-@pytest.mark.parametrize("kind", DATA)
-@pytest.mark.parametrize("options", [{}, {"momentum": 0.9, "l2": 0.01, "dtype": "float64"}], ids=str)
+MOMENTUM = {"momentum": 0.9, "l2": 0.01, "dtype": "float64"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("finite", {}), ("finite", MOMENTUM), ("endless", MOMENTUM), ("stream", {})], ids=str
+)
 def test_a_run_stopped_anywhere_ends_bit_identical(tmp_path, kind, options):
     """Stopped in the middle of epochs and at their ends, after a record and without one since the stop before."""
     layers = "1024,12,11,9" if kind == "stream" else "6,12,11,3"

@@ -312,7 +312,10 @@ def rewrite(folder, header=None, **changed):
         {"weight_velocity_1": np.zeros((6, 12), "f")},
         {"steps": None},
         {"curves": np.zeros((3, 3))},
-        {"statistics/activation_mean": np.zeros((2, 3))},
+        {"statistics/activation_mean": np.zeros((1, 3))},
+        {"statistics/activation_mean": np.zeros((3, 3))},
+        {"recent_costs": None},
+        {"recent_costs": np.zeros((2, 2))},
     ],
     ids=lambda changed: "-".join(changed),
 )

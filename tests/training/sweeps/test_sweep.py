@@ -289,7 +289,10 @@ def command(*arguments):
 
 
 def test_processes_make_the_same_bits_and_survive_one_that_is_killed(tmp_path, data, executor):
-    """The first worker seen with a lock is killed; its run, and that of the other, go on in a new pool."""
+    """The first worker seen with a lock is killed; its run, and that of the other, are resumed in a new pool.
+
+    The runs have the threads of the sweep.
+    """
     spec = sweep_spec(data, updates=10_000, repeats=6)
     killed = []
 
@@ -300,17 +303,20 @@ def test_processes_make_the_same_bits_and_survive_one_that_is_killed(tmp_path, d
                 os.kill(killed[0], signal.SIGKILL)
                 break
 
-    results = sweep(spec, tmp_path / "out", workers=2, progress=progress, checkpoint_every=0.1)
+    results = sweep(spec, tmp_path / "out", workers=2, threads=3, progress=progress, checkpoint_every=0.1)
     assert killed
     assert killed[0] != os.getpid()
     assert results.errors == {}
+    records = [load_run(tmp_path / "out" / name).provenance for name in results.runs]
+    assert {session["threads"] for sessions_of_run in records for session in sessions_of_run} == {3}
+    assert os.getpid() not in {session["pid"] for sessions_of_run in records for session in sessions_of_run}
+    assert threading.active_count() < 20
     made = list(sessions(results).values())
     assert sum(len(updates) > 1 for updates in made) <= 2, "at most the two that were in hand"
     assert everything(results) == everything(sweep(spec, tmp_path / "again", executor=executor))
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_ctrl_c_saves_the_runs_and_says_how_to_go_on(tmp_path, data, signum, code):
+def test_ctrl_c_saves_the_runs_and_says_how_to_resume(tmp_path, data):
     """To the command alone: its workers are told by the folder; then to all of them, as a terminal or a batch system
     does.
     """
@@ -318,7 +324,11 @@ def test_ctrl_c_saves_the_runs_and_says_how_to_go_on(tmp_path, data, signum, cod
     arguments = command("sweep", tmp_path / "s.toml", "--out", tmp_path / "out", "--workers", 2)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     done = []
-    for send in (os.kill, os.killpg):
+    for send, signum, code in (
+        (os.kill, signal.SIGINT, 130),
+        (os.killpg, signal.SIGINT, 130),
+        (os.killpg, signal.SIGTERM, 143),
+    ):
         with subprocess.Popen(arguments, env=ENVIRONMENT, start_new_session=True, **pipes) as process:  # noqa: S603
             try:
                 until(lambda: running(tmp_path / "out") == 2, process)
@@ -337,7 +347,7 @@ def test_ctrl_c_saves_the_runs_and_says_how_to_go_on(tmp_path, data, signum, cod
         done.append(sorted(said["updates"] for said in found.values())[-2:])
         assert min(done[-1]) > 0
         assert {path.name for path in (tmp_path / "out").iterdir()} == {"sweep.json", *found}
-    assert done[1] > done[0], "the second went on from the first"
+    assert done[2] > done[1] > done[0], "each resumed from the one before"
 
 
 def test_workers_end_with_a_command_that_is_killed(tmp_path, data):
@@ -503,12 +513,3 @@ def test_the_live_table(data, tmp_path):
     assert "seed=29" in text
     assert "25.00%" in text
     assert "seed=1 " not in text, "no more rows than fit"
-
-
-def test_threads_of_the_sweep_are_those_of_its_runs(tmp_path, data):
-    results = sweep(sweep_spec(data, repeats=2), tmp_path / "out", workers=2, threads=3)
-    for name in results.runs:
-        (session,) = json.loads((tmp_path / "out" / name / "provenance.json").read_text())
-        assert session["threads"] == 3
-        assert session["pid"] != os.getpid()
-    assert threading.active_count() < 20
