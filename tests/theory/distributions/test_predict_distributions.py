@@ -194,7 +194,7 @@ def test_what_has_no_law_is_refused():
         found.batch_weight_gradient(2)
     found.backprop_gradient(1)
     for layer in (0, 4, "x"):
-        with pytest.raises(InvalidValueError, match=f"layer {layer}: allowed are 1 to 3"):
+        with pytest.raises(InvalidValueError, match=f"layer {layer!r}: allowed are whole numbers from 1 to 3"):
             found.activation(layer)
     with pytest.raises(InvalidValueError, match="gradients without labels"):
         predict_distributions(spec, x).backprop_gradient(1)
