@@ -117,8 +117,18 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
         Where a moment does not exist, or the rule cannot give it to ``MAX_ERROR``.
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
-    second = second_moments(q)
-    flat = np.atleast_1d(second).ravel()
+    return _moments(record, second_moments(q))[0]
+
+
+def moments_and_products(record: Activation, q: Array) -> tuple[Moments, Array, Array]:
+    """Return ``moments`` and ``product_moments``, with the quadrature of both done once."""
+    single, integrals = _moments(record, second_moments(q))
+    return single, *_products(record, single.q, integrals)
+
+
+def _moments(record: Activation, q: Array) -> tuple[Moments, Array | None]:
+    """Return the moments, and the expectations of f f' and s f f' where quadrature has them too, (2, q)."""
+    flat, products = np.atleast_1d(q).ravel(), None
     values, errors = np.full((2, len(NAMES), flat.size), ROUNDING)
     exact = np.zeros(values.shape, dtype=bool)
     for name, (value, where) in closed_forms.moments(record, flat).items():
@@ -127,16 +137,17 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
     if not exact.all():
         integrals, differences = _by_quadrature(record, flat)
         values = np.where(exact, values, integrals[: len(NAMES)])
-        errors = np.where(exact, errors, differences)
+        errors, products = np.where(exact, errors, differences), integrals[len(NAMES) :]
     if record.odd:
         values[0] = 0.0
-    rows = values.reshape(len(NAMES), *second.shape)
-    return Moments(
-        second,
+    rows = values.reshape(len(NAMES), *q.shape)
+    single = Moments(
+        q,
         *(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]),
-        closed_form={name: row.reshape(second.shape) for name, row in zip(NAMES, exact, strict=True)},
-        errors={name: row.reshape(second.shape) for name, row in zip(NAMES, errors, strict=True)},
+        closed_form={name: row.reshape(q.shape) for name, row in zip(NAMES, exact, strict=True)},
+        errors={name: row.reshape(q.shape) for name, row in zip(NAMES, errors, strict=True)},
     )
+    return single, products
 
 
 def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
@@ -156,10 +167,17 @@ def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
 
 def product_moments(record: Activation, q: Array) -> tuple[Array, Array]:
     """Return E[f f'], exactly 0 for odd f, and the susceptibility dE[f^2]/dq = E[s f f'] / q, of the shape of q."""
+    return _products(record, q, None)
+
+
+def _products(record: Activation, q: Array, integrals: Array | None) -> tuple[Array, Array]:
+    """Return ``product_moments``, by the expectations of f f' and s f f' where they are known, (2, q)."""
     closed = closed_forms.susceptibility(record, q)
     if closed is not None:
         return np.zeros_like(q), closed
-    mean, scaled = _by_quadrature(record, q.ravel())[0][len(NAMES) :].reshape(2, *q.shape)
+    if integrals is None:
+        integrals = _by_quadrature(record, q.ravel())[0][len(NAMES) :]
+    mean, scaled = integrals.reshape(2, *q.shape)
     return (np.zeros_like(q) if record.odd else mean), scaled / q
 
 

@@ -16,7 +16,7 @@ from glorotlab.arrays import Array
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.kernel_moments import kernel_moments
-from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, Moments, moments, product_moments, sampled
+from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, Moments, moments_and_products, sampled
 from glorotlab.theory.mean_field.inputs import Batch
 from glorotlab.theory.mean_field.kernels import SignalKernels, check_range, diagonal
 
@@ -60,13 +60,13 @@ def _follow_pairs(signal: SignalKernels) -> float:
         check_range("signal", "pre-activation", diagonal(q), index)
         if record is None:
             break
-        single = moments(record, diagonal(q))
+        single, *products = moments_and_products(record, diagonal(q))
         pairs = kernel_moments(record, q, single)
         signal.activation[index] = pairs.second_moment
         signal.z_mean[index + 1], signal.z_fourth_moment[index + 1] = single.mean, single.fourth_moment
         if index < signal.layers - 1:
             signal.derivative[index] = pairs.derivative_second_moment
-            _keep_derivatives(signal, index, record, single)
+            _keep_derivatives(signal, index, single, *products)
         error = max(error, pairs.error)
     return error
 
@@ -90,21 +90,23 @@ def _follow_one_example(signal: SignalKernels) -> float:
     error = 0.0
     for part, record in ((slice(0, last), hidden), (slice(last, None), spec.output_activation)):
         if record is not None and len(q[part]):
-            single = moments(record, signal.q[part])
+            single, *products = moments_and_products(record, signal.q[part])
             signal.activation[part, 0] = single.second_moment
             signal.z_mean[1:][part], signal.z_fourth_moment[1:][part] = single.mean, single.fourth_moment
             error = max(error, single.error)
             if part.stop is not None:
                 signal.derivative[:, 0] = single.derivative_second_moment
-                _keep_derivatives(signal, part, record, single)
+                _keep_derivatives(signal, part, single, *products)
     return error
 
 
-def _keep_derivatives(signal: SignalKernels, part: int | slice, record: Activation, single: Moments) -> None:
+def _keep_derivatives(
+    signal: SignalKernels, part: int | slice, single: Moments, product_mean: Array, susceptibility: Array
+) -> None:
     """Fill what the way back takes from single examples, in one hidden layer or in several."""
     signal.derivative_fourth_moment[part] = single.derivative_fourth_moment
     signal.product_second_moment[part] = single.product_second_moment
-    signal.product_mean[part], signal.susceptibility[part] = product_moments(record, single.q)
+    signal.product_mean[part], signal.susceptibility[part] = product_mean, susceptibility
 
 
 def _second_moment(record: Activation, q: Array) -> float:
