@@ -147,7 +147,7 @@ def _over_examples(kernel: Array) -> Array:
 
 
 def _mean_squares(kernel: Array, means: Array, units: Array) -> tuple[Array, Array, Array]:
-    """E of squared means over finitely many independent units of one kernel, for ``_moments``."""
+    """Return E of squared means over finitely many independent units of one kernel, for ``_moments``."""
     mean, pairs, square = means.mean(axis=-1), _over_pairs(kernel), (means**2).mean(axis=-1)
     return mean**2 + (pairs - mean**2) / units, pairs, square + (_over_examples(kernel) - square) / units
 
@@ -181,7 +181,7 @@ def _quantiles(signal: SignalKernels, part: slice) -> tuple[Array, Array]:
 
 
 def _singular_values(signal: SignalKernels, part: slice) -> Array:
-    """Mean over examples and singular values; NaN where no spectrum is known, or the output is no activation."""
+    """Return means over examples and singular values; NaN of unknown spectra and of outputs that are no activation."""
     initializer, q = signal.spec.weight_initializer, signal.q[part]
     values, orthogonal = np.full(len(q), np.nan), initializer.distribution == "orthogonal"
     if not (initializer.independent or orthogonal):
@@ -224,11 +224,11 @@ def _gradient_columns(signal: SignalKernels, gradient: GradientKernels, part: sl
 
 
 def _units_below(signal: SignalKernels) -> Array:
-    """Units over which means of z scatter: infinitely many of the inputs, whose mean is known exactly."""
+    """Return how many units means of z scatter over: infinitely many of the inputs, whose mean is known exactly."""
     return np.concatenate([[math.inf], signal.fan_in[1:]])
 
 
 def _mean_products(kernel: Array, means: Array, units: Array) -> Array:
-    """E of the product of two examples' means over finitely many independent units."""
+    """Return E of the product of two examples' means over finitely many independent units."""
     expected = means[..., :, np.newaxis] * means[..., np.newaxis, :]
     return np.asarray(expected + (kernel - expected) / units[:, np.newaxis, np.newaxis])

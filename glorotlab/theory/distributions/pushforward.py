@@ -76,7 +76,7 @@ class GaussianMixture:
 
 
 class _Piece(NamedTuple):
-    """f is monotone from s[0] to s[-1]; ``direction`` is 1, -1 or, where it is constant, 0."""
+    """A piece of f, monotone from s[0] to s[-1]; ``direction`` is 1, -1 or, where f is constant, 0."""
 
     s: Array
     f: Array

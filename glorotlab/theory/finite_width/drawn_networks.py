@@ -32,12 +32,14 @@ Samples = npt.NDArray[np.float32]
 
 
 class OutputDraws:
-    """Output layers drawn over the hidden layers of several networks; arrays (examples, draws, classes) float32.
+    """Output layers drawn over the hidden layers of several networks, in float32.
 
     Attributes
     ----------
-    logits, gradient : s and dC/ds
-    less, more : dC/ds where q is smaller or larger by the share ``STEP``
+    logits, gradient : (examples, draws, classes)
+        s and dC/ds.
+    less, more : (examples, draws, classes)
+        dC/ds where q is smaller or larger by the share ``STEP``.
     """
 
     def __init__(self, signal: SignalKernels, roots: Array, labels: Labels) -> None:

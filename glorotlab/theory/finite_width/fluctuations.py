@@ -204,7 +204,7 @@ class _Influences:
         return self.drawn.outputs.gradient_at(np.sqrt(factor))
 
     def _single_parts(self, index: int, share: Array, back: Backward, signal: Array | None) -> list[Array]:
-        """Influence of every hidden layer's units through q on a gradient of single examples, (networks, units)."""
+        """Return what units of every hidden layer do through q to a gradient of single examples, (networks, units)."""
         derivative = share * back.log_derivative[index] + (0.0 if signal is None else share / signal)
         parts = [self._lower(k, derivative * self.forward.sensitivity(k, index)) for k in range(index)]
         for k in range(index, self.hidden):
@@ -212,7 +212,7 @@ class _Influences:
         return parts
 
     def _pair_parts(self, index: int, weights: Array, fresh: Array, back: Backward, *, enters: bool) -> list[Array]:
-        """Influence of every hidden layer's units through Q on a gradient of the batch, (networks, units).
+        """Return what units of every hidden layer do through Q to a gradient of the batch, (networks, units).
 
         T is a sum of pairs w_ab D_ab, which depend on the outputs drawn. Its answer to Q^k is carried down: that of D
         through E[f' f'] of layers from ``index`` on, and that of w if it is the kernel M of what ``enters`` the layer.
@@ -270,7 +270,7 @@ class _Influences:
 
 
 def _quadratic(weights: Array, y: Samples) -> Array:
-    """Quadratic form y' w y along the last but one axis of y; w is a vector where it is diagonal."""
+    """Return the quadratic form y' w y along the last but one axis of y; w is a vector where it is diagonal."""
     size = np.nanmax(np.abs(weights))
     single = (weights / (size or 1.0)).astype(np.float32)
     forms = single @ y**2 if weights.ndim == 1 else ((single @ y) * y).sum(axis=-2)
@@ -288,6 +288,6 @@ def _writable_diagonal(kernels: Array) -> Array:
 
 
 def _forms(weights: Array, delta: Samples) -> Array:
-    """Mean over the classes of delta' w delta of every draw (examples, draws, classes)."""
+    """Return the mean over the classes of delta' w delta of every draw (examples, draws, classes)."""
     examples, draws, classes = delta.shape
     return np.asarray(_quadratic(weights, delta.reshape(examples, -1)).reshape(draws, classes).mean(axis=1))

@@ -100,7 +100,7 @@ def _sigmoid(record: Activation, q: Array) -> Family:
 
 
 def _elu(record: Activation, q: Array) -> Family:
-    """Sum h_k = E[e^(k s); s < 0]; the error of a sum is that of its terms, which are of order 1."""
+    """Return sums of h_k = E[e^(k s); s < 0]; the error of a sum is that of its terms, which are of order 1."""
     from scipy.special import erfcx
 
     from glorotlab.activations.functions import SELU_ALPHA, SELU_SCALE
@@ -255,7 +255,7 @@ def _difference(y: Array, x: Array, rho: Array) -> Array:
 
 
 def _corner(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
-    """E (x - h)_+ (y - k)_+ and P(x > h, y > k) of a standard pair, h and k not 0."""
+    """Return E (x - h)_+ (y - k)_+ and P(x > h, y > k) of a standard pair, h and k not 0."""
     from scipy.special import ndtr, owens_t
 
     square = (1 - rho) * (1 + rho)

@@ -232,7 +232,7 @@ def _by_quadrature(record: Activation, q: Array) -> tuple[Array, Array]:
 
 
 def _interpolated(record: Activation, q: Array) -> tuple[Array, Array]:
-    """As ``_by_quadrature`` for many q close to each other: few stand for all, and two of them check that."""
+    """Return what ``_by_quadrature`` does for many q close to each other: few stand for all, and two q check that."""
     nodes, weights = log_nodes(q, INTERPOLATION, strip=math.pi / 2)
     some = np.argsort(q)[[len(q) // 10, 6 * len(q) // 10]]
     integrals, errors = _by_quadrature(record, np.concatenate([nodes, q[some]]))

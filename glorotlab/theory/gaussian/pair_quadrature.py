@@ -98,7 +98,7 @@ def _fixed(rule: Rule) -> Array:
 
 
 def _outer_panels(record: Activation, q: Array, alike: float, unlike: float, rule: Rule) -> Array:
-    """Edges of panels in w, symmetric about 0, graded towards what smoothing leaves of features at 0 and of kinks."""
+    """Return edges of panels in w, symmetric about 0, graded towards what smoothing leaves of 0 and of kinks."""
     edges = [_fixed(rule)]
     if alike > 0:
         smoothing = math.sqrt(unlike / alike)
@@ -144,7 +144,7 @@ def _smoothed(record: Activation, features: Array, mean: Array, deviation: Array
 
 
 def _features(record: Activation, q: Array, reach: float) -> Array:
-    """Edges of panels that resolve f and f' under every N(0, q)."""
+    """Return edges of panels that resolve f and f' under every N(0, q)."""
     return _resolving(record, *quadrature.powers_of_4(q), math.ceil(2 * reach))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from glorotlab.arrays import Array
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
 from glorotlab.theory.mean_field import gradient_independence
-from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, check_range, diagonal
+from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, check_range, diagonal, seal
 from glorotlab.theory.mean_field.output_gradient import OutputGradient
 
 
@@ -34,7 +34,9 @@ def backward(signal: SignalKernels, output: OutputGradient) -> GradientKernels:
     kernels = np.empty_like(signal.preactivation)
     kernels[-1] = output.kernel
     (_follow_one_example if signal.examples == 1 else _follow_pairs)(signal, curvature, kernels)
-    return GradientKernels(output, kernels, means)
+    gradient = GradientKernels(output, kernels, means)
+    seal(gradient)
+    return gradient
 
 
 def _follow_pairs(signal: SignalKernels, curvature: Array, kernels: Array) -> None:

@@ -18,7 +18,7 @@ from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, Moments, moments_and_products, sampled
 from glorotlab.theory.mean_field.inputs import Batch
-from glorotlab.theory.mean_field.kernels import SignalKernels, check_range, diagonal
+from glorotlab.theory.mean_field.kernels import SignalKernels, check_range, diagonal, seal
 
 
 def forward(spec: NetworkSpec, batch: Batch) -> SignalKernels:
@@ -31,6 +31,7 @@ def forward(spec: NetworkSpec, batch: Batch) -> SignalKernels:
     """
     signal = _inputs_alone(spec, batch)
     error = _follow_one_example(signal) if signal.examples == 1 else _follow_pairs(signal)
+    seal(signal)
     return replace(signal, error=error)
 
 
@@ -110,6 +111,6 @@ def _keep_derivatives(
 
 
 def _second_moment(record: Activation, q: Array) -> float:
-    """E f^2 for one q, shape (1,), by quadrature."""
+    """Return E f^2 for one q, (1,), by quadrature."""
     s, weights, values = sampled(record, q, quadrature.ORDER)
     return float((weights * np.exp(s * s * (-0.5 / q)) @ values[1]) / np.sqrt(2 * np.pi * q[0]))

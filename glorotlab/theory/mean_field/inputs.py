@@ -68,7 +68,7 @@ class Batch:
 
     @property
     def mean_second_moment(self) -> float:
-        """E x^2 over the batch."""
+        """The mean of E x^2 over the batch."""
         return float(self.second_moment.mean())
 
     @cached_property

@@ -19,7 +19,7 @@ from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
 from glorotlab.theory.mean_field.output_gradient import OutputGradient
 
 BLOCK = 2**17
-"""Numbers of kernels that are worked on at a time: temporary arrays stay small beside the kernels themselves."""
+"""Number of pairs of examples, over all layers, that are worked on at a time: temporary arrays stay small."""
 
 
 @dataclass(frozen=True)
@@ -77,32 +77,32 @@ class SignalKernels:
 
     @property
     def below(self) -> Array:
-        """M of what enters each layer, (layers, examples, examples)."""
+        """M of what enters the layers, (layers, examples, examples)."""
         return self.z[:-1]
 
     @property
     def activation(self) -> Array:
-        """M of what each layer passes on, (layers, examples, examples)."""
+        """M of what the layers pass on, (layers, examples, examples)."""
         return self.z[1:]
 
     @property
     def fan_in(self) -> Array:
-        """Units below each layer, (layers,)."""
+        """Numbers of units below the layers, (layers,)."""
         return np.array(self.spec.layer_sizes[:-1], dtype=np.float64)
 
     @property
     def fan_out(self) -> Array:
-        """Units of each layer, (layers,)."""
+        """Numbers of units of the layers, (layers,)."""
         return np.array(self.spec.layer_sizes[1:], dtype=np.float64)
 
     @property
     def forward_gain(self) -> Array:
-        """fan_in Var[W] of each layer, (layers,)."""
+        """n_{l-1} Var[W^l], (layers,), what E z^2 gains on its way into q of the layer above."""
         return self.fan_in * self.weight_variance
 
     @property
     def backward_gain(self) -> Array:
-        """fan_out Var[W] of each layer, (layers,), which a gradient gains on its way to the layer below."""
+        """n_l Var[W^l], (layers,), what E (dC/ds)^2 gains on its way to the layer below."""
         return self.fan_out * self.weight_variance
 
     def blocks(self) -> Iterator[slice]:
@@ -129,6 +129,13 @@ class GradientKernels:
     output: OutputGradient
     backprop: Array
     backprop_mean: Array
+
+
+def seal(kernels: SignalKernels | GradientKernels) -> None:
+    """Make the arrays of a filled stack read-only."""
+    for value in vars(kernels).values():
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
 
 
 def diagonal(kernels: Array) -> Array:

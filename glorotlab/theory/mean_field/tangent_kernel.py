@@ -1,19 +1,8 @@
 """The neural tangent kernel of a network at initialisation, from the kernels of ``forward``.
 
-With J_a the derivatives of one output before its activation, s^L_k, by all weights and biases at example a,
-Theta_ab = J_a . J_b (Jacot, Gabriel & Hongler 2018). In the limit of wide layers it is the same for every output, and 0
-between two of them. Weights are those of gradient descent as it is run, with one learning rate and no factors of the
-width ("standard" parameterisation), so that with S^l_ab the sum over the units of ds^L_k/ds^l_a ds^L_k/ds^l_b,
-
-    S^L = 1,   S^l = n_l v_{l+1} S^{l+1} o E[f'(s_a) f'(s_b)],   Theta = sum_l S^l o (n_{l-1} M^{l-1} + 1).
-
-The 1 belongs to the biases. The second equation is gradient independence, as in ``backward``.
-
-Gradient descent on the mean cost of B examples moves their outputs by -eta Theta (p - y) / B. It is stable up to a
-learning rate eta proportional to 1 / lambda_1, the largest eigenvalue of Theta / B. The classes are told apart along Y,
-the one-hot labels without their mean over the examples, where outputs move at the rate
-lambda_y = tr(Y' Theta Y) / (B tr(Y' Y)). The condition lambda_1 / lambda_y is then the order of the number of updates
-at the fastest stable rate that it takes to tell the classes apart; the cost's own curvature is in both and cancels.
+Theta_ab = J_a . J_b with J_a the derivatives of one output before its activation by all weights and biases at example a
+(Jacot, Gabriel & Hongler 2018). ``docs/theory/tangent_kernel.md`` has the recursion, and what the kernel says about the
+learning rate and the number of updates.
 """
 
 from __future__ import annotations

@@ -50,6 +50,14 @@ def test_one_example_alone_and_among_others(activation, layers, last):
     np.testing.assert_allclose(back.backprop_mean, back_among.backprop_mean[:, :1], rtol=1e-10, atol=1e-13)
 
 
+def test_a_stack_is_read_only():
+    signal = forward(NetworkSpec.parse("5,6,4"), examples(2))
+    gradient = backward(signal, output(2))
+    for array in (*(getattr(signal, name) for name in SINGLE + PAIRS), gradient.backprop, gradient.backprop_mean):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
 @pytest.mark.parametrize(
     ("count", "block", "sizes"), [(1, 100, [4]), (3, 18, [2, 2]), (3, 27, [3, 1]), (3, 1, [1] * 4)]
 )
