@@ -13,7 +13,7 @@ from training_fixtures import ENVIRONMENT, endless, finite, run_spec, stream
 from glorotlab import files
 from glorotlab.interrupts import Terminated, held_interrupts, terminable
 from glorotlab.kernels import simd
-from glorotlab.spec.run import TrainingSpec
+from glorotlab.spec.training import TrainingSpec
 from glorotlab.training import error_curves, loop
 from glorotlab.training.loop import train
 from glorotlab.training.runs import provenance

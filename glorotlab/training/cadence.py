@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from glorotlab.spec.run import TrainingSpec
+from glorotlab.spec.training import TrainingSpec
 
 ERRORS_SHARE = 0.16
 """Share of the training's work that counting validation and test errors may take."""

@@ -1,7 +1,7 @@
 """Nothing is allocated inside a step: calls of malloc are counted, and their number does not grow with the steps.
 
 The count is by a library that is loaded before glibc's, so that C is seen as well as Python, on every thread. Python's
-own pools are turned off: each of its objects is a call. What NumPy holds at most is tests/kernels/test_tiles.py's business.
+own pools are turned off: each of its objects is a call. What NumPy holds at most is test_tiles.py's business.
 """
 
 import json

@@ -8,7 +8,7 @@ from training_fixtures import FAN_IN, Endless
 
 from glorotlab.data.source import ArraySource
 from glorotlab.errors import InvalidValueError
-from glorotlab.spec.run import TrainingSpec
+from glorotlab.spec.training import TrainingSpec
 from glorotlab.training.batches import Batches
 
 

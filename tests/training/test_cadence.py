@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glorotlab.spec.run import TrainingSpec
+from glorotlab.spec.training import TrainingSpec
 from glorotlab.training.cadence import ERRORS_SHARE, MOST_INTERVALS, STATISTICS_SHARE, Cadence
 
 SIZES = st.integers(1, 10**6)
