@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from glorotlab.cli.describe import examples_line
-from glorotlab.cli.options import InputOptions, Json, Layers, NetworkOptions, grouped
+from glorotlab.cli.options import InputOptions, Json, Layers, NetworkOptions, Quiet, grouped
 from glorotlab.cli.progress import progress_bar
 from glorotlab.cli.terminal import console
 
@@ -25,6 +25,7 @@ def advise(
     network: NetworkOptions,
     inputs: InputOptions,
     bands: Bands = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Say what initialisers do to signal and gradient over this depth, whether it trains, and which to take."""
@@ -33,7 +34,7 @@ def advise(
 
     spec = network.spec(layers)
     arguments, data = inputs.load(spec, network.seed, EXAMPLES)
-    with progress_bar("advice", show=True) as progress:
+    with progress_bar("advice", show=not quiet) as progress:
         advice = theory(spec, **arguments, bands=bands, progress=progress)
     if as_json:
         from glorotlab.cli.json_output import print_json
