@@ -167,10 +167,10 @@ def test_names_are_canonical(text, name):
 
 @pytest.mark.parametrize("slope", ["1", "-0.1", "nan", "inf", "", "a", "0.1, slope=0.2"])
 def test_a_bad_slope_is_named(slope):
-    with pytest.raises(InvalidValueError, match=r"leaky_relu.*slope.*allowed are numbers"):
+    with pytest.raises(InvalidValueError, match=r"leaky_relu.*slope.*(allowed are (finite )?numbers|given twice)"):
         activations.get(f"leaky_relu(slope={slope})")
 
 
 def test_an_unknown_parameter_is_named():
-    with pytest.raises(InvalidValueError, match=r"unknown parameter 'alpha'; allowed is slope=NUMBER"):
+    with pytest.raises(InvalidValueError, match=r"unknown parameter 'alpha'; allowed are slope"):
         activations.get("leaky_relu(alpha=0.1)")
