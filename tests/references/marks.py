@@ -7,7 +7,7 @@ KILL = (
     "test_interrupts.py::test_a_signal_saves_whole_updates_and_says_how_to_go_on",
     "training/runs/test_kills.py",
     "training/sweeps/test_sweep.py::test_processes_make_the_same_bits_and_survive_one_that_is_killed",
-    "training/sweeps/test_sweep.py::test_ctrl_c_saves_the_runs_and_says_how_to_go_on",
+    "training/sweeps/test_sweep.py::test_ctrl_c_saves_the_runs_and_says_how_to_resume",
     "training/sweeps/test_sweep.py::test_workers_end_with_a_command_that_is_killed",
     "training/sweeps/test_sweep.py::test_what_killed_sweeps_left_is_removed_and_nothing_else",
 )
