@@ -1,18 +1,9 @@
 """The correlation map of wide layers: where the correlation of two examples goes as depth grows.
 
 Two examples whose pre-activations have second moment q and correlation c have in the next layer the correlation
-C(c) = (sigma_w^2 E[f(s_1) f(s_2)] + sigma_b^2) / V, V = sigma_w^2 E f^2 + sigma_b^2 (Poole et al. 2016), with slope
-C'(c) = sigma_w^2 q E[f'(s_1) f'(s_2)] / V (Price's theorem). At a fixed point V = q; where q vanishes or grows, the
-division by V keeps C(1) = 1.
-
-By Mehler's formula C is a power series in c whose coefficients are not negative and sum to 1. Hence C is convex on
-[0, 1], and its fixed points are known before any is computed:
-
-- c = 1 always; it attracts where C'(1) <= 1, and is then the only one on [0, 1] unless C(c) = c;
-- one c* in [0, 1) where C'(1) > 1; convexity makes C'(c*) < 1, so it attracts;
-- c = -1 where f is odd and sigma_b = 0, and no other negative one.
-
-c* is the zero of 1 - (1 - C(c)) / (1 - c), which falls from C(0) to 1 - C'(1): one minus the slope of a chord.
+C(c) = (sigma_w^2 E[f(s_1) f(s_2)] + sigma_b^2) / V, V = sigma_w^2 E f^2 + sigma_b^2 (Poole et al. 2016). C is convex on
+[0, 1], so that its fixed points are known before any is computed: c = 1, and one c* below where C'(1) > 1. There c* is
+the zero of 1 - (1 - C(c)) / (1 - c), one minus the slope of a chord. The proof is in docs/theory/phases.md.
 """
 
 from __future__ import annotations
@@ -29,25 +20,25 @@ from glorotlab.theory.gaussian.moments import Row, moments
 from glorotlab.theory.gaussian.pair_moments import pair_moments
 
 Pairs = Callable[[Array], tuple[Array, Array]]
-"""E f(s_1) f(s_2) and q E f'(s_1) f'(s_2) as functions of the correlation, for some fixed q."""
+"""Function from correlations to E f(s_1) f(s_2) and q E f'(s_1) f'(s_2), for some fixed q."""
 
 TERMS = 192
-"""Terms of the Hermite series of many points."""
+"""Many points are solved by as many terms of a Hermite series."""
 
 FEW = 24
-"""Points that are solved one by one."""
+"""No more points than these are solved by exact pair moments, one by one."""
 
 SERIES_ERROR = 1e-7
-"""Where the series may err by more in c*, pair moments take its place."""
+"""Pair moments take the place of the series where it may err by more than this in c*."""
 
 SHORTEST = 2.0**-13
-"""Least sqrt(1 - c*): shorter chords are lost to rounding."""
+"""Least sqrt(1 - c*), as shorter chords are lost to rounding."""
 
 
-def limits(
+def settled(
     record: Activation, weight_variance: Array, bias_variance: Array, q: Array, tolerance: float
 ) -> tuple[Array, Array, Array]:
-    """Return the attracting fixed point of the correlation map, its slope there and the error of the point.
+    """Return the attracting fixed point of the correlation map, the map's slope there and an error of the point.
 
     Parameters
     ----------
@@ -60,10 +51,11 @@ def limits(
     Returns
     -------
     correlation : (points,)
-        Not a number where C(c) = c: every correlation is kept; or where V underflows.
+        c*; not a number where C(c) = c, so that every correlation is kept, and where V underflows.
     slope : (points,)
+        C'(c*).
     error : (points,)
-        Estimates of absolute errors.
+        Estimates of absolute errors of c*.
     """
     exact = moments(record, q)
     after = weight_variance * exact.second_moment + bias_variance
@@ -87,7 +79,7 @@ def limits(
 def _inner(
     record: Activation, q: Array, gain: Array, square: Array, at_zero: Array, at_one: Array
 ) -> tuple[Array, Array, Array]:
-    """c* below 1, the slope there and an error of C: by the series where it is good, else by pair moments."""
+    """Return c* below 1, the slope there and an error of C: by the series where it is good, else by pair moments."""
     start = at_zero / (at_zero + at_one - 1)  # the zero of the line from C(0) to 1 - C'(1)
     if len(q) <= FEW or closed_forms.pairs(record, q[:1], q[:1], np.array([0.5])) is not None:
         return *_solve(exact_pairs(record, q), gain, square, start), np.zeros_like(q)
@@ -104,8 +96,8 @@ def exact_pairs(record: Activation, q: Array) -> Pairs:
     """Return pair moments at these q, accurate to rounding; without a closed form a pair takes milliseconds."""
 
     def pairs(correlation: Array) -> tuple[Array, Array]:
-        found = pair_moments(record, q, q, correlation)
-        return found.second_moment, q * found.derivative_second_moment
+        pair = pair_moments(record, q, q, correlation)
+        return pair.second_moment, q * pair.derivative_second_moment
 
     return pairs
 
@@ -138,7 +130,7 @@ def _solve(pairs: Pairs, gain: Array, square: Array, start: Array) -> tuple[Arra
     known: dict[bytes, tuple[Array, Array]] = {}
 
     def chord(u: Array) -> tuple[Array, Array]:
-        """Slope of the chord from c to 1, and of C at c."""
+        """Return the slope of the chord from c to 1, and that of C at c."""
         key = u.tobytes()
         if key not in known:
             known.clear()

@@ -1,20 +1,9 @@
 """Fixed points of signal propagation in wide networks, their stability, and the depth scales around them.
 
 A layer whose weights have n Var[W] = sigma_w^2 and whose biases have variance sigma_b^2 turns the second moment q of a
-pre-activation into V(q) = sigma_w^2 E f(sqrt(q) z)^2 + sigma_b^2 (Poole et al. 2016). Signals settle where V(q) = q:
-
-- slope V'(q*), and with it xi_q = -1 / ln |V'|: the layers in which a deviation from q* falls by e;
-- chi_1 = sigma_w^2 E f'^2, the factor of the squared gradient per layer and the slope of the correlation map at 1:
-  ordered below 1 (gradients vanish), chaotic above (they explode), critical at 1; gradients have the scale
-  -1 / ln chi_1;
-- c*, the correlation that two examples settle at (``correlation_map``), and xi_c = -1 / ln C'(c*). Schoenholz et al.
-  (2017) found tanh networks on MNIST trainable down to about 6 xi_c layers: a rule of experience, not a theorem.
-
-All fixed points are found, not the one an iteration falls into: the excess g = ln(V(q) / q) is evaluated on a grid of
-ln q, with its extrema near 0 as further nodes, and every change of sign between neighbours is refined. (A Gaussian
-mean varies on scales of order 1 in ln q; the grid is an eighth of that.) q = 0 and q = infinity are listed as limits:
-0 where f(0) = 0 and sigma_b = 0, infinity where V(q) / q does not vanish. Scale-invariant f (linear, ReLU) have V(q) =
-sigma_w^2 A q + sigma_b^2: without biases every q is fixed at sigma_w^2 = 1 / A, and elsewhere the limits alone are.
+pre-activation into V(q) = sigma_w^2 E f(sqrt(q) z)^2 + sigma_b^2 (Poole et al. 2016). Signals settle where V(q) = q;
+chi_1 = sigma_w^2 E f'^2 says whether gradients vanish or explode there, and c* at which correlation two examples
+settle. docs/theory/phases.md has the depth scales and how all fixed points are found.
 """
 
 from __future__ import annotations
@@ -101,7 +90,7 @@ class FixedPoint:
 
 @dataclass(frozen=True)
 class FixedPoints:
-    """What ``fixed_points`` found.
+    """All fixed points of a variance map.
 
     Parameters
     ----------
@@ -183,22 +172,20 @@ def fixed_points(
 def variances(values: npt.ArrayLike, name: str, *, positive: bool = False) -> Array:
     """Return variances as an array; InvalidValueError where one is not finite, negative or, if ``positive``, 0."""
     try:
-        given = np.asarray(values, dtype=np.float64)
+        array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidValueError(f"{name} = {values!s:.60}: allowed are numbers") from None
-    right = np.isfinite(given) & ((given > 0) if positive else (given >= 0)) & (given <= HIGHEST)
-    if not right.all():
-        allowed = f"numbers {'above' if positive else 'from'} 0 to {HIGHEST:g}"
-        raise InvalidValueError(f"{name} = {given[~right].flat[0]}: allowed are {allowed}")
-    return given
+    allowed = np.isfinite(array) & ((array > 0) if positive else (array >= 0)) & (array <= HIGHEST)
+    if not allowed.all():
+        interval = f"numbers {'above' if positive else 'from'} 0 to {HIGHEST:g}"
+        raise InvalidValueError(f"{name} = {array[~allowed].flat[0]}: allowed are {interval}")
+    return array
 
 
 def phases(chi_1: Array, tolerance: float = TOLERANCE) -> npt.NDArray[np.str_]:
     """Return ``ordered``, ``critical`` or ``chaotic``; what is not a number stays empty."""
-    found = np.select(
-        [np.isnan(chi_1), np.abs(chi_1 - 1) <= tolerance, chi_1 < 1], ["", "critical", "ordered"], "chaotic"
-    )
-    return np.asarray(found)
+    conditions = [np.isnan(chi_1), np.abs(chi_1 - 1) <= tolerance, chi_1 < 1]
+    return np.asarray(np.select(conditions, ["", "critical", "ordered"], "chaotic"))
 
 
 def depth(slope: npt.ArrayLike) -> Array:
@@ -212,8 +199,8 @@ def _points(record: Activation, w: float, b: float, places: list[Place], toleran
     if not places:
         return []
     q = np.array([place.q for place in places])
-    given = np.array([place.before == place.after == 0 for place in places])
-    columns = describe(record, np.full(q.shape, w), np.full(q.shape, b), q, given, tolerance)
+    neutral = np.array([place.before == place.after == 0 for place in places])
+    columns = describe(record, np.full(q.shape, w), np.full(q.shape, b), q, neutral, tolerance)
     values = [{name: float(column[index]) for name, column in columns.items()} for index in range(len(places))]
     return [
         FixedPoint(q=place.q, stability=_stability(place), tolerance=tolerance, **row)
@@ -222,11 +209,11 @@ def _points(record: Activation, w: float, b: float, places: list[Place], toleran
 
 
 def describe(
-    record: Activation, w: Array, b: Array, q: Array, given: npt.NDArray[np.bool_], tolerance: float
+    record: Activation, w: Array, b: Array, q: Array, neutral: npt.NDArray[np.bool_], tolerance: float
 ) -> dict[str, Array]:
     """Return slope, chi_1, c*, its slope and the error at fixed points q, of which 0 and infinity are limits.
 
-    ``given`` marks the q that are not found but chosen, where every q is fixed.
+    ``neutral`` marks the q that were chosen, where every q is fixed.
     """
     grid = variance_map(record)
     inside = np.clip(q, grid.q[0], grid.q[-1])
@@ -235,9 +222,9 @@ def describe(
     at_zero, far = q == 0, np.isinf(q) & (grid.order > 1)
     slope[at_zero] = chi_1[at_zero] = w[at_zero] * grid.slope_at_zero
     slope[far] = chi_1[far] = math.inf
-    correlation, correlation_slope, error = correlation_map.limits(record, w, b, inside, tolerance)
-    # at a double root q moves with the square root of the error; the limits and a given q have none
-    root = (q > 0) & np.isfinite(q) & ~given
+    correlation, correlation_slope, error = correlation_map.settled(record, w, b, inside, tolerance)
+    # at a double root q moves with the square root of the error; the limits and a neutral q have none
+    root = (q > 0) & np.isfinite(q) & ~neutral
     error = np.maximum(error, np.where(root, ZERO / np.maximum(np.abs(1 - slope), math.sqrt(ZERO)), 0.0))
     return {
         "slope": slope,
@@ -249,7 +236,7 @@ def describe(
 
 
 def _stability(place: Place) -> str:
-    """Below a fixed point that attracts, V(q) > q; above it, V(q) < q.
+    """Return the stability: below a fixed point that attracts V(q) > q, above it V(q) < q.
 
     V may fall, but never so steeply that it overshoots: d ln E f^2 / d ln q = (E[s^2 f^2] / (q E f^2) - 1) / 2 is at
     least -1/2, and so is V'(q*).

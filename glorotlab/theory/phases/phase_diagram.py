@@ -36,17 +36,20 @@ from glorotlab.theory.phases.variance_map import ZERO
 KIND = "phase diagram"
 """Attribute ``kind`` of the Dataset."""
 
-WEIGHT_VARIANCES = np.linspace(0.1, 4.0, 40)
-BIAS_VARIANCES = np.linspace(0.0, 1.0, 21)
+WEIGHT_VARIANCES, BIAS_VARIANCES = np.linspace(0.1, 4.0, 40), np.linspace(0.0, 1.0, 21)
+"""Grids of sigma_w^2 and sigma_b^2 that a phase diagram has by default."""
 
 CATALOGUE = tuple(name for name in NAMES if name not in ALIASES and name != "variance_scaling")
-"""The named initialisers; those with a parameter at its default."""
+"""Named initialisers, those with a parameter at its default."""
 
 MAX_POINTS = 100_000
+"""A phase diagram has no more points of the plane than this."""
 
 LINE_POINTS = 721
+"""Points of the critical line."""
+
 LINE = 1e-12, 1e6
-"""The critical line: how many q, from which to which."""
+"""Least and largest q of the critical line."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,9 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
     record = activations.get(activation) if isinstance(activation, str) else activation
     b = float(fixed_points.variances(bias_variance, "bias_variance"))
     grid = variance_map.variance_map(record)
-    found = []
+    points = []
     if b == 0 and grid.zero_at_zero and grid.slope_at_zero > 0:
-        found.append(CriticalPoint(0.0, 1 / grid.slope_at_zero, 0.0, 1.0))
+        points.append(CriticalPoint(0.0, 1 / grid.slope_at_zero, 0.0, 1.0))
     q = grid.q
     off = _bias(record, q) - b
     above = np.where(np.isnan(off) | (np.abs(off) <= ZERO * q), 0, np.sign(off))
@@ -99,8 +102,8 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
             at = np.exp(root_finding.bisect(_difference(record, b, above[j]), *ends))
             weight = 1 / moments(record, at).derivative_second_moment
             slope = weight * susceptibility(record, at)
-            found.append(CriticalPoint(float(at[0]), float(weight[0]), b, float(slope[0])))
-    return tuple(found)
+            points.append(CriticalPoint(float(at[0]), float(weight[0]), b, float(slope[0])))
+    return tuple(points)
 
 
 def _bias(record: Activation, q: Array) -> Array:
@@ -172,7 +175,7 @@ def phase_diagram(
     at = np.meshgrid(w, b, indexing="ij")
     grid, error = _reached(record, at[0].ravel(), at[1].ravel(), start)
     chosen = [get(name) for name in initializers]
-    names = [each.name for each in chosen]
+    names = [initializer.name for initializer in chosen]
     placed, placed_error = _placed(record, chosen, *layer, start)
     plane = ("weight_variance", "bias_variance")
     return xr.Dataset(
@@ -198,40 +201,41 @@ def phase_diagram(
 
 
 def _axis(values: npt.ArrayLike, name: str, *, positive: bool = False) -> Array:
-    given = np.atleast_1d(fixed_points.variances(values, name, positive=positive))
-    if given.ndim != 1 or given.size == 0:
-        raise InvalidValueError(f"{name} of shape {given.shape}: allowed are grids of one dimension")
-    return given
+    axis = np.atleast_1d(fixed_points.variances(values, name, positive=positive))
+    if axis.ndim != 1 or axis.size == 0:
+        raise InvalidValueError(f"{name} of shape {axis.shape}: allowed are grids of one dimension")
+    return axis
 
 
 def _reached(record: Activation, w: Array, b: Array, start: float) -> tuple[dict[str, Array], float]:
     """Return what ``FixedPoint`` tells of the fixed point that a signal of second moment ``start`` moves to."""
-    q, given = np.full(w.shape, math.nan), np.zeros(w.shape, dtype=bool)
+    q, neutral = np.full(w.shape, math.nan), np.zeros(w.shape, dtype=bool)
     excess = variance_map.excess(record, w, b, np.full(w.shape, start))
     for row, places in enumerate(variance_map.find(record, w, b)):
         if any(place.before == place.after == 0 for place in places):
-            q[row], given[row] = start, True
+            q[row], neutral[row] = start, True
             continue
         index = variance_map.destination(places, start, float(excess[row]))
         if index is not None:
             q[row] = places[index].q
     known = ~np.isnan(q)
-    columns = fixed_points.describe(record, w[known], b[known], q[known], given[known], TOLERANCE)
+    columns = fixed_points.describe(record, w[known], b[known], q[known], neutral[known], TOLERANCE)
     error = float(columns.pop("error").max(initial=0.0))
-    found = {"q": q} | {name: _fill(known, values) for name, values in columns.items()}
-    chi_1 = found["chi_1"]
-    found["phase"] = fixed_points.phases(chi_1)
-    found["variance_depth"] = fixed_points.depth(found["slope"])
-    found["correlation_depth"] = fixed_points.depth(found["correlation_slope"])
-    found["gradient_depth"] = np.where(found["phase"] == "critical", math.inf, fixed_points.depth(chi_1))
-    found["trainable_depth"] = TRAINABLE * found["correlation_depth"]
-    return found, error
+    values = {"q": q} | {name: _fill(known, column) for name, column in columns.items()}
+    chi_1 = values["chi_1"]
+    values["phase"] = fixed_points.phases(chi_1)
+    values["variance_depth"] = fixed_points.depth(values["slope"])
+    values["correlation_depth"] = fixed_points.depth(values["correlation_slope"])
+    values["gradient_depth"] = np.where(values["phase"] == "critical", math.inf, fixed_points.depth(chi_1))
+    values["trainable_depth"] = TRAINABLE * values["correlation_depth"]
+    return values, error
 
 
 def _fill(where: npt.NDArray[np.bool_], values: Array) -> Array:
-    found = np.full(where.shape, math.nan)
-    found[where] = values
-    return found
+    """Return values where there are some, and elsewhere not a number."""
+    filled = np.full(where.shape, math.nan)
+    filled[where] = values
+    return filled
 
 
 def _line(record: Activation) -> dict[str, tuple[Array, dict[str, str]]]:
@@ -253,11 +257,11 @@ def _placed(
     record: Activation, chosen: Sequence[Initializer], fan_in: int, fan_out: int, start: float
 ) -> tuple[dict[str, Array], float]:
     """Place the initialisers as points of the plane, and what becomes of signals there."""
-    w = np.array([fan_in * each.variance(fan_in, fan_out) for each in chosen], dtype=np.float64)
-    b = np.array([get_bias(each.bias).variance for each in chosen], dtype=np.float64)
-    found, error = _reached(record, w, b, start)
-    factor = found["chi_1"] * (fan_out / fan_in)
-    return {"weight_variance": w, "bias_variance": b, "gradient_factor": factor} | found, error
+    w = np.array([fan_in * initializer.variance(fan_in, fan_out) for initializer in chosen], dtype=np.float64)
+    b = np.array([get_bias(initializer.bias).variance for initializer in chosen], dtype=np.float64)
+    columns, error = _reached(record, w, b, start)
+    factor = columns["chi_1"] * (fan_out / fan_in)
+    return {"weight_variance": w, "bias_variance": b, "gradient_factor": factor} | columns, error
 
 
 _ABOUT = {

@@ -27,7 +27,7 @@ BLOCKS = 33
 """Parts of the grid that are tried one by one where moments cannot be had on all of it."""
 
 STEP = 0.125
-"""Of the grid in ln q, at most."""
+"""Largest step of the grid in ln q."""
 
 NEAR, FLAT = 0.05, 1e-10
 """Extrema of g this near to 0 are nodes of their own, unless g is flat up to rounding in their cell."""
@@ -36,7 +36,7 @@ NEWTON, DIFFERENCE = 6, 1e-3
 """Steps to an extremum, and the difference in ln q that gives the curvature."""
 
 NEXT_TO_0 = 1e-200
-"""Where slopes of f beside 0 are taken."""
+"""Derivatives of f beside 0 are taken this far from it."""
 
 POWER = 1e-3
 """E f^2 grows like q where it grows like a power of q this near to 1."""
@@ -51,8 +51,8 @@ class Grid:
 
     Parameters
     ----------
-    q, square, growth : (nodes,)
-        E f^2 and dE f^2/dq at nodes equally spaced in ln q.
+    q, square, derivative : (nodes,)
+        Nodes equally spaced in ln q, and E f^2 and dE f^2/dq there.
     step : float
         Their distance in ln q.
     zero_at_zero : bool
@@ -65,7 +65,7 @@ class Grid:
 
     q: Array
     square: Array
-    growth: Array
+    derivative: Array
     step: float
     zero_at_zero: bool
     slope_at_zero: float
@@ -78,11 +78,11 @@ def variance_map(record: Activation) -> Grid:
     with np.errstate(all="ignore"):
         at_zero = np.asarray(record.function(np.zeros(1)), dtype=np.float64)[0]
         near = np.asarray(record.derivative(np.array([-NEXT_TO_0, NEXT_TO_0])), dtype=np.float64)
-    q, square, growth = _sampled_map(record)
-    power = growth[-1] * q[-1] / square[-1]
+    q, square, derivative = _sampled_map(record)
+    power = derivative[-1] * q[-1] / square[-1]
     order = 0 if power < 1 - POWER else 1 if power <= 1 + POWER else 2
     step = math.log(q[1] / q[0])
-    return Grid(q, square, growth, step, bool(at_zero == 0), float((near**2).mean()), order)
+    return Grid(q, square, derivative, step, bool(at_zero == 0), float((near**2).mean()), order)
 
 
 def _sampled_map(record: Activation) -> tuple[Array, Array, Array]:
@@ -93,16 +93,16 @@ def _sampled_map(record: Activation) -> tuple[Array, Array, Array]:
     except AssumptionError:
         pass
     blocks = np.array_split(q, BLOCKS)
-    found: dict[int, tuple[Array, Array]] = {}
+    known: dict[int, tuple[Array, Array]] = {}
     for direction in (range(BLOCKS // 2, BLOCKS), range(BLOCKS // 2 - 1, -1, -1)):
         for index in direction:
             try:
-                found[index] = moments(record, blocks[index]).second_moment, susceptibility(record, blocks[index])
+                known[index] = moments(record, blocks[index]).second_moment, susceptibility(record, blocks[index])
             except AssumptionError:
                 break
-    if not found:
+    if not known:
         moments(record, q)
-    rows = [(blocks[index], *found[index]) for index in sorted(found)]
+    rows = [(blocks[index], *known[index]) for index in sorted(known)]
     columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
     return columns[0], columns[1], columns[2]
 
@@ -168,7 +168,7 @@ def _nodes(record: Activation, grid: Grid, w: float, b: float) -> tuple[Array, A
     after = w * grid.square + b
     with np.errstate(divide="ignore", invalid="ignore"):
         g = np.log(after / grid.q)
-        slope = (w * grid.growth * grid.q / after - 1) * grid.step
+        slope = (w * grid.derivative * grid.q / after - 1) * grid.step
     # the cubic through values and slopes at both ends of a cell: c_0 + c_1 t + c_2 t^2 + c_3 t^3
     with np.errstate(invalid="ignore", divide="ignore"):
         change = np.diff(g)

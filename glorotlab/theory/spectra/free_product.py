@@ -1,26 +1,9 @@
 """Singular values of J = D_L W_L' ... D_1 W_1' for wide layers, D_l = diag f'(s_l): free multiplicative convolution.
 
 Wide independent matrices are free (Voiculescu 1987; for networks Pennington, Schoenholz & Ganguli 2017, 2018, and
-Pastur 2020). Layer l has n_l units. With x_i the squared singular values let U(z) = sum_i z x_i / (1 - z x_i), a sum
-over all of them, not a mean: it is the same for AB and BA, whatever their shapes, so that S-transforms of rectangular
-factors multiply without further ado. The S-transform of n units is (1 + n/u) z(u), z(u) the inverse of U, hence
-
-    z(u) = prod_l y_l(u) R(u),  where  n_l E[tau_l y_l / (1 - tau_l y_l)] = u,  tau_l = f'(s_l)^2,
-
-    independent weights (Marchenko-Pastur):  R = 1 / (n_0 + u) prod_l 1 / v_l prod_{l<L} 1 / u
-    orthogonal weights, m_l = min(n_l-1, n_l):  R = prod_l (n_l + u) / (g_l^2 (m_l + u)) prod_{l<L} (n_l + u) / u
-
-with v_l = Var[W_l] and g_l^2 = v_l max(n_l-1, n_l). Everything follows from z(u):
-
-- the sum of x_i^p is sin(pi p) / (pi p) times the integral over k from 0 to the rank r of t^p, t(k) = -1 / z(-k); its
-  derivative at p = 0 gives the sum of ln x_i over the r that are not 0, the integral of ln t;
-- at z = 1 / (x + i0) the density of ln x is |Im U| / pi;
-- as d/d ln z of sum_i ln(1 - z x_i) is -U, the number of x_i above x is |Im Phi| / pi with
-  Phi = sum_l n_l E ln(1 - tau_l y_l) - u ln R(u) + integral of ln R du, which is elementary: no density is summed.
-
-All y_l lie in the upper half-plane with z (subordination: Belinschi & Bercovici 2007), so logarithms are principal.
-The equation is solved by Newton's method in ln y_l and omega = ln(u / (r + u)), in which it is nearly linear, from
-z < 0, where everything is real, along arg z from pi to ``blur``: atoms and edges of ln x are smoothed over that width.
+Pastur 2020), so that S-transforms of their squared singular values x_i multiply: with U(z) = sum_i z x_i / (1 - z x_i)
+one equation z(u) = prod_l y_l(u) R(u) holds for all layers. Moments are integrals over z < 0; the distribution is read
+off at z = 1 / x. docs/theory/spectra.md has the equations, and says why Newton's method follows the right branch.
 """
 
 from __future__ import annotations
@@ -41,32 +24,35 @@ from glorotlab.theory.spectra.slope_distribution import Population
 Complex = npt.NDArray[np.complexfloating[Any, Any]]
 
 BLUR = 1e-3
-"""Largest arg z at which a spectrum is taken, and the share of the width of ln x it is at most: nothing is seen of it
-but at atoms."""
+"""Largest arg z at which a spectrum is taken, relative to the width of ln x where that is below 1.
+
+Only atoms show it."""
 
 SHARPEST = 1e-6
-"""Smallest arg z: where the width is 0."""
+"""Smallest arg z at which a spectrum is taken, even where the width of ln x is 0."""
 
 STEP, REACH = 0.25, (-60.0, 40.0)
-"""Trapezoid rule in ln(k / (r - k)): the integrand falls at least like exp(-|.| / 2) to the left, exp(-.) to the right;
-what is left out is below 1e-12. ``FreeProduct.error`` compares with twice the step."""
+"""Step and ends of the trapezoid rule in ln(k / (r - k)).
+
+The integrand falls at least like exp(-|.| / 2) to the left, exp(-.) to the right: what is left out is below 1e-12.
+``FreeProduct.error`` compares with twice the step."""
 
 TURNS, LAST_TURN, RATIO = 16, 0.3, 0.6
 """Steps of arg z: equal ones from pi to ``LAST_TURN``, then in equal ratios down to ``FreeProduct.blur``."""
 
 POLISH = 5
-"""Newton steps at the end; one a turn is enough to follow."""
+"""As many Newton steps end the search; on the way one for each arg z is enough to follow the solution."""
 
 NEAREST = 25.0
 """Largest ln(k / (r - k)) a solution starts from: nearer to the rank r - k is lost in rounding. What x is beyond counts
 as the last one, which leaves out exp(-25) of the x_i."""
 
 POINTS = 512
-"""Values of x solved for at a time."""
+"""As many values of x are solved for at a time."""
 
 
 class _Solution(NamedTuple):
-    """u, r + u without cancellation, and ln y_l in the rows of eta."""
+    """A solution: u, r + u without cancellation, and ln y_l in the rows of eta."""
 
     u: Complex
     rest: Complex
@@ -82,7 +68,7 @@ class FreeProduct:
     sizes : (layers + 1,)
         n_0, ..., n_L.
     populations : (layers,)
-        Of f'(s_l)^2, l = 1, ..., L.
+        Distributions of f'(s_l)^2, l = 1, ..., L.
     variances : (layers,)
         Var[W_l].
     orthogonal : bool
@@ -98,13 +84,13 @@ class FreeProduct:
 
     @cached_property
     def rank(self) -> float:
-        """How many singular values are not 0."""
+        """Number of singular values that are not 0."""
         return min(float(self.sizes[0]), *self._ranks)
 
     @cached_property
     def _ranks(self) -> list[float]:
         """Rank of each D_l."""
-        return [n * each.share for n, each in zip(self.sizes[1:], self.populations, strict=True)]
+        return [n * population.share for n, population in zip(self.sizes[1:], self.populations, strict=True)]
 
     @cached_property
     def _factors(self) -> tuple[dict[int, int], float]:
@@ -132,11 +118,11 @@ class FreeProduct:
     def _ln_r(self, u: Any, rest: Any) -> tuple[Any, Any]:
         """Return ln R and its derivative."""
         powers, constant = self._factors
-        value, slope = constant + 0 * u, 0 * u
+        value, derivative = constant + 0 * u, 0 * u
         for size, power in powers.items():
             term = self._shifted(size, u, rest)
-            value, slope = value + power * np.log(term), slope + power / term
-        return value, slope
+            value, derivative = value + power * np.log(term), derivative + power / term
+        return value, derivative
 
     # Negative z: moments
 
@@ -147,8 +133,8 @@ class FreeProduct:
         k, rest = self.rank / (1 + np.exp(-omega)), self.rank / (1 + np.exp(omega))
         eta = np.array(
             [
-                self._real_eta(each, np.log(k) - np.log((own - self.rank) + rest))
-                for each, own in zip(self.populations, self._ranks, strict=True)
+                self._real_eta(population, np.log(k) - np.log((own - self.rank) + rest))
+                for population, own in zip(self.populations, self._ranks, strict=True)
             ]
         )
         ln_r, _ = self._ln_r(-k + 0j, rest + 0j)
@@ -169,14 +155,14 @@ class FreeProduct:
             near, far, _ = parts(eta)
             return np.asarray(np.log(near) - np.log(far) - target)
 
-        def slope(eta: Array) -> Array:
+        def derivative(eta: Array) -> Array:
             near, far, change = parts(eta)
             return np.asarray(change / near + change / far)
 
         low, high = target - ln_tau.max() - 1, target - ln_tau.min() + 1
         start = np.clip(target - math.log(population.mean() / population.share), low, high)
         with np.errstate(divide="ignore", over="ignore"):
-            return newton(value, slope, low, high, start, 1e-13)
+            return newton(value, derivative, low, high, start, 1e-13)
 
     def total(self, power: float) -> float:
         """Return the sum of x_i^power, 0 < power < 1, or, where it is 0, of ln x_i over the x_i that are not 0."""
@@ -198,7 +184,8 @@ class FreeProduct:
     def sum(self) -> float:
         """Sum of x_i: the trace of J J'."""
         return self.sizes[0] * math.prod(
-            n * v * each.mean() for n, v, each in zip(self.sizes[1:], self.variances, self.populations, strict=True)
+            n * variance * population.mean()
+            for n, variance, population in zip(self.sizes[1:], self.variances, self.populations, strict=True)
         )
 
     # Positive z: the distribution
@@ -227,8 +214,8 @@ class FreeProduct:
         for size, power in powers.items():
             term = self._shifted(size, u, rest)
             phi += power * (term * np.log(term) - term)
-        for n, each, row in zip(self.sizes[1:], self.populations, eta, strict=True):
-            phi += n * (np.log(1 - each.tau * np.exp(row)[:, np.newaxis]) @ each.weights)
+        for n, population, row in zip(self.sizes[1:], self.populations, eta, strict=True):
+            phi += n * (np.log(1 - population.tau * np.exp(row)[:, np.newaxis]) @ population.weights)
         turned = np.pi - self.blur  # arg (1 - z x_i) for x far below x_i
         inside = (ln_x >= least) & (ln_x <= largest)
         return np.abs(phi.imag) / turned, np.where(inside, np.abs(u.imag) / turned, 0.0)
@@ -254,23 +241,23 @@ class FreeProduct:
         return _Solution(rest * np.exp(omega), rest, eta)
 
     def _newton(self, omega: Complex, eta: Complex, ln_z: Complex) -> tuple[Complex, Complex]:
-        """One step for omega and all ln y_l together: the y_l meet each other in omega alone."""
+        """Return one step for omega and all ln y_l together: the y_l meet each other in omega alone."""
         ratio = np.exp(omega)
         rest = self.rank / (1 - ratio)
         u = rest * ratio
-        growth = rest / (1 - ratio) * ratio  # du / d omega
-        ln_r, slope = self._ln_r(u, rest)
+        du = rest / (1 - ratio) * ratio  # by omega
+        ln_r, derivative = self._ln_r(u, rest)
         gaps, rates = np.empty_like(eta), np.empty_like(eta)
-        for index, (each, own) in enumerate(zip(self.populations, self._ranks, strict=True)):
-            product = each.tau * np.exp(eta[index])[:, np.newaxis]
+        for index, (population, own) in enumerate(zip(self.populations, self._ranks, strict=True)):
+            product = population.tau * np.exp(eta[index])[:, np.newaxis]
             away = 1 / (1 - product)
             product *= away
-            near, far = product @ each.weights, away @ each.weights
+            near, far = product @ population.weights, away @ population.weights
             product *= away
-            change = (product @ each.weights) * (1 / near - 1 / far)  # of ln(near / far) with ln y
+            change = (product @ population.weights) * (1 / near - 1 / far)  # of ln(near / far) with ln y
             other = (own - self.rank) + rest
             gaps[index] = (np.log(u) - np.log(other) - np.log(near) + np.log(far)) / change
-            rates[index] = growth * (1 / u - 1 / other) / change
-        step = (ln_z - ln_r - (eta + gaps).sum(axis=0)) / (rates.sum(axis=0) + growth * slope)
+            rates[index] = du * (1 / u - 1 / other) / change
+        step = (ln_z - ln_r - (eta + gaps).sum(axis=0)) / (rates.sum(axis=0) + du * derivative)
         step *= np.minimum(1, 1 / np.maximum(np.abs(step), 1e-300))
         return omega + step, eta + gaps + rates * step

@@ -1,8 +1,9 @@
 """jacobian_spectrum: the distribution of singular values of layer Jacobians dz_l/dz_{l-1} and of their products.
 
-Each example has its own second moments of pre-activations, hence its own slopes f'(s) and spectrum; what is given is
-their mixture over the examples. One example's is a free product of its layers, see ``free_product``; of one layer
-whose orthogonal weights keep all its units, J J' = g^2 diag(f'^2), the distribution of g |f'(s)| itself.
+Each example has its own second moments of pre-activations, hence its own derivatives f'(s) and spectrum; a
+``JacobianSpectrum`` is the mixture over the examples. The spectrum of one example is a free product of its layers, see
+``free_product``; where orthogonal weights of one layer keep all its units, J J' = g^2 diag(f'^2), it is the
+distribution of g |f'(s)| itself.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class JacobianSpectrum:
     mean_log_nonzero : float
         Mean of ln sigma over the singular values that are not 0.
     atom_at_zero : float
-        Share of singular values that are 0: units whose slope is 0, and layers narrower than both ends.
+        Share of singular values that are 0: units whose derivative is 0, and layers narrower than both ends.
     method : str
     error : float
         Estimate of the relative error of the numerics in the mean singular value.
@@ -82,7 +83,7 @@ class JacobianSpectrum:
 
     @property
     def count(self) -> int:
-        """How many singular values there are."""
+        """Number of singular values."""
         return min(self.spec.layer_sizes[self.layers[0] - 1], self.spec.layer_sizes[self.layers[1]])
 
     @single_threaded_blas()
@@ -124,14 +125,14 @@ class JacobianSpectrum:
         InvalidValueError
             Where a probability is not between 0 and 1.
         """
-        given = probabilities(p)
-        flat = given.ravel()
+        probability = probabilities(p)
+        flat = probability.ravel()
         sigma = np.zeros(flat.shape)
         atom = max(self.atom_at_zero, float(self._ln_cdf(np.array([LEAST_LN_SIGMA]))[0]))
         positive = flat > atom + QUANTILE_ERROR
         if positive.any():
             sigma[positive] = np.exp(self._ln_quantile(flat[positive]))
-        return sigma.reshape(given.shape)
+        return sigma.reshape(probability.shape)
 
     def _ln_quantile(self, p: Array) -> Array:
         """Return ln sigma for probabilities above that of ``LEAST_LN_SIGMA``."""
@@ -230,16 +231,16 @@ def _mixture(
     weights: Array,
     error: float,
 ) -> JacobianSpectrum:
-    rank = float(weights @ [each.rank for each in components])
-    logs = float(weights @ [each.total(0) for each in components]) / 2
+    rank = float(weights @ [component.rank for component in components])
+    logs = float(weights @ [component.total(0) for component in components]) / 2
     atom = 1 - rank / count
     if atom < 1e-12:
         atom = 0.0
     return JacobianSpectrum(
         spec,
         layers,
-        mean=float(weights @ [each.total(0.5) for each in components]) / count,
-        second_moment=float(weights @ [each.sum for each in components]) / count,
+        mean=float(weights @ [component.total(0.5) for component in components]) / count,
+        second_moment=float(weights @ [component.sum for component in components]) / count,
         mean_log=-math.inf if atom else logs / count,
         mean_log_nonzero=logs / rank,
         atom_at_zero=atom,

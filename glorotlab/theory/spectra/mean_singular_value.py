@@ -1,14 +1,8 @@
 """Mean singular value of one layer's Jacobian J = dz_l/dz_{l-1} = diag(f'(s)) W' (Glorot & Bengio 2010, eq. 17).
 
 For independent weights of variance v and n_in, n_out large, J J' has the Marchenko-Pastur law with the population
-spectrum tau = n_in v f'(s)^2, s ~ N(0, q) (Silverstein & Bai 1995). With m(t) the Stieltjes transform of J'J at -t,
-c = n_out/n_in and g(m) = E[tau m / (1 + tau m)], t m = 1 - c g(m), and E sqrt(x) = (1/pi) integral of
-(1 - t m(t)) t^(-1/2) dt over t > 0. By parts, and over m in place of t, no equation is left to solve:
-E sqrt(x) = (2 c/pi) integral of sqrt((1 - c g(m)) / m) g'(m) dm, from 0 to infinity or to where c g = 1.
-
-Orthogonal weights of variance v have W'W = n_in v I where n_in >= n_out: the singular values are sqrt(n_in v) |f'(s)|.
-Where n_in < n_out they are those of diag(f') cut to a random subspace, a free compression: by the S-transform of
-``free_product`` the same integral with (1 - c g) / (1 - g) in place of 1 - c g.
+spectrum tau = n_in v f'(s)^2, s ~ N(0, q) (Silverstein & Bai 1995). Its mean root is one integral with no equation left
+to solve; for orthogonal weights another factor enters. Both are derived in docs/theory/spectra.md.
 """
 
 from __future__ import annotations
@@ -31,12 +25,13 @@ REACH = 60.0
 """Half-width of that rule; the integrand falls at least like exp(-|u| / 2): what it leaves out is below 1e-13."""
 
 BISECTIONS = 60
+"""Halvings of the bracket around the end of an integral."""
 
 ORDER = 12
 """Nodes per panel of the expectation over s."""
 
 CRITICAL = 1e-9
-"""Where c P(tau > 0) exceeds 1 by less than this, the integral is taken as running to infinity."""
+"""The integral runs to infinity where c P(tau > 0) exceeds 1 by less than this."""
 
 TOLERANCE = 1e-7
 """Relative error of the interpolation in ln q."""
@@ -70,28 +65,28 @@ def mean_singular_value(
 
 
 def _mean_root(tau: Array, measure: Array, ratio: float, orthogonal: bool) -> Array:
-    """E sqrt(x) over all eigenvalues of J'J, zeros included, for the population spectra (tau, row of ``measure``)."""
+    """Return E sqrt(x) over all eigenvalues of J'J, zeros too, for the population spectra (tau, row of ``measure``)."""
     measure = measure / measure.sum(axis=1, keepdims=True)
     scale = float((measure @ tau).max())
     if not scale:
         return np.zeros(len(measure))
     tau = tau / scale
-    found = np.empty(len(measure))
+    means = np.empty(len(measure))
     bounded = ratio * (measure @ (tau > 0)) > 1 + CRITICAL
     if not bounded.all():
         grid = np.arange(-REACH, REACH, STEP)
-        found[~bounded] = _integral(tau, measure[~bounded], ratio, orthogonal, grid, np.ones_like(grid))
+        means[~bounded] = _integral(tau, measure[~bounded], ratio, orthogonal, grid, np.ones_like(grid))
     for row in np.flatnonzero(bounded):
         # u = end - ln(1 + e^-v): the square root of 1 - c g at the end becomes exp(-v / 2)
         end = _end(tau, measure[row], ratio)
         grid = np.arange(-REACH - max(end, 0), REACH, STEP)  # tau of 1 counts however far off the end is
         fall = np.logaddexp(0, -grid)
-        found[row] = _integral(tau, measure[row : row + 1], ratio, orthogonal, end - fall, np.exp(-grid - fall))[0]
-    return found * math.sqrt(scale)
+        means[row] = _integral(tau, measure[row : row + 1], ratio, orthogonal, end - fall, np.exp(-grid - fall))[0]
+    return means * math.sqrt(scale)
 
 
-def _integral(tau: Array, measure: Array, ratio: float, orthogonal: bool, u: Array, slope: Array) -> Array:
-    """Sum the integrand at u = ln m, du = ``slope`` STEP."""
+def _integral(tau: Array, measure: Array, ratio: float, orthogonal: bool, u: Array, du: Array) -> Array:
+    """Sum the integrand at nodes u = ln m that are ``du`` STEP apart."""
     keep = measure.max(axis=0) > 1e-18 * measure.max()
     tau, measure = tau[keep], measure[:, keep]
     m = np.exp(u)[:, np.newaxis]
@@ -100,7 +95,7 @@ def _integral(tau: Array, measure: Array, ratio: float, orthogonal: bool, u: Arr
     left = np.clip(1 - ratio * (share @ measure.T), 0, None)
     if orthogonal:
         left /= rest @ measure.T
-    return np.asarray(2 * ratio / np.pi * STEP * (slope @ (np.sqrt(left / m) * ((share * rest) @ measure.T))))
+    return np.asarray(2 * ratio / np.pi * STEP * (du @ (np.sqrt(left / m) * ((share * rest) @ measure.T))))
 
 
 def _end(tau: Array, measure: Array, ratio: float) -> float:

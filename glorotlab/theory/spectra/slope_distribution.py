@@ -1,4 +1,4 @@
-"""Distribution of squared slopes tau = f'(s)^2, s ~ N(0, q): what the diagonal of a layer's Jacobian holds."""
+"""Distribution of squared derivatives tau = f'(s)^2, s ~ N(0, q): what the diagonal of a layer's Jacobian holds."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.moments import sampled
 
 NODES = 600
-"""Nodes of a population over all layers of a product, about: more layers smooth more."""
+"""About as many nodes serve all layers of a product together: more layers smooth more."""
 
 NEGLIGIBLE = 1e-18
-"""Probability of a node that is left out."""
+"""Nodes of no more probability than this are left out."""
 
 QUANTILES = 2**15
-"""Quantiles of s that the distribution is read off: its error is 1 / QUANTILES."""
+"""The distribution is read off as many quantiles of s; its error is 1 / QUANTILES."""
 
 WINDOW = 0.01
 """Half-width in ln x of the window a density is taken over."""
@@ -45,7 +45,7 @@ class Population(NamedTuple):
 
 
 def population(record: Activation, q: float, layers: int = 1) -> Population:
-    """Return the distribution of f'(s)^2 for one layer in a product of so many.
+    """Return the distribution of f'(s)^2 for one layer in a product of ``layers``.
 
     Raises
     ------
@@ -73,8 +73,9 @@ class SlopeSpectrum:
     Parameters
     ----------
     slopes : Population
+        Distribution of f'(s)^2.
     gain : float
-        g.
+        g, the length of what was of length 1.
     units : int
     """
 
@@ -95,7 +96,7 @@ class SlopeSpectrum:
 
     @property
     def rank(self) -> float:
-        """How many singular values are not 0."""
+        """Number of singular values that are not 0."""
         return self.units * self.slopes.share
 
     @property
