@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.arrays import Array
+from glorotlab.errors import AssumptionError
 from glorotlab.theory.gaussian.root_finding import newton
 from glorotlab.theory.spectra.slope_distribution import Population
 
@@ -237,7 +238,12 @@ class FreeProduct:
         with np.errstate(all="ignore"):
             for turn in (*turns[0][1:], *turns[1], *[self.blur] * POLISH):
                 omega, eta = self._newton(omega, eta, 1j * turn - ln_x)
-        rest: Complex = np.asarray(self.rank / (1 - np.exp(omega)))
+            rest: Complex = np.asarray(self.rank / (1 - np.exp(omega)))
+        lost = ~np.isfinite(rest)
+        if lost.any():
+            raise AssumptionError(
+                f"singular values about e^{ln_x[lost].min() / 2:.3g}: rounding hides how many: ask for larger ones"
+            )
         return _Solution(rest * np.exp(omega), rest, eta)
 
     def _newton(self, omega: Complex, eta: Complex, ln_z: Complex) -> tuple[Complex, Complex]:

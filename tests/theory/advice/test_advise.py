@@ -352,6 +352,15 @@ def test_initialisers_of_one_variance_are_judged_once(monkeypatch):
     assert calls == [(done, total) for done in range(1, total + 1)]
 
 
+def test_candidates_are_judged_until_one_trains(monkeypatch):
+    """Twelve layers of softsign lose a factor above 2 without biases: of several candidates the first one trains."""
+    judged = []
+    judge = trainability.judge
+    monkeypatch.setattr(recommend, "judge", lambda *given: judged.append(given[0]) or judge(*given))
+    recommend.recommend(spec("20,100x12,4", activation="softsign"), labelled_batch(spec(), None, None, 1.0))
+    assert len(judged) == 1
+
+
 # The compromise
 
 

@@ -109,6 +109,14 @@ def test_singular_values_outside_float64_are_refused(activation, scale):
         gl.jacobian_spectrum(spec("60,60x400,5", activation, initializer), input_second_moment=1.0)
 
 
+def test_singular_values_that_rounding_hides_are_refused():
+    """tanh at s ~ 20: most derivatives are below the range of float64, and so are the least singular values."""
+    found = gl.jacobian_spectrum(spec("60,60x2,5"), input_second_moment=1000.0)
+    assert found.cdf(1e3) == pytest.approx(1)
+    with pytest.raises(AssumptionError, match="rounding hides how many"):
+        found.cdf(1e-170)
+
+
 def test_orthogonal_weights_show_the_slopes():
     found = gl.jacobian_spectrum(spec("60,60x2,5", initializer="orthogonal"), input_second_moment=1.5, layer=1)
     sigma = np.array([0.001, 0.05, 0.4, 0.9, 0.999])
