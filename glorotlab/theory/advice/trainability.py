@@ -32,25 +32,27 @@ from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal
 from glorotlab.threads import single_threaded_blas
 
 MIN_RATIO = 3.5e-5
-"""Of signal and gradient: trained down to 5e-5, failed from 3e-5 (signal) and 2e-5 (gradient) on."""
+"""Signal and gradient ratios trained down to 5e-5; signals failed from 3e-5 on, gradients from 2e-5 on."""
 
 MAX_GRADIENT, MAX_LOGITS = 6e3, 1e4
-"""Trained up to a gradient ratio of 500 and logits of second moment 3e3; failed from 7e4 (chaos) and 6e4 (ReLU) on."""
+"""Networks trained up to a gradient ratio of 500 and logits of second moment 3e3.
+
+They failed from 7e4 (chaos) and 6e4 (ReLU) on."""
 
 MIN_COHERENCE = 5e-6
-"""Trained down to 2e-4, failed at 1e-7."""
+"""Coherence: networks trained down to 2e-4 and failed at 1e-7."""
 
 MAX_CONDITION = 1e7
 """On MNIST trained up to 1.3e6 and failed from 1.3e8 on; on Shapeset, which needs more updates, failed from 2e4 on."""
 
 MAX_FLUCTUATION = 3.0
-"""Trained up to 2 (40 layers of 100 ReLU), failed at 5 (20 of 20)."""
+"""Fluctuation: networks trained up to 2 (40 layers of 100 ReLU) and failed at 5 (20 of 20)."""
 
 MAX_HIDDEN = 1000
-"""Hidden layers that are followed."""
+"""Most hidden layers that are followed."""
 
 SLOW = 1e4
-"""Condition from which on a network that trains is called slow."""
+"""A network that trains is called slow where its condition is above this."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def judge(spec: NetworkSpec, batch: Batch) -> Trainability:
     if not np.isfinite(theta).all():
         return Trainability(False, "the tangent kernel overflows", signal, gradient)
     fastest, condition = tangent_kernel.condition(theta, batch.labels)
-    found = Trainability(
+    passed = Trainability(
         True,
         "",
         signal,
@@ -142,8 +144,8 @@ def judge(spec: NetworkSpec, batch: Batch) -> Trainability:
         float(kernels.q[-1].mean()),
         float(validity.relative_variances(kernels)[0].max()),
     )
-    fault = _fault(found)
-    return replace(found, trains=fault is None, reason=fault or _speed(condition))
+    fault = _fault(passed)
+    return replace(passed, trains=fault is None, reason=fault or _speed(condition))
 
 
 def ratios(signal: SignalKernels) -> tuple[float, float]:
@@ -156,16 +158,16 @@ def ratios(signal: SignalKernels) -> tuple[float, float]:
     return float(squares[-2] / squares[0]), float(gains.prod(axis=0).mean())
 
 
-def _fault(found: Trainability) -> str | None:
+def _fault(numbers: Trainability) -> str | None:
     """Return the first bound that is exceeded, with its number."""
     bounds = (
-        (found.signal_ratio, MIN_RATIO, np.inf, "signal vanishes"),
-        (found.gradient_ratio, MIN_RATIO, np.inf, "gradient vanishes"),
-        (found.gradient_ratio, 0.0, MAX_GRADIENT, "gradient explodes"),
-        (found.logit_second_moment, 0.0, MAX_LOGITS, "outputs explode"),
-        (found.coherence, MIN_COHERENCE, np.inf, "chaos: coherence"),
-        (found.condition, 0.0, MAX_CONDITION, "classes alike: condition"),
-        (found.fluctuation, 0.0, MAX_FLUCTUATION, "too narrow: fluctuation"),
+        (numbers.signal_ratio, MIN_RATIO, np.inf, "signal vanishes"),
+        (numbers.gradient_ratio, MIN_RATIO, np.inf, "gradient vanishes"),
+        (numbers.gradient_ratio, 0.0, MAX_GRADIENT, "gradient explodes"),
+        (numbers.logit_second_moment, 0.0, MAX_LOGITS, "outputs explode"),
+        (numbers.coherence, MIN_COHERENCE, np.inf, "chaos: coherence"),
+        (numbers.condition, 0.0, MAX_CONDITION, "classes alike: condition"),
+        (numbers.fluctuation, 0.0, MAX_FLUCTUATION, "too narrow: fluctuation"),
     )
     for value, low, high, what in bounds:
         if value is not None and not low <= value <= high:
