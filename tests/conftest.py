@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from marks import MARKS
 from seeds import test_seeds
 
-from glorotlab.kernels import dense
+from glorotlab.kernels.network import dense
 from glorotlab.threads import num_threads, set_num_threads
 from glorotlab.training import loop
 

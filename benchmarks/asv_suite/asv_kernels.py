@@ -4,7 +4,8 @@ import numpy as np
 
 from glorotlab.benchmarking.cases import PAPER, Case
 from glorotlab.benchmarking.step import batch_of, limited
-from glorotlab.kernels import elementwise, shapeset
+from glorotlab.kernels import shapeset
+from glorotlab.kernels.network import elementwise
 from glorotlab.network.mlp import DTYPES, Network
 from glorotlab.streams import Purpose
 

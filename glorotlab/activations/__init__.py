@@ -1,7 +1,7 @@
 """Activations: one record per name, its SymPy expression, NumPy reference and properties.
 
 The compiled counterpart of a record, where there is one, carries the name of its family in
-``glorotlab.kernels.elementwise.CODES``; a record without one trains through NumPy.
+``glorotlab.kernels.network.elementwise.CODES``; a record without one trains through NumPy.
 """
 
 import re

@@ -16,7 +16,7 @@ import numpy as np
 from glorotlab.arrays import FloatArray
 from glorotlab.benchmarking.cases import Case
 from glorotlab.kernels import roofline, simd
-from glorotlab.kernels.buffers import padded_matrix
+from glorotlab.kernels.network.buffers import padded_matrix
 
 SIZES = tuple(1 << exponent for exponent in range(14, 29))
 """Bytes of the buffers: 16 KB to 256 MB, all threads together."""

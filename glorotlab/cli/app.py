@@ -5,18 +5,18 @@ from typing import Annotated
 import typer
 
 from glorotlab import __version__
-from glorotlab.cli import data, runs
-from glorotlab.cli.advise import advise
-from glorotlab.cli.bench import bench
-from glorotlab.cli.compare import compare
-from glorotlab.cli.derive import derive
+from glorotlab.cli.commands import data, runs
+from glorotlab.cli.commands.advise import advise
+from glorotlab.cli.commands.bench import bench
+from glorotlab.cli.commands.compare import compare
+from glorotlab.cli.commands.derive import derive
+from glorotlab.cli.commands.info import info
+from glorotlab.cli.commands.measure import measure
+from glorotlab.cli.commands.predict import predict
+from glorotlab.cli.commands.reproduce import reproduce
+from glorotlab.cli.commands.sweep import sweep
+from glorotlab.cli.commands.train import train
 from glorotlab.cli.help import App
-from glorotlab.cli.info import info
-from glorotlab.cli.measure import measure
-from glorotlab.cli.predict import predict
-from glorotlab.cli.reproduce import reproduce
-from glorotlab.cli.sweep import sweep
-from glorotlab.cli.train import train
 
 app = App()
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from glorotlab.arrays import Labels
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels.batch_source import BatchSource
+from glorotlab.kernels.network.batch_source import BatchSource
 
 MAX_CLASSES = 1_000_000
 """Most classes: a larger label is a mistake, and counting by class would fill the memory."""

@@ -18,7 +18,7 @@ def _load() -> None:
     if quiet:
         os.environ["GOMP_SPINCOUNT"] = "1000"
     try:
-        import_module("glorotlab.kernels.dense")
+        import_module("glorotlab.kernels.network.dense")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "the kernels of glorotlab are not compiled here: if this is its source folder, run Python elsewhere, "

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from glorotlab.kernels.batch_source import BatchSource
+from glorotlab.kernels.network.batch_source import BatchSource
 
 class ImageStream(BatchSource):
     """Images first, first + 1, ... of stream (seed, purpose), drawn when a compiled loop loads them.

@@ -15,7 +15,7 @@ from cython.view cimport contiguous, strided
 from libc.math cimport M_LN2, M_PI, cos, exp, sin, sqrt
 from libc.stdint cimport uint64_t
 
-from glorotlab.kernels.batch_source cimport BatchSource
+from glorotlab.kernels.network.batch_source cimport BatchSource
 from glorotlab.kernels._philox cimport Philox, start as start_stream, uniform
 from glorotlab.kernels.simd cimport cloned_void
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from glorotlab.arrays import FloatArray, Labels
 from glorotlab.checks import as_array, whole_number
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels.batch_source import BatchSource
+from glorotlab.kernels.network.batch_source import BatchSource
 from glorotlab.spec.network import NetworkSpec
 
 

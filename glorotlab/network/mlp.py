@@ -13,10 +13,10 @@ from glorotlab import activations, initializers
 from glorotlab.arrays import FloatArray, Labels
 from glorotlab.checks import as_array, whole_number
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels import costs, dense, elementwise
-from glorotlab.kernels.batch_source import BatchSource, RowSource
-from glorotlab.kernels.buffers import STORED, padded_matrix, padded_zeros
-from glorotlab.kernels.step import Steps
+from glorotlab.kernels.network import costs, dense, elementwise
+from glorotlab.kernels.network.batch_source import BatchSource, RowSource
+from glorotlab.kernels.network.buffers import STORED, padded_matrix, padded_zeros
+from glorotlab.kernels.network.step import Steps
 from glorotlab.network.checks import check_order, check_source, check_state, count_updates
 from glorotlab.network.passes import BackwardPass, ForwardPass, Gradients
 from glorotlab.spec.network import NetworkSpec

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from glorotlab.activations import Activation
 from glorotlab.arrays import FloatArray
-from glorotlab.kernels import dense
+from glorotlab.kernels.network import dense
 from glorotlab.threads import num_threads
 
 

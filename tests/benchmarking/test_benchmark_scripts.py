@@ -16,7 +16,7 @@ from glorotlab import activations
 from glorotlab.benchmarking.cases import Case
 from glorotlab.benchmarking.step import batch_of
 from glorotlab.data import catalogue
-from glorotlab.kernels.buffers import HUGE_PAGE
+from glorotlab.kernels.network.buffers import HUGE_PAGE
 from glorotlab.machine import machine_line
 from glorotlab.network.mlp import Network
 

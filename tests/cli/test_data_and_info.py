@@ -55,7 +55,7 @@ def test_info_names_the_machine_and_the_build(run):
 def test_kernels_that_say_openmp_have_loaded_it():
     program = (
         "from threadpoolctl import threadpool_info\n"
-        "import glorotlab.kernels.dense\nfrom glorotlab.kernels.build_info import openmp\n"
+        "import glorotlab.kernels.network.dense\nfrom glorotlab.kernels.build_info import openmp\n"
         "loaded = any(item['user_api'] == 'openmp' for item in threadpool_info())\nassert loaded or not openmp"
     )
     assert python("-c", program).returncode == 0

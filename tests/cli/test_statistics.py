@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from command_line import parsed
 
-from glorotlab.cli.compare import FIELDS, SLACK, verdict
+from glorotlab.cli.commands.compare import FIELDS, SLACK, verdict
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.measurement.compare import SECOND_MOMENTS, Entry
 from glorotlab.measurement.compare import compare as set_side_by_side

@@ -12,7 +12,7 @@ from scipy import stats
 from glorotlab.data.shapeset import CLASS_NAMES, CLASS_PROBABILITIES, ShapesetSource, shapeset
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels import _philox
-from glorotlab.kernels.buffers import padded_matrix
+from glorotlab.kernels.network.buffers import padded_matrix
 from glorotlab.kernels.shapeset import render
 from glorotlab.streams import Purpose, generator
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from glorotlab.cli import derive as command
+from glorotlab.cli.commands import derive as command
 from glorotlab.derivations import derive
 from glorotlab.derivations.catalogue import CATALOGUE
 from glorotlab.errors import UnknownNameError

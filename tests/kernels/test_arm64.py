@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from kernel_reference import PARAMETERS, assert_within, matmul
 
-from glorotlab.kernels import elementwise
+from glorotlab.kernels.network import elementwise
 
-KERNELS = Path(elementwise.__file__).parent
+KERNELS = Path(elementwise.__file__).parents[1]
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 SOURCE = """
 #include <stdio.h>

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from glorotlab.kernels import buffers, costs, dense
-from glorotlab.kernels.buffers import STORED, padded_matrix
+from glorotlab.kernels.network import buffers, costs, dense
+from glorotlab.kernels.network.buffers import STORED, padded_matrix
 
 DTYPES = st.sampled_from(["float32", "float64"])
 

@@ -7,7 +7,7 @@ from kernel_reference import central_difference, guarded
 
 from glorotlab import costs as records
 from glorotlab.errors import InvalidValueError, UnknownNameError
-from glorotlab.kernels import costs
+from glorotlab.kernels.network import costs
 
 PAIRS = sorted(records.RECORDS)
 DTYPES = ("float32", "float64")

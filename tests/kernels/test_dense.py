@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kernel_reference import FUNCTIONS, PARAMETERS, assert_within, forward_tiles, guarded, matmul, tiles, workers
 
-from glorotlab.kernels import dense, elementwise
+from glorotlab.kernels.network import dense, elementwise
 
 EDGES = (
     (0, (65, 64)),

@@ -13,7 +13,7 @@ from elementwise_calls import DTYPES, NAMES, PARAMETER, applied, derivative
 
 import glorotlab
 from glorotlab import activations
-from glorotlab.kernels import elementwise
+from glorotlab.kernels.network import elementwise
 
 SHAPES = ((0, 5), (1, 1), (3, 7), (33, 65))
 

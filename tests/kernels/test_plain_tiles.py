@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from kernel_reference import assert_within, matmul
 
-from glorotlab.kernels import dense
+from glorotlab.kernels.network import dense
 
-KERNELS = Path(dense.__file__).parent
+KERNELS = Path(dense.__file__).parents[1]
 SOURCE = """
 #define LEVEL BASELINE
 #include "tiles.c"

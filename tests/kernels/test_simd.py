@@ -1,6 +1,6 @@
 """The SIMD level: the machine's best unless it is named, and equal bits on any number of threads at each of them.
 
-That every level computes what it should is tests/kernels/test_tiles.py's business.
+That every level computes what it should is test_tiles.py's business.
 """
 
 import os
@@ -14,7 +14,8 @@ import pytest
 
 import glorotlab as gl
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels import dense, simd
+from glorotlab.kernels import simd
+from glorotlab.kernels.network import dense
 from glorotlab.threads import num_threads, set_num_threads
 
 FLAGS = {"avx2": {"avx2", "fma"}, "avx512": {"avx512f"}}

@@ -9,8 +9,8 @@ import pytest
 from glorotlab import threads
 from glorotlab.data.shapeset import ShapesetSource
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels import dense
-from glorotlab.kernels.batch_source import RowSource
+from glorotlab.kernels.network import dense
+from glorotlab.kernels.network.batch_source import RowSource
 from glorotlab.kernels.shapeset import ImageStream
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec

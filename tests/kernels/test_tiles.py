@@ -12,7 +12,8 @@ import pytest
 from kernel_reference import FUNCTIONS, assert_within, forward_tiles, guarded, matmul, tiles, workers
 
 from glorotlab import threads
-from glorotlab.kernels import dense, elementwise, simd
+from glorotlab.kernels import simd
+from glorotlab.kernels.network import dense, elementwise
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 

@@ -10,7 +10,7 @@ from kernel_reference import FUNCTIONS, assert_within, central_difference, forwa
 
 from glorotlab import activations, costs, threads
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels import dense, elementwise
+from glorotlab.kernels.network import dense, elementwise
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
 

@@ -3,7 +3,7 @@
 import numpy as np
 from kernel_reference import guarded
 
-from glorotlab.kernels import elementwise
+from glorotlab.kernels.network import elementwise
 
 NAMES = sorted(elementwise.CODES)
 PARAMETER = 0.01  # the slope of leaky_relu in its record

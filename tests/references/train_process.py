@@ -5,7 +5,7 @@ import sys
 
 from training_fixtures import DATA, run_spec
 
-from glorotlab.kernels import dense
+from glorotlab.kernels.network import dense
 from glorotlab.threads import set_num_threads
 from glorotlab.training.loop import train
 

@@ -493,7 +493,7 @@ def test_the_live_table(data, tmp_path):
     """What is shown where there is a terminal: counts, time left, the runs that go on, those that ended last."""
     from rich.console import Console
 
-    from glorotlab.cli.sweep import _Table
+    from glorotlab.cli.commands.sweep import _Table
     from glorotlab.training.sweeps.state import RunState, SweepState
 
     runs = {str(place): RunState({"seed": place}, 100) for place in range(40)}

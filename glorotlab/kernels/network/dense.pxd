@@ -5,7 +5,7 @@ Matrices are first elements and strides in elements, one row per example. At its
 
 from cython cimport floating
 
-from glorotlab.kernels.descent cimport Descent
+from glorotlab.kernels.network.descent cimport Descent
 
 cdef struct Dense:
     # W, b and their velocities (NULL without momentum), of float or double

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from glorotlab.arrays import Labels
 from glorotlab.kernels._types import Matrix, Vector
-from glorotlab.kernels.batch_source import BatchSource
+from glorotlab.kernels.network.batch_source import BatchSource
 from glorotlab.spec.training import Descent
 
 class Steps:

@@ -14,13 +14,13 @@ from libc.stdlib cimport calloc, free
 import numpy as np
 
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels.buffers import padded_matrix
+from glorotlab.kernels.network.buffers import padded_matrix
 
-from glorotlab.kernels._activations cimport LINEAR
-from glorotlab.kernels.batch_source cimport BatchSource, Loader
-from glorotlab.kernels.costs cimport cost_row
-from glorotlab.kernels.dense cimport Dense, backward_layer, forward_layer, new_call, panels_size, team_of_steps
-from glorotlab.kernels.descent cimport Descent
+from glorotlab.kernels.network._activations cimport LINEAR
+from glorotlab.kernels.network.batch_source cimport BatchSource, Loader
+from glorotlab.kernels.network.costs cimport cost_row
+from glorotlab.kernels.network.dense cimport Dense, backward_layer, forward_layer, new_call, panels_size, team_of_steps
+from glorotlab.kernels.network.descent cimport Descent
 
 cdef extern from "team.h" nogil:
     int team_thread()

@@ -2,7 +2,7 @@
 
 from cython cimport floating
 
-from glorotlab.kernels._activations cimport ACTIVATIONS, activate, activation_names, multiply_derivative
+from glorotlab.kernels.network._activations cimport ACTIVATIONS, activate, activation_names, multiply_derivative
 
 CODES = {activation_names[code].decode(): code for code in range(ACTIVATIONS)}
 

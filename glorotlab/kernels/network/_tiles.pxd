@@ -2,7 +2,7 @@
 
 from cython cimport floating
 
-from glorotlab.kernels.descent cimport Descent
+from glorotlab.kernels.network.descent cimport Descent
 from glorotlab.kernels.simd cimport level
 
 cdef extern from "tiles.h" nogil:

@@ -1,9 +1,9 @@
 """Dense layers s = z W + b, forward and backward.
 
 W has shape (fan_in, fan_out), row-major; z, s and the gradients have one row per example. Rows are contiguous; from
-one to the next it may be further than their length (glorotlab.kernels.buffers). Every tile does whole sums in an order
-set by the shape, so that a result does not depend on the number of threads. dense.pxd is for a team that has many layers
-to do (step.pyx), dense.pyi for one.
+one to the next it may be further than their length (buffers.py). Every tile does whole sums in an order set by the
+shape, so that a result does not depend on the number of threads. dense.pxd is for a team that has many layers to do
+(step.pyx), dense.pyi for one.
 """
 
 from cython cimport floating
@@ -11,10 +11,10 @@ from cython.parallel cimport parallel
 from cython.view cimport contiguous, strided
 from libc.string cimport memset
 
-from glorotlab.kernels.buffers import padded_matrix
+from glorotlab.kernels.network.buffers import padded_matrix
 
-from glorotlab.kernels._activations cimport LINEAR, activate, multiply_derivative
-from glorotlab.kernels._tiles cimport MOST, WIDEST_PANEL, fill_panels, multiply, back_and_update, needs_panels
+from glorotlab.kernels.network._activations cimport LINEAR, activate, multiply_derivative
+from glorotlab.kernels.network._tiles cimport MOST, WIDEST_PANEL, fill_panels, multiply, back_and_update, needs_panels
 
 cdef extern from "team.h" nogil:
     int team_thread()

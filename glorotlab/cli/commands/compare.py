@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cli.commands.measure import Seeds, consecutive_seeds, measure_seeds
 from glorotlab.cli.describe import examples_line, print_assumptions, spec_line
-from glorotlab.cli.measure import Seeds, consecutive_seeds, measure_seeds
 from glorotlab.cli.options import ExampleOptions, Json, Layers, Level, NetworkOptions, Quiet, grouped
 from glorotlab.cli.progress import progress_bars
 from glorotlab.cli.terminal import console, number, table

@@ -1,0 +1,1 @@
+"""Kernels of a network: layers forward and backward, costs, and whole steps on mini-batches."""
