@@ -32,7 +32,12 @@ def default_num_threads() -> int:
 
 
 def num_threads() -> int:
-    """Return the number of threads the kernels use."""
+    """Return the number of threads the kernels use.
+
+    Returns
+    -------
+    int
+    """
     if not _state["threads"]:
         _state["threads"] = default_num_threads()
     return _state["threads"]
@@ -40,6 +45,11 @@ def num_threads() -> int:
 
 def set_num_threads(n: int) -> None:
     """Set the number of threads of every kernel from now on; results do not depend on it.
+
+    Parameters
+    ----------
+    n : int
+        From 1 to 1024.
 
     Raises
     ------

@@ -21,8 +21,8 @@ def _load() -> None:
         import_module("glorotlab.kernels.network.dense")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "the kernels of glorotlab are not compiled here: if this is its source folder, run Python elsewhere, "
-            "or install it with 'pip install -e .'"
+            "the kernels of glorotlab are not compiled here: compile them in its source folder with "
+            "'python -m pip install -e .'"
         ) from error
     finally:
         if quiet:

@@ -98,7 +98,12 @@ class Network:
 
         Parameters
         ----------
-        x : (batch, fan_in)
+        x : array_like, shape (batch, fan_in)
+
+        Returns
+        -------
+        ForwardPass
+            Pre-activations and activations of every layer, in the network's dtype.
 
         Raises
         ------
@@ -117,9 +122,14 @@ class Network:
 
         Parameters
         ----------
-        x : (batch, fan_in)
-        labels : (batch,) int
-            In [0, classes).
+        x : array_like, shape (batch, fan_in)
+        labels : array_like of int, shape (batch,)
+            Classes in [0, classes).
+
+        Returns
+        -------
+        BackwardPass
+            The forward pass, each example's cost and its gradients dC/ds.
 
         Raises
         ------
@@ -162,6 +172,25 @@ class Network:
         W <- (1 - learning_rate l2) W - learning_rate dC/dW, or through a velocity, classical or Nesterov's, where
         momentum is not 0 (``UpdateRule`` has the formulas); biases do not decay. No weight gradient is stored.
 
+        Parameters
+        ----------
+        x : array_like, shape (batch, fan_in)
+        labels : array_like of int, shape (batch,)
+            Classes in [0, classes).
+        learning_rate : float
+            Factor of the batch-mean gradient, from 0.
+        momentum : float
+            Part of the velocity that is kept, in [0, 1).
+        nesterov : bool
+            Whether the step is Nesterov's; it needs a momentum above 0.
+        l2 : float
+            Factor of |W|^2 / 2 in the cost, from 0.
+
+        Returns
+        -------
+        float
+            The batch-mean cost before the step.
+
         Raises
         ------
         InvalidValueError
@@ -187,20 +216,21 @@ class Network:
 
         Parameters
         ----------
-        x : (examples, fan_in)
+        x : array_like, shape (examples, fan_in)
             Not copied where it has the network's dtype and is contiguous.
-        labels : (examples,) int
+        labels : array_like of int, shape (examples,)
         learning_rate : float
         batch_size : int
-            Divides the number of examples, or the length of ``order``.
-        order : (updates * batch_size,) int, optional
+            A divisor of the number of examples, or of the length of ``order``.
+        order : array_like of int, shape (updates * batch_size,), optional
             Rows of x, mini-batch after mini-batch; by default all, as they stand.
-        momentum, l2 : float
+        momentum : float
         nesterov : bool
+        l2 : float
 
         Returns
         -------
-        (updates,) float64
+        ndarray of float64, shape (updates,)
             Cost of each mini-batch before its step. It ends with the first one that is not finite.
 
         Raises
@@ -304,14 +334,21 @@ class Network:
             d *= self._activation.derivative(s)
 
     def state(self) -> dict[str, FloatArray]:
-        """Return copies of what training changes, by name.
+        """Return copies of what training changes.
 
-        ``weight_1``, ``bias_1``, ... and, once a step had momentum, ``weight_velocity_1``, ``bias_velocity_1``, ...
+        Returns
+        -------
+        dict of str to ndarray
+            ``weight_1``, ``bias_1``, ... and, once a step had momentum, ``weight_velocity_1``, ``bias_velocity_1``, ...
         """
         return {name: own.copy() for name, own in self._arrays().items()}
 
     def load_state(self, state: Mapping[str, FloatArray]) -> None:
         """Take over what ``state`` returned, bit for bit.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
 
         Raises
         ------

@@ -160,14 +160,31 @@ class NetworkSpec(Spec):
         return _cost(self.output, self.cost)
 
     def layer_activation(self, index: int) -> activations.Activation | None:
-        """Return the activation of the layer with this index (0 is the first), or None for a softmax output.
+        """Return the activation of one layer.
 
-        A sigmoid or linear output is an activation like any other; softmax mixes units.
+        Parameters
+        ----------
+        index : int
+            0 for the first layer.
+
+        Returns
+        -------
+        Activation or None
+            None for a softmax output, which mixes units. A sigmoid or linear output is an activation like any other.
         """
         return self.activation_record if index < len(self.layer_sizes) - 2 else self.output_activation
 
     def check_inputs(self, x: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
-        """Return inputs as a floating array of shape (examples, fan_in), at least one example, all finite.
+        """Return inputs as a floating array, all finite.
+
+        Parameters
+        ----------
+        x : array_like, shape (examples, fan_in)
+            At least one example.
+
+        Returns
+        -------
+        ndarray of float32 or float64, shape (examples, fan_in)
 
         Raises
         ------

@@ -61,6 +61,10 @@ def advise(
     progress : callable(done, total), optional
         Called after each initialiser and after each part of the recommendation.
 
+    Returns
+    -------
+    Advice
+
     Raises
     ------
     InvalidValueError

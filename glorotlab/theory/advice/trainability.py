@@ -102,7 +102,11 @@ def trainability(
         Real data, with ``labels`` of two classes or more; about 100 examples tell enough.
     labels : (examples,) int, optional
     input_second_moment : float, optional
-        Instead of data: E[x^2], see ``labelled_batch`` for what stands in.
+        E[x^2], instead of data; ``labelled_batch`` says what stands in for examples and labels.
+
+    Returns
+    -------
+    Trainability
 
     Raises
     ------

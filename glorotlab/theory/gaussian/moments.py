@@ -109,6 +109,11 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
     q : array_like
         Second moments of the pre-activation, from 1e-100 to 1e30, of any shape.
 
+    Returns
+    -------
+    Moments
+        Arrays of the shape of q.
+
     Raises
     ------
     InvalidValueError

@@ -58,6 +58,11 @@ def pair_moments(
         Second moments of s1 and s2, from 1e-100 to 1e30, and their correlation from -1 to 1; they broadcast. Without a
         closed form each pair takes milliseconds.
 
+    Returns
+    -------
+    PairMoments
+        Arrays of the common shape.
+
     Raises
     ------
     InvalidValueError

@@ -103,6 +103,8 @@ class FixedPoints:
         Whether every q is fixed; ``points`` then holds 0 and infinity alone.
     searched : tuple of float
         The least and largest q looked at.
+    tolerance : float
+        Distance of chi_1 from 1 up to which a point counts as critical.
     """
 
     activation: str
@@ -114,10 +116,24 @@ class FixedPoints:
     tolerance: float = TOLERANCE
 
     def reached(self, second_moment: float = 1.0) -> FixedPoint:
-        """Return the fixed point that a signal of this second moment moves to.
+        """Return the fixed point that a signal moves to.
 
         It is the next one in the direction of V(q) - q; a decreasing V may overshoot it. Where every q is fixed it is
-        the signal's own. AssumptionError where there is none before the end of ``searched``.
+        the signal's own.
+
+        Parameters
+        ----------
+        second_moment : float
+            q of the signal's pre-activations.
+
+        Returns
+        -------
+        FixedPoint
+
+        Raises
+        ------
+        AssumptionError
+            Where there is none before the end of ``searched``.
         """
         q = float(second_moments(second_moment, "second_moment"))
         record = activations.get(self.activation)
@@ -151,6 +167,10 @@ def fixed_points(
         sigma_b^2 >= 0.
     tolerance : float
         |chi_1 - 1| up to this counts as critical.
+
+    Returns
+    -------
+    FixedPoints
 
     Raises
     ------

@@ -81,10 +81,14 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
     bias_variance : float
         sigma_b^2 >= 0.
 
+    Returns
+    -------
+    tuple of CriticalPoint
+
     Raises
     ------
     InvalidValueError, AssumptionError
-        As of ``fixed_points``.
+        Where ``fixed_points`` raises them.
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
     b = float(fixed_points.variances(bias_variance, "bias_variance"))

@@ -92,6 +92,15 @@ class Run:
 def load_run(folder: str | os.PathLike[str]) -> Run:
     """Open a run folder, also while the run is running: as of its last checkpoint.
 
+    Parameters
+    ----------
+    folder : path-like
+        ``~`` is the home folder.
+
+    Returns
+    -------
+    Run
+
     Raises
     ------
     RunError

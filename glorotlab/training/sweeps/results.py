@@ -162,6 +162,15 @@ class SweepResults:
 def load_sweep(folder: str | os.PathLike[str]) -> SweepResults:
     """Open the folder of a sweep, also while it is running: the last one where several share it.
 
+    Parameters
+    ----------
+    folder : path-like
+        ``~`` is the home folder.
+
+    Returns
+    -------
+    SweepResults
+
     Raises
     ------
     RunError
