@@ -243,7 +243,7 @@ class BiasInitializer:
 
     @property
     def excess_kurtosis(self) -> float:
-        """E[b^4] / Var[b]^2 - 3."""
+        """The excess kurtosis, E[b^4] / Var[b]^2 - 3."""
         return -6 / 5 if self.name.startswith("uniform") else 0.0
 
     def sample(self, generator: np.random.Generator, fan_out: int) -> Weights:

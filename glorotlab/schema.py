@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 ESTIMATORS = ("pooled", "within_unit", "within_example")
-"""Of ``T_variance``: over units and examples together; over the examples within a unit, averaged over units; over the
-units within an example, averaged over examples. Of a weight gradient each weight is a unit. The gradients of the
-batch mean have no examples: of the last two they have none (NaN)."""
+"""Estimators of ``T_variance``: over units and examples together; over the examples within a unit, averaged over units;
+over the units within an example, averaged over examples. Each weight of a weight gradient is a unit. The gradients of
+the batch mean have no examples: the last two are NaN."""
 
 QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
 """Probabilities of ``activation_quantile``; .98, signed, is the marker of the paper's figures 3 and 10."""
@@ -61,13 +61,13 @@ TENSORS: dict[str, tuple[str, str]] = {
 
 
 def _variables() -> dict[str, Variable]:
-    found = [
+    variables = [
         Variable("fan_in", "units of the layer below", equation="rows of W"),
         Variable("fan_out", "units of this layer", equation="columns of W"),
         Variable("weight_variance", "variance of the weights", equation="Var[W]"),
     ]
     for name, (what, source) in TENSORS.items():
-        found += [
+        variables += [
             Variable(f"{name}_mean", f"mean of {what}", equation=f"E[T]; T: {source}"),
             Variable(f"{name}_second_moment", f"second moment of {what}", equation=f"E[T^2]; T: {source}"),
             Variable(
@@ -79,7 +79,7 @@ def _variables() -> dict[str, Variable]:
             Variable(f"{name}_count", f"histogram counts of {what}", ("layer", "bin"), equation=source),
             Variable(f"{name}_edge", f"histogram edges of {what}", ("layer", "edge"), equation=source),
         ]
-    found += [
+    variables += [
         Variable(
             "activation_quantile",
             "signed quantile of activation z",
@@ -94,7 +94,7 @@ def _variables() -> dict[str, Variable]:
             equation="J = dz_l/dz_{l-1}; Glorot & Bengio 2010, eq. 17",
         ),
     ]
-    return {variable.name: variable for variable in found}
+    return {variable.name: variable for variable in variables}
 
 
 VARIABLES = _variables()
@@ -129,10 +129,10 @@ def describe(name: str) -> Variable:
 
 def digests(inputs: npt.ArrayLike, labels: npt.ArrayLike | None) -> dict[str, str]:
     """Return the attributes that say which examples statistics are of: short SHA-256 of float64 inputs and labels."""
-    found = {"inputs_digest": inputs} | ({} if labels is None else {"labels_digest": labels})
+    tensors = {"inputs_digest": inputs} | ({} if labels is None else {"labels_digest": labels})
     return {
         name: hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()[:16]
-        for name, values in found.items()
+        for name, values in tensors.items()
     }
 
 
@@ -182,14 +182,14 @@ def layer_statistics(
         attrs = {"long_name": entry.long_name, "units": entry.units, "equation": entry.equation}
         data[name] = xr.Variable(dims, array, attrs)
     sizes = {dim: size for variable in data.values() for dim, size in variable.sizes.items()}
-    found: dict[str, Any] = {"layer": np.arange(1, sizes["layer"] + 1)}
+    own_coords: dict[str, Any] = {"layer": np.arange(1, sizes["layer"] + 1)}
     if "estimator" in sizes:
-        found["estimator"] = list(ESTIMATORS[: sizes["estimator"]])
+        own_coords["estimator"] = list(ESTIMATORS[: sizes["estimator"]])
     if "quantile" in sizes:
-        found["quantile"] = list(QUANTILES)
+        own_coords["quantile"] = list(QUANTILES)
     stamp: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "glorotlab_version": __version__}
     stamp |= {
         key: json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
         for key, value in (attributes or {}).items()
     }
-    return xr.Dataset(data, coords=found | dict(coords or {}), attrs=stamp)
+    return xr.Dataset(data, coords=own_coords | dict(coords or {}), attrs=stamp)

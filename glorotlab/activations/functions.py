@@ -35,19 +35,19 @@ def _gaussian(s: FloatArray) -> FloatArray:
 
 
 def sigmoid(s: FloatArray) -> FloatArray:
-    """1 / (1 + exp(-s))."""
+    """Return 1 / (1 + exp(-s))."""
     e = np.exp(-np.abs(s))
     return np.asarray(np.where(s >= 0, 1, e) / (1 + e))
 
 
 def sigmoid_derivative(s: FloatArray) -> FloatArray:
-    """F (1 - f)."""
+    """Return f (1 - f) for f = sigmoid(s)."""
     e = np.exp(-np.abs(s))
     return np.asarray(e / (1 + e) ** 2)
 
 
 def tanh_derivative(s: FloatArray) -> FloatArray:
-    """1 - tanh^2."""
+    """Return 1 - tanh(s)^2."""
     return np.asarray(4 * sigmoid_derivative(2 * np.clip(s, -400, 400)))
 
 
@@ -58,7 +58,7 @@ def softsign(s: FloatArray) -> FloatArray:
 
 
 def softsign_derivative(s: FloatArray) -> FloatArray:
-    """1 / (1 + |s|)^2."""
+    """Return 1 / (1 + |s|)^2."""
     return np.asarray((1 / (1 + np.abs(s))) ** 2)
 
 
@@ -73,31 +73,31 @@ def step(s: FloatArray) -> FloatArray:
 
 
 def arctan_derivative(s: FloatArray) -> FloatArray:
-    """1 / (1 + s^2)."""
+    """Return 1 / (1 + s^2)."""
     return np.asarray((1 / np.hypot(1, s)) ** 2)
 
 
 def sin(s: FloatArray) -> FloatArray:
-    """Sine; NaN at the infinities."""
+    """Return the sine; NaN at the infinities."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.sin(s))
 
 
 def sin_derivative(s: FloatArray) -> FloatArray:
-    """Cosine; NaN at the infinities."""
+    """Return the cosine; NaN at the infinities."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.cos(s))
 
 
 def erf(s: FloatArray) -> FloatArray:
-    """Error function."""
+    """Return the error function."""
     from scipy.special import erf
 
     return np.asarray(erf(s))
 
 
 def erf_derivative(s: FloatArray) -> FloatArray:
-    """2 exp(-s^2) / sqrt(pi)."""
+    """Return 2 exp(-s^2) / sqrt(pi)."""
     return np.asarray(_gaussian(s) * (2 / math.sqrt(math.pi)))
 
 
@@ -119,7 +119,7 @@ def gelu(s: FloatArray) -> FloatArray:
 
 
 def gelu_derivative(s: FloatArray) -> FloatArray:
-    """Phi(s) + s phi(s)."""
+    """Return Phi(s) + s phi(s), phi the standard normal density."""
     density, mills = _normal_tail(s)
     s = _finite(s)
     return np.where(s > 0, 1 - density * (mills - s), density * (mills + s))
@@ -142,12 +142,12 @@ def elu(s: FloatArray) -> FloatArray:
 
 
 def elu_derivative(s: FloatArray) -> FloatArray:
-    """1 above 0, exp(s) below."""
+    """Return 1 above 0, exp(s) below."""
     return np.asarray(np.exp(np.minimum(s, 0)))
 
 
 def selu(s: FloatArray) -> FloatArray:
-    """ELU times the scale, its negative part also times alpha; Klambauer et al. (2017)."""
+    """Return ELU times the scale, its negative part also times alpha; Klambauer et al. (2017)."""
     with np.errstate(over="ignore"):
         above = SELU_SCALE * s
     return np.where(s > 0, above, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(s, 0)))
@@ -164,12 +164,12 @@ def softplus(s: FloatArray) -> FloatArray:
 
 
 def hard_tanh(s: FloatArray) -> FloatArray:
-    """Clip s to [-1, 1]."""
+    """Return s clipped to [-1, 1]."""
     return np.clip(s, -1, 1)
 
 
 def hard_tanh_derivative(s: FloatArray) -> FloatArray:
-    """1 inside (-1, 1), else 0."""
+    """Return 1 inside (-1, 1), else 0."""
     return np.where(np.isnan(s), s, np.abs(s) < 1).astype(s.dtype, copy=False)
 
 
@@ -189,7 +189,7 @@ def mish(s: FloatArray) -> FloatArray:
 
 
 def mish_derivative(s: FloatArray) -> FloatArray:
-    """Product rule."""
+    """Return the derivative by the product rule."""
     s = _finite(s)
     value, derivative = _tanh_softplus(s)
     return np.asarray(value + s * derivative)
@@ -206,5 +206,5 @@ class LeakyReLU:
         return np.where(s > 0, s, self.slope * s)
 
     def derivative(self, s: FloatArray) -> npt.NDArray[Any]:
-        """1 above 0, else the slope."""
+        """Return 1 above 0, else the slope."""
         return np.where(np.isnan(s), s, np.where(s > 0, s.dtype.type(1), s.dtype.type(self.slope)))

@@ -11,7 +11,7 @@ from glorotlab.activations.record import Activation
 from glorotlab.errors import InvalidValueError
 
 SLOPE = 0.01
-"""Of ``leaky_relu`` where none is given; Maas et al. (2013)."""
+"""Slope of ``leaky_relu`` unless another is asked for; Maas et al. (2013)."""
 
 
 def leaky_relu(slope: float = SLOPE) -> Activation:

@@ -32,12 +32,12 @@ DIGITS = 6
 
 def _fields() -> dict[str, tuple[str, Any]]:
     """Return the fields of a RunSpec by name: the table each stands in, and its type."""
-    found: dict[str, tuple[str, Any]] = {"layers": ("network", str)}
+    fields: dict[str, tuple[str, Any]] = {"layers": ("network", str)}
     for table, model in (("network", NetworkSpec), ("training", TrainingSpec), ("", RunSpec)):
         for name, field in model.model_fields.items():
             if name not in ("layer_sizes", "network", "training", "data_digest"):
-                found[name] = (table, field.annotation)
-    return found
+                fields[name] = (table, field.annotation)
+    return fields
 
 
 FIELDS = _fields()

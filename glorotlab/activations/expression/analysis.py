@@ -76,10 +76,10 @@ def value_range(expr: Expr, low: float, high: float) -> Range:
     Undefined
         Where it has a pole or leaves the real numbers there, or this cannot be excluded.
     """
-    found = _value_range(check(expr), low, high)
-    if not found[0] <= found[1]:  # a NaN included
+    bounds = _value_range(check(expr), low, high)
+    if not bounds[0] <= bounds[1]:  # a NaN included
         raise Undefined(f"the values of {expr} cannot be bounded")
-    return found
+    return bounds
 
 
 def _value_range(expr: Expr, low: float, high: float) -> Range:
@@ -92,11 +92,11 @@ def _value_range(expr: Expr, low: float, high: float) -> Range:
         return _polynomial_range(expr, low, high)
     ranges = [value_range(arg, low, high) for arg in expr.args]
     if isinstance(expr, sympy.Add):
-        return sum(each[0] for each in ranges), sum(each[1] for each in ranges)
+        return sum(low for low, _ in ranges), sum(high for _, high in ranges)
     if isinstance(expr, sympy.Mul):
         total = (1.0, 1.0)
-        for each in ranges:
-            ends = [_times(a, b) for a in total for b in each]
+        for factor in ranges:
+            ends = [_times(a, b) for a in total for b in factor]
             total = min(ends), max(ends)
         return total
     if isinstance(expr, sympy.Pow):
@@ -176,8 +176,8 @@ def growth(expr: Expr, low: float, high: float) -> Growth:
     Undefined
         Where E f^4 does not exist for every q.
     """
-    found = [_growth(expr, end, low, high) for end in (low, high) if math.isinf(end)]
-    return max(found, default=CONSTANT)
+    growths = [_growth(expr, end, low, high) for end in (low, high) if math.isinf(end)]
+    return max(growths, default=CONSTANT)
 
 
 def _growth(expr: Expr, end: float, low: float, high: float) -> Growth:

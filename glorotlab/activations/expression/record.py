@@ -69,7 +69,7 @@ def read(text: str) -> Activation:
         raise syntax.refusal(text, "numbers too large to be followed") from None
     except tree.Undefined as error:
         raise syntax.refusal(text, str(error)) from None
-    function, derivative = _numpy(pieces, lambda f: f), _numpy(pieces, tree.slope)
+    function, derivative = _numpy(pieces, lambda f: f), _numpy(pieces, tree.derivative)
     _scan(text, degree, function, derivative)
     return Activation(
         name,
@@ -77,7 +77,7 @@ def read(text: str) -> Activation:
         function,
         derivative,
         bound=bound if bound is not None and _reaches(function, bound) else None,
-        kinks=tuple(each.high for each, order in zip(pieces, orders, strict=False) if order < math.inf),
+        kinks=tuple(piece.high for piece, order in zip(pieces, orders, strict=False) if order < math.inf),
         odd=_odd(expr),
         smoothness=min(orders, default=math.inf),
         growth=degree,
@@ -90,40 +90,40 @@ def _pieces(expr: Expr) -> list[_Piece]:
         raise tree.Undefined(f"{len(points)} kinks: allowed are at most {MAX_KINKS}")
     middles = [*((a + b) / 2 for a, b in pairwise([points[0] - 2, *points, points[-1] + 2]))] if points else [X0]
     ends = [-math.inf, *map(float, points), math.inf]
-    found: list[_Piece] = []
+    smooth_pieces: list[_Piece] = []
     for middle, (low, high) in zip(middles, pairwise(ends), strict=True):
         for argument in tree.switch_arguments(expr):  # undefined even where the switch takes another branch
             analysis.value_range(tree.piece(argument, middle), low, high)
         smooth = tree.piece(expr, middle)
-        if found and found[-1].expr == smooth:
-            low = found.pop().low
-        found.append(_Piece(smooth, low, high))
-    return found
+        if smooth_pieces and smooth_pieces[-1].expr == smooth:
+            low = smooth_pieces.pop().low
+        smooth_pieces.append(_Piece(smooth, low, high))
+    return smooth_pieces
 
 
 def _jump(left: _Piece, right: _Piece) -> float:
     """Return how many derivatives are continuous where two pieces meet; inf where none is seen to jump."""
     a, b, point = left.expr, right.expr, sympy.Rational(left.high)
     for order in range(SMOOTHEST + 1):
-        values = [tree.value(each, point) for each in (a, b)]
+        values = [tree.value(expr, point) for expr in (a, b)]
         if any(map(mp.isnan, values)) or abs(values[0] - values[1]) > 1e-12 * (1 + abs(values[0])):
             return order - 1
-        a, b = tree.slope(a), tree.slope(b)
+        a, b = tree.derivative(a), tree.derivative(b)
     return SMOOTHEST
 
 
-def _growth(each: _Piece) -> float:
+def _growth(piece: _Piece) -> float:
     """Return the power with which f grows; Undefined where f or f' does not exist, or E f^4 or E f'^4 does not."""
-    slope = tree.slope(each.expr)
-    for expr in (each.expr, slope):
-        analysis.value_range(expr, each.low, each.high)
-    analysis.growth(slope, each.low, each.high)
-    order, degree = analysis.growth(each.expr, each.low, each.high)
+    derivative = tree.derivative(piece.expr)
+    for expr in (piece.expr, derivative):
+        analysis.value_range(expr, piece.low, piece.high)
+    analysis.growth(derivative, piece.low, piece.high)
+    order, degree = analysis.growth(piece.expr, piece.low, piece.high)
     return math.inf if order else max(degree, 0.0)
 
 
 def _bound(pieces: list[_Piece]) -> float:
-    return max(abs(end) for each in pieces for end in analysis.value_range(each.expr, each.low, each.high))
+    return max(abs(end) for piece in pieces for end in analysis.value_range(piece.expr, piece.low, piece.high))
 
 
 def _grid() -> FloatArray:
@@ -142,7 +142,7 @@ def _scan(
     function: Callable[[FloatArray], FloatArray],
     derivative: Callable[[FloatArray], FloatArray],
 ) -> None:
-    """Refuse what is not finite where it should be, whatever the analysis has found."""
+    """Refuse what is not finite where it should be, whatever the analysis says."""
     s = _grid()
     s = s[np.abs(s) <= (1e4 if degree < math.inf else 30)]
     for what, values in (("f", function(s)), ("f'", derivative(s))):
@@ -162,8 +162,8 @@ def _odd(expr: Expr) -> bool:
 
 def _numpy(pieces: list[_Piece], transform: Callable[[Expr], Expr]) -> Callable[[FloatArray], FloatArray]:
     """Return a NumPy function of f or f', dtype kept; at a kink it is that of the piece to the left."""
-    parts = [sympy.lambdify(X, tree.for_numpy(transform(each.expr)), _NUMPY, cse=True) for each in pieces]
-    ends = [each.high for each in pieces[:-1]]
+    parts = [sympy.lambdify(X, tree.for_numpy(transform(piece.expr)), _NUMPY, cse=True) for piece in pieces]
+    ends = [piece.high for piece in pieces[:-1]]
 
     def plain(s: FloatArray) -> FloatArray:
         value = np.broadcast_to(np.asarray(parts[-1](s), s.dtype), s.shape)

@@ -16,7 +16,7 @@ MAX_LENGTH = 200
 MAX_NESTING = 15
 MAX_NODES = 80
 MAX_POWER = 16
-"""Of all powers around one x together."""
+"""Largest product of the powers around one x."""
 LARGEST = 10**6
 """Numbers are 0 or lie in [1/LARGEST, LARGEST]."""
 
@@ -81,8 +81,8 @@ def _checked(text: str) -> ast.expr:
     """Parse a text that is short and plain enough to be parsed."""
     if len(text) > MAX_LENGTH:
         raise refusal(text, f"{len(text):,} characters: allowed are at most {MAX_LENGTH}")
-    if found := _FORBIDDEN.search(text):
-        raise refusal(text, f"character {found[0]!r}: allowed are letters, digits and _+-*/()., of ASCII")
+    if forbidden := _FORBIDDEN.search(text):
+        raise refusal(text, f"character {forbidden[0]!r}: allowed are letters, digits and _+-*/()., of ASCII")
     depth = deepest = 0
     for character in text:
         depth += (character == "(") - (character == ")")
@@ -101,9 +101,9 @@ def _checked(text: str) -> ast.expr:
 
 def _check_literals(text: str) -> None:
     """Refuse what starts like a number and is none: Python would warn of some, and read others as hexadecimal."""
-    for found in re.finditer(r"(?<![\w.])\.?\d(?:[eE][+-]|[\w.])*", text):
-        if not re.fullmatch(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", found[0]):
-            raise refusal(text, f"{found[0]!r} is not a number")
+    for literal in re.finditer(r"(?<![\w.])\.?\d(?:[eE][+-]|[\w.])*", text):
+        if not re.fullmatch(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", literal[0]):
+            raise refusal(text, f"{literal[0]!r} is not a number")
 
 
 class _Renamer(ast.NodeTransformer):
@@ -139,7 +139,7 @@ class _Checker:
                     return self._power(left, right, power, depth + 1)
                 return self._binary(self.visit(left, power, depth + 1), op, self.visit(right, power, depth + 1))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-                return self._call(ALIASES.get(name, name), [self.visit(each, 1.0, depth + 1) for each in args])
+                return self._call(ALIASES.get(name, name), [self.visit(argument, 1.0, depth + 1) for argument in args])
             case ast.Call(func=ast.Name(id=name)):
                 raise refusal(self.text, f"{name} with a named argument: allowed are arguments alone")
         shown = type(node.op).__name__ if isinstance(node, ast.BinOp | ast.UnaryOp) else type(node).__name__

@@ -39,14 +39,14 @@ def value(expr: Expr, point: sympy.Rational) -> Any:
     """Return the value at a point as an mpf of 30 digits; NaN where it is infinite or not real."""
     try:
         with mp.workdps(30):
-            found = sympy.lambdify(X, expr, [MPMATH, "mpmath"])(mp.mpf(point.p) / point.q)
-            return mp.mpf(found) if mp.isfinite(found) else mp.nan
+            result = sympy.lambdify(X, expr, [MPMATH, "mpmath"])(mp.mpf(point.p) / point.q)
+            return mp.mpf(result) if mp.isfinite(result) else mp.nan
     except (ArithmeticError, TypeError, ValueError):
         return mp.nan
 
 
 def check(expr: Expr) -> Expr:
-    """Return the expression; Undefined where SymPy has found it to be infinite or complex."""
+    """Return the expression; Undefined where SymPy knows it to be infinite or complex."""
     if expr.has(sympy.I, sympy.zoo, sympy.nan, sympy.oo):
         raise Undefined("not a real number everywhere")
     return expr
@@ -61,10 +61,10 @@ def _folded(function: Any, argument: Expr) -> Expr | None:
 
 def _mpf(number: Expr) -> Any:
     """Return a real number of SymPy as an mpf of 30 digits."""
-    found = value(number, sympy.Integer(0))
-    if mp.isnan(found):
+    result = value(number, sympy.Integer(0))
+    if mp.isnan(result):
         raise Undefined("not a real number everywhere")
-    return found
+    return result
 
 
 class sigmoid(sympy.Function):  # type: ignore[misc]  # its name is what SymPy prints
@@ -171,36 +171,36 @@ def stable(expr: Expr) -> Expr:
     return expr.replace(sympy.log, logarithm).replace(sympy.Pow, power)
 
 
-def slope(expr: Expr) -> Expr:
+def derivative(expr: Expr) -> Expr:
     """Return the derivative; that of u^a as a u^(a - 1) u', where SymPy may write u^a / x and so a pole."""
-    powers = [each for each in expr.atoms(sympy.Pow) if not each.exp.is_Integer and each.base != X]
-    powers = [each for each in powers if each.base.has(X)]
-    symbols = {each: sympy.Dummy(positive=True) for each in powers}
-    replaced = expr.xreplace({each: symbol**each.exp for each, symbol in symbols.items()})
+    powers = [power for power in expr.atoms(sympy.Pow) if not power.exp.is_Integer and power.base != X]
+    powers = [power for power in powers if power.base.has(X)]
+    symbols = {power: sympy.Dummy(positive=True) for power in powers}
+    replaced = expr.xreplace({power: symbol**power.exp for power, symbol in symbols.items()})
     total = replaced.diff(X)
-    for each, symbol in symbols.items():
+    for power, symbol in symbols.items():
         if replaced.has(symbol):
-            total += replaced.diff(symbol) * slope(each.base)
-    return total.xreplace({symbol: each.base for each, symbol in symbols.items()})
+            total += replaced.diff(symbol) * derivative(power.base)
+    return total.xreplace({symbol: power.base for power, symbol in symbols.items()})
 
 
 def for_numpy(expr: Expr) -> Expr:
     """Return the expression with its irrational and long constants as floating-point numbers."""
-    constants = [each for each in expr.atoms(sympy.Pow, sympy.Function) if each.is_number]
-    long = [each for each in expr.atoms(sympy.Rational) if max(abs(each.p), each.q) >= 2**53]
-    return expr.xreplace({each: each.evalf(20) for each in [*constants, *long]})
+    constants = [part for part in expr.atoms(sympy.Pow, sympy.Function) if part.is_number]
+    long = [part for part in expr.atoms(sympy.Rational) if max(abs(part.p), part.q) >= 2**53]
+    return expr.xreplace({part: part.evalf(20) for part in [*constants, *long]})
 
 
 def variants(expr: Expr) -> list[Expr]:
     """Return the expression with every choice of branches of its switches."""
     if not expr.has(*SWITCHES):
         return [expr]
-    found: dict[Expr, None] = {}
+    switched: dict[Expr, None] = {}
     for args in product(*map(variants, expr.args)):
-        found.update(dict.fromkeys(_branches(expr, args)))
-        if len(found) > MAX_VARIANTS:
+        switched.update(dict.fromkeys(_branches(expr, args)))
+        if len(switched) > MAX_VARIANTS:
             raise NotFound(f"more than {MAX_VARIANTS} combinations of Abs, sign, Max and Min")
-    return list(found)
+    return list(switched)
 
 
 def _branches(expr: Expr, args: tuple[Expr, ...]) -> list[Expr]:
@@ -219,8 +219,8 @@ def piece(expr: Expr, point: sympy.Rational) -> Expr:
         return expr
     args = [piece(arg, point) for arg in expr.args]
     if not isinstance(expr, SWITCHES):
-        found = expr.func(*args)
-        return piece(found, point) if isinstance(found, SWITCHES) else found
+        rebuilt = expr.func(*args)
+        return piece(rebuilt, point) if isinstance(rebuilt, SWITCHES) else rebuilt
     values = [value(arg, point) for arg in args]
     if any(map(mp.isnan, values)):
         raise Undefined(f"not a real number at x = {float(point):.6g}")
@@ -238,12 +238,12 @@ def switch_arguments(expr: Expr) -> set[Expr]:
 
 def switching_points(expr: Expr) -> list[sympy.Rational]:
     """Return every zero of what a switch compares, ascending; NotFound where one cannot be found."""
-    found: set[sympy.Rational] = set()
+    points: set[sympy.Rational] = set()
     for switch in (node for node in sympy.preorder_traversal(expr) if isinstance(node, SWITCHES)):
         for compared in _compared(switch):
             for variant in variants(compared):
-                found.update(zeros(variant))
-    return sorted(found)
+                points.update(zeros(variant))
+    return sorted(points)
 
 
 def _compared(switch: Expr) -> Iterator[Expr]:

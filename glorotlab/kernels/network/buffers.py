@@ -20,7 +20,7 @@ CACHE_LINE = 64
 CACHE_WAY = 4096
 HUGE_PAGE = 1 << 21
 UNUSED = 1 / 16
-"""By this part of a matrix its last huge page may exceed it; else the tail is on pages of the usual size."""
+"""Part of a matrix by which its last huge page may exceed it; else the tail is on pages of the usual size."""
 
 STORED = 2
 """Clearance of a matrix of which rows are stored while others are loaded, as W."""
