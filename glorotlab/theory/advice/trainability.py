@@ -43,8 +43,8 @@ MIN_COHERENCE = 5e-6
 """Coherence: networks trained down to 2e-4 and failed at 1e-7."""
 
 MAX_CONDITION = 1e7
-"""Condition number: networks trained up to 1.3e6 on MNIST and failed from 1.3e8 on; on Shapeset, which needs more updates,
-they failed from 2e4 on."""
+"""Condition number: networks trained up to 1.3e6 on MNIST and failed from 1.3e8 on; on Shapeset, which needs more
+updates, they failed from 2e4 on."""
 
 MAX_FLUCTUATION = 3.0
 """Fluctuation: networks trained up to 2 (40 layers of 100 ReLU) and failed at 5 (20 of 20)."""
