@@ -38,7 +38,7 @@ PROGRAM = """
 import ctypes, json, sys
 import numpy as np
 import glorotlab as gl
-from glorotlab.kernels import dense
+from glorotlab.kernels.network import dense
 
 FEW, MANY = 10, 210
 allocations = ctypes.CDLL(None).allocations
