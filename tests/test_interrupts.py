@@ -141,8 +141,9 @@ def test_sigterm_is_held_where_it_is_terminable_and_nowhere_else():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("layers", ["1024,12,9", "1024,300x3,9"])
+@pytest.mark.parametrize(
+    ("layers", "signum", "code"), [("1024,12,9", signal.SIGTERM, 143), ("1024,300x3,9", signal.SIGINT, 130)]
+)
 def test_a_signal_saves_whole_updates_and_says_how_to_go_on(tmp_path, layers, signum, code):
     """Real signals to real processes on Shapeset."""
     folder = tmp_path / "run"

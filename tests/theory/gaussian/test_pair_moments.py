@@ -46,7 +46,7 @@ def test_pairs_agree_with_the_table_within_their_stated_error(name):
         assert found.error <= (1e-12 if 1e-3 <= min(q1, q2) <= max(q1, q2) <= 1e3 else 1e-9)
 
 
-@pytest.mark.parametrize("rho", [-0.95, -0.5, 0.0, 0.3, 0.9])
+@pytest.mark.parametrize("rho", [-0.95, 0.0, 0.3])
 @pytest.mark.parametrize("name", NAMES)
 def test_pairs_against_two_dimensional_integrals(name, rho):
     for q in ((0.05, 0.05), (2.0, 0.1), (5.0, 20.0)):
@@ -151,7 +151,7 @@ def batch(smallest: float, largest: float, common: float, examples: int = 60, se
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("case", [(0.1, 1.0, 1.0), (0.3, 1.5, 5.0), (1.0, 30.0, 2.0), (0.01, 5.0, -20.0)], ids=str)
+@pytest.mark.parametrize("case", [(0.1, 1.0, 1.0), (1.0, 30.0, 2.0), (0.01, 5.0, -20.0)], ids=str)
 def test_kernels_agree_with_single_pairs(name, case):
     """Twelve pairs, the most alike and unlike among them, within the stated error, itself below 2e-8."""
     kernel = batch(*case)

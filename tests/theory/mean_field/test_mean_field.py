@@ -36,7 +36,7 @@ BATCH = Batch(np.ones(3), MEANS, np.ones(3), None, correlation=INPUTS)
 
 
 CASES = [
-    *((name, "glorot_uniform") for name in reference.FUNCTIONS),
+    *((name, "glorot_uniform") for name in ("linear", "tanh", "relu", "sigmoid", "softsign", "gelu", "sin")),
     *((name, initializer) for name in ("tanh", "relu", "silu") for initializer in ("nielsen_default", "sparse(k=15)")),
 ]
 

@@ -190,8 +190,11 @@ def wide_pair(f, g, q, rho: float) -> float:
     )
 
 
-@pytest.mark.parametrize("q", [(1e-3, 1e4), (1e-3, 2e-3), (50.0, 200.0), (1e4, 1e4)], ids=str)
-@pytest.mark.parametrize("rho", [-0.8, 0.3, 0.95])
+@pytest.mark.parametrize(
+    ("q", "rho"),
+    [((1e-3, 1e4), 0.3), ((1e-3, 2e-3), 0.95), ((50.0, 200.0), -0.8), ((1e4, 1e4), 0.95), ((1e4, 1e4), -0.8)],
+    ids=str,
+)
 @pytest.mark.parametrize(("output", "cost"), ELEMENTWISE)
 def test_elementwise_costs_of_small_and_large_logits(output, cost, q, rho):
     labels = np.array([0, 1])

@@ -22,7 +22,7 @@ from glorotlab.training.runs import checkpoint, folder, lock
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.runs.run import load_run
 
-KILLS = 5
+KILLS = 3
 AHEAD, WITHIN = 8, 0.05
 """A process is killed 0 to 8 updates and 0 to 50 ms after it began: with a checkpoint after each, mostly writing."""
 
