@@ -46,7 +46,8 @@ DIRECTIVES = {
 # -O3 is stated because Python's own flags may say -O2, where GCC leaves loops scalar. FMA contraction is
 # off so that plain loops have one result on every target; the tiles (kernels/include/tiles.h) ask for FMA themselves.
 COMPILE_ARGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-COMPILE_ARGS += [] if DEBUG else ["-g0"]  # debug information doubles the time and takes nine tenths of a module
+# Full debug information doubles the time and takes nine tenths of a module; lines are enough to find a bad index.
+COMPILE_ARGS += ["-O1", "-g1"] if DEBUG else ["-g0"]
 
 # Modules without a loop that takes time: they call those of others.
 GLUE = {"_shared", "batch_source", "build_info", "elementwise", "simd", "step"}
