@@ -38,10 +38,10 @@ def pair(functions: Sequence[Callable], q: Sequence[float], rho: float) -> float
     """E[f(s_a) g(s_b)]: s_b given s_a is integrated over panels split at the kinks."""
     f, g = functions
     first, second = KINKS / np.sqrt(q[0]), KINKS / np.sqrt(q[1])
-    u, weight = panels(np.unique(np.concatenate([np.linspace(-9, 9, 37), first[abs(first) < 9]])))
+    u, weight = panels(np.unique(np.concatenate([np.linspace(-9, 9, 19), first[abs(first) < 9]])))
     spread = np.sqrt(1 - rho**2)
     kinks = np.clip((second - rho * u[:, None]) / spread, -9, 9)
-    edges = np.sort(np.concatenate([np.broadcast_to(np.linspace(-9, 9, 25), (len(u), 25)), kinks], axis=1))
+    edges = np.sort(np.concatenate([np.broadcast_to(np.linspace(-9, 9, 13), (len(u), 13)), kinks], axis=1))
     v, inner = panels(edges)
     smoothed = (inner * normal_density(v) * g(np.sqrt(q[1]) * (rho * u[:, None] + spread * v))).sum(axis=1)
     return float((weight * normal_density(u) * f(np.sqrt(q[0]) * u)) @ smoothed)
@@ -50,5 +50,5 @@ def pair(functions: Sequence[Callable], q: Sequence[float], rho: float) -> float
 def single(f: Callable, q: float) -> float:
     """E f(s)."""
     kinks = KINKS / np.sqrt(q)
-    u, weight = panels(np.unique(np.concatenate([np.linspace(-9, 9, 289), kinks[abs(kinks) < 9]])))
+    u, weight = panels(np.unique(np.concatenate([np.linspace(-9, 9, 73), kinks[abs(kinks) < 9]])))
     return float((weight * normal_density(u)) @ f(np.sqrt(q) * u))

@@ -44,7 +44,6 @@ def test_linear_network_exactly():
     [
         (linear_outputs("80,200x3,100", activation="linear", initializer="lecun_normal"), 200),
         (linear_outputs("64,200x3,200", activation="relu", initializer="he_normal"), 200),
-        (linear_outputs("64,300x3,150", activation="tanh", initializer="lecun_normal"), 300),
         (NetworkSpec.parse("64,150x2,700", activation="relu", initializer="he_normal", output="sigmoid"), 150),
         (
             NetworkSpec.parse(
@@ -57,7 +56,7 @@ def test_linear_network_exactly():
             150,
         ),
     ],
-    ids=["linear", "relu", "tanh", "sigmoid outputs", "batch"],
+    ids=["linear", "relu", "sigmoid outputs", "batch"],
 )
 def test_many_outputs(spec, width):
     """Second moments of gradients on 60 networks are within 5.5 standard errors and a shift of 8 / width a layer.

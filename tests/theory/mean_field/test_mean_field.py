@@ -19,11 +19,10 @@ def pair_matrix(function, q):
     scale = np.sqrt(np.diagonal(q))
     found = np.empty_like(q)
     for a in range(len(q)):
-        for b in range(len(q)):
-            if a == b:
-                found[a, b] = reference.single(lambda s: function(s) ** 2, q[a, a])
-            else:
-                found[a, b] = reference.pair((function, function), (q[a, a], q[b, b]), q[a, b] / scale[a] / scale[b])
+        found[a, a] = reference.single(lambda s: function(s) ** 2, q[a, a])
+        for b in range(a):
+            pair = reference.pair((function, function), (q[a, a], q[b, b]), q[a, b] / scale[a] / scale[b])
+            found[a, b] = found[b, a] = pair
     return found
 
 
@@ -36,9 +35,10 @@ BATCH = Batch(np.ones(3), MEANS, np.ones(3), None, correlation=INPUTS)
 
 
 CASES = [
-    *((name, "glorot_uniform") for name in ("linear", "tanh", "relu", "sigmoid", "softsign", "gelu", "sin")),
-    *((name, initializer) for name in ("tanh", "relu", "silu") for initializer in ("nielsen_default", "sparse(k=15)")),
+    *((name, "glorot_uniform") for name in ("linear", "tanh", "relu", "sigmoid", "gelu")),
+    *((name, initializer) for name in ("tanh", "relu") for initializer in ("nielsen_default", "sparse(k=15)")),
 ]
+"""Odd or not, smooth or not, bounded or not; with and without biases; variances that know both fans, or one."""
 
 
 @pytest.mark.parametrize(("name", "initializer"), CASES)
