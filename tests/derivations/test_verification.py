@@ -70,12 +70,8 @@ def verify_changed(name, step, change):
 
 @pytest.mark.parametrize(
     "change",
-    [
-        lambda left, right: (left, 2 * right),
-        lambda left, right: (left, right + 1),
-        lambda left, right: (3 * left, right),
-    ],
-    ids=["doubled", "added", "left"],
+    [lambda left, right: (left, 2 * right), lambda left, right: (3 * left, right)],
+    ids=["doubled", "left"],
 )
 @pytest.mark.parametrize(("name", "step"), STEPS)
 def test_a_wrong_step_fails(name, step, change):

@@ -1,4 +1,4 @@
-"""Absolute predictions against real networks: every activation and initialiser of the prediction grid, in small."""
+"""Absolute predictions against real networks: every initialiser of the prediction grid, in small."""
 
 import math
 from typing import NamedTuple
@@ -19,10 +19,11 @@ GRID = [
     ("256,240,280,9", "sigmoid", "nielsen_default"),
     ("256,300,260,9", "relu", "he_normal"),
     ("256,260,300,9", "gelu", "glorot_uniform"),
-    ("256,300,240,9", "elu", "standard"),
-    ("256,240,300,9", "erf", "nielsen_default"),
-    ("256,300,280,9", "silu", "he_normal"),
 ]
+"""Every initialiser of the prediction grid, with activations odd or not, smooth or not, bounded or not.
+
+Of the others the moments, which are all that differs, have tests of their own.
+"""
 FORWARD = ("preactivation_second_moment", "activation_second_moment")
 EXAMPLE = ("backprop_gradient_second_moment", "example_weight_gradient_second_moment")
 BATCH = ("batch_weight_gradient_second_moment", "learning_speed")
@@ -182,6 +183,5 @@ def test_real_networks_are_as_predicted(cell):
             assert detected <= DETECTED[kind], (name, layer, detected)
 
 
-def test_the_grid_holds_every_activation_and_initializer():
-    assert {cell[1] for cell in GRID} == {"tanh", "softsign", "sigmoid", "relu", "gelu", "elu", "erf", "silu"}
+def test_the_grid_holds_every_initializer():
     assert {cell[2] for cell in GRID} == {"standard", "glorot_uniform", "he_normal", "orthogonal", "nielsen_default"}

@@ -233,7 +233,7 @@ def _experiment(steps: tuple[Step, ...], without: frozenset[str], random: np.ran
     equations = {step.name: step.equation for step in steps}
     forward = finite_width_fluctuation(without & {"zero_bias", "gaussian_weights"})
     signal = [forward.step(name).equation for name in ("variance", "mean")]
-    sample = draw(networks, random, "outputs" if given else "tanh")
+    sample = draw(networks, random, "outputs" if given else "tanh", networks=30_000)
     outcomes = gradient_trials(networks, sample, signal, equations, given=given)
     for name in ("relu", "linear"):
         if f"{name}_layers" in equations:

@@ -236,8 +236,8 @@ def _experiment(results: list[sp.Eq], without: frozenset[str], random: np.random
     uniform = "gaussian_weights" in without
     widths = (24, 60, 30) if uniform else (6, 20, 50)
     networks = Networks(widths, "tanh", bias_variance=0.4 if "zero_bias" in without else 0.0, uniform=uniform)
-    outcomes = signal_trials(networks, draw(networks, random), variance, mean)
-    for name, result in zip(("relu", "linear"), exact, strict=False):
+    outcomes = signal_trials(networks, draw(networks, random, networks=20_000), variance, mean)
+    for name, result, count in zip(("relu", "linear"), exact, (30_000, 20_000), strict=False):
         networks = Networks((3, 30, 50) if "equal_widths" in without else (3, 40, 40), name)
-        outcomes += exact_signal_trials(networks, draw(networks, random), result)
+        outcomes += exact_signal_trials(networks, draw(networks, random, networks=count), result)
     return tuple(outcomes)

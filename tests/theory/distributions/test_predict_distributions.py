@@ -69,7 +69,6 @@ def test_draws_that_belong_together_count_as_one():
 @pytest.mark.parametrize(
     ("activation", "initializer", "classes", "output", "cost", "met"),
     [
-        ("tanh", "glorot_uniform", 9, "softmax", "log_likelihood", 0.01),
         ("relu", "he_normal", 2, "softmax", "quadratic", 0.01),
         ("sigmoid", "nielsen_default", 4, "sigmoid", "cross_entropy", 0.01),
         ("gelu", "truncated_normal(std=0.1)", 3, "linear", "quadratic", 0.06),
@@ -94,7 +93,7 @@ def test_second_moments_are_the_kernels(activation, initializer, classes, output
             assert error < 0.1 * expected
 
 
-@pytest.mark.parametrize(("initializer", "classes"), [("standard", 9), ("glorot_uniform", 9), ("normal(std=0.2)", 2)])
+@pytest.mark.parametrize(("initializer", "classes"), [("standard", 9), ("normal(std=0.2)", 2)])
 def test_histograms_of_real_networks(initializer, classes):
     """Masses of ten bins of activations, back-propagated and weight gradients of 60 networks, in every hidden layer.
 
@@ -105,7 +104,7 @@ def test_histograms_of_real_networks(initializer, classes):
     spec = NetworkSpec.parse(f"64,{WIDTH}x3,{classes}", activation="tanh", initializer=initializer)
     x, y = data(spec)
     predicted, measured = predict_distributions(spec, x, y), measure(spec, x, y, NETWORKS, bins=40)
-    critical = stats.t.isf(1e-6 / (2 * 3 * 3 * 3 * 10), NETWORKS - 1)
+    critical = stats.t.isf(1e-6 / (2 * 2 * 3 * 3 * 10), NETWORKS - 1)
     for tensor in ("activation", "backprop_gradient", "batch_weight_gradient"):
         for layer in (1, 2, 3):
             counts = measured[f"{tensor}_count"].values[:, layer - 1]
@@ -143,14 +142,13 @@ def test_units_of_one_example_are_binomial(activation):
     assert ((stats.norm.isf(level) + stats.norm.isf(0.01)) * np.sqrt(p * (1 - p) / units) < 0.02).all()
 
 
-@pytest.mark.parametrize("initializer", ["standard", "glorot_uniform"])
-def test_shares_below_predicted_quantiles(initializer):
+def test_shares_below_predicted_quantiles():
     """Of all activations and gradients of 60 networks, in every hidden layer.
 
     Chance: 1e-6 for all (Student's t between networks, Bonferroni); a finite-width shift of 2/width is allowed, and
     the error of a law that is drawn is counted. Detects 3 % of the elements on the other side, of weight gradients 5 %.
     """
-    spec = NetworkSpec.parse(f"64,{WIDTH}x2,9", activation="tanh", initializer=initializer)
+    spec = NetworkSpec.parse(f"64,{WIDTH}x2,9", activation="tanh", initializer="glorot_uniform")
     x, y = data(spec)
     predicted, found = (
         predict_distributions(spec, x, y),
@@ -170,7 +168,7 @@ def test_shares_below_predicted_quantiles(initializer):
                 "batch_weight_gradient": passed.weight_gradient(layer),
             }[name]
             shares[name, layer].append([np.mean(values <= point) for point in points[name, layer]])
-    critical = stats.t.isf(1e-6 / (2 * 2 * len(shares) * len(QUANTILES)), NETWORKS - 1)
+    critical = stats.t.isf(1e-6 / (2 * len(shares) * len(QUANTILES)), NETWORKS - 1)
     for (name, layer), each in shares.items():
         drawn = np.zeros(len(QUANTILES))
         if name != "activation":
