@@ -163,11 +163,11 @@ def test_four_in_the_place_of_five_is_refuted_for_relu():
 def test_the_kurtosis_of_the_weights_is_seen():
     """Uniform weights: the results for Gaussian ones fail, forward in E q and backward in T below one output."""
     networks = Networks((24, 60, 30), "tanh", uniform=True)
-    sample = draw(networks, generator(6, Purpose.TRIAL))
+    sample = draw(networks, generator(6, Purpose.TRIAL), networks=20_000)
     assert not all(trial.passed for trial in signal_trials(networks, sample, *forward_steps()))
     assert all(trial.passed for trial in signal_trials(networks, sample, *forward_steps("gaussian_weights")))
     networks = Networks((24, 40, 50, 4), "tanh", uniform=True)
-    sample = draw(networks, generator(7, Purpose.TRIAL), "outputs")
+    sample = draw(networks, generator(7, Purpose.TRIAL), "outputs", networks=20_000)
     steps = forward_steps("gaussian_weights")
     assert not all(trial.passed for trial in gradient_trials(networks, sample, steps, gradient_steps(), given=True))
     right = gradient_steps("gaussian_weights")
