@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import pytest
+from once import once
 
 COUNTER = """
 #include <errno.h>
@@ -71,12 +72,8 @@ IN_PYTHON = ("x/(1+x**2)", "float32", 10, {}, 1)
 """An activation without a kernel goes through NumPy in every step."""
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """Calls that 200 more steps make, by case."""
-    if platform.libc_ver()[0] != "glibc" or shutil.which("gcc") is None:
-        pytest.skip("calls of malloc are counted by a library of gcc's in the place of glibc's")
-    folder = tmp_path_factory.mktemp("counter")
+def count_allocations(folder):
+    """Write what every case was found to allocate."""
     (folder / "counter.c").write_text(COUNTER)
     command = ["gcc", "-O2", "-shared", "-fPIC", "counter.c", "-o", "counter.so"]
     subprocess.run(command, cwd=folder, check=True)  # noqa: S603
@@ -86,7 +83,17 @@ def found(tmp_path_factory):
         [sys.executable, "-c", PROGRAM, json.dumps(cases)], env=os.environ | changed, capture_output=True, text=True
     )
     assert not run.returncode, run.stderr
-    return dict(zip(map(str, cases), json.loads(run.stdout), strict=True))
+    found = dict(zip(map(str, cases), json.loads(run.stdout), strict=True))
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """Calls that 200 more steps make, by case."""
+    if platform.libc_ver()[0] != "glibc" or shutil.which("gcc") is None:
+        pytest.skip("calls of malloc are counted by a library of gcc's in the place of glibc's")
+    folder = once(tmp_path_factory, "allocations", count_allocations)
+    return json.loads((folder / "found.json").read_text())
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

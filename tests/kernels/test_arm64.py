@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kernel_reference import PARAMETERS, assert_within, matmul
+from once import once
 
 from glorotlab.kernels.network import elementwise
 
@@ -75,18 +76,21 @@ int main(int count, char **given)
 """
 
 
+def compile_for_arm64(folder):
+    """Intrinsics and the order of sums are what they are at any level; -O1 takes five times as long to compile."""
+    (folder / "kernels.c").write_text(SOURCE)
+    options = ["-O0", "-static", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+    options += [f"-I{KERNELS / name}" for name in ("include", "source")]
+    subprocess.run([COMPILER, *options, "kernels.c", "-o", "kernels", "-lm"], cwd=folder, check=True)  # noqa: S603
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A function of arguments and arrays that returns the bytes the program on arm64 answers."""
     missing = [each for each in (COMPILER, EMULATOR) if shutil.which(each) is None]
     if missing and not os.environ.get("GLOROTLAB_REQUIRE_ARM64"):
         pytest.skip(f"no {' and no '.join(missing)} here")
-    folder = tmp_path_factory.mktemp("arm64")
-    (folder / "kernels.c").write_text(SOURCE)
-    # Intrinsics are what they are at any level; -O3 takes twice as long to compile them.
-    options = ["-O1", "-static", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-    options += [f"-I{KERNELS / name}" for name in ("include", "source")]
-    subprocess.run([COMPILER, *options, "kernels.c", "-o", "kernels", "-lm"], cwd=folder, check=True)  # noqa: S603
+    folder = once(tmp_path_factory, "arm64", compile_for_arm64)
 
     def answer(arguments, arrays):
         command = [EMULATOR, str(folder / "kernels"), *map(str, arguments)]
