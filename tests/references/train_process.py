@@ -1,7 +1,7 @@
-"""A process that trains and says how far it is: train_process.py FOLDER OPTIONS THREADS SECONDS, options in JSON."""
+"""Processes that train and say how far they are, forked from one that has imported everything: each starts at once."""
 
-import json
-import sys
+import multiprocessing
+from multiprocessing import forkserver
 
 from training_fixtures import DATA, run_spec
 
@@ -9,15 +9,39 @@ from glorotlab.kernels.network import dense
 from glorotlab.threads import set_num_threads
 from glorotlab.training.loop import train
 
-if __name__ == "__main__":
-    folder, options, threads, seconds = sys.argv[1:]
-    fields = json.loads(options)
+CONTEXT = multiprocessing.get_context("forkserver")
+"""The process that is forked has imported and never computed: OpenMP has no threads there that a fork would lose."""
+
+
+def import_once():
+    """Start the process that is forked, which must find this module and glorotlab on PYTHONPATH."""
+    CONTEXT.set_forkserver_preload([__name__])
+    forkserver.ensure_running()
+
+
+def start(*arguments):
+    """Return a started process, and the connection by which it says "ready", updates done and how it ended.
+
+    Parameters
+    ----------
+    *arguments : folder, options, threads, seconds
+        The run's folder, its fields with the ``kind`` of data, threads, and seconds between checkpoints.
+    """
+    reader, writer = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_train, args=(writer, *arguments), daemon=True)
+    process.start()
+    writer.close()
+    return process, reader
+
+
+def _train(said, folder, options, threads, seconds):
+    fields = dict(options)
     data, spec = DATA[fields.pop("kind")](), run_spec(fields.pop("layers"), **fields)
     dense.set_parallel_work(0)  # every product on several threads, however small
-    set_num_threads(int(threads))
-    print("ready", flush=True)
+    set_num_threads(threads)
+    said.send("ready")
 
     def progress(done, total):
-        print(done, flush=True)
+        said.send(done)
 
-    print(train(spec, folder, dataset=data, progress=progress, checkpoint_every=float(seconds)).status)
+    said.send(train(spec, folder, dataset=data, progress=progress, checkpoint_every=seconds).status)

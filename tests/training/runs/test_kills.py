@@ -1,18 +1,16 @@
 """SIGKILL at any instant: the folder is readable, and the resumed run ends bit-identical."""
 
-import concurrent.futures
+import contextlib
 import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-import training_fixtures
 import xarray as xr
+from train_process import import_once, start
 from training_fixtures import DATA, ENVIRONMENT, bits, finite, run_spec
 
 from glorotlab import files
@@ -22,6 +20,7 @@ from glorotlab.training.runs import checkpoint, folder, lock
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.runs.run import load_run
 
+REFERENCES = Path(__file__).parents[2] / "references"
 KILLS = 3
 AHEAD, WITHIN = 8, 0.05
 """A process is killed 0 to 8 updates and 0 to 50 ms after it began: with a checkpoint after each, mostly writing."""
@@ -51,42 +50,49 @@ def check(out):
     return found.updates
 
 
-def start(out, options, threads, seconds):
-    program = Path(training_fixtures.__file__).with_name("train_process.py")
-    command = [sys.executable, program, out, json.dumps(options | SCHEDULE), str(threads), str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)  # noqa: S603
-
-
 def kill_again_and_again(out, options, seed):
     """Return updates done after each of ``KILLS`` kills, and how many left a checkpoint half-written."""
     draw, done, torn = random.Random(seed), [0], 0  # noqa: S311
     for kill in range(KILLS):
-        with start(out, options, 1 + kill % 3, 0) as process:
-            for _ in range(1 + draw.randint(0, AHEAD)):
-                assert process.stdout.readline(), "it has ended"
-            time.sleep(draw.uniform(0, WITHIN))
-            process.kill()
-            assert process.wait(60) == -signal.SIGKILL, "it had ended: the kill came too late"
+        process, said = start(out, options | SCHEDULE, 1 + kill % 3, 0)
+        for _ in range(1 + draw.randint(0, AHEAD)):
+            assert said.poll(60)
+            assert said.recv() != "finished"
+        time.sleep(draw.uniform(0, WITHIN))
+        process.kill()
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL, "it had ended: the kill came too late"
         torn += any(path.name.startswith(f".{checkpoint.FILE}") for path in out.glob(".*"))
         done.append(check(out))
     assert done == sorted(done)
     return done[1:], torn
 
 
-def test_kills_at_random_instants(tmp_path):
+def last(said):
+    """Return what came last from a process that has ended."""
+    answer = None
+    with contextlib.suppress(EOFError):
+        while True:
+            answer = said.recv()
+    return answer
+
+
+def test_kills_at_random_instants(tmp_path, monkeypatch):
     """Real processes on one, two and three threads; the last of each run writes no checkpoint on its way."""
-    with concurrent.futures.ThreadPoolExecutor(len(CHAINS)) as pool:
-        jobs = {
-            name: pool.submit(kill_again_and_again, tmp_path / name, options, seed)
-            for seed, (name, options) in enumerate(CHAINS.items())
-        }
-        history = {name: job.result() for name, job in jobs.items()}
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REFERENCES), ENVIRONMENT["PYTHONPATH"]]))
+    import_once()
+    history = {
+        name: kill_again_and_again(tmp_path / name, options, seed)
+        for seed, (name, options) in enumerate(CHAINS.items())
+    }
     print(history)
     for done, _ in history.values():
         assert done[-1] > 0, "no checkpoint was reached"
     for name, options in CHAINS.items():
-        with start(tmp_path / name, options, 2, 60) as process:
-            assert process.communicate(timeout=120)[0].endswith("\nfinished\n")
+        process, said = start(tmp_path / name, options | SCHEDULE, 2, 60)
+        process.join(120)
+        assert process.exitcode == 0
+        assert last(said) == "finished"
         fields = options | SCHEDULE
         data = DATA[fields.pop("kind")]()
         expected = bits(train(run_spec(fields.pop("layers"), **fields), dataset=data))
