@@ -1,6 +1,7 @@
 """Fixtures of several test modules, the marks of tests by name, and the seed of statistical tests."""
 
 import os
+import sys
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: a thread each, but where a test asks for more
@@ -16,6 +17,7 @@ from glorotlab.kernels.network import dense
 from glorotlab.threads import num_threads, set_num_threads
 from glorotlab.training import loop
 
+sys.dont_write_bytecode = False  # else each worker rewrites the assertions of every file again: 10 CPU seconds
 settings.register_profile("glorotlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("glorotlab")  # how long an example takes on a busy machine is no property of the code
 
@@ -23,12 +25,21 @@ TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items):
-    """Mark tests as ``tests/references/marks.py`` lists them."""
+    """Mark tests as ``tests/references/marks.py`` lists them, and begin with the slow: the end is short everywhere."""
     for item in items:
         place = str(item.path.relative_to(TESTS)) if item.path.is_relative_to(TESTS) else ""
         for mark, places in MARKS.items():
             if place in places or f"{place}::{item.originalname}" in places:
                 item.add_marker(mark)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk():
+    """Let files be written without a flush: only a power failure would tell, and a file takes milliseconds less."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(params=test_seeds(os.environ.get("GLOROTLAB_TEST_SEED")))
