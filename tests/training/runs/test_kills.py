@@ -110,6 +110,7 @@ class _KilledError(BaseException):
 def dies_at(monkeypatch, nth):
     """Let the nth call that changes the disk be the last: nothing is cleaned up.
 
+    A file has its content before it is flushed and gets rights and a name: a kill at any of these leaves the same.
     The kernel still takes ``flock`` back.
     """
     calls = []
@@ -130,7 +131,7 @@ def dies_at(monkeypatch, nth):
         self._heart.join()
         os.close(self._descriptor)
 
-    for owner, name in ((os, "fsync"), (os, "chmod"), (os, "replace"), (files.np, "savez"), (lock.os, "pwrite")):
+    for owner, name in ((os, "replace"), (files.np, "savez"), (lock.os, "pwrite")):
         wrap(owner, name)
     monkeypatch.setattr(lock.Lock, "release", dead)
     monkeypatch.setattr(files.Path, "unlink", lambda self, missing_ok=False: None)
@@ -142,7 +143,6 @@ def test_a_kill_at_every_step_of_writing(tmp_path, monkeypatch):
     """A run of 2 updates in a folder that dies at the first call, then at the second, ... until it ends."""
     spec, data = run_spec(updates=2, momentum=0.5), finite()
     expected, ends = bits(train(spec, dataset=data)), []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # which a kill, unlike a power failure, does not need
     for nth in range(1, 200):
         out = tmp_path / str(nth)
         with monkeypatch.context() as patch:

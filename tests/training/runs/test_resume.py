@@ -44,16 +44,14 @@ def test_an_interrupted_run_is_saved_and_the_interrupt_raised_again(tmp_path, st
 MOMENTUM = {"momentum": 0.9, "l2": 0.01, "dtype": "float64"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "options"), [("finite", {}), ("finite", MOMENTUM), ("endless", MOMENTUM), ("stream", {})], ids=str
-)
+@pytest.mark.parametrize(("kind", "options"), [("finite", MOMENTUM), ("endless", MOMENTUM), ("stream", {})], ids=str)
 def test_a_run_stopped_anywhere_ends_bit_identical(tmp_path, kind, options):
-    """Stopped in the middle of epochs and at their ends, after a record and without one since the stop before."""
+    """Stopped in the middle of an epoch and at its end, after a record and without one since the stop before."""
     layers = "1024,12,11,9" if kind == "stream" else "6,12,11,3"
     out = tmp_path / "run"
     spec, data = run_spec(layers, monitor_every=4, validation_every=5, **options), DATA[kind]()
     expected = bits(train(spec, dataset=data))
-    for place, stop in enumerate((1, 3, 6, 7, 14, 21), start=1):
+    for place, stop in enumerate((6, 7, 18), start=1):
         with pytest.raises(KeyboardInterrupt):
             train(spec, out, dataset=DATA[kind](), progress=stop_after(stop))
         found = load_run(out)
@@ -63,7 +61,7 @@ def test_a_run_stopped_anywhere_ends_bit_identical(tmp_path, kind, options):
         assert bits(found) == bits(load_run(tmp_path / str(stop))), "stopped once, to the same place"
     run = train(spec, out, dataset=DATA[kind]())
     assert bits(run) == bits(load_run(out)) == expected
-    assert [session["from_update"] for session in run.provenance] == [0, 1, 3, 6, 7, 14, 21]
+    assert [session["from_update"] for session in run.provenance] == [0, 6, 7, 18]
     assert json.loads((out / "provenance.json").read_text()) == run.provenance
     for name in ("statistics", "histograms", "curves"):
         assert (out / f"{name}.nc").read_bytes() == expected["tables"][name]

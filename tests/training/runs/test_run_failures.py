@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import resource
@@ -29,7 +30,9 @@ def trained(out, **options):
     return train(run_spec(updates=3), out, dataset=finite(), checkpoint_every=0, **options)
 
 
-EXPECTED = bits(train(run_spec(updates=3), dataset=finite()))
+@functools.cache
+def expected():
+    return bits(train(run_spec(updates=3), dataset=finite()))
 
 
 def fail_at(nth, inner, error):
@@ -69,7 +72,7 @@ def test_a_failing_disk_is_one_line_and_the_run_goes_on_later(tmp_path, monkeypa
                 assert f"after {found.updates} updates" in message
             assert found.updates >= last
             last = found.updates
-        assert bits(trained(out)) == EXPECTED
+        assert bits(trained(out)) == expected()
     assert nth > 17, "three updates are 5 checkpoints and 12 files beside them"
     assert last == 3
 
@@ -96,7 +99,7 @@ def test_a_lock_that_is_gone(tmp_path):
 
     with pytest.raises(RunFailedError, match=r"lock' is gone.*after 1 updates, is untouched"):
         trained(tmp_path, progress=remove)
-    assert bits(trained(tmp_path)) == EXPECTED
+    assert bits(trained(tmp_path)) == expected()
 
 
 def test_a_failure_while_an_interrupted_run_is_saved(tmp_path, monkeypatch):
