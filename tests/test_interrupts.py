@@ -8,9 +8,10 @@ import types
 
 import numpy as np
 import pytest
-from training_fixtures import ENVIRONMENT, endless, finite, run_spec, stream
+from training_fixtures import ENVIRONMENT, arrays, endless, finite, run_spec, stream
 
 from glorotlab import files
+from glorotlab.data import catalogue
 from glorotlab.interrupts import Terminated, held_interrupts, terminable
 from glorotlab.kernels import simd
 from glorotlab.spec.training import TrainingSpec
@@ -142,12 +143,17 @@ def test_sigterm_is_held_where_it_is_terminable_and_nowhere_else():
 
 
 @pytest.mark.parametrize(
-    ("layers", "signum", "code"), [("1024,12,9", signal.SIGTERM, 143), ("1024,300x3,9", signal.SIGINT, 130)]
+    ("layers", "data", "signum", "code"),
+    [("1024,12,9", "shapeset", signal.SIGTERM, 143), ("6,300x3,3", "own.npz", signal.SIGINT, 130)],
 )
-def test_a_signal_saves_whole_updates_and_says_how_to_go_on(tmp_path, layers, signum, code):
-    """Real signals to real processes on Shapeset."""
+def test_a_signal_saves_whole_updates_and_says_how_to_go_on(tmp_path, monkeypatch, layers, data, signum, code):
+    """Real signals to real processes, on Shapeset and on data of the user's own."""
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "glorotlab", "train", layers, "--dataset", "shapeset", "--updates", str(10**9)]
+    monkeypatch.setattr(catalogue, "SHAPESET_HELD_OUT", 500)  # of the run that is made again here
+    x, y = arrays(60)
+    np.savez(tmp_path / "own.npz", x=x, y=y)
+    data = str(tmp_path / data) if data == "own.npz" else data
+    command = [sys.executable, "-m", "glorotlab", "train", layers, "--dataset", data, "--updates", str(10**9)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*command, "--out", folder], env=ENVIRONMENT, **pipes) as process:  # noqa: S603
         try:

@@ -30,20 +30,22 @@ def test_they_are_those_of_the_older_version(kind):
     assert different(getattr(hashes, kind)(), EXPECTED[kind.replace("_", " ")]) == []
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_trainings_end_with_the_bits_of_the_older_version(level):
-    assert different(hashes.at_level(level, "trainings"), EXPECTED["trainings"][level]) == []
-
-
 @pytest.fixture
-def _baseline():
+def level(request):
+    """Set a SIMD level for one test."""
     before = simd.get_level()
-    simd.set_level("sse2")
-    yield
+    simd.set_level(request.param)
+    yield request.param
     simd.set_level(before)
 
 
-@pytest.mark.usefixtures("_baseline")
+@pytest.mark.parametrize("level", LEVELS, indirect=True)
+def test_trainings_end_with_the_bits_of_the_older_version(level):
+    assert different(hashes.trainings(), EXPECTED["trainings"][level]) == []
+
+
+@pytest.mark.parametrize("level", ["sse2"], indirect=True)
+@pytest.mark.usefixtures("level")
 def test_a_run_of_the_older_version_goes_on_to_the_bits_of_one_that_never_stopped(tmp_path):
     folder = shutil.copytree(hashes.INTERRUPTED_RUN, tmp_path / "run")
     spec, dataset = hashes.interrupted_run()

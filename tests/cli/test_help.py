@@ -26,11 +26,11 @@ def letters(text):
     return "".join(text.split())
 
 
-def slow_imports(arguments, slow, *expected):
-    """Return which slow modules a command imports, having checked that it printed what is expected."""
+def slow_imports(commands, slow, *expected):
+    """Return which slow modules some commands import, having checked that they printed what is expected."""
     program = (
         "import sys\nfrom glorotlab.cli.main import main\n"
-        f"assert main({arguments!r}) == 0\n"
+        f"assert [main(arguments) for arguments in {commands!r}] == [0] * {len(commands)}\n"
         f"print(*sys.modules.keys() & {slow!r}, file=sys.stderr)"
     )
     process = python("-c", program)
@@ -38,18 +38,19 @@ def slow_imports(arguments, slow, *expected):
     return process.stderr.split()
 
 
-@pytest.mark.parametrize("command", [[], ["compare"], ["data", "show"]])
-def test_help_imports_nothing_slow(command):
+@pytest.mark.parametrize("commands", [[[]], [["compare"], ["data", "show"]]], ids=["whole", "below"])
+def test_help_imports_nothing_slow(commands):
     """All commands are imported for each: one leaf, one of a group and the whole stand for the others."""
-    assert slow_imports([*command, "--help"], BELOW if command else SLOW, "Usage") == []
+    asked = [[*command, "--help"] for command in commands]
+    assert slow_imports(asked, SLOW if commands == [[]] else BELOW, "Usage") == []
 
 
 def test_a_listing_of_runs_imports_nothing_slow(tmp_path):
     """Ten thousand folders are listed in the time their files take to open."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "status.json").write_text('{"status": "finished", "updates": 1}')
-    for command in ("list", "compare"):
-        assert slow_imports(["runs", command, str(tmp_path)], BELOW, "finished") == []
+    asked = [["runs", command, str(tmp_path)] for command in ("list", "compare")]
+    assert slow_imports(asked, BELOW, "finished") == []
 
 
 def test_help_lists_every_command_with_its_first_sentence(run):

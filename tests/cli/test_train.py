@@ -1,13 +1,8 @@
-"""glorotlab train, called in process and interrupted by a real signal."""
-
-import signal
-import subprocess
-import sys
-import time
+"""glorotlab train, called in process. A real signal interrupts it in test_interrupts.py."""
 
 import numpy as np
 import pytest
-from command_line import ENVIRONMENT, parsed
+from command_line import parsed
 
 TRAIN = ("train", "6,12,3", "--dataset", "own.npz", "--updates", 6, "--lr", 0.1, "--batch", 4)
 
@@ -81,29 +76,3 @@ def test_a_diverged_run_is_exit_code_1(run, own):
     arguments = ("train", "6,12,12,3", "-a", "relu", "--dataset", "own.npz", "--updates", 50, "--lr", 1e6)
     assert run(*arguments, code=1).startswith("diverged after")
     assert parsed(run(*arguments, "--json", code=1))["status"] == "diverged"
-
-
-def test_ctrl_c_saves_the_run_and_says_so_in_one_line(own):
-    """A real signal to a real process, once its folder says that it runs."""
-    from glorotlab.training.runs.run import load_run
-
-    folder = own / "run"
-    command = [sys.executable, "-m", "glorotlab", *map(str, TRAIN), "--updates", str(10**9), "--out", str(folder)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as process:  # noqa: S603
-        try:
-            deadline = time.monotonic() + 60
-            while not (folder / "status.json").exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
-            time.sleep(1.0)  # so that the first record is taken
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert (process.returncode, out) == (130, "")
-    done = load_run(folder)
-    assert err == (
-        f"glorotlab: interrupted: saved after {done.updates} of 1000000000 updates; "
-        f"resume with: glorotlab train --resume --out {folder}\n"
-    )
-    assert (done.status, done.updates > 0) == ("interrupted", True)
