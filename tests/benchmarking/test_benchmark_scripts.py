@@ -117,8 +117,7 @@ def pages(monkeypatch):
     return Counted
 
 
-@pytest.mark.parametrize("batch", [10, 512])
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize(("batch", "momentum"), [(10, 0.9), (512, 0.0)])
 def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum, pages):
     """Of the paper's network, at the peak of three steps, by NumPy's report and pages; the kernels allocate none."""
     needed, case = benchmark("memory").needed, Case("1024,1000x5,10", batch)
@@ -172,8 +171,7 @@ def test_controls_of_mean_0_leave_the_mean_and_take_out_the_scatter():
     assert abs(mean - 2) < 5 * error
 
 
-@pytest.mark.parametrize("law", ["normal", "uniform", "orthogonal"])
-@pytest.mark.parametrize("name", ["tanh", "gelu"])
+@pytest.mark.parametrize(("law", "name"), [("normal", "tanh"), ("uniform", "gelu"), ("orthogonal", "gelu")])
 def test_slopes_are_drawn_as_networks_have_them(law, name):
     """Mean singular values of free products of the slopes of 40 networks and of 40 pairs drawn.
 

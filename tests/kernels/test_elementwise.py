@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from activation_points import points
 from elementwise_calls import DTYPES, NAMES, PARAMETER, applied, derivative
+from once import once
 
 import glorotlab
 from glorotlab import activations
@@ -101,11 +102,14 @@ def library(request, tmp_path_factory):
         pytest.skip("the activations have several SIMD levels only with gcc on Linux, x86-64")
     if missing := {option[2:] for option in LEVELS[request.param]} - set(cpu.read_text().split()):
         pytest.skip(f"this CPU has no {', '.join(sorted(missing))}")
-    folder = tmp_path_factory.mktemp("simd")
-    (folder / "levels.c").write_text(SOURCE)
-    command = ["gcc", *FLAGS, *LEVELS[request.param], "-shared", "-fPIC", "levels.c"]
-    command += [f"-I{KERNELS / name}" for name in ("include", "source")]
-    subprocess.run([*command, "-o", "activations.so", "-lm"], cwd=folder, check=True)  # noqa: S603
+
+    def compiled(folder):
+        (folder / "levels.c").write_text(SOURCE)
+        command = ["gcc", *FLAGS, *LEVELS[request.param], "-shared", "-fPIC", "levels.c"]
+        command += [f"-I{KERNELS / name}" for name in ("include", "source")]
+        subprocess.run([*command, "-o", "activations.so", "-lm"], cwd=folder, check=True)  # noqa: S603
+
+    folder = once(tmp_path_factory, f"activations {request.param}", compiled)
     return ctypes.CDLL(str(folder / "activations.so"))
 
 
