@@ -159,7 +159,7 @@ def test_a_kill_at_every_step_of_writing(tmp_path, monkeypatch):
             assert 0 <= before <= 2
             assert bits(train(spec, out, dataset=data)) == expected
         assert {path.name for path in out.iterdir()} == {checkpoint.FILE, *folder.DERIVED}
-    assert len(ends) > 50
+    assert len(ends) >= 20, "4 checkpoints before they are written, 15 files before they have their name, and the lock"
     assert nth == len(ends) + 1
 
 
