@@ -2,17 +2,19 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.mnist import find_mnist, load_mnist
 from glorotlab.errors import UnknownNameError
+from glorotlab.spec.generated_data import DEFAULTS, canonical_name, held_out_sizes
 from glorotlab.streams import Purpose
 
-SHAPESET_HELD_OUT = 10_000
-"""Validation examples of Shapeset, and as many test examples."""
+Sizes = Mapping[str, int]
+"""Number of examples of each held-out split."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class DatasetRecord:
 
 def dataset_names() -> tuple[str, ...]:
     """Return the names of the built-in datasets."""
-    return tuple(_BUILT_IN)
+    return *DEFAULTS, *_STORED
 
 
 def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
@@ -53,7 +55,8 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
     Parameters
     ----------
     name : str or path-like
-        One of `dataset_names`, or a path ending in ``.npz`` (see `Dataset.from_npz`).
+        One of `dataset_names`, of generated data with the numbers of held-out examples in brackets where they are not
+        the defaults (``shapeset(validation=1000, test=2000)``), or a path ending in ``.npz`` (see `Dataset.from_npz`).
     seed : int
         Seed of generated examples, and of the split of an ``.npz`` file. MNIST does not depend on it.
 
@@ -65,6 +68,8 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
     ------
     UnknownNameError
         Where there is no such dataset.
+    InvalidValueError
+        Where a number in brackets is not allowed.
     DataError
         Where its files are missing or damaged.
     """
@@ -90,6 +95,8 @@ def describe_dataset(name: str | os.PathLike[str]) -> DatasetRecord:
     ------
     UnknownNameError
         Where there is no such dataset.
+    InvalidValueError
+        Where a number in brackets is not allowed.
     DataError
         Where an ``.npz`` file is missing or damaged.
     """
@@ -103,32 +110,37 @@ class _BuiltIn:
     describe: Callable[[], DatasetRecord]
 
 
-def _built_in(name: str) -> _BuiltIn:
-    if name not in _BUILT_IN:
-        raise UnknownNameError("dataset", name, [*_BUILT_IN, "a path ending in .npz"])
-    return _BUILT_IN[name]
+def _built_in(text: str) -> _BuiltIn:
+    generated = held_out_sizes(text)
+    if generated is not None:
+        name, sizes = generated
+        load, describe = _GENERATED[name]
+        return _BuiltIn(partial(load, sizes), partial(describe, sizes))
+    if text not in _STORED:
+        raise UnknownNameError("dataset", text, [*dataset_names(), "a path ending in .npz"])
+    return _STORED[text]
 
 
-def _load_shapeset(seed: int) -> Dataset:
+def _load_shapeset(sizes: Sizes, seed: int) -> Dataset:
     from glorotlab.data.shapeset import ShapesetSource
 
     return Dataset(
-        "shapeset",
+        canonical_name("shapeset", sizes),
         train=ShapesetSource(seed),
-        validation=ShapesetSource(seed, Purpose.SHAPESET_VALIDATION, SHAPESET_HELD_OUT),
-        test=ShapesetSource(seed, Purpose.SHAPESET_TEST, SHAPESET_HELD_OUT),
+        validation=ShapesetSource(seed, Purpose.SHAPESET_VALIDATION, sizes["validation"]),
+        test=ShapesetSource(seed, Purpose.SHAPESET_TEST, sizes["test"]),
     )
 
 
-def _describe_shapeset() -> DatasetRecord:
+def _describe_shapeset(sizes: Sizes) -> DatasetRecord:
     return DatasetRecord(
-        name="shapeset",
+        name=canonical_name("shapeset", sizes),
         description="Shapeset-3x2: two grey shapes of three kinds, 32x32, generated (Glorot & Bengio 2010)",
         fan_in=1024,
         classes=9,
         train=math.inf,
-        validation=SHAPESET_HELD_OUT,
-        test=SHAPESET_HELD_OUT,
+        validation=sizes["validation"],
+        test=sizes["test"],
         path=None,
         available=True,
     )
@@ -164,7 +176,8 @@ def _describe_npz(name: str) -> DatasetRecord:
     )
 
 
-_BUILT_IN = {
-    "shapeset": _BuiltIn(_load_shapeset, _describe_shapeset),
-    "mnist": _BuiltIn(lambda seed: load_mnist(), _describe_mnist),
-}
+_GENERATED = {"shapeset": (_load_shapeset, _describe_shapeset)}
+"""Generated datasets, by the names of `glorotlab.spec.generated_data`."""
+
+_STORED = {"mnist": _BuiltIn(lambda seed: load_mnist(), _describe_mnist)}
+"""Datasets in files."""

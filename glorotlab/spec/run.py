@@ -5,11 +5,12 @@ import tomllib
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import SCHEMA_VERSION
 from glorotlab.spec.base import Spec
+from glorotlab.spec.generated_data import canonical_data
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.training import TrainingSpec
 from glorotlab.streams import MAX_SEED
@@ -23,7 +24,8 @@ class RunSpec(Spec):
     network : NetworkSpec
     training : TrainingSpec
     data : str
-        A name of ``glorotlab data list``, or a path that ends in ``.npz``.
+        A name of ``glorotlab data list``, of generated data with its numbers of held-out examples where they are not
+        the defaults (``shapeset(test=2000)``), or a path that ends in ``.npz``.
     data_digest : str
         SHA-256 of the user's own arrays; it then identifies the data in place of the path.
     seed : int
@@ -38,6 +40,11 @@ class RunSpec(Spec):
     data_digest: str = ""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     dtype: Literal["float32", "float64"] = "float32"
+
+    @field_validator("data")
+    @classmethod
+    def _canonical_data(cls, data: str) -> str:
+        return canonical_data(data)
 
     @property
     def content_hash(self) -> str:

@@ -15,10 +15,10 @@ from benchmark_scripts import BENCHMARKS, benchmark
 from glorotlab import activations
 from glorotlab.benchmarking.cases import Case
 from glorotlab.benchmarking.step import batch_of
-from glorotlab.data import catalogue
 from glorotlab.kernels.network.buffers import HUGE_PAGE
 from glorotlab.machine import machine_line
 from glorotlab.network.mlp import Network
+from glorotlab.spec import generated_data
 
 RESIDENT = Path("/proc/self/clear_refs").exists()
 
@@ -85,7 +85,7 @@ def test_every_benchmark_is_tested():
 def test_a_script_runs_in_small(name, capsys, monkeypatch, tmp_path):
     """Each prints the machine, then numbers."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(catalogue, "SHAPESET_HELD_OUT", 500)
+    monkeypatch.setitem(generated_data.DEFAULTS, "shapeset", {"validation": 500, "test": 500})
     module = benchmark(name)
     for constant, value in SMALLER[name].items():
         monkeypatch.setattr(module, constant, value)

@@ -10,7 +10,7 @@ import pytest
 from glorotlab.data import files as data_files
 from glorotlab.data.catalogue import dataset_names, describe_dataset, load_dataset
 from glorotlab.data.mnist import MNIST_FILES
-from glorotlab.errors import DataError, UnknownNameError
+from glorotlab.errors import DataError, InvalidValueError, UnknownNameError
 
 needs_shapeset = pytest.mark.skipif(
     importlib.util.find_spec("glorotlab.data.shapeset") is None, reason="glorotlab.data.shapeset is not built"
@@ -77,3 +77,31 @@ def test_shapeset():
     assert not np.array_equal(batches[1], batches[2])
     assert not np.array_equal(batches[0], load_dataset("shapeset", seed=2).train.batch(0, 20)[0])
     assert data.digest is None
+
+
+@needs_shapeset
+def test_fewer_held_out_examples_are_the_first_of_the_whole():
+    name = "shapeset(validation=20, test=30)"
+    data, record, whole = load_dataset(name, seed=4), describe_dataset(name), load_dataset("shapeset", seed=4)
+    assert data.name == record.name == name
+    assert [source.length for source in (data.train, data.validation, data.test)] == [math.inf, 20, 30]
+    assert (record.train, record.validation, record.test) == (math.inf, 20, 30)
+    for split, size in (("train", 50), ("validation", 20), ("test", 30)):
+        for part, expected in zip(*(getattr(source, split).batch(0, size) for source in (data, whole)), strict=True):
+            np.testing.assert_array_equal(part, expected)
+    with pytest.raises(InvalidValueError, match="within the 30"):
+        data.test.batch(0, 31)
+
+
+@pytest.mark.parametrize("look_up", [load_dataset, describe_dataset])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("shapeset(test=0)", r"dataset 'shapeset\(test=0\)': test '0': allowed are whole numbers from 1 to 1,000,000"),
+        ("mnist(test=5)", r"unknown dataset 'mnist\(test=5\)': allowed are shapeset"),
+        ("shapeset(test=5", r"unknown dataset 'shapeset\(test=5': allowed are shapeset"),
+    ],
+)
+def test_bad_parameters(look_up, name, message):
+    with pytest.raises(InvalidValueError, match=message):
+        look_up(name)

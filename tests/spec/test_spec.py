@@ -185,11 +185,51 @@ def test_hash_ignores_the_path_of_data_with_a_digest():
 
 
 @pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        (" shapeset ( test = 02000 ) ", "shapeset(test=2000)"),
+        ("shapeset(test=20, validation=1000000)", "shapeset(validation=1000000, test=20)"),
+        ("shapeset(validation=10000,test=1)", "shapeset(test=1)"),
+        ("shapeset(test=10000, validation=10000)", "shapeset"),
+        ("shapeset()", "shapeset"),
+        ("shapeset(test=2).npz", "shapeset(test=2).npz"),
+        ("mine(test=2)", "mine(test=2)"),
+    ],
+)
+def test_data_have_one_name(written, canonical):
+    spec = run_spec(data=written)
+    assert spec.data == canonical
+    assert spec.content_hash == run_spec(data=canonical).content_hash
+    assert (spec.content_hash == run_spec(data="shapeset").content_hash) == (canonical == "shapeset")
+    assert RunSpec.from_toml(spec.to_toml()) == spec
+
+
+@pytest.mark.parametrize(
+    ("bracket", "message"),
+    [
+        *((f"test={size}", f"test {size!r:.60}: allowed are whole numbers from 1 to 1,000,000") for size in
+          ("0", "-1", "1000001", "2.5", "2e3", "2_000", "nan", "", "\uff12", "9" * 150)),
+        ("test", "test '': allowed are whole"),
+        ("tests=5", "unknown parameter 'tests'; allowed are validation, test"),
+        ("train=5", "unknown parameter 'train'; allowed are validation, test"),
+        ("5", "unknown parameter '5'"),
+        ("test=1, test=2", "'test' is given twice"),
+    ],
+)  # fmt: skip
+def test_bad_numbers_of_held_out_examples(bracket, message):
+    with pytest.raises(InvalidValueError) as caught:
+        run_spec(data=f"shapeset({bracket})")
+    assert str(caught.value).startswith(f"dataset 'shapeset({bracket})': {message}")
+    assert one_line(caught)
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"seed": 1},
         {"dtype": "float64"},
         {"data": "mnist"},
+        {"data": "shapeset(test=9999)"},
         {"network": NetworkSpec.parse("4,3x2,2")},
         {"network": NetworkSpec.parse("4,3,2", activation="relu")},
         {"training": TrainingSpec(updates=11)},

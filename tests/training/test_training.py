@@ -1,5 +1,6 @@
 """Training: monitors change nothing; the run equals an independent NumPy loop; statistics are those of measure."""
 
+import json
 import math
 
 import numpy as np
@@ -13,10 +14,12 @@ from glorotlab.data.source import ArraySource
 from glorotlab.errors import DataError, DivergedError, InvalidValueError
 from glorotlab.measurement.measure import measure
 from glorotlab.network.mlp import Network
+from glorotlab.spec.run import RunSpec
 from glorotlab.training import loop
 from glorotlab.training.batches import Batches
 from glorotlab.training.error_curves import classification_error
 from glorotlab.training.loop import train
+from glorotlab.training.runs.run import load_run
 
 DATA = {"finite": finite, "endless": endless}
 OPTIONS = [
@@ -208,6 +211,18 @@ def test_statistics_at_the_start_are_those_of_measure():
     assert {"activation_count", "backprop_gradient_edge", "batch_weight_gradient_count"} <= set(run.histograms)
     after = measure_of(run, *data.test.batch(0, 300))
     assert float(run.statistics.preactivation_variance[-1, 0, 0]) == pytest.approx(after, rel=1e-6)
+
+
+def test_a_spec_alone_says_how_many_examples_are_held_out(tmp_path):
+    """A worker has nothing but the JSON of the spec."""
+    data = "shapeset(validation=20, test=30)"
+    spec = run_spec("1024,6,9", data=data, updates=3, batch_size=3)
+    run = train(RunSpec(**json.loads(spec.model_dump_json())), tmp_path / "run")
+    assert load_run(tmp_path / "run").spec.data == data
+    assert run.statistics.attrs["examples"] == 30
+    first = ArraySource(*load_dataset("shapeset").test.batch(0, 30), classes=9)
+    assert float(run.curves.test_error[-1]) == classification_error(run.network(), first)
+    assert bits(train(spec).network().state()) == bits(run.network().state())
 
 
 def measure_of(run, x, y):
