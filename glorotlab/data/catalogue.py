@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from glorotlab.data.cifar10 import find_cifar10, load_cifar10
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.mnist import find_mnist, load_mnist
 from glorotlab.errors import UnknownNameError
@@ -31,6 +32,10 @@ class DatasetRecord:
         Folder or file of the dataset; None where it is generated or not fetched.
     available : bool
         Whether `load_dataset` can load it here.
+    published : bool
+        Whether every dataset of this name that can be loaded is the same; a RunSpec names others by their digest too.
+    command : str
+        Command that makes it available; empty where there is none.
     """
 
     name: str
@@ -42,6 +47,8 @@ class DatasetRecord:
     test: int | float
     path: Path | None
     available: bool
+    published: bool
+    command: str = ""
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -58,7 +65,7 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
         One of `dataset_names`, of generated data with the numbers of held-out examples in brackets where they are not
         the defaults (``shapeset(validation=1000, test=2000)``), or a path ending in ``.npz`` (see `Dataset.from_npz`).
     seed : int
-        Seed of generated examples, and of the split of an ``.npz`` file. MNIST does not depend on it.
+        Seed of generated examples, and of the split of an ``.npz`` file. Nothing else depends on it.
 
     Returns
     -------
@@ -129,6 +136,7 @@ def _load_shapeset(sizes: Sizes, seed: int) -> Dataset:
         train=ShapesetSource(seed),
         validation=ShapesetSource(seed, Purpose.SHAPESET_VALIDATION, sizes["validation"]),
         test=ShapesetSource(seed, Purpose.SHAPESET_TEST, sizes["test"]),
+        published=True,
     )
 
 
@@ -143,6 +151,7 @@ def _describe_shapeset(sizes: Sizes) -> DatasetRecord:
         test=sizes["test"],
         path=None,
         available=True,
+        published=True,
     )
 
 
@@ -158,6 +167,25 @@ def _describe_mnist() -> DatasetRecord:
         test=10_000,
         path=path,
         available=path is not None,
+        published=True,
+        command="glorotlab data fetch mnist",
+    )
+
+
+def _describe_cifar10() -> DatasetRecord:
+    path = find_cifar10()
+    return DatasetRecord(
+        name="cifar10",
+        description="CIFAR-10: colour photographs of ten kinds, 32x32 (Krizhevsky 2009)",
+        fan_in=3072,
+        classes=10,
+        train=40_000,
+        validation=10_000,
+        test=10_000,
+        path=path,
+        available=path is not None,
+        published=False,
+        command="glorotlab data fetch cifar10",
     )
 
 
@@ -173,11 +201,15 @@ def _describe_npz(name: str) -> DatasetRecord:
         test=data.test.length,
         path=Path(name),
         available=True,
+        published=False,
     )
 
 
 _GENERATED = {"shapeset": (_load_shapeset, _describe_shapeset)}
 """Generated datasets, by the names of `glorotlab.spec.generated_data`."""
 
-_STORED = {"mnist": _BuiltIn(lambda seed: load_mnist(), _describe_mnist)}
+_STORED = {
+    "mnist": _BuiltIn(lambda seed: load_mnist(), _describe_mnist),
+    "cifar10": _BuiltIn(lambda seed: load_cifar10(), _describe_cifar10),
+}
 """Datasets in files."""

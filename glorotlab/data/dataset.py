@@ -27,6 +27,8 @@ class Dataset:
         Name of the dataset in results and messages.
     train, validation, test : Source
         Sources with equal ``fan_in`` and ``classes``.
+    published : bool
+        Whether the name alone says which data these are, to everyone; a RunSpec names all other data by their digest.
 
     Raises
     ------
@@ -38,6 +40,7 @@ class Dataset:
     train: Source
     validation: Source
     test: Source
+    published: bool = False
 
     def __post_init__(self) -> None:
         for split in (self.validation, self.test):
@@ -132,7 +135,8 @@ class Dataset:
                 source.classes = classes
         fractions = {"validation": validation_fraction, "test": test_fraction}
         missing = {split: fraction for split, fraction in fractions.items() if split not in held_out}
-        return cls(name, **(_split(train, missing, seed) | held_out))
+        splits = _split(train, missing, seed) | held_out
+        return cls(name, splits["train"], splits["validation"], splits["test"])
 
     @classmethod
     def from_npz(cls, path: str | os.PathLike[str], *, seed: int = 0) -> Self:

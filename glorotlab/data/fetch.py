@@ -1,12 +1,15 @@
 """Fetch data files from public mirrors; a file appears under its name only whole and verified."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glorotlab.data.files import VerifiedFile, cache_folder
+from glorotlab.data import cifar10
+from glorotlab.data.archive import extract
+from glorotlab.data.files import VerifiedFile, cache_folder, find_folder
 from glorotlab.data.mnist import MNIST_FILES
 from glorotlab.errors import DataError
 
@@ -18,6 +21,9 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 """Public mirrors of MNIST, in the order in which they are tried."""
+
+CIFAR10_MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
+"""Address of CIFAR-10's author."""
 
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and between two pieces of the answer."""
@@ -58,15 +64,70 @@ def fetch_mnist(
         Where no mirror delivers a file (each one's reason is given), or the folder cannot be written.
     """
     folder = cache_folder("mnist") if folder is None else Path(folder)
+    with _writing_to(folder), _progress_bars(progress) as bars:
+        for file in files:
+            if not _is_verified(file, folder):
+                _fetch(f"{file.name}.gz", folder, mirrors, bars, partial(_keep, file, folder / f"{file.name}.gz"))
+    return folder
+
+
+def fetch_cifar10(
+    folder: Path | None = None,
+    mirrors: Sequence[str] = CIFAR10_MIRRORS,
+    progress: bool = True,
+    archive: VerifiedFile = cifar10.ARCHIVE,
+    files: tuple[VerifiedFile, ...] = cifar10.FILES,
+) -> Path:
+    """Fetch CIFAR-10's archive, unless its files are there, and return the folder that holds them all.
+
+    The archive is read only if its SHA-256 is the published one, and removed when its files, each with its own sum,
+    are there.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Folder of the files; by default the user's cache.
+    mirrors : sequence of str
+        Addresses that, followed by the archive's name, give it; they are tried in order.
+    progress : bool
+        Whether to show a bar on standard error (where that is a terminal).
+    archive : VerifiedFile
+        Name of the archive, and the size and sum of its compressed bytes.
+    files : tuple of VerifiedFile
+        The files to take out of it.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DataError
+        Where no mirror delivers the archive (each one's reason is given), or the folder cannot be written.
+    RunError
+        Where the files cannot be written.
+    """
+    folder = cache_folder("cifar10") if folder is None else Path(folder)
+    if find_folder([folder], files) and all(_is_verified(file, folder) for file in files):
+        return folder
+
+    def unpack(path: Path) -> None:
+        archive.check_raw(path)
+        extract(path, cifar10.FOLDER, files, folder)
+
+    with _writing_to(folder), _progress_bars(progress) as bars:
+        _fetch(archive.name, folder, mirrors, bars, unpack)
+    return folder
+
+
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    """Make a folder; DataError where it, or what the block writes to it, cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _progress_bars(progress) as bars:
-            for file in files:
-                if not _is_verified(file, folder):
-                    _fetch(file, folder, mirrors, bars)
+        yield
     except OSError as error:
         raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
-    return folder
 
 
 def _is_verified(file: VerifiedFile, folder: Path) -> bool:
@@ -80,22 +141,27 @@ def _is_verified(file: VerifiedFile, folder: Path) -> bool:
     return True
 
 
-def _fetch(file: VerifiedFile, folder: Path, mirrors: Sequence[str], bars: "Progress") -> None:
-    """Fetch one file from the first mirror that delivers it; else DataError gives each mirror's reason."""
-    temporary = folder / f".{file.name}.{os.getpid()}.part"
+def _keep(file: VerifiedFile, path: Path, temporary: Path) -> None:
+    """Rename a download into its place if it is the right one, else DataError."""
+    file.read(temporary)
+    os.replace(temporary, path)
+
+
+def _fetch(name: str, folder: Path, mirrors: Sequence[str], bars: "Progress", accept: Callable[[Path], object]) -> None:
+    """Download a file from the first mirror whose content ``accept`` takes; else DataError gives each one's reason."""
+    temporary = folder / f".{name}.{os.getpid()}.part"
     reasons = []
     for mirror in mirrors:
         try:
-            _download(f"{mirror}{file.name}.gz", temporary, bars)
-            file.read(temporary)  # raises where the content is not the right one
+            _download(f"{mirror}{name}", temporary, bars)
+            accept(temporary)
         except DataError as error:
             reasons.append(f"{mirror}: {str(error).removeprefix(f'{temporary}: ')}")
         else:
-            os.replace(temporary, folder / f"{file.name}.gz")
             return
         finally:
             temporary.unlink(missing_ok=True)
-    raise DataError(f"{file.name} could not be fetched from any mirror: {'; '.join(reasons)}")
+    raise DataError(f"{name} could not be fetched from any mirror: {'; '.join(reasons)}")
 
 
 def _download(url: str, path: Path, bars: "Progress") -> None:

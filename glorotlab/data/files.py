@@ -71,6 +71,10 @@ class VerifiedFile:
         candidates = (folder / f"{self.name}.gz", folder / self.name)
         return next((path for path in candidates if path.is_file()), None)
 
+    def matches(self, content: bytes) -> bool:
+        """Whether decompressed bytes are those of the file."""
+        return len(content) == self.size and hashlib.sha256(content).hexdigest() == self.sha256
+
     def read(self, path: Path) -> bytes:
         """Return the decompressed bytes of ``path``.
 
@@ -90,6 +94,16 @@ class VerifiedFile:
                 f"({len(content)} of {self.size} bytes)"
             )
         return content
+
+    def check_raw(self, path: Path) -> None:
+        """Raise DataError where the bytes of ``path``, not decompressed, are not those of the file."""
+        size = path.stat().st_size
+        if size != self.size:
+            raise DataError(f"{path}: {size} bytes, expected are the {self.size} of {self.name}")
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != self.sha256:
+            raise DataError(f"{path}: SHA-256 is {digest}, expected is {self.sha256}")
 
 
 def find_folder(folders: Iterable[Path], files: Iterable[VerifiedFile]) -> Path | None:

@@ -89,6 +89,7 @@ def load_mnist(
         train=_source(images[:train], labels[:train]),
         validation=_source(images[train:], labels[train:]),
         test=_source(test_images, test_labels),
+        published=True,
     )
 
 

@@ -120,9 +120,9 @@ def _train_in(folder: RunFolder, loop: _Loop, release: Callable[[], None], every
 
 
 def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
-    """Return the spec with the name of the data it is trained on, and of the user's own arrays the digest."""
+    """Return the spec with the name of the data it is trained on, and the digest where the name does not say which."""
     from_file = spec.data.endswith(".npz")
-    digest = (data.digest or "") if own or from_file else ""
+    digest = "" if data.published and not spec.data_digest else data.digest or ""
     if spec.data_digest and spec.data_digest != digest:
         raise DataError(
             f"dataset {data.name!r} is not the data of this spec: "

@@ -11,14 +11,14 @@ from glorotlab.data.catalogue import load_dataset
 def test_data_list_and_show(run, monkeypatch, tmp_path):
     monkeypatch.setenv("GLOROTLAB_DATA", str(tmp_path))
     assert "shapeset" in run("data", "list")
-    shapeset, mnist = parsed(run("data", "list", "--json"))["datasets"]
+    shapeset, mnist, *others = parsed(run("data", "list", "--json"))["datasets"]
     assert (shapeset["name"], shapeset["fan_in"], shapeset["train"], shapeset["test"]) == (
         "shapeset",
         1024,
         None,
         10_000,
     )
-    assert mnist["name"] == "mnist"
+    assert [data["name"] for data in (mnist, *others)] == ["mnist", "cifar10"]
     found = parsed(run("data", "show", "shapeset", "--json"))["first_training_examples"]
     x, y = load_dataset("shapeset").train.batch(0, 1000)
     assert found["second_moment"] == pytest.approx(float((x.astype(np.float64) ** 2).mean()))
@@ -36,9 +36,10 @@ def test_data_shows_the_users_own_file(run, tmp_path):
     assert measured["data"]["dataset"] == str(path)
 
 
-def test_data_fetch_prints_the_folder(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("glorotlab.data.fetch.fetch_mnist", lambda: tmp_path)
-    assert run("data", "fetch", "mnist") == f"{tmp_path}\n"
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_data_fetch_prints_the_folder(run, monkeypatch, tmp_path, name):
+    monkeypatch.setattr(f"glorotlab.data.fetch.fetch_{name}", lambda: tmp_path)
+    assert run("data", "fetch", name) == f"{tmp_path}\n"
 
 
 def test_info_names_the_machine_and_the_build(run):

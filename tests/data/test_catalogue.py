@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from glorotlab.data import cifar10
 from glorotlab.data import files as data_files
 from glorotlab.data.catalogue import dataset_names, describe_dataset, load_dataset
 from glorotlab.data.mnist import MNIST_FILES
@@ -25,32 +26,33 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_names():
-    assert dataset_names() == ("shapeset", "mnist")
+    assert dataset_names() == ("shapeset", "mnist", "cifar10")
 
 
 @pytest.mark.parametrize("look_up", [load_dataset, describe_dataset])
 def test_unknown(look_up):
-    with pytest.raises(UnknownNameError, match=r"dataset 'minst': allowed are shapeset, mnist, a path .*npz"):
+    with pytest.raises(UnknownNameError, match=r"dataset 'minst': allowed are shapeset, mnist, .*, a path .*npz"):
         look_up("minst")
 
 
-def test_mnist_that_is_not_fetched(cache):
-    record = describe_dataset("mnist")
-    assert (record.available, record.path) == (False, None)
-    assert (record.fan_in, record.classes, record.train, record.validation, record.test) == (
-        784,
-        10,
-        50_000,
-        10_000,
-        10_000,
-    )
-    with pytest.raises(DataError, match="glorotlab data fetch mnist"):
-        load_dataset("mnist")
-    (cache / "mnist").mkdir()
-    for file in MNIST_FILES:
-        (cache / "mnist" / file.name).touch()
-    record = describe_dataset("mnist")
-    assert (record.available, record.path) == (True, cache / "mnist")
+@pytest.mark.parametrize(
+    ("name", "files", "sizes"),
+    [
+        ("mnist", MNIST_FILES, (784, 10, 50_000, 10_000, 10_000)),
+        ("cifar10", cifar10.FILES, (3072, 10, 40_000, 10_000, 10_000)),
+    ],
+)
+def test_data_that_are_not_fetched(cache, name, files, sizes):
+    record = describe_dataset(name)
+    assert (record.name, record.available, record.path) == (name, False, None)
+    assert (record.fan_in, record.classes, record.train, record.validation, record.test) == sizes
+    with pytest.raises(DataError, match=f"glorotlab data fetch {name}"):
+        load_dataset(name)
+    (cache / name).mkdir()
+    for file in files:
+        (cache / name / file.name).touch()
+    record = describe_dataset(name)
+    assert (record.available, record.path) == (True, cache / name)
 
 
 @pytest.mark.parametrize("kind", [str, Path])

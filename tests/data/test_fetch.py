@@ -1,6 +1,8 @@
 """Fetching from a server on loopback that misbehaves in every way a mirror can."""
 
+import dataclasses
 import gzip
+import hashlib
 import http.server
 import os
 import re
@@ -9,10 +11,14 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from cifar10_fixtures import CONTENTS as BATCHES
+from cifar10_fixtures import TINY, tar
 from idx_fixtures import idx_bytes, tiny_files, tiny_mnist
 
-from glorotlab.data import fetch
-from glorotlab.data.fetch import fetch_mnist
+from glorotlab.data import cifar10, fetch
+from glorotlab.data.cifar10 import load_cifar10
+from glorotlab.data.fetch import fetch_cifar10, fetch_mnist
+from glorotlab.data.files import VerifiedFile
 from glorotlab.data.mnist import load_mnist
 from glorotlab.errors import DataError
 
@@ -20,6 +26,8 @@ CONTENTS = [idx_bytes(array) for array in tiny_mnist()]
 FILES = tiny_files(CONTENTS)
 GOOD = {f"{file.name}.gz": gzip.compress(content) for file, content in zip(FILES, CONTENTS, strict=True)}
 FIRST = f"{FILES[0].name}.gz"
+PACKED = tar(*((f"{cifar10.FOLDER}/{file.name}", content) for file, content in zip(TINY, BATCHES, strict=True)))
+OTHER = tar(*((f"{cifar10.FOLDER}/{file.name}", BATCHES[0]) for file in TINY))
 
 
 class Mirror:
@@ -251,3 +259,71 @@ def test_progress_bar_follows_the_download():
             bar.update(announced)
             bar.close()
         assert [task.completed for task in bars.tasks] == [300, 0]
+
+
+# CIFAR-10: one archive
+
+
+ARCHIVE = VerifiedFile(cifar10.ARCHIVE.name, len(PACKED), hashlib.sha256(PACKED).hexdigest())
+
+
+def fetch_archive(folder, *addresses, archive=ARCHIVE):
+    return fetch_cifar10(folder, mirrors=addresses, progress=False, archive=archive, files=TINY)
+
+
+def test_the_archive_is_unpacked_and_removed(tmp_path):
+    mirror = Mirror({ARCHIVE.name: PACKED})
+    with serving(mirror) as address:
+        folder = fetch_archive(tmp_path / "new" / "cifar10", address)
+        assert names(folder) == sorted(file.name for file in TINY)
+        assert load_cifar10(folder, TINY, validation=3).published
+        fetch_archive(folder, address)
+        assert mirror.requests == [ARCHIVE.name]
+        (folder / TINY[3].name).write_bytes(b"damaged since")
+        fetch_archive(folder, address)
+    assert mirror.requests == [ARCHIVE.name] * 2
+    assert load_cifar10(folder, TINY, validation=3).published
+
+
+BAD_ARCHIVES = {
+    "other content": (PACKED[:-1] + b"x", ARCHIVE, "SHA-256 is [0-9a-f]{64}, expected is"),
+    "cut short": (PACKED[:-100], ARCHIVE, f"{len(PACKED) - 100} bytes, expected are the {len(PACKED)}"),
+    "longer": (PACKED + b"x", ARCHIVE, f"{len(PACKED) + 1} bytes, expected are"),
+    "a page instead": (b"<html>sign in</html>", ARCHIVE, "20 bytes, expected are"),
+    "404": (None, ARCHIVE, "404"),
+    "not the files": (OTHER, dataclasses.replace(ARCHIVE, size=len(OTHER), sha256=hashlib.sha256(OTHER).hexdigest()),
+                      "is not the published file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD_ARCHIVES)
+def test_a_bad_archive_is_fetched_from_the_next_mirror_or_leaves_nothing(tmp_path, kind):
+    body, archive, reason = BAD_ARCHIVES[kind]
+    with serving(Mirror({archive.name: body})) as bad, serving(Mirror({archive.name: PACKED})) as good:
+        with pytest.raises(DataError) as caught:
+            fetch_archive(tmp_path / "cifar10", bad, archive=archive)
+        assert re.search(rf"{re.escape(bad)}: .*{reason}", str(caught.value))
+        assert "\n" not in str(caught.value)
+        assert ".part" not in str(caught.value)
+        assert names(tmp_path / "cifar10") == []
+        if archive is ARCHIVE:
+            fetch_archive(tmp_path / "cifar10", bad, good)
+            assert names(tmp_path / "cifar10") == sorted(file.name for file in TINY)
+
+
+def test_an_interrupted_archive_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch, "CHUNK", 1000)
+
+    def interrupt(self, size):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch._ProgressBar, "update", interrupt)
+    with serving(Mirror({ARCHIVE.name: PACKED})) as address, pytest.raises(KeyboardInterrupt):
+        fetch_archive(tmp_path, address)
+    assert names(tmp_path) == []
+
+
+def test_a_folder_for_the_archive_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot write to"):
+        fetch_archive(tmp_path / "file", "http://127.0.0.1:1/")

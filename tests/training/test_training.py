@@ -1,25 +1,32 @@
 """Training: monitors change nothing; the run equals an independent NumPy loop; statistics are those of measure."""
 
+import dataclasses
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pytest
+from cifar10_fixtures import CONTENTS, TINY, write
 from training_fixtures import CLASSES, FAN_IN, arrays, endless, finite, run_spec, stream
 
 from glorotlab import threads
+from glorotlab.data import catalogue
 from glorotlab.data.catalogue import load_dataset
+from glorotlab.data.cifar10 import load_cifar10
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.source import ArraySource
 from glorotlab.errors import DataError, DivergedError, InvalidValueError
 from glorotlab.measurement.measure import measure
 from glorotlab.network.mlp import Network
 from glorotlab.spec.run import RunSpec
+from glorotlab.spec.sweep import SweepSpec
 from glorotlab.training import loop
 from glorotlab.training.batches import Batches
 from glorotlab.training.error_curves import classification_error
 from glorotlab.training.loop import train
 from glorotlab.training.runs.run import load_run
+from glorotlab.training.sweeps.plan import plan
 
 DATA = {"finite": finite, "endless": endless}
 OPTIONS = [
@@ -356,6 +363,32 @@ def test_a_run_names_the_dataset_it_was_given():
     assert (given.data, given.data_digest) == ("clusters", finite().digest)
     generated = train(run_spec(updates=1), dataset=endless()).spec
     assert (generated.data, generated.data_digest) == ("endless", "")
+
+
+def test_published_data_are_identified_by_their_name(tmp_path):
+    """A spec that holds the digest keeps it, and is trained on these data alone."""
+    published = dataclasses.replace(finite(), published=True)
+    spec = train(run_spec(updates=1), tmp_path / "run", dataset=published).spec
+    assert (spec.data, spec.data_digest) == ("clusters", "")
+    with_digest = spec.model_copy(update={"data_digest": published.digest})
+    assert train(with_digest, dataset=published).spec == with_digest
+    with pytest.raises(DataError, match="not the data of this spec"):
+        train(with_digest, dataset=dataclasses.replace(finite(48), published=True))
+
+
+def test_a_copy_of_published_data_is_identified_by_its_digest_too(tmp_path, monkeypatch):
+    """In a run, and in the plan of a sweep, whose folders are named by what the workers train."""
+    load = partial(load_cifar10, write(tmp_path), TINY, validation=3)
+    describe = catalogue._STORED["cifar10"].describe
+    record = dataclasses.replace(describe(), available=True)
+    built_in = catalogue._BuiltIn(lambda seed: load(), lambda: record)
+    monkeypatch.setitem(catalogue._STORED, "cifar10", built_in)
+    spec = run_spec("3072,5,10", data="cifar10", updates=2, batch_size=3)
+    sweep = SweepSpec(run=spec.model_dump(exclude={"data_digest"}))
+    assert train(spec).spec == plan(sweep)[0].spec == spec
+    (tmp_path / "test_batch.bin").write_bytes(CONTENTS[0])
+    copy = spec.model_copy(update={"data_digest": load().digest})
+    assert train(spec).spec == plan(sweep)[0].spec == copy
 
 
 # divergence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,8 @@ from glorotlab.cli.terminal import console, number, table
 from glorotlab.errors import DataError, InvalidValueError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from glorotlab.data.catalogue import DatasetRecord
 
 app = App(help="List, fetch, show and find datasets.")
@@ -42,15 +45,16 @@ def list_datasets(as_json: Json = False) -> None:
 
 
 @app.command()
-def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: mnist.")]) -> None:
+def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: mnist or cifar10.")]) -> None:
     """Fetch a dataset into the user's cache, and keep what is there and verified."""
+    from glorotlab.data import fetch as fetching
     from glorotlab.data.catalogue import describe_dataset
-    from glorotlab.data.fetch import fetch_mnist
 
-    if name != "mnist":
+    fetchers: dict[str, Callable[[], Path]] = {"mnist": fetching.fetch_mnist, "cifar10": fetching.fetch_cifar10}
+    if name not in fetchers:
         describe_dataset(name)  # which refuses an unknown name
-        raise InvalidValueError(f"dataset {name!r} needs no fetching: allowed is mnist")
-    print(fetch_mnist())
+        raise InvalidValueError(f"dataset {name!r} is not fetched: allowed are {', '.join(fetchers)}")
+    print(fetchers[name]())
 
 
 @app.command()
@@ -89,7 +93,7 @@ def path(name: Name) -> None:
 
     record = describe_dataset(name)
     if record.path is None:
-        reason = "is generated from its seed" if record.available else f"is not here: run 'glorotlab data fetch {name}'"
+        reason = "is generated from its seed" if record.available else f"is not here: run '{record.command}'"
         raise DataError(f"dataset {name!r} lies in no file: it {reason}")
     print(record.path)
 
@@ -119,4 +123,4 @@ def _count(count: float) -> str:
 def _where(record: DatasetRecord) -> str:
     if record.path is not None:
         return str(record.path)
-    return "generated" if record.available else f"glorotlab data fetch {record.name}"
+    return "generated" if record.available else record.command

@@ -56,16 +56,20 @@ def plan(sweep: SweepSpec) -> list[Point]:
     identify, describe = functools.cache(_digest), functools.cache(_describe)
     points = []
     for labels, spec in sweep.points():
-        _check_fits(spec.network, describe(spec.data))
-        if spec.data.endswith(".npz"):  # the digest says which data; workers find the path from any folder
-            path = os.path.abspath(os.path.expanduser(spec.data))
-            spec = spec.model_copy(update={"data": path, "data_digest": identify(path, spec.seed)})
+        record = describe(spec.data)
+        _check_fits(spec.network, record)
+        if not record.published:  # the digest says which data; workers find the path from any folder
+            from_file = spec.data.endswith(".npz")
+            name = os.path.abspath(os.path.expanduser(spec.data)) if from_file else spec.data
+            digest = identify(name, spec.seed if from_file else 0)
+            spec = spec.model_copy(update={"data": name, "data_digest": digest})
         points.append(Point(labels, spec, spec.content_hash[:NAME_LENGTH]))
     return points
 
 
-def _digest(path: str, seed: int) -> str:
-    return load_dataset(path, seed=seed).digest or ""
+def _digest(name: str, seed: int) -> str:
+    data = load_dataset(name, seed=seed)
+    return "" if data.published else data.digest or ""
 
 
 def _describe(name: str) -> DatasetRecord:
