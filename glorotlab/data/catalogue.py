@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from glorotlab.data import cifar10, imagenet_classes
 from glorotlab.data.cifar10 import find_cifar10, load_cifar10
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.mnist import find_mnist, load_mnist
+from glorotlab.data.small_imagenet import (
+    COMMAND,
+    PIXELS,
+    SPLITS,
+    count_small_imagenet,
+    find_small_imagenet,
+    load_small_imagenet,
+)
 from glorotlab.errors import UnknownNameError
 from glorotlab.spec.generated_data import DEFAULTS, canonical_name, held_out_sizes
 from glorotlab.streams import Purpose
@@ -36,6 +45,8 @@ class DatasetRecord:
         Whether every dataset of this name that can be loaded is the same; a RunSpec names others by their digest too.
     command : str
         Command that makes it available; empty where there is none.
+    class_names : tuple of str
+        Names of the classes; empty where they have none.
     """
 
     name: str
@@ -49,6 +60,7 @@ class DatasetRecord:
     available: bool
     published: bool
     command: str = ""
+    class_names: tuple[str, ...] = ()
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -141,6 +153,8 @@ def _load_shapeset(sizes: Sizes, seed: int) -> Dataset:
 
 
 def _describe_shapeset(sizes: Sizes) -> DatasetRecord:
+    from glorotlab.data.shapeset import CLASS_NAMES
+
     return DatasetRecord(
         name=canonical_name("shapeset", sizes),
         description="Shapeset-3x2: two grey shapes of three kinds, 32x32, generated (Glorot & Bengio 2010)",
@@ -152,6 +166,7 @@ def _describe_shapeset(sizes: Sizes) -> DatasetRecord:
         path=None,
         available=True,
         published=True,
+        class_names=CLASS_NAMES,
     )
 
 
@@ -169,6 +184,7 @@ def _describe_mnist() -> DatasetRecord:
         available=path is not None,
         published=True,
         command="glorotlab data fetch mnist",
+        class_names=tuple("0123456789"),
     )
 
 
@@ -186,6 +202,26 @@ def _describe_cifar10() -> DatasetRecord:
         available=path is not None,
         published=False,
         command="glorotlab data fetch cifar10",
+        class_names=cifar10.CLASS_NAMES,
+    )
+
+
+def _describe_small_imagenet() -> DatasetRecord:
+    path = find_small_imagenet()
+    sizes = count_small_imagenet(path) if path else SPLITS
+    return DatasetRecord(
+        name="small-imagenet",
+        description="Small-ImageNet: grey photographs of ten kinds, 37x37 (Glorot & Bengio 2010)",
+        fan_in=PIXELS,
+        classes=len(imagenet_classes.CLASS_NAMES),
+        train=sizes["train"],
+        validation=sizes["validation"],
+        test=sizes["test"],
+        path=path,
+        available=path is not None,
+        published=False,
+        command=COMMAND,
+        class_names=imagenet_classes.CLASS_NAMES,
     )
 
 
@@ -211,5 +247,6 @@ _GENERATED = {"shapeset": (_load_shapeset, _describe_shapeset)}
 _STORED = {
     "mnist": _BuiltIn(lambda seed: load_mnist(), _describe_mnist),
     "cifar10": _BuiltIn(lambda seed: load_cifar10(), _describe_cifar10),
+    "small-imagenet": _BuiltIn(lambda seed: load_small_imagenet(), _describe_small_imagenet),
 }
 """Datasets in files."""

@@ -26,7 +26,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_names():
-    assert dataset_names() == ("shapeset", "mnist", "cifar10")
+    assert dataset_names() == ("shapeset", "mnist", "cifar10", "small-imagenet")
 
 
 @pytest.mark.parametrize("look_up", [load_dataset, describe_dataset])

@@ -1,24 +1,23 @@
-"""glorotlab data: list, fetch, show and find datasets."""
+"""glorotlab data: list, fetch, build, show and find datasets."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glorotlab.cli.help import App
-from glorotlab.cli.options import Json
-from glorotlab.cli.terminal import console, number, table
+from glorotlab.cli.options import Json, Quiet
+from glorotlab.cli.terminal import console, note, number, table
 from glorotlab.errors import DataError, InvalidValueError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from glorotlab.data.catalogue import DatasetRecord
 
-app = App(help="List, fetch, show and find datasets.")
+app = App(help="List, fetch, build, show and find datasets.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Dataset: a name of 'glorotlab data list', or FILE.npz.")]
 
@@ -58,12 +57,57 @@ def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: mni
 
 
 @app.command()
-def show(name: Name, as_json: Json = False) -> None:
+def build(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: small-imagenet.")],
+    photographs: Annotated[
+        Path, typer.Option("--from", metavar="DIR", help="Folder of photographs, a sub-folder for each WordNet id.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the result.", show_default="the user's cache")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Build a dataset from files of your own; what an interrupted build has done is kept for the next."""
+    from glorotlab.cli.progress import progress_bar
+    from glorotlab.data.catalogue import describe_dataset
+    from glorotlab.data.imagenet_build import build_small_imagenet
+    from glorotlab.files import user_path
+
+    if name != "small-imagenet":
+        describe_dataset(name)  # which refuses an unknown name
+        raise InvalidValueError(f"dataset {name!r} is not built: allowed is small-imagenet")
+    with progress_bar(name, not quiet) as progress:
+        report = build_small_imagenet(user_path(photographs), user_path(out) if out else None, progress)
+    for paths, what in ((report.unreadable, "no pictures"), (report.duplicates, "already there under another name")):
+        if paths:
+            note(f"left out, {what}: {len(paths)} files")
+            note("\n".join(f"  {path}" for path in paths))
+    note(", ".join(f"{split} {_count(size)}" for split, size in report.sizes.items()))
+    note(", ".join(f"{kind} {_count(count)}" for kind, count in report.counts.items()))
+    print(report.path)
+
+
+@app.command()
+def show(
+    name: Name,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a contact sheet of the first pictures of each class, a PNG."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show what a dataset is, and the numbers of its first training examples."""
     from glorotlab.data.catalogue import describe_dataset, load_dataset
 
     record, data = describe_dataset(name), load_dataset(name)
     x, y = data.train.batch(0, int(min(SHOWN, data.train.length)))
+    if out is not None:
+        from glorotlab.files import user_path, write_whole
+        from glorotlab.plotting.pictures import contact_sheet
+
+        sheet = contact_sheet(x, y, record.class_names)
+        write_whole(user_path(out), lambda file: sheet.savefig(file, format="png"))
+        note(f"{out}")
     numbers: dict[str, Any] = {
         "examples": len(x),
         "minimum": float(x.min()),
