@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glorotlab.arrays import Array
+from glorotlab.arrays import Array, FloatArray
 from glorotlab.errors import InvalidValueError, UnknownNameError
 
 
@@ -30,6 +30,9 @@ class Cost:
         dC/ds of (s, y).
     elementwise : bool
         Each output unit's dC/ds depends on its own pre-activation alone.
+    curvature : callable
+        Diagonal of the Gauss-Newton matrix of the cost in s, of the output a, shape (batch, classes): d^2C/ds^2 where
+        output and cost match, else that of (da/ds)' (da/ds). No label enters it.
     """
 
     output: str
@@ -39,6 +42,7 @@ class Cost:
     value: Callable[[Array, Array], Array]
     gradient: Callable[[Array, Array], Array]
     elementwise: bool
+    curvature: Callable[[FloatArray], FloatArray]
 
 
 def _softmax(s: Array) -> Array:
@@ -67,6 +71,14 @@ def _softmax_quadratic_gradient(s: Array, y: Array) -> Array:
     return np.asarray(a * (a - y - (a * (a - y)).sum(axis=-1, keepdims=True)))
 
 
+def _softmax_quadratic_curvature(a: FloatArray) -> FloatArray:
+    return np.asarray(a * a * (1 - 2 * a + (a * a).sum(axis=-1, keepdims=True)))
+
+
+def _bernoulli_variance(a: FloatArray) -> FloatArray:
+    return np.asarray(a * (1 - a))
+
+
 def _sigmoid_quadratic_gradient(s: Array, y: Array) -> Array:
     a = _sigmoid(s)
     return (a - y) * a * _sigmoid(-s)
@@ -86,6 +98,7 @@ RECORDS = {
             _log_likelihood,
             lambda s, y: _softmax(s) - y,
             False,
+            _bernoulli_variance,
         ),
         Cost(
             "softmax",
@@ -95,6 +108,7 @@ RECORDS = {
             lambda s, y: _quadratic(_softmax(s), y),
             _softmax_quadratic_gradient,
             False,
+            _softmax_quadratic_curvature,
         ),
         Cost(
             "sigmoid",
@@ -104,6 +118,7 @@ RECORDS = {
             _cross_entropy,
             lambda s, y: _sigmoid(s) - y,
             True,
+            _bernoulli_variance,
         ),
         Cost(
             "sigmoid",
@@ -113,8 +128,9 @@ RECORDS = {
             lambda s, y: _quadratic(_sigmoid(s), y),
             _sigmoid_quadratic_gradient,
             True,
+            lambda a: _bernoulli_variance(a) ** 2,
         ),
-        Cost("linear", "quadratic", _QUADRATIC, lambda s: s, _quadratic, lambda s, y: s - y, True),
+        Cost("linear", "quadratic", _QUADRATIC, lambda s: s, _quadratic, lambda s, y: s - y, True, np.ones_like),
     )
 }
 

@@ -113,6 +113,40 @@ class NetworkOptions:
         return NetworkSpec.parse(layers, **fields)
 
 
+TRAINING = "Training"
+
+
+class LearningRates(StrEnum):
+    """What gives each parameter its learning rate."""
+
+    common = "common"
+    hessian = "hessian"
+    gradient_variance = "gradient_variance"
+
+
+@dataclass(frozen=True)
+class LearningRateOptions:
+    """Learning rates of single parameters."""
+
+    learning_rates: Annotated[
+        LearningRates,
+        typer.Option(help="One for all parameters, or each its own, by its curvature.", rich_help_panel=TRAINING),
+    ] = LearningRates.common
+    damping: Annotated[
+        float, typer.Option(metavar="MU", help="Damping of own learning rates.", rich_help_panel=TRAINING)
+    ] = 0.1
+    curvature_every: Annotated[
+        int, typer.Option(metavar="N", help="Updates between two estimates of them.", rich_help_panel=TRAINING)
+    ] = 1000
+    curvature_examples: Annotated[
+        int, typer.Option(metavar="N", help="Training examples of an estimate.", rich_help_panel=TRAINING)
+    ] = 500
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a TrainingSpec."""
+        return vars(self) | {"learning_rates": self.learning_rates.value}
+
+
 Level = Annotated[
     float | None,
     typer.Option(metavar="P", help="Probability that the bands hold, such as .95.", rich_help_panel=NETWORK),

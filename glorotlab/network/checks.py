@@ -1,6 +1,6 @@
 """Checks of what a network's methods are given: states, orders and batch sizes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from glorotlab.spec.network import NetworkSpec
 
 def check_state(state: Mapping[str, FloatArray], spec: NetworkSpec, dtype: str) -> None:
     """Raise InvalidValueError where arrays are not the ``Network.state`` of a spec and dtype."""
-    kinds = ("", "_velocity") if any("velocity" in name for name in state) else ("",)
+    kinds = ("", *(kind for kind in ("_velocity", "_rate") if any(kind in name for name in state)))
     expected = {
         f"{name}{kind}_{layer}": (shape, dtype)
         for layer, fans in enumerate(spec.fans, start=1)
@@ -23,6 +23,17 @@ def check_state(state: Mapping[str, FloatArray], spec: NetworkSpec, dtype: str) 
     }
     if {name: (array.shape, str(array.dtype)) for name, array in state.items()} != expected:
         raise InvalidValueError(f"these are not the {dtype} weights and biases of layers {spec.layers}")
+
+
+def check_rates(rates: Sequence[FloatArray], parameters: Sequence[FloatArray]) -> None:
+    """Raise InvalidValueError where arrays are not factors of the learning rate for parameters."""
+    shapes, expected = [np.shape(array) for array in rates], [array.shape for array in parameters]
+    if shapes != expected:
+        raise InvalidValueError(f"factors of the learning rate of shapes {shapes}: allowed are {expected}")
+    for array in rates:
+        wrong = array[~((array >= 0) & (array < np.inf))]
+        if wrong.size:
+            raise InvalidValueError(f"factor {wrong[0]} of the learning rate: allowed are finite numbers from 0")
 
 
 def check_order(order: npt.ArrayLike, examples: int) -> Labels:

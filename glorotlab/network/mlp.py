@@ -3,7 +3,7 @@
 An activation without a kernel takes the unfused step: the same kernels with f = identity, then NumPy for f and f'.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from glorotlab.kernels.network import costs, dense, elementwise
 from glorotlab.kernels.network.batch_source import BatchSource, RowSource
 from glorotlab.kernels.network.buffers import STORED, padded_matrix, padded_zeros
 from glorotlab.kernels.network.step import Steps
-from glorotlab.network.checks import check_order, check_source, check_state, count_updates
+from glorotlab.network.checks import check_order, check_rates, check_source, check_state, count_updates
 from glorotlab.network.passes import BackwardPass, ForwardPass, Gradients
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.training import Descent, UpdateRule
@@ -66,6 +66,8 @@ class Network:
         self._weights, self._biases = (tuple(arrays) for arrays in zip(*drawn, strict=True))
         self._weight_velocities: list[FloatArray | None] = [None] * len(self.weights)
         self._bias_velocities: list[FloatArray | None] = [None] * len(self.biases)
+        self._weight_rates: list[FloatArray | None] = [None] * len(self.weights)
+        self._bias_rates: list[FloatArray | None] = [None] * len(self.biases)
         self._workspaces: dict[int, _Workspace] = {}
         self._cost_code = costs.CODES[spec.output, spec.cost]
         self._activation = activations.get(spec.activation)
@@ -280,6 +282,7 @@ class Network:
         work, step_costs, descent = self._workspace(batch_size), np.empty(updates), rule.descent(batch_size)
         if self._fused:
             work.steps.set_velocities(self._weight_velocities, self._bias_velocities)
+            work.steps.set_rates(self._weight_rates, self._bias_rates)
             return step_costs[: work.steps.run(source, descent, num_threads(), step_costs)]
         for update in range(updates):
             source.load(update * batch_size, work.inputs, work.labels)
@@ -315,6 +318,8 @@ class Network:
                 *descent,
                 num_threads(),
                 self._parameter,
+                self._weight_rates[layer],
+                self._bias_rates[layer],
             )
             if s is not None and d is not None:
                 self._unfused_derivative(s, d)
@@ -333,13 +338,35 @@ class Network:
         if not self._fused:
             d *= self._activation.derivative(s)
 
+    def set_rates(self, weights: Sequence[FloatArray], biases: Sequence[FloatArray]) -> None:
+        """Give each weight and bias its own factor of the learning rate, from the next step on.
+
+        ``network.curvature`` estimates such factors; ``UpdateRule`` says how an update uses them.
+
+        Parameters
+        ----------
+        weights : sequence of ndarray, each of shape (fan_in, fan_out)
+        biases : sequence of ndarray, each of shape (fan_out,)
+
+        Raises
+        ------
+        InvalidValueError
+            Where a shape is another one, or a factor is negative or not finite; nothing is then changed.
+        """
+        check_rates(weights, self.weights)
+        check_rates(biases, self.biases)
+        self._allocate_rates()
+        for own, factors in zip((*self._weight_rates, *self._bias_rates), (*weights, *biases), strict=True):
+            own[...] = factors  # type: ignore[index]
+
     def state(self) -> dict[str, FloatArray]:
         """Return copies of what training changes.
 
         Returns
         -------
         dict of str to ndarray
-            ``weight_1``, ``bias_1``, ... and, once a step had momentum, ``weight_velocity_1``, ``bias_velocity_1``, ...
+            ``weight_1``, ``bias_1``, ...; ``weight_velocity_1``, ``bias_velocity_1``, ... once a step had momentum, and
+            ``weight_rate_1``, ``bias_rate_1``, ... once ``set_rates`` was called.
         """
         return {name: own.copy() for name, own in self._arrays().items()}
 
@@ -360,23 +387,39 @@ class Network:
             self._allocate_velocities()
         else:
             self._weight_velocities, self._bias_velocities = [None] * len(self.weights), [None] * len(self.biases)
+        if "weight_rate_1" in state:
+            self._allocate_rates()
+        else:
+            self._weight_rates, self._bias_rates = [None] * len(self.weights), [None] * len(self.biases)
         for name, own in self._arrays().items():
             np.copyto(own, state[name], casting="no")
 
     def _arrays(self) -> dict[str, FloatArray]:
         named: dict[str, FloatArray] = {}
-        names = ("weight", "bias", "weight_velocity", "bias_velocity")
-        held = (self.weights, self.biases, self._weight_velocities, self._bias_velocities)
-        for name, arrays in zip(names, held, strict=True):
+        held = {
+            "weight": self.weights,
+            "bias": self.biases,
+            "weight_velocity": self._weight_velocities,
+            "bias_velocity": self._bias_velocities,
+            "weight_rate": self._weight_rates,
+            "bias_rate": self._bias_rates,
+        }
+        for name, arrays in held.items():
             named |= {f"{name}_{k}": own for k, own in enumerate(arrays, start=1) if own is not None}
         return named
 
     def _allocate_velocities(self) -> None:
         if self._weight_velocities[0] is None:
-            self._weight_velocities = [
-                padded_zeros(weight.shape[0], weight.shape[1], self.dtype, STORED) for weight in self.weights
-            ]
-            self._bias_velocities = [np.zeros_like(bias) for bias in self.biases]
+            self._weight_velocities, self._bias_velocities = self._zeros()
+
+    def _allocate_rates(self) -> None:
+        if self._weight_rates[0] is None:
+            self._weight_rates, self._bias_rates = self._zeros()
+
+    def _zeros(self) -> tuple[list[FloatArray | None], list[FloatArray | None]]:
+        """Return arrays shaped as the weights, with rows on cache lines, and as the biases."""
+        weights = [padded_zeros(weight.shape[0], weight.shape[1], self.dtype, STORED) for weight in self.weights]
+        return [*weights], [np.zeros_like(bias) for bias in self.biases]
 
     def _buffers(self, batch: int) -> list[FloatArray]:
         return [np.empty((batch, size), dtype=self.dtype) for size in self.spec.layer_sizes[1:]]

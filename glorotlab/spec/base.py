@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -29,6 +29,9 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    added_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that earlier versions did not have: at its default, none of them changes the canonical text."""
+
     def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
@@ -37,4 +40,14 @@ class Spec(BaseModel):
 
     def canonical_json(self) -> str:
         """Return the spec as JSON with sorted keys and canonical names: equal specs give equal text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self._canonical_fields(), sort_keys=True, separators=(",", ":"))
+
+    def _canonical_fields(self) -> dict[str, Any]:
+        fields = self.model_dump(mode="json")
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Spec):
+                fields[name] = value._canonical_fields()
+            elif name in self.added_fields and value == field.default:
+                del fields[name]
+        return fields

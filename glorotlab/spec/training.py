@@ -1,7 +1,7 @@
 """TrainingSpec: how a network is trained; UpdateRule: how one update changes the weights."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -38,7 +38,10 @@ class UpdateRule:
     learning_rate g of the new v, where W stands for the place to which the momentum is about to lead (Sutskever,
     Martens, Dahl & Hinton 2013). Biases do not decay.
 
-    Schedules and rates of single parameters belong here and in ``descent``, by which everything reaches the kernels.
+    Where a network's parameters have their own factors r of the learning rate (``Network.set_rates``), r learning_rate
+    stands for the learning rate in all of these, element by element; momentum and l2 go with it.
+
+    Schedules belong here and in ``descent``, by which everything reaches the kernels.
 
     Parameters
     ----------
@@ -109,7 +112,21 @@ class TrainingSpec(Spec):
         intervals, and no more than a fixed share of the training's own work.
     monitor_every : int
         Updates between two records of LayerStatistics; 0 leaves the choice to ``training.cadence`` too.
+    learning_rates : str
+        ``common`` gives every parameter the learning rate. ``hessian`` and ``gradient_variance`` multiply it by a
+        factor of each parameter's own: the smaller, the larger its diagonal Gauss-Newton curvature, or the variance of
+        its gradient between examples; ``network.curvature`` has the formulas.
+    damping : float
+        Of these factors, which are 1 + 1 / damping at most; 1 for a parameter of average curvature.
+    curvature_every : int
+        Updates from one estimate of the factors to the next; the first is made before the first update.
+    curvature_examples : int
+        Training examples of an estimate: those of the updates that follow it.
     """
+
+    added_fields: ClassVar[frozenset[str]] = frozenset(
+        {"learning_rates", "damping", "curvature_every", "curvature_examples"}
+    )
 
     updates: int = Field(ge=0, le=10**12)
     batch_size: int = Field(default=10, ge=1, le=10**6)
@@ -120,6 +137,10 @@ class TrainingSpec(Spec):
     batch_order: Literal["sequential", "shuffled"] = "shuffled"
     validation_every: int = Field(default=0, ge=0)
     monitor_every: int = Field(default=0, ge=0)
+    learning_rates: Literal["common", "hessian", "gradient_variance"] = "common"
+    damping: float = Field(default=0.1, gt=0, le=1e6)
+    curvature_every: int = Field(default=1000, ge=1, le=10**12)
+    curvature_examples: int = Field(default=500, ge=2, le=10**6)
 
     @field_validator("learning_rate", "momentum", "l2")
     @classmethod
@@ -130,6 +151,19 @@ class TrainingSpec(Spec):
     def _nesterov_has_momentum(self) -> "TrainingSpec":
         check_nesterov(self.nesterov, self.momentum)
         return self
+
+    @model_validator(mode="after")
+    def _only_own_learning_rates_are_estimated(self) -> "TrainingSpec":
+        if self.learning_rates == "common":
+            self._refuse_changed(("damping", "curvature_every", "curvature_examples"), "learning_rates 'common'")
+        return self
+
+    def _refuse_changed(self, names: tuple[str, ...], without: str) -> None:
+        """Raise InvalidValueError where a field without effect is changed: equal runs would have two specs."""
+        for name in names:
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if value != default:
+                raise InvalidValueError(f"{name} {value!r} with {without}: it has no effect; allowed is {default!r}")
 
     @property
     def rule(self) -> UpdateRule:

@@ -78,6 +78,12 @@ class Batches:
             self._epoch, self._order = epoch, order
         return self._x, self._y, self._order[place * self.size : (place + most) * self.size]
 
+    def examples(self, update: int, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """Return (x, y) of the first ``count`` examples from an update on."""
+        batches = [self.batch(later) for later in range(update, update - (-count // self.size))]
+        x, y = (np.concatenate(parts)[:count] for parts in zip(*batches, strict=True))
+        return x, y
+
     def batch(self, update: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
         """Return (x, y) of one update, counted from 0."""
         x, y, order = self.span(update, 1)

@@ -20,6 +20,7 @@ from glorotlab.threads import single_threaded_blas
 from glorotlab.training.batches import Batches
 from glorotlab.training.cadence import Cadence
 from glorotlab.training.error_curves import ErrorCurves, classification_error
+from glorotlab.training.learning_rates import LearningRates
 from glorotlab.training.monitors import StatisticsMonitor
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.runs.folder import RunFolder
@@ -160,6 +161,7 @@ class _Loop:
         self._reported = time.monotonic()
         self.network = Network(spec.network, seed=spec.seed, dtype=spec.dtype)
         self.batches = Batches(data.train, spec.training, spec.seed, spec.dtype)
+        self.learning_rates = LearningRates(spec.training, self.batches)
         self.monitor, self.curves = StatisticsMonitor(data.test), ErrorCurves()
         held_out = int(data.validation.length + data.test.length)
         self.cadence = Cadence.of(spec.training, held_out, len(self.monitor.x))
@@ -220,12 +222,15 @@ class _Loop:
             self.progress(self.step, self.spec.training.updates)
 
     def _take_steps(self) -> bool:
-        """Take the updates up to the next record, or half of ``seconds``; return whether costs are finite.
+        """Take the updates up to the next record or estimate, or half of ``seconds``; return whether all is finite.
 
         No longer than twice as many as ``_within`` was, so that one moment's speed cannot make a call too long.
         """
+        if not self.learning_rates.estimate_if_due(self.step, self.network):
+            return False
         started = time.monotonic()
-        most = min(self.cadence.updates_left(self.step), self._within)
+        updates_left = self.cadence.updates_left(self.step), self.learning_rates.updates_left(self.step)
+        most = int(min(*updates_left, self._within))
         costs = self.batches.train(self.network, self.step, most)
         able = int(len(costs) * self.seconds / 2 / max(time.monotonic() - started, 1e-9))
         self._within = max(1, min(able, 2 * self._within))

@@ -27,6 +27,14 @@ def test_train_makes_the_run_of_its_options(run, own):
         "--nesterov",
         "--l2",
         0.001,
+        "--learning-rates",
+        "gradient_variance",
+        "--damping",
+        0.2,
+        "--curvature-every",
+        3,
+        "--curvature-examples",
+        50,
         "--seed",
         3,
         "--dtype",
@@ -48,6 +56,8 @@ def test_train_makes_the_run_of_its_options(run, own):
         3,
         "float64",
     )
+    rates = training.learning_rates, training.damping, training.curvature_every, training.curvature_examples
+    assert rates == ("gradient_variance", 0.2, 3, 50)
     assert (spec.network.layers, spec.network.activation, spec.network.initializer) == (
         "6,12,3",
         "relu",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glorotlab.cli.options import Json, NetworkOptions, grouped
+from glorotlab.cli.options import TRAINING, Json, LearningRateOptions, NetworkOptions, grouped
 from glorotlab.cli.progress import progress_bar
 from glorotlab.cli.terminal import note
 from glorotlab.errors import DataError, InvalidValueError, RunError
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from glorotlab.spec.run import RunSpec
     from glorotlab.training.runs.run import Run
 
-TRAINING = "Training"
 BESIDE_A_SPEC = {"target", "threads", "out", "resume", "checkpoint_every", "quiet", "as_json"}
 """Parameters that do not say what the run is."""
 
@@ -39,6 +38,7 @@ def _interval(text: str | int) -> int:
 def train(
     context: typer.Context,
     network: NetworkOptions,
+    *,
     target: Annotated[
         str | None,
         typer.Argument(metavar="SPEC.toml|LAYERS", help="A spec, or layer sizes.", show_default=False),
@@ -57,6 +57,7 @@ def train(
         bool, typer.Option("--nesterov", help="Nesterov's momentum.", rich_help_panel=TRAINING)
     ] = False,
     l2: Annotated[float, typer.Option(metavar="L", help="Weight decay.", rich_help_panel=TRAINING)] = 0.0,
+    rates: LearningRateOptions,
     validation_every: Annotated[
         int,
         typer.Option(
@@ -108,7 +109,7 @@ def train(
             "l2": l2,
             "validation_every": validation_every,
             "monitor_every": monitor_every,
-        }
+        } | rates.fields()
         spec = _spec(target, network, dataset, updates, training)
     _report(_train(spec, out, quiet, checkpoint_every), as_json)
 

@@ -8,15 +8,19 @@ from cython cimport floating
 from glorotlab.kernels.network.descent cimport Descent
 
 cdef struct Dense:
-    # W, b and their velocities (NULL without momentum), of float or double
+    # W, b, their velocities (NULL without momentum) and their factors of the rate (NULL where all are 1), of float or double
     int fan_in
     int fan_out
     int stride           # of W, from one row to the next
     int velocity_stride
+    int rate_stride
     void* weight
     void* bias
     void* weight_velocity
     void* bias_velocity
+    void* weight_rate
+    void* bias_rate
+    void* steps          # with factors: room for ROW_TILE rows of W for each thread
 
 cdef void forward_layer(
     const Dense* layer, int batch, const floating* z, int z_stride, int activation, double parameter,
@@ -29,7 +33,10 @@ cdef void backward_layer(
     floating* d_below, int below_stride, floating* panels, const Descent* descent,
 ) noexcept nogil
 
-# Elements that d takes in panels, 0 where none are needed; `update`: whether there is a Descent.
+cdef enum:
+    ROW_TILE = 20        # backward: rows of W to a tile
+
+# Elements that d takes in panels, 0 where none are needed; `update`: whether there is a Descent without factors.
 cdef Py_ssize_t panels_size(int batch, int fan_out, bint update) noexcept nogil
 
 cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil

@@ -75,13 +75,16 @@ def backward_update(
     nesterov: bool,
     threads: int,
     parameter: float = 0,
+    weight_rate: Matrix | None = None,
+    bias_rate: Vector | None = None,
 ) -> None:
     """Propagate ``d`` through W as ``backward`` does and update W and b while each tile of W is in cache.
 
     Without a velocity W <- (1 - decay) W - rate z_below' d and b <- b - rate sum(d); with one V <- momentum V + S of
     the step S = -decay W - rate z_below' d, and W <- W + V, or Nesterov's W <- W + momentum V + S; likewise b (biases
     do not decay). For the batch-mean cost ``rate`` is learning rate / batch size. No weight gradient is stored.
-    ``d_below`` is None for the first layer.
+    ``d_below`` is None for the first layer. ``weight_rate`` and ``bias_rate``, shaped as W and b, multiply S: each
+    weight and bias has its own factor of the learning rate.
     """
 
 def weight_gradient(d: Matrix, z_below: Matrix, out: Matrix, scale: float, threads: int) -> None:

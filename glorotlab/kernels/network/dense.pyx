@@ -26,7 +26,6 @@ cdef enum:
     HALVED = 128         # forward: fan_in from which the rows are summed in two halves
     EXAMPLE_TILE = 128   # forward: examples whose sums stay in the second cache while W passes by
     ROW_STEP = 10        # backward: rows of W at least that a thread takes
-    ROW_TILE = 20        # and to a tile
     MOST_THREADS = 64    # that are told apart by workers()
 
 DTYPES = {4: "float32", 8: "float64"}
@@ -163,9 +162,10 @@ cdef void forward_layer(
 cdef void update_biases(
     const Dense* layer, int batch, const floating* d, int d_stride, const Descent* descent, int first, int count
 ) noexcept nogil:
-    """Some of b: b <- b - rate sum over examples of d, or the same through a velocity."""
+    """Some of b: b <- b - rate sum over examples of d, each times its factor, or the same through a velocity."""
     cdef floating* bias = <floating*> layer.bias
     cdef floating* velocity = <floating*> layer.bias_velocity
+    cdef const floating* factor = <const floating*> layer.bias_rate
     cdef floating rate = <floating> descent.rate, momentum = <floating> descent.momentum, step
     cdef floating total[COLUMN_STEP]
     cdef int a, k
@@ -176,6 +176,8 @@ cdef void update_biases(
             total[k] = total[k] + d[<Py_ssize_t> a * d_stride + first + k]
     for k in range(count):
         step = -rate * total[k]
+        if factor:
+            step *= factor[first + k]
         if velocity:
             velocity[first + k] = momentum * velocity[first + k] + step
             step = momentum * velocity[first + k] + step if descent.nesterov else velocity[first + k]
@@ -199,6 +201,55 @@ cdef inline int first_row(int rows, int thread, int threads) noexcept nogil:
     return <int> min(<Py_ssize_t> pieces(rows, ROW_STEP) * thread // threads * ROW_STEP, <Py_ssize_t> rows)
 
 
+cdef void step_row(
+    floating* weight, const floating* factor, const floating* step, int count, const Descent* descent
+) noexcept nogil:
+    """Of one row: W <- W + r (S - decay W) for factors r, where S = -rate z' d."""
+    cdef floating decay = <floating> descent.decay
+    cdef int k
+    for k in range(count):
+        weight[k] += factor[k] * (step[k] - decay * weight[k])
+
+
+cdef void step_row_with_velocity(
+    floating* weight, floating* velocity, const floating* factor, const floating* step, int count, const Descent* descent
+) noexcept nogil:
+    """The same step through a velocity, as descent.h has it."""
+    cdef floating decay = <floating> descent.decay, momentum = <floating> descent.momentum, own
+    cdef int k
+    for k in range(count):
+        own = factor[k] * (step[k] - decay * weight[k])
+        velocity[k] = momentum * velocity[k] + own
+        weight[k] += momentum * velocity[k] + own if descent.nesterov else velocity[k]
+
+
+cdef void step_by_factors(
+    const Dense* layer, int batch, const floating* d, int d_stride, const floating* z, int z_stride, int first, int rows,
+    const Descent* descent,
+) noexcept nogil:
+    """Rows of W from ``first`` on step, each weight at its own factor of the rate. No gradient leaves the cache."""
+    cdef Descent plain = Descent(descent.rate, 0, 0, False)
+    cdef floating* steps = <floating*> layer.steps + <Py_ssize_t> team_thread() * ROW_TILE * layer.fan_out
+    cdef floating* weight = <floating*> layer.weight + <Py_ssize_t> first * layer.stride
+    cdef floating* velocity = <floating*> layer.weight_velocity
+    cdef const floating* factor = <const floating*> layer.weight_rate + <Py_ssize_t> first * layer.rate_stride
+    cdef int row
+    memset(steps, 0, <size_t> rows * layer.fan_out * sizeof(floating))
+    back_and_update[floating](d, d_stride, NULL, steps, layer.fan_out, NULL, 0, NULL, 0, z, z_stride,
+                              batch, rows, layer.fan_out, &plain)
+    for row in range(rows):
+        if velocity:
+            step_row_with_velocity[floating](
+                weight + <Py_ssize_t> row * layer.stride, velocity + <Py_ssize_t> (first + row) * layer.velocity_stride,
+                factor + <Py_ssize_t> row * layer.rate_stride, steps + <Py_ssize_t> row * layer.fan_out, layer.fan_out, descent,
+            )
+        else:
+            step_row[floating](
+                weight + <Py_ssize_t> row * layer.stride, factor + <Py_ssize_t> row * layer.rate_stride,
+                steps + <Py_ssize_t> row * layer.fan_out, layer.fan_out, descent,
+            )
+
+
 cdef void backward_layer(
     Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
     const floating* s_below, int s_stride, const floating* z_below, int z_stride,
@@ -210,7 +261,8 @@ cdef void backward_layer(
     cdef int thread = team_thread(), threads = team_size(), tile, unit, a
     cdef int first = first_row(layer.fan_in, thread, threads), end = first_row(layer.fan_in, thread + 1, threads)
     cdef floating* velocity = <floating*> layer.weight_velocity
-    if d_below and needs_panels(batch, descent != NULL):
+    cdef bint by_factors = descent != NULL and layer.weight_rate != NULL, fused = descent != NULL and not by_factors
+    if d_below and needs_panels(batch, fused):
         share_panels(batch, layer.fan_out, d, d_stride, panels)
     for tile in range(pieces(end - first, ROW_TILE) - 1, -1, -1):  # the last rows are in cache, and the next step needs the first
         busy[thread % MOST_THREADS] = 1
@@ -218,9 +270,13 @@ cdef void backward_layer(
         back_and_update[floating](
             d, d_stride, panels, <floating*> layer.weight + <Py_ssize_t> unit * layer.stride, layer.stride,
             velocity + <Py_ssize_t> unit * layer.velocity_stride if velocity else NULL, layer.velocity_stride,
-            d_below + unit if d_below else NULL, below_stride, z_below + unit if descent else NULL, z_stride,
+            d_below + unit if d_below else NULL, below_stride, z_below + unit if fused else NULL, z_stride,
             batch, min(<int> ROW_TILE, end - unit), layer.fan_out, descent,
         )
+        if by_factors:
+            step_by_factors[floating](
+                layer, batch, d, d_stride, z_below + unit, z_stride, unit, min(<int> ROW_TILE, end - unit), descent
+            )
     for a in range(batch if d_below and first < end else 0):
         multiply_derivative[floating](
             activation_below, parameter, s_below + <Py_ssize_t> a * s_stride + first,
@@ -245,8 +301,8 @@ def forward(
 ):
     """s = z W + b and out = f(s); see dense.pyi."""
     cdef int batch = <int> z.shape[0]
-    cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0,
-                             <void*> &weight[0, 0], <void*> &bias[0], NULL, NULL)
+    cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0, 0,
+                             <void*> &weight[0, 0], <void*> &bias[0], NULL, NULL, NULL, NULL, NULL)
     new_call()
     if not batch:
         return
@@ -263,8 +319,8 @@ def backward(
 ):
     """d_below = (d W') f'(s_below); see dense.pyi."""
     cdef int batch = <int> d.shape[0]
-    cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0,
-                             <void*> &weight[0, 0], NULL, NULL, NULL)
+    cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0, 0,
+                             <void*> &weight[0, 0], NULL, NULL, NULL, NULL, NULL, NULL)
     new_call()
     if not batch:
         return
@@ -282,11 +338,13 @@ def backward_update(
     const floating[::strided, ::contiguous] s_below, const floating[::strided, ::contiguous] z_below, int activation_below,
     floating[::strided, ::contiguous] d_below, floating[::strided, ::contiguous] weight_velocity, floating[::1] bias_velocity,
     double rate, double decay, double momentum, bint nesterov, int threads, double parameter=0,
+    const floating[::strided, ::contiguous] weight_rate=None, const floating[::1] bias_rate=None,
 ):
     """Propagate d through W and update W and b, tile by tile; see dense.pyi."""
     cdef int batch = <int> d.shape[0]
-    cdef bint below = d_below is not None, moving = weight_velocity is not None
-    cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0, &weight[0, 0], &bias[0], NULL, NULL)
+    cdef bint below = d_below is not None, moving = weight_velocity is not None, by_factors = weight_rate is not None
+    cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0, 0,
+                             &weight[0, 0], &bias[0], NULL, NULL, NULL, NULL, NULL)
     cdef Descent descent = Descent(rate, decay, momentum, nesterov)
     new_call()
     if not batch:
@@ -294,9 +352,14 @@ def backward_update(
     if moving:
         layer.velocity_stride = stride(weight_velocity)
         layer.weight_velocity, layer.bias_velocity = &weight_velocity[0, 0], &bias_velocity[0]
-    work_space = padded_matrix(1, panels_size(batch, layer.fan_out, True) if below else 0, DTYPES[sizeof(floating)])
+    work_space = padded_matrix(1, panels_size(batch, layer.fan_out, not by_factors) if below else 0, DTYPES[sizeof(floating)])
     cdef floating* panels = <floating*> <size_t> work_space.ctypes.data
     threads = team(threads, pieces(layer.fan_in, ROW_STEP), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
+    if by_factors:
+        layer.rate_stride = stride(weight_rate)
+        layer.weight_rate, layer.bias_rate = <void*> &weight_rate[0, 0], <void*> &bias_rate[0]
+        steps = padded_matrix(threads * ROW_TILE, layer.fan_out, DTYPES[sizeof(floating)])
+        layer.steps = <void*> <size_t> steps.ctypes.data
     with nogil, parallel(num_threads=threads):
         backward_layer[floating](&layer, batch, &d[0, 0], stride(d), activation_below, parameter,
                                  &s_below[0, 0] if below else NULL, stride(s_below) if below else 0,

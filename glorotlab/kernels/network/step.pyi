@@ -61,6 +61,9 @@ class Steps:
     ) -> None:
         """Step through these velocities from now on; where they are None, without."""
 
+    def set_rates(self, weight_rates: Sequence[Matrix | None], bias_rates: Sequence[Vector | None]) -> None:
+        """Step at these factors of the learning rate from now on, one for each weight and bias; with None all at 1."""
+
     def run(self, source: BatchSource, descent: Descent, threads: int, costs: npt.NDArray[np.float64]) -> int:
         """Take as many steps as ``costs`` has room for, and return how many were taken.
 

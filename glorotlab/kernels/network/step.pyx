@@ -19,7 +19,9 @@ from glorotlab.kernels.network.buffers import padded_matrix
 from glorotlab.kernels.network._activations cimport LINEAR
 from glorotlab.kernels.network.batch_source cimport BatchSource, Loader
 from glorotlab.kernels.network.costs cimport cost_row
-from glorotlab.kernels.network.dense cimport Dense, backward_layer, forward_layer, new_call, panels_size, team_of_steps
+from glorotlab.kernels.network.dense cimport (
+    ROW_TILE, Dense, backward_layer, forward_layer, new_call, panels_size, team_of_steps,
+)
 from glorotlab.kernels.network.descent cimport Descent
 
 cdef extern from "team.h" nogil:
@@ -141,7 +143,7 @@ cdef class Steps:
 
     cdef Plan plan
     cdef bint is_double
-    cdef object kept, inputs_array, labels_array, panels
+    cdef object kept, inputs_array, labels_array, panels, steps
     cdef readonly object costs
 
     def __cinit__(self, weights, biases, inputs, labels, preactivations, activations, backprop, int activation, double parameter, int cost_code):
@@ -153,22 +155,21 @@ cdef class Steps:
         self.plan.z, self.plan.d = self.plan.s + depth, self.plan.s + 2 * depth
         self.inputs_array, self.labels_array = inputs, labels
         self.costs = np.empty(len(inputs))
-        self.kept = [weights, biases, preactivations, activations, backprop, [], []]
+        self.kept = [weights, biases, preactivations, activations, backprop, [], [], [], []]
         self.is_double = inputs.dtype == np.float64
         self.plan.depth, self.plan.batch, self.plan.classes = depth, len(inputs), weights[depth - 1].shape[1]
         self.plan.activation, self.plan.parameter, self.plan.cost_code = activation, parameter, cost_code
         self.plan.inputs = rows(inputs)
         self.plan.labels = <long long*> <size_t> self.labels_array.ctypes.data
         self.plan.costs = <double*> <size_t> self.costs.ctypes.data
-        widest = max((weight.shape[1] for weight in weights[1:]), default=0)
-        self.panels = padded_matrix(1, panels_size(len(inputs), widest, True), inputs.dtype)
+        self.panels = padded_matrix(1, panels_size(len(inputs), self.kept_widest(1), True), inputs.dtype)
         self.plan.panels = <void*> <size_t> self.panels.ctypes.data
         self.plan.work = 0
         for l in range(depth):
             weight = weights[l]
             self.plan.layers[l] = Dense(
-                weight.shape[0], weight.shape[1], rows(weight).stride, 0, rows(weight).values,
-                <void*> <size_t> biases[l].ctypes.data, NULL, NULL,
+                weight.shape[0], weight.shape[1], rows(weight).stride, 0, 0, rows(weight).values,
+                <void*> <size_t> biases[l].ctypes.data, NULL, NULL, NULL, NULL, NULL,
             )
             self.plan.s[l], self.plan.z[l], self.plan.d[l] = rows(preactivations[l]), rows(activations[l]), rows(backprop[l])
             self.plan.work = max(self.plan.work, <Py_ssize_t> weight.size * len(inputs))
@@ -180,7 +181,7 @@ cdef class Steps:
     def set_velocities(self, weight_velocities, bias_velocities):
         """Step through these velocities, or with None without; see step.pyi."""
         cdef int l
-        self.kept[5:] = [weight_velocities, bias_velocities]
+        self.kept[5:7] = [weight_velocities, bias_velocities]
         for l in range(self.plan.depth):
             if weight_velocities[l] is None:
                 self.plan.layers[l].weight_velocity = self.plan.layers[l].bias_velocity = NULL
@@ -188,6 +189,34 @@ cdef class Steps:
             self.plan.layers[l].weight_velocity = rows(weight_velocities[l]).values
             self.plan.layers[l].velocity_stride = rows(weight_velocities[l]).stride
             self.plan.layers[l].bias_velocity = <void*> <size_t> bias_velocities[l].ctypes.data
+
+    def set_rates(self, weight_rates, bias_rates):
+        """Step at these factors of the rate, or with None all at 1; see step.pyi."""
+        cdef int l
+        cdef bint by_factors = weight_rates[0] is not None
+        self.kept[7:] = [weight_rates, bias_rates]
+        for l in range(self.plan.depth):
+            self.plan.layers[l].weight_rate = rows(weight_rates[l]).values if by_factors else NULL
+            self.plan.layers[l].rate_stride = rows(weight_rates[l]).stride if by_factors else 0
+            self.plan.layers[l].bias_rate = <void*> <size_t> bias_rates[l].ctypes.data if by_factors else NULL
+        size = panels_size(self.plan.batch, self.kept_widest(1), not by_factors)
+        if size > self.panels.shape[1]:
+            self.panels = padded_matrix(1, size, self.inputs_array.dtype)
+            self.plan.panels = <void*> <size_t> self.panels.ctypes.data
+
+    cdef int kept_widest(self, int first):
+        """Units of the widest layer from a layer on; 0 where there is none."""
+        return max((weight.shape[1] for weight in self.kept[0][first:]), default=0)
+
+    cdef make_room(self, int threads):
+        """Room for the steps of a tile of W for each thread, where weights have their own factors."""
+        cdef int l
+        if self.plan.layers[0].weight_rate == NULL:
+            return
+        if self.steps is None or len(self.steps) < threads * ROW_TILE:
+            self.steps = padded_matrix(threads * ROW_TILE, self.kept_widest(0), self.inputs_array.dtype)
+        for l in range(self.plan.depth):
+            self.plan.layers[l].steps = <void*> <size_t> self.steps.ctypes.data
 
     def run(self, BatchSource source not None, descent, int threads, double[::1] costs):
         """Take steps; see step.pyi."""
@@ -198,6 +227,7 @@ cdef class Steps:
         if not updates:
             return 0
         threads = team_of_steps(threads, self.plan.work, updates)
+        self.make_room(threads)
         new_call()
         with nogil:
             if self.is_double:

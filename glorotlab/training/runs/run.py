@@ -68,7 +68,7 @@ class Run:
             datasets.curves(checkpoint),
             checkpoint.status if folder is None else folder.current_status(checkpoint),
             checkpoint.updates,
-            {name: array for name, array in checkpoint.parameters.items() if "velocity" not in name},
+            checkpoint.weights,
             None if folder is None else folder.path,
             checkpoint.sessions,
             checkpoint.seconds,
