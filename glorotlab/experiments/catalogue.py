@@ -2,17 +2,39 @@
 
 from glorotlab.experiments.experiment import Experiment
 from glorotlab.experiments.glorot_bengio import (
+    cost_function,
     figure_2,
     figure_3,
+    figure_4,
     figure_6,
     figure_7,
     figure_8,
+    figure_9,
+    figure_10,
     figure_11,
+    figure_12,
     jacobian,
     table_1,
+    tapered_widths,
 )
 
 CATALOGUE: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (figure_6, figure_7, figure_8, jacobian, figure_2, figure_3, figure_11, table_1)
+    for module in (
+        figure_2,
+        figure_3,
+        figure_4,
+        figure_6,
+        figure_7,
+        figure_8,
+        jacobian,
+        figure_9,
+        figure_10,
+        figure_11,
+        figure_12,
+        table_1,
+        tapered_widths,
+        cost_function,
+    )
 }
+"""Experiments of Glorot & Bengio (2010), one file a figure, table or claim."""

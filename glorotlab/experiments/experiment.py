@@ -1,11 +1,13 @@
 """An experiment is one figure, table or claim: run -> results, claims(results), draw(results).
 
 Results are labelled arrays that are saved between running and drawing: claims and pictures come from saved results
-alone.
+alone. Every finding comes with a negative control: the same decision about results in which what the finding is about
+has been swapped, where it has to fail.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
 from glorotlab.experiments.scales import Scale
+from glorotlab.training.sweeps.store import RunStore
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,6 +43,10 @@ class Claim:
         The finite numbers that decide it; the margin of the number ``name`` is ``name ±``.
     explanation : str
         The rule, and what limits it.
+    control : str
+        Verdict of the same decision after the swap; ``""`` where there was none.
+    swap : str
+        What was swapped for the control.
     """
 
     experiment: str
@@ -47,15 +54,92 @@ class Claim:
     verdict: Verdict
     numbers: dict[str, float] = field(default_factory=dict)
     explanation: str = ""
+    control: Verdict | Literal[""] = ""
+    swap: str = ""
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Results in which the networks that a finding is about have changed places.
+
+    Parameters
+    ----------
+    text : str
+        What is swapped, as a report says it.
+    keys : dict of str to str
+        For each key of the results the one whose dataset takes its place.
+    """
+
+    text: str
+    keys: dict[str, str]
+
+    def applies(self, results: Results) -> bool:
+        """Whether the results hold what is swapped: they do not where a dataset was not here."""
+        return all(key in results for key in self.keys.values())
+
+    def __call__(self, results: Results) -> Results:
+        """Return the swapped results."""
+        return results | {key: results[other] for key, other in self.keys.items()}
+
+
+def exchange(first: str, second: str, *kinds: str) -> Swap:
+    """Return the swap of two networks: their datasets ``{network}_{kind}`` change places."""
+    pairs = [(f"{first}_{kind}", f"{second}_{kind}") for kind in kinds]
+    return Swap(f"{first} and {second} exchanged", {a: b for pair in pairs for a, b in (pair, pair[::-1])})
+
+
+def substitute(network: str, other: str, *kinds: str) -> Swap:
+    """Return the swap that puts another network's datasets in the place of one's."""
+    return Swap(f"{other} in place of {network}", {f"{network}_{kind}": f"{other}_{kind}" for kind in kinds})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence of a paper: how numbers decide it, and the swap under which it has to fail.
+
+    Parameters
+    ----------
+    decide : callable
+        Takes the results, returns the claim.
+    control : Swap
+        Negative control: a decision that does not turn to fail here would say nothing.
+    qualify : callable, optional
+        Takes the claim and the results; leaves the claim open where the results are too few for its verdict. The
+        control is not qualified: that it fails on the same results is what shows that they are enough.
+    """
+
+    decide: Callable[[Results], Claim]
+    control: Swap
+    qualify: Callable[[Claim, Results], Claim] | None = None
+
+    def claim(self, results: Results) -> Claim:
+        """Return the claim as the results decide it, with its control's verdict."""
+        claim = self.decide(results)
+        if not self.control.applies(results):
+            return claim
+        control = self.decide(self.control(results))
+        if self.qualify:
+            claim = self.qualify(claim, results)
+        return dataclasses.replace(claim, control=control.verdict, swap=self.control.text)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report: a caption, the head, rows of cells."""
+    """A table of a report.
+
+    Parameters
+    ----------
+    caption : str
+    head : tuple of str
+    rows : tuple of tuple of str
+    bold : frozenset of (int, int)
+        Row and column of the cells in bold, counted from 0.
+    """
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    bold: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -74,9 +158,10 @@ class Experiment:
     effort : float
         Seconds, roughly, of its own work at scale ``quick`` on two cores; the estimate of the time left rests on it.
     run : callable
-        Takes the scale and, optionally, a function that is told the progress; returns the results by name.
-    claims : callable
-        Takes the results, returns a list of Claim.
+        Takes the scale, the store of training runs and, optionally, a function that is told the progress; returns the
+        results by name.
+    findings : tuple of Finding
+        The sentences of the paper that it decides.
     draw : callable
         Takes the results, returns a Figure.
     table : callable, optional
@@ -88,10 +173,14 @@ class Experiment:
     source: str
     caption: str
     effort: float
-    run: Callable[[Scale, Progress | None], Results]
-    claims: Callable[[Results], list[Claim]]
+    run: Callable[[Scale, RunStore, Progress | None], Results]
+    findings: tuple[Finding, ...]
     draw: Callable[[Results], Figure]
     table: Callable[[Results], Table] | None = None
+
+    def claims(self, results: Results) -> list[Claim]:
+        """Return the claims as the results decide them, each with its control."""
+        return [finding.claim(results) for finding in self.findings]
 
 
 def part_of(progress: Progress | None, place: int, parts: int) -> Progress:

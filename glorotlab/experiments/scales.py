@@ -1,4 +1,4 @@
-"""Sizes of the experiments: numbers of networks, widths, updates."""
+"""Sizes of the experiments: numbers of networks, widths, updates. One code path runs them all."""
 
 from dataclasses import dataclass
 
@@ -25,14 +25,24 @@ class Scale:
         singular value decomposition a layer.
     trained_width : int
         Units of each hidden layer of the networks that are trained.
-    trained_networks : int
-        Networks trained of each kind, from different weights, each on images of its own.
     updates : int
         Mini-batch updates of each training run.
-    test_examples : int
-        Test images behind every point of an error curve.
     records : int
-        Points of error curves and statistics over training, after the first.
+        Points of error curves over training, after the first.
+    monitored : int
+        Records of the statistics over training, after the first.
+    seeds : int
+        Networks trained of each kind on Shapeset-3x2, from different weights, each on images of its own.
+    stored_seeds : int
+        The same on the datasets that are stored (MNIST, CIFAR-10, Small-ImageNet): other weights and mini-batches.
+    learning_rates : tuple of float
+        Rates to choose from, for each network, on the validation error at the end, mean over seeds.
+    validation, test : int
+        Shapeset images behind every point of an error curve.
+    svm_images : int
+        Shapeset images that the support-vector machine and its network learn from.
+    pretraining_updates : int
+        Updates of each layer's denoising autoencoder.
     """
 
     name: str
@@ -42,28 +52,91 @@ class Scale:
     bins: int
     jacobian_networks: int
     trained_width: int
-    trained_networks: int
     updates: int
-    test_examples: int
     records: int
+    monitored: int
+    seeds: int
+    stored_seeds: int
+    learning_rates: tuple[float, ...]
+    validation: int
+    test: int
+    svm_images: int
+    pretraining_updates: int
 
+    @property
+    def shapeset(self) -> str:
+        """Name of the Shapeset-3x2 data of this scale."""
+        return f"shapeset(validation={self.validation}, test={self.test})"
+
+
+_INITIALIZATION = {"width": 1000, "networks": 32, "examples": 300, "bins": 120, "jacobian_networks": 28}
 
 SCALES = {
-    "quick": Scale(
-        name="quick",
-        width=1000,
-        networks=32,
-        examples=300,
-        bins=120,
-        jacobian_networks=28,
-        trained_width=100,
-        trained_networks=4,
-        updates=6_000,
-        test_examples=2_000,
-        records=10,
+    scale.name: scale
+    for scale in (
+        Scale(
+            name="quick",
+            **_INITIALIZATION,
+            trained_width=100,
+            updates=8_000,
+            records=8,
+            monitored=8,
+            seeds=6,
+            stored_seeds=2,
+            learning_rates=(0.1,),
+            validation=500,
+            test=2_000,
+            svm_images=1_000,
+            pretraining_updates=1_000,
+        ),
+        Scale(
+            name="medium",
+            **_INITIALIZATION,
+            trained_width=1000,
+            updates=30_000,
+            records=6,
+            monitored=30,
+            seeds=3,
+            stored_seeds=1,
+            learning_rates=(0.05,),
+            validation=10_000,
+            test=10_000,
+            svm_images=10_000,
+            pretraining_updates=10_000,
+        ),
+        Scale(
+            name="long",
+            **_INITIALIZATION,
+            trained_width=1000,
+            updates=500_000,
+            records=25,
+            monitored=100,
+            seeds=1,
+            stored_seeds=1,
+            learning_rates=(0.05,),
+            validation=10_000,
+            test=10_000,
+            svm_images=30_000,
+            pretraining_updates=50_000,
+        ),
+        Scale(
+            name="paper",
+            **_INITIALIZATION,
+            trained_width=1000,
+            updates=5_000_000,
+            records=250,
+            monitored=250,
+            seeds=5,
+            stored_seeds=5,
+            learning_rates=(0.001, 0.003, 0.01, 0.03, 0.1),
+            validation=10_000,
+            test=10_000,
+            svm_images=100_000,
+            pretraining_updates=500_000,
+        ),
     )
 }
-"""Scales by name; ``quick`` takes about a minute and a half on two cores."""
+"""Scales by name: ``quick`` takes under three minutes on two cores, ``medium`` about 90, the others days and more."""
 
 
 def get_scale(name: str) -> Scale:

@@ -30,6 +30,9 @@ PACKAGES = ("numpy", "scipy", "matplotlib", "xarray")
 VERDICTS = {"pass": "✓ pass", "fail": "✗ fail", "undecided": "? undecided"}
 """Text of every verdict: its mark tells verdicts apart without colour."""
 
+CONTROLS = {"fail": "fails, as it must", "undecided": "undecided", "pass": "passes, and should not", "": "–"}
+"""Text of the verdict of every control."""
+
 OPEN_UP_TO = 4
 """Most numbers of a claim that are shown unfolded."""
 
@@ -42,28 +45,31 @@ class Section:
     ----------
     experiment : Experiment
     claims : list of Claim
-    png : bytes
-        Its picture.
+    png : bytes or None
+        Its picture; None where its data are not here.
     table : Table or None
     seconds : float
         Wall-clock time that it took.
+    missing : str
+        Why its data are not here, and how to get them; ``""`` where they are.
     """
 
     experiment: Experiment
     claims: list[Claim]
-    png: bytes
+    png: bytes | None
     table: Table | None
     seconds: float
+    missing: str = ""
 
     @property
     def png_base64(self) -> str:
         """The picture as the text of a ``data:`` address."""
-        return base64.b64encode(self.png).decode("ascii")
+        return base64.b64encode(self.png or b"").decode("ascii")
 
     @property
     def png_size(self) -> tuple[int, int]:
         """Width and height of the picture in pixels, read from its header."""
-        width, height = struct.unpack(">II", self.png[16:24])
+        width, height = struct.unpack(">II", (self.png or bytes(24))[16:24])
         return width, height
 
 
@@ -97,6 +103,7 @@ def page(sections: list[Section], scale: Scale, seconds: float, asked: int) -> s
         claims=claims,
         counts=", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in ("pass", "fail", "undecided")),
         verdicts=VERDICTS,
+        controls=CONTROLS,
         open_up_to=OPEN_UP_TO,
         number_texts=number_texts,
         settings=_settings(sections, scale, seconds),

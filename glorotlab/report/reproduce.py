@@ -11,14 +11,22 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from glorotlab.errors import InvalidValueError, RunError, UnknownNameError
+from glorotlab.errors import DataError, InvalidValueError, RunError, UnknownNameError
 from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.scales import Scale, get_scale
 from glorotlab.files import make_folder, read_dataset, write_dataset, write_whole
 from glorotlab.report.page import Section, page
+from glorotlab.training.sweeps.store import RunStore
+from glorotlab.training.sweeps.workers import Workers
 
 PAGE = "report.html"
+
+RUNS = "runs"
+"""Folder of the training runs, below that of the report."""
+
+LARGEST_TABLE = 100_000
+"""Most numbers of a variable that is written as CSV; larger ones stand in NetCDF alone."""
 
 TargetProgress = Callable[[str, int, int], None]
 """Function that is called with the target at work, its steps done and its steps in all."""
@@ -48,11 +56,16 @@ def reproduce(
     scale: str,
     out: str | os.PathLike[str],
     progress: TargetProgress | None = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> Reproduction:
     """Run experiments and write a report.
 
-    Below ``out`` every target gets a folder with its results (NetCDF) and its picture (PNG); claims and pictures are
-    made from the saved results. ``report.html`` holds everything and needs nothing else.
+    Below ``out`` every target gets a folder with its results (NetCDF, and CSV where they make a table) and its picture
+    (PNG); claims and pictures are made from the saved results. Training runs stand in ``runs``: those that have ended
+    are not made again. ``report.html`` holds everything and needs nothing else. A target whose data are not here is
+    left out, and the report says how to get them.
 
     Parameters
     ----------
@@ -62,6 +75,10 @@ def reproduce(
     out : path-like
         Folder, made where it is missing.
     progress : callable, optional
+    workers : int, optional
+        Processes that train, by default one for each CPU.
+    scheduler : str, optional
+        Address of a Dask cluster's scheduler, in place of processes here.
 
     Returns
     -------
@@ -72,24 +89,33 @@ def reproduce(
     UnknownNameError
         Where a target or the scale does not exist.
     InvalidValueError
-        Where the folder cannot be written; before any work.
+        Where the folder cannot be written, or a number of workers is not allowed; before any work.
+    RunFailedError
+        Where a training run failed; a page of the targets that were finished has then been written.
     KeyboardInterrupt
-        After a page of the targets that were finished has been written.
+        After a page of the targets that were finished has been written. Training goes on where it stopped when the
+        same command is given again.
     """
     experiments, size, folder = _select(targets), get_scale(scale), Path(out)
+    makers = Workers(workers=workers, scheduler=scheduler)
     _check_folder(folder)
-    return run_experiments(experiments, size, folder, progress)
+    with makers:
+        return run_experiments(experiments, size, folder, RunStore(folder / RUNS, makers), progress)
 
 
 def run_experiments(
-    experiments: Sequence[Experiment], scale: Scale, folder: Path, progress: TargetProgress | None = None
+    experiments: Sequence[Experiment],
+    scale: Scale,
+    folder: Path,
+    store: RunStore,
+    progress: TargetProgress | None = None,
 ) -> Reproduction:
     """Run experiments of any size into a folder that can be written; see ``reproduce``."""
     started = time.perf_counter()
     sections: list[Section] = []
     try:
         for experiment in experiments:
-            sections.append(_run(experiment, scale, folder, progress))
+            sections.append(_run(experiment, scale, folder, store, progress))
     finally:
         seconds = time.perf_counter() - started
         if sections:
@@ -111,14 +137,20 @@ def _check_folder(folder: Path) -> None:
         raise InvalidValueError(str(error)) from None
 
 
-def _run(experiment: Experiment, scale: Scale, folder: Path, progress: TargetProgress | None) -> Section:
+def _run(
+    experiment: Experiment, scale: Scale, folder: Path, store: RunStore, progress: TargetProgress | None
+) -> Section:
     def report(done: int, total: int) -> None:
         if progress:
             progress(experiment.name, done, total)
 
     started, own = time.perf_counter(), folder / experiment.name
     report(0, 1)
-    computed = experiment.run(scale, lambda done, total: report(done, total + 1))  # claims and picture are a step more
+    try:  # claims and picture are a step more
+        computed = experiment.run(scale, store, lambda done, total: report(done, total + 1))
+    except DataError as error:
+        report(1, 1)
+        return Section(experiment, [], None, None, time.perf_counter() - started, missing=str(error))
     make_folder(own)
     save(computed, own)
     results = load(own, computed)
@@ -130,9 +162,11 @@ def _run(experiment: Experiment, scale: Scale, folder: Path, progress: TargetPro
 
 
 def save(results: Results, folder: Path) -> None:
-    """Write results, each to a NetCDF file."""
+    """Write results, each to a NetCDF file, and its numbers as CSV where they make a table."""
     for name, dataset in results.items():
         write_dataset(folder / f"{name}.nc", dataset)
+        if dataset.data_vars and max(array.size for array in dataset.data_vars.values()) <= LARGEST_TABLE:
+            write_whole(folder / f"{name}.csv", dataset.to_dataframe().to_csv())
 
 
 def load(folder: Path, names: Sequence[str] | Results) -> Results:

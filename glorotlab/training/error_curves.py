@@ -45,15 +45,37 @@ def classification_error(network: Network, source: Source, look: Callable[[], No
     float
         NaN where an output is not finite.
     """
-    wrong, length = 0, int(source.length)
+    correct = correctly_classified(network, source, look)
+    return float("nan") if correct is None else int((~correct).sum()) / len(correct)
+
+
+def correctly_classified(
+    network: Network, source: Source, look: Callable[[], None] = lambda: None
+) -> npt.NDArray[np.bool_] | None:
+    """Return whether the largest output is the label, for each example of a finite source.
+
+    Parameters
+    ----------
+    network : Network
+    source : Source
+    look : callable, optional
+        Called before each ``EVALUATION_BATCH`` of examples, and may raise.
+
+    Returns
+    -------
+    ndarray of bool, shape (examples,), or None
+        None where an output is not finite.
+    """
+    length = int(source.length)
+    correct = np.empty(length, dtype=bool)
     for start in range(0, length, EVALUATION_BATCH):
         look()
         x, y = source.batch(start, min(EVALUATION_BATCH, length - start))
         outputs = network.forward(x).preactivations[-1]
         if not np.isfinite(outputs).all():
-            return float("nan")
-        wrong += int((outputs.argmax(axis=1) != y).sum())
-    return wrong / length
+            return None
+        correct[start : start + len(y)] = outputs.argmax(axis=1) == y
+    return correct
 
 
 class ErrorCurves:

@@ -13,18 +13,27 @@ from glorotlab.cli.main import main
 @pytest.fixture
 def experiments(monkeypatch):
     """Two experiments, one of which fails a claim."""
-    calls = []
+    calls, makers = [], []
     item = types.SimpleNamespace
     names = ("figure6", "table1")
     catalogue = {name: item(name=name, title=f"Title of {name}", source="a paper", effort=1) for name in names}
 
-    def reproduce(targets, scale, out, progress):
+    def reproduce(targets, scale, out, progress, *, workers, scheduler):
         calls.append((list(targets), scale, out))
+        makers.append((workers, scheduler))
         for name in targets:
             progress(name, 1, 2)
         verdicts, numbers = {"figure6": "pass", "table1": "fail"}, {"ratio": 1.25, "z": math.nan}
         claims = [
-            item(experiment=name, sentence=f"{name} holds", verdict=verdict, numbers=numbers, explanation="because")
+            item(
+                experiment=name,
+                sentence=f"{name} holds",
+                verdict=verdict,
+                numbers=numbers,
+                explanation="because",
+                control="fail",
+                swap="a and b exchanged",
+            )
             for name, verdict in verdicts.items()
             if name in targets
         ]
@@ -70,7 +79,7 @@ def test_reproduce_lists_its_targets(run, experiments):
 
 
 def test_reproduce_refuses_what_there_is_not(experiments, capsys):
-    for arguments, said in ((["figure9"], "unknown target 'figure9'"), (["--scale", "paper"], "unknown scale 'paper'")):
+    for arguments, said in ((["figure9"], "unknown target 'figure9'"), (["--scale", "vast"], "unknown scale 'vast'")):
         assert main(["reproduce", *arguments]) == 2
         captured = capsys.readouterr()
         assert captured.err.startswith(f"glorotlab: error: {said}: allowed are")

@@ -14,8 +14,8 @@ KILL = (
 """Tests that send signals to processes of their own."""
 
 STATISTICAL = (
-    "experiments/test_experiments.py::test_all_parts_of_a_claim_hold_as_often_as_it_says",
-    "experiments/test_experiments.py::test_the_interval_covers_as_often_as_it_says",
+    "experiments/test_claims.py::test_all_parts_of_a_claim_hold_as_often_as_it_says",
+    "experiments/test_claims.py::test_the_interval_covers_as_often_as_it_says",
     "derivations/test_fluctuations.py",
     "derivations/test_verification.py::test_every_step_every_comparison_with_the_paper_and_every_experiment_is_verified",
     "test_initializers.py",
@@ -46,8 +46,8 @@ SLOW = (
     "derivations/test_assumptions.py",
     "derivations/test_fluctuations.py",
     "derivations/test_verification.py::test_every_step_every_comparison_with_the_paper_and_every_experiment_is_verified",
-    "experiments/test_experiments.py::test_all_parts_of_a_claim_hold_as_often_as_it_says",
-    "experiments/test_experiments.py::test_the_interval_covers_as_often_as_it_says",
+    "experiments/test_claims.py::test_all_parts_of_a_claim_hold_as_often_as_it_says",
+    "experiments/test_claims.py::test_the_interval_covers_as_often_as_it_says",
     "kernels/test_allocations.py",
     "kernels/test_arm64.py",
     "kernels/test_dense.py",

@@ -1,6 +1,7 @@
 """The report: one self-contained page, files written whole, bad input refused before any work."""
 
 import dataclasses
+import functools
 import html.parser
 import os
 import re
@@ -12,13 +13,15 @@ import pytest
 import xarray as xr
 from experiment_results import TINY
 
-from glorotlab.errors import InvalidValueError, UnknownNameError
+from glorotlab.errors import DataError, InvalidValueError, UnknownNameError
 from glorotlab.experiments.catalogue import CATALOGUE
-from glorotlab.experiments.experiment import Claim, Experiment, Table
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Swap, Table
 from glorotlab.plotting.style import finish, new_figure
 from glorotlab.report import reproduce as module
 from glorotlab.report.page import TEMPLATES, Section, page
 from glorotlab.report.reproduce import reproduce, run_experiments
+from glorotlab.training.sweeps.store import RunStore
+from glorotlab.training.sweeps.workers import Workers
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 NASTY = "<script>alert(\"x\")</script> & 'quoted'"
@@ -70,23 +73,25 @@ def draw(results):
     return figure
 
 
+def decide(name, verdict, results):
+    numbers = {f"one {NASTY}": float(results["a"]["x"][1]), f"one {NASTY} ±": 0.5}
+    return Claim(name, f"Sentence {NASTY}", verdict, numbers, f"Rule {NASTY}")
+
+
+def run_all(experiments, scale, folder):
+    """Run experiments that train nothing."""
+    return run_experiments(experiments, scale, folder, RunStore(folder / "runs", Workers()))
+
+
 def fake(name="fake", verdict="fail", run=None):
     return Experiment(
         name=name,
         title=f"Title {NASTY}",
         source=f"Source {NASTY}",
         caption=f"Caption {NASTY}",
-        run=run or (lambda scale, progress: {"a": xr.Dataset({"x": ("n", np.arange(3.0))})}),
+        run=run or (lambda scale, store, progress: {"a": xr.Dataset({"x": ("n", np.arange(3.0))})}),
         effort=1,
-        claims=lambda results: [
-            Claim(
-                name,
-                f"Sentence {NASTY}",
-                verdict,
-                {f"one {NASTY}": float(results["a"]["x"][1]), f"one {NASTY} ±": 0.5},
-                f"Rule {NASTY}",
-            )
-        ],
+        findings=(Finding(functools.partial(decide, name, verdict), Swap(f"Swap {NASTY}", {"a": "a"})),),
         draw=draw,
         table=lambda results: Table(f"Table {NASTY}", ("head <b>", "x"), ((f"cell {NASTY}", "1"),)),
     )
@@ -94,7 +99,7 @@ def fake(name="fake", verdict="fail", run=None):
 
 def test_a_page_is_self_contained_balanced_and_escaped(tmp_path):
     experiments = [fake("first", "pass"), fake("second", "fail"), fake("third", "undecided")]
-    made = run_experiments(experiments, dataclasses.replace(TINY, name=NASTY), tmp_path)
+    made = run_all(experiments, dataclasses.replace(TINY, name=NASTY), tmp_path)
     text = made.page.read_text(encoding="utf-8")
     checker = check(text)
     assert "alert(" not in re.sub(r"&lt;script&gt;alert\(&#34;x&#34;\)", "", text)
@@ -106,19 +111,47 @@ def test_a_page_is_self_contained_balanced_and_escaped(tmp_path):
 
 
 def test_results_and_pictures_are_saved(tmp_path):
-    run_experiments([fake()], TINY, tmp_path)
-    assert sorted(path.name for path in (tmp_path / "fake").iterdir()) == ["a.nc", "fake.png"]
+    run_all([fake()], TINY, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "fake").iterdir()) == ["a.csv", "a.nc", "fake.png"]
     np.testing.assert_array_equal(xr.load_dataset(tmp_path / "fake" / "a.nc")["x"], [0, 1, 2])
+    assert (tmp_path / "fake" / "a.csv").read_text() == "n,x\n0,0.0\n1,1.0\n2,2.0\n"
     assert (tmp_path / "fake" / "fake.png").read_bytes().startswith(b"\x89PNG")
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
+def test_missing_data_stop_nothing(tmp_path):
+    def missing(scale, store, progress):
+        raise DataError(f"no such data: {NASTY}")
+
+    made = run_all([fake("first", run=missing), fake("second", "pass")], TINY, tmp_path)
+    assert [claim.experiment for claim in made.claims] == ["second"]
+    text = made.page.read_text(encoding="utf-8")
+    assert len(check(text).images) == 1
+    assert "Not measured:</strong> no such data: &lt;script&gt;" in text
+    assert not (tmp_path / "first").exists()
+
+
+def test_the_control_of_every_claim_is_shown(tmp_path):
+    text = run_all([fake("first", "pass"), fake("second", "fail")], TINY, tmp_path).page.read_text(encoding="utf-8")
+    assert text.count("passes, and should not") == 2  # in the table of all claims, and below the claim
+    assert text.count("fails, as it must") == 2
+    assert "Control, Swap &lt;script&gt;" in text
+
+
+def test_bold_cells_are_strong(tmp_path):
+    table = Table("Caption", ("a", "b"), (("1", "2"), ("3", "4")), frozenset({(1, 0)}))
+    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
+    text = page([Section(fake(), [], png, table, 1.0)], TINY, 1.0, 1)
+    check(text)
+    assert "<td><strong>3</strong></td><td>4</td>" in text
+
+
 def test_an_interrupt_keeps_what_was_finished(tmp_path):
-    def interrupted(scale, progress):
+    def interrupted(scale, store, progress):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_experiments([fake("first"), fake("second", run=interrupted)], TINY, tmp_path)
+        run_all([fake("first"), fake("second", run=interrupted)], TINY, tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     check(text)
     assert "Interrupted: 1 of 2" in text
@@ -126,11 +159,11 @@ def test_an_interrupt_keeps_what_was_finished(tmp_path):
 
 
 def test_an_interrupt_before_anything_is_finished_writes_no_page(tmp_path):
-    def interrupted(scale, progress):
+    def interrupted(scale, store, progress):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_experiments([fake(run=interrupted)], TINY, tmp_path)
+        run_all([fake(run=interrupted)], TINY, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,15 +177,15 @@ def test_targets_run_in_the_order_of_the_catalogue(tmp_path, monkeypatch):
 
 
 def test_an_unknown_target_or_scale_is_refused_before_any_work(tmp_path):
-    with pytest.raises(UnknownNameError, match="unknown target 'figure_99': allowed are figure_6, "):
+    with pytest.raises(UnknownNameError, match="unknown target 'figure_99': allowed are figure_2, "):
         reproduce(["figure_6", "figure_99"], "quick", tmp_path / "out")
-    with pytest.raises(InvalidValueError, match="unknown scale 'huge': allowed are quick"):
+    with pytest.raises(InvalidValueError, match="unknown scale 'huge': allowed are quick, medium, long, paper"):
         reproduce([], "huge", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "CATALOGUE", {"fake": fake(run=lambda scale, progress: pytest.fail("ran"))})
+    monkeypatch.setattr(module, "CATALOGUE", {"fake": fake(run=lambda scale, store, progress: pytest.fail("ran"))})
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidValueError, match="cannot be written"):
         reproduce([], "quick", tmp_path / "file")

@@ -30,6 +30,13 @@ def reproduce(
     ),
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 where a claim failed.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the targets and exit.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that train.", show_default="one for each CPU")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="Scheduler of a Dask cluster that trains, in place of processes."),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +55,7 @@ def reproduce(
         raise UnknownNameError("scale", scale, SCALES)
     efforts = {name: CATALOGUE[name].effort for name in chosen}
     with progress_bars(not quiet, efforts) as progress:
-        reproduction = run(chosen, scale, out, progress)
+        reproduction = run(chosen, scale, out, progress, workers=workers, scheduler=scheduler)
     _report(reproduction, as_json)
     if strict and any(claim.verdict == "fail" for claim in reproduction.claims):
         raise typer.Exit(1)
@@ -73,7 +80,7 @@ def _report(reproduction: Reproduction, as_json: bool) -> None:
     if as_json:
         from glorotlab.cli.json_output import print_json
 
-        names = ("experiment", "sentence", "verdict", "numbers", "explanation")
+        names = ("experiment", "sentence", "verdict", "numbers", "explanation", "control", "swap")
         claims = [{name: getattr(claim, name) for name in names} for claim in reproduction.claims]
         print_json({"claims": claims, "seconds": reproduction.seconds, "page": str(reproduction.page)})
         return

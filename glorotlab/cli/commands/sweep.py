@@ -173,8 +173,7 @@ class _Table:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(state.counts().items()))
         if state.stopping:
             return f"{counts}; stopping: the runs write their checkpoints"
-        done = sum(run.updates_in_all if run.settled else run.report.get("updates", 0) for run in state.runs.values())
-        left = sum(run.updates_in_all for run in state.runs.values()) - done
+        done, left = state.updates_done, state.updates_in_all - state.updates_done
         self.before = done if self.before < 0 else self.before
         passed = time.monotonic() - self.started
         if done <= self.before or not left:

@@ -1,7 +1,8 @@
 """Figures 6, 7 and 8 share this: tanh networks just after initialisation, standard against normalised.
 
 Five hidden layers on Shapeset-3x2 test images; histograms of a tensor per layer, over units and examples, and its
-root mean square per layer beside the mean-field prediction.
+root mean square per layer beside the mean-field prediction. Sigmoid networks are measured too, as negative controls of
+what holds for tanh under either initialiser.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from glorotlab.arrays import Array, Progress
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Results, part_of, shared
+from glorotlab.experiments.experiment import Claim, Finding, Results, Swap, exchange, part_of, shared, substitute
 from glorotlab.experiments.scales import Scale
 from glorotlab.measurement.estimators import HISTOGRAM_TENSORS
 from glorotlab.measurement.measure import measure
@@ -46,6 +47,12 @@ HIDDEN = 5
 ALIKE = 2.0
 """Two layers are alike where their root mean squares differ by less than this factor."""
 
+GROWTH = 3**0.25
+"""A peak grows from a layer to the next where the density there rises by this factor at least.
+
+In the linear regime the factor is sqrt(3) under the standard initialiser (n Var[W] = 1/3, eq. 15) and 1 under the
+normalised one; this is halfway between them on a logarithmic scale."""
+
 AGREEMENT = 0.05
 """A predicted second moment agrees where measured / predicted lies within this of 1.
 
@@ -54,6 +61,15 @@ is off by factors of 1.8 to 5 here."""
 
 BATCH_AGREEMENT = 0.10
 """The same for gradients of the mean cost: examples that share a network share its output, so few numbers average."""
+
+CONTROL_SHARE = 4
+"""One in so many networks is drawn for the negative control: what it shows is no matter of a few per cent."""
+
+EXCHANGED = exchange("standard", "normalised", "measured")
+"""Control of what is said of one initialiser: what was measured with the two has changed places."""
+
+SIGMOID = substitute("standard", "sigmoid", "measured")
+"""Control of what holds for tanh under either initialiser: sigmoid networks in the place of tanh's."""
 
 ROOM = 1.25
 """Factor of empty space above and below the root mean squares."""
@@ -78,7 +94,9 @@ def initialization(scale: Scale, progress: Progress | None = None) -> Results:
         predicted = predict(spec, inputs=x, labels=y)
         return {"predicted": predicted, "measured": measured, "masses": _masses(spec, x, y, measured)}
 
-    return both_initializers(scale, one, progress)
+    sigmoid = spec_of(scale, "standard").model_copy(update={"activation": "sigmoid"})
+    control = measure(sigmoid, x, y, seeds=max(2, scale.networks // CONTROL_SHARE), bins=scale.bins)
+    return both_initializers(scale, one, progress) | {"sigmoid_measured": control}
 
 
 def both_initializers(
@@ -125,45 +143,69 @@ def peaks(results: Results, name: str, tensor: str) -> Array:
     return np.asarray(histograms.densities(counts, edges)[..., middle - 1 : middle + 1].mean(axis=-1))
 
 
-def growing_peak(experiment: str, sentence: str, results: Results, tensor: str, towards: str) -> Claim:
-    """Decide that, under the standard initialiser, the peak at 0 grows from layer to layer towards input or output."""
-    height = peaks(results, "standard", tensor)
-    ratios: dict[str, Array] = {}
-    for below in range(height.shape[1] - 1):
-        growth = height[:, below + 1] / height[:, below]
-        if towards == "input":
-            ratios[f"layer {below + 1} / {below + 2}"] = 1 / growth
-        else:
-            ratios[f"layer {below + 2} / {below + 1}"] = growth
-    return judge(experiment, sentence, ratios, low=1.0, rule="every ratio of the densities next to 0 is above 1")
+def growing_peak(experiment: str, sentence: str, tensor: str, towards: str) -> Finding:
+    """Return that, under the standard initialiser, the peak at 0 grows from layer to layer towards input or output."""
+
+    def decide(results: Results) -> Claim:
+        height = peaks(results, "standard", tensor)
+        ratios: dict[str, Array] = {}
+        for below in range(height.shape[1] - 1):
+            growth = height[:, below + 1] / height[:, below]
+            if towards == "input":
+                ratios[f"layer {below + 1} / {below + 2}"] = 1 / growth
+            else:
+                ratios[f"layer {below + 2} / {below + 1}"] = growth
+        rule = f"every ratio of the densities next to 0 is above {GROWTH:.2f}"
+        return judge(experiment, sentence, ratios, low=GROWTH, rule=rule)
+
+    return Finding(decide, EXCHANGED)
 
 
-def alike(experiment: str, sentence: str, results: Results, name: str, tensor: str) -> Claim:
-    """Decide that a tensor's spread is nearly the same in every hidden layer."""
-    spread = root_mean_square(results, name, tensor)
-    ratios = {f"layer {layer + 1} / 1": spread[:, layer] / spread[:, 0] for layer in range(1, spread.shape[1])}
-    rule = f"every root mean square is within a factor of {ALIKE:g} of layer 1's"
-    return judge(experiment, sentence, ratios, low=1 / ALIKE, high=ALIKE, rule=rule)
+def alike(experiment: str, sentence: str, name: str, tensor: str, control: Swap = EXCHANGED) -> Finding:
+    """Return that a tensor's spread is nearly the same in every hidden layer."""
+
+    def decide(results: Results) -> Claim:
+        spread = root_mean_square(results, name, tensor)
+        ratios = {f"layer {layer + 1} / 1": spread[:, layer] / spread[:, 0] for layer in range(1, spread.shape[1])}
+        rule = f"every root mean square is within a factor of {ALIKE:g} of layer 1's"
+        return judge(experiment, sentence, ratios, low=1 / ALIKE, high=ALIKE, rule=rule)
+
+    return Finding(decide, control)
 
 
 def agreement(
-    experiment: str, sentence: str, results: Results, tensor: str, *, within: float = AGREEMENT, profile: bool = False
-) -> Claim:
-    """Decide that second moments agree with mean-field theory in every hidden layer, for both initialisers.
+    experiment: str,
+    sentence: str,
+    tensor: str,
+    *,
+    within: float = AGREEMENT,
+    profile: bool = False,
+    control: Swap = EXCHANGED,
+) -> Finding:
+    """Return that second moments agree with mean-field theory in every hidden layer, for both initialisers.
 
     A ``profile`` takes each relative to layer 1 of the same network: what scatters in all layers alike cancels.
     """
-    ratios: dict[str, Array] = {}
-    for name in INITIALIZERS:
-        measured = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
-        ratio = (measured / results[f"{name}_predicted"][f"{tensor}_second_moment"].values)[:, :-1]
-        if profile:
-            ratios |= {f"{name} {layer + 1} / 1": ratio[:, layer] / ratio[:, 0] for layer in range(1, ratio.shape[1])}
-        else:
-            ratios |= {f"{name} {layer + 1}": ratio[:, layer] for layer in range(ratio.shape[1])}
     what = "second moments relative to layer 1's" if profile else "second moments"
     rule = f"measured / predicted {what} are within {within:.0%} of 1 in every layer"
-    return judge(experiment, sentence, ratios, low=1 - within, high=1 + within, rule=rule)
+
+    def decide(results: Results) -> Claim:
+        ratios: dict[str, Array] = {}
+        for name in INITIALIZERS:
+            ratio = _measured_over_predicted(results, name, tensor)
+            if profile:
+                ratios |= {f"{name} {k + 1} / 1": ratio[:, k] / ratio[:, 0] for k in range(1, ratio.shape[1])}
+            else:
+                ratios |= {f"{name} {k + 1}": ratio[:, k] for k in range(ratio.shape[1])}
+        return judge(experiment, sentence, ratios, low=1 - within, high=1 + within, rule=rule)
+
+    return Finding(decide, control)
+
+
+def _measured_over_predicted(results: Results, name: str, tensor: str) -> Array:
+    """Return the ratio of second moments per network and hidden layer, shape (seed, layer)."""
+    measured = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
+    return np.asarray((measured / results[f"{name}_predicted"][f"{tensor}_second_moment"].values)[:, :-1])
 
 
 def draw_histograms(results: Results, tensor: str, quantity: str, *, common: bool = False) -> Figure:

@@ -1,34 +1,33 @@
-"""Figures 2, 3 and 11 and table 1 share this: small networks trained online on Shapeset-3x2, from several weights.
+"""What every experiment with trained networks shares: the networks of the paper, their runs, and what runs recorded.
 
-All learn at one rate, the package's default; the paper chose rate and depth for each network on the validation error
-after 5 million updates of 1,000-unit layers.
+A run is a RunSpec, so any worker makes it, it resumes, and all experiments that ask for it share it. Rates are chosen
+from those of the scale on the validation error at the end, mean over seeds, as the paper does.
 """
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from glorotlab import activations
 from glorotlab.arrays import Array, Progress
-from glorotlab.data.dataset import Dataset
-from glorotlab.data.shapeset import ShapesetSource
-from glorotlab.experiments.experiment import Results, part_of, shared
+from glorotlab.data.catalogue import load_dataset
+from glorotlab.experiments.claims import unless_too_short
+from glorotlab.experiments.experiment import Claim, Results, Verdict
 from glorotlab.experiments.scales import Scale
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec
 from glorotlab.spec.training import TrainingSpec
-from glorotlab.streams import Purpose
 from glorotlab.theory.distributions.pushforward import Pushforward
 from glorotlab.theory.mean_field.inputs import batch_of
 from glorotlab.theory.mean_field.propagate import propagate
-from glorotlab.threads import num_threads, set_num_threads
-from glorotlab.training.loop import train
 from glorotlab.training.monitors import MONITORED_EXAMPLES
 from glorotlab.training.runs.run import Run
+from glorotlab.training.sweeps.store import RunStore
 
 EPOCH = 20_000
 """Updates in one "epoch" of the paper's figures."""
@@ -42,20 +41,55 @@ CHANCE = 1 - 1 / 6
 PERCENTILE = 0.98
 """The paper's marker of saturation."""
 
+SIZES = {"shapeset": (1024, 9), "mnist": (784, 10), "cifar10": (3072, 10), "small-imagenet": (1369, 10)}
+"""Inputs and classes of the paper's datasets."""
+
 
 @dataclass(frozen=True)
 class Trained:
-    """A network of the paper: its label there, activation, initialiser and number of hidden layers."""
+    """A network of the paper and how it is trained.
+
+    Parameters
+    ----------
+    label : str
+        Its name in the paper.
+    activation, initializer : str
+    hidden : tuple of float
+        Width of each hidden layer, in units of the scale's.
+    cost : str
+    training : dict
+        Fields of the TrainingSpec that differ from the others'.
+    """
 
     label: str
     activation: str
     initializer: str
-    hidden: int = 5
+    hidden: tuple[float, ...] = (1, 1, 1, 1, 1)
+    cost: str = "log_likelihood"
+    training: Mapping[str, Any] = field(default_factory=dict)
 
-    def spec(self, scale: Scale) -> NetworkSpec:
-        """Return its spec at a scale."""
-        layers = f"1024,{scale.trained_width}x{self.hidden},9"
-        return NetworkSpec.parse(layers, activation=self.activation, initializer=self.initializer)
+    def spec(self, scale: Scale, dataset: str = "shapeset") -> NetworkSpec:
+        """Return its spec at a scale, for a dataset."""
+        inputs, classes = SIZES[dataset]
+        widths = [round(part * scale.trained_width) for part in self.hidden]
+        return NetworkSpec(
+            layer_sizes=(inputs, *widths, classes),
+            activation=self.activation,
+            initializer=self.initializer,
+            cost=self.cost,
+        )
+
+    def run_spec(self, scale: Scale, dataset: str, seed: int, rate: float) -> RunSpec:
+        """Return the spec of one of its runs."""
+        fields: dict[str, Any] = {
+            "updates": scale.updates,
+            "learning_rate": rate,
+            "validation_every": max(1, scale.updates // scale.records),
+            "monitor_every": max(1, scale.updates // scale.monitored),
+        }
+        data = scale.shapeset if dataset == "shapeset" else dataset
+        training = TrainingSpec(**fields | dict(self.training))
+        return RunSpec(network=self.spec(scale, dataset), training=training, data=data, seed=seed)
 
 
 NETWORKS = {
@@ -64,78 +98,129 @@ NETWORKS = {
     "softsign": Trained("softsign", "softsign", "standard_uniform"),
     "softsign_normalised": Trained("softsign N", "softsign", "glorot_uniform"),
     "sigmoid": Trained("sigmoid", "sigmoid", "standard_uniform"),
-    "sigmoid_4": Trained("sigmoid, 4 layers", "sigmoid", "standard_uniform", hidden=4),
+    "sigmoid_4": Trained("sigmoid, 4 layers", "sigmoid", "standard_uniform", hidden=(1, 1, 1, 1)),
 }
 """The networks by name; N means normalised initialisation, as in the paper."""
 
-STATISTICS = ("activation_mean", "activation_variance", "activation_quantile", "backprop_gradient_variance")
+SATURATED = "tanh_large"
+"""A network that no paper has: weights of variance 1 saturate every layer from the start. For negative controls."""
+
+NETWORKS |= {SATURATED: Trained("tanh, weights N(0, 1)", "tanh", "normal(std=1)")}
+
+FIVE = ("softsign", "softsign_normalised", "tanh", "tanh_normalised", "sigmoid")
+"""The networks of table 1, in its order."""
 
 
-def trained(scale: Scale, names: tuple[str, ...], kind: str, progress: Progress | None = None) -> Results:
-    """Train networks and return their ``curves`` or ``statistics``; keys ``tanh_curves`` and so on.
+def named(*names: str) -> dict[str, Trained]:
+    """Return networks of ``NETWORKS`` by name."""
+    return {name: NETWORKS[name] for name in names}
 
-    A network is trained once a process, from ``scale.trained_networks`` weights.
+
+Kind = Literal["curves", "statistics", "histograms"]
+
+STATISTICS = (
+    "activation_mean",
+    "activation_variance",
+    "activation_quantile",
+    "backprop_gradient_variance",
+    "batch_weight_gradient_variance",
+)
+
+
+def trained(
+    scale: Scale,
+    store: RunStore,
+    networks: Mapping[str, Trained],
+    kind: Kind,
+    progress: Progress | None = None,
+    dataset: str = "shapeset",
+) -> Results:
+    """Train networks, each from several weights, and return what was recorded.
+
+    Parameters
+    ----------
+    scale : Scale
+    store : RunStore
+    networks : mapping of str to Trained
+    kind : str
+        ``curves``, ``statistics`` or ``histograms``, the last record's.
+    progress : callable, optional
+    dataset : str
+        A name of ``SIZES``.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        ``{name}_{kind}`` of every network, with dimension ``seed``; of a run that diverged NaN where it has ended.
     """
-    keys = {name: f"{name}_{kind}" for name in names}
-    parts = ((name, part_of(progress, place, len(names))) for place, name in enumerate(names))
-    return {keys[name]: _TRAINERS[name](scale, part)[keys[name]] for name, part in parts}
+    runs = train(scale, store, networks, progress, dataset)
+    return {f"{key_of(name, dataset)}_{kind}": stack(several, kind) for name, several in runs.items()}
 
 
-def _train(name: str, scale: Scale, progress: Progress | None = None) -> Results:
-    """Train one network from several weights."""
-    every = max(1, scale.updates // scale.records)
-    training = TrainingSpec(updates=scale.updates, validation_every=every, monitor_every=every)
-    spec, runs, threads = NETWORKS[name].spec(scale), [], num_threads()
-    set_num_threads(1)  # so small a network loses more to a second thread than it gains
-    try:
-        for seed in range(scale.trained_networks):
-            run = RunSpec(network=spec, training=training, seed=seed)
-            part = part_of(progress, seed, scale.trained_networks)
-            runs.append(train(run, dataset=_dataset(scale, seed), progress=part))
-    finally:
-        set_num_threads(threads)
-    return _stack(name, runs)
+def key_of(name: str, dataset: str) -> str:
+    """Return the name under which the results of a network on a dataset stand; Shapeset is left unsaid."""
+    return name if dataset == "shapeset" else f"{dataset}_{name}"
 
 
-_TRAINERS = {name: shared(functools.partial(_train, name)) for name in NETWORKS}
+def train(
+    scale: Scale,
+    store: RunStore,
+    networks: Mapping[str, Trained],
+    progress: Progress | None = None,
+    dataset: str = "shapeset",
+) -> dict[str, list[Run]]:
+    """Return the runs of every network, one a seed, at the rate that is chosen for it."""
+    seeds = range(scale.seeds if dataset == "shapeset" else scale.stored_seeds)
+    specs = {
+        (name, rate, seed): network.run_spec(scale, dataset, seed, rate)
+        for name, network in networks.items()
+        for rate in scale.learning_rates
+        for seed in seeds
+    }
+    runs = dict(zip(specs, store.get(list(specs.values()), progress), strict=True))
+    return {
+        name: best([[runs[name, rate, seed] for seed in seeds] for rate in scale.learning_rates]) for name in networks
+    }
 
 
-def _dataset(scale: Scale, seed: int) -> Dataset:
-    """Return the Shapeset-3x2 of a seed: scatter over seeds then includes that of images and their order.
+def best(candidates: Sequence[list[Run]]) -> list[Run]:
+    """Return the runs of the rate with the least validation error; a rate at which one diverged is not chosen."""
 
-    Nothing is chosen on validation images, so there is only one.
-    """
-    return Dataset(
-        "shapeset",
-        train=ShapesetSource(seed),
-        validation=ShapesetSource(seed, Purpose.SHAPESET_VALIDATION, 1),
-        test=ShapesetSource(seed, Purpose.SHAPESET_TEST, scale.test_examples),
+    def error(runs: list[Run]) -> float:
+        if any(run.status != "finished" for run in runs):
+            return np.inf
+        return float(np.mean([run.curves["validation_error"].values[-1] for run in runs]))
+
+    return min(candidates, key=error)
+
+
+def stack(runs: list[Run], kind: Kind) -> xr.Dataset:
+    """Join what runs recorded along ``seed``."""
+    seeds = xr.Variable("seed", [float(run.spec.seed) for run in runs])
+    joined = xr.concat([_RECORDS[kind](run) for run in runs], seeds, join="outer", combine_attrs="drop")
+    first = runs[0].spec
+    updates = max(run.updates for run in runs)
+    return joined.assign_attrs(
+        network=first.network.layers, learning_rate=first.training.learning_rate, updates=float(updates)
     )
 
 
-def _stack(name: str, runs: list[Run]) -> Results:
-    """Join runs along ``seed``; a run that diverged is NaN where it has ended."""
-    seeds = xr.Variable("seed", np.arange(len(runs), dtype=np.float64))
-    parts = {
-        f"{name}_curves": [run.curves[["test_error"]] for run in runs],
-        f"{name}_statistics": [run.statistics[list(STATISTICS)] for run in runs],
-    }
-    results: Results = {}
-    for key, datasets in parts.items():
-        joined = xr.concat(datasets, seeds, join="outer", combine_attrs="drop")
-        results[key] = joined.assign_attrs(network=runs[0].spec.network.layers)
-    return results
+_RECORDS: dict[Kind, Callable[[Run], xr.Dataset]] = {
+    "curves": lambda run: run.curves[["test_error", "validation_error"]],
+    "statistics": lambda run: run.statistics[list(STATISTICS)],
+    "histograms": lambda run: run.histograms[["activation_count", "activation_edge"]].isel(step=-1, drop=True),
+}
 
 
 def predicted_start(scale: Scale, name: str) -> xr.Dataset:
-    """Predict what training starts from: mean and 98th percentile of the activations of every hidden layer.
+    """Predict what training starts from: mean, 98th percentile and deviation of every hidden layer's activations.
 
     They are those of the monitored images, seed by seed; the mean over seeds is returned.
     """
     spec, rows = NETWORKS[name].spec(scale), []
     record = activations.get(spec.activation)
-    for seed in range(scale.trained_networks):
-        x, _ = _dataset(scale, seed).test.batch(0, min(MONITORED_EXAMPLES, scale.test_examples))
+    for seed in range(scale.seeds):
+        x, _ = load_dataset(scale.shapeset, seed=seed).test.batch(0, min(MONITORED_EXAMPLES, scale.test))
         signal = propagate(spec, batch_of(spec, inputs=x)).signal
         laws = [Pushforward.of(record, q) for q in signal.q[:-1]]
         means = signal.z_mean[1:-1].mean(axis=1)
@@ -143,6 +228,17 @@ def predicted_start(scale: Scale, name: str) -> xr.Dataset:
     mean, percentile = np.mean(rows, axis=0)
     data = {"activation_mean": ("layer", mean), "activation_percentile": ("layer", percentile)}
     return xr.Dataset(data, coords={"layer": np.arange(1, len(mean) + 1)})
+
+
+def unless_shorter_than(
+    needed: int, doubted: Collection[Verdict], name: str, kind: str
+) -> Callable[[Claim, Results], Claim]:
+    """Return what leaves a claim open where the runs of a network are too short for a verdict that is ``doubted``."""
+
+    def qualify(claim: Claim, results: Results) -> Claim:
+        return unless_too_short(claim, doubted, float(results[f"{name}_{kind}"].attrs["updates"]), needed)
+
+    return qualify
 
 
 def steps(results: Results, name: str, kind: str = "statistics") -> Array:
@@ -173,6 +269,12 @@ def backprop_variances(results: Results, name: str) -> Array:
     """Return variances of back-propagated gradients of hidden layers, shape (seed, step, layer)."""
     variance = results[f"{name}_statistics"]["backprop_gradient_variance"].sel(estimator="pooled")
     return np.asarray(variance.transpose("seed", "step", "layer").values[..., :-1])
+
+
+def weight_gradient_variances(results: Results, name: str) -> Array:
+    """Return variances of the batch-mean weight gradients, shape (seed, step, layer), the output layer included."""
+    variance = results[f"{name}_statistics"]["batch_weight_gradient_variance"].sel(estimator="pooled")
+    return np.asarray(variance.transpose("seed", "step", "layer").values)
 
 
 def final_errors(results: Results, name: str) -> Array:

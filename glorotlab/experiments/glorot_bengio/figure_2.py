@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
-from glorotlab.experiments.claims import judge, unless_too_short
-from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.claims import judge
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Verdict, substitute
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import steps
 from glorotlab.plotting.style import finish, handle, layer_colors, new_figure
+from glorotlab.training.sweeps.store import RunStore
 
 NAME, NETWORK = "figure_2", "sigmoid_4"
+
+CONTROLS = ("tanh", "sigmoid")
+"""Networks of the negative controls: tanh's activations stay around 0, five layers of sigmoids stay saturated."""
 
 SATURATED = 0.1
 """A sigmoid layer is saturated at 0 where its mean activation is below this: pre-activations then lie near -2.2."""
@@ -27,24 +33,17 @@ LINEAR = (0.4, 0.6)
 """Range of mean activations near 0.5."""
 
 
-def run(scale: Scale, progress: Progress | None = None) -> Results:
+def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train the network; predict what it starts from."""
-    trained = _trained.trained(scale, (NETWORK,), "statistics", progress)
+    trained = _trained.trained(scale, store, _trained.named(NETWORK, *CONTROLS), "statistics", progress)
     return trained | {"predicted": _trained.predicted_start(scale, NETWORK)}
-
-
-def claims(results: Results) -> list[Claim]:
-    """Decide the three sentences of the paper about the figure."""
-    return [_saturates(results), _lower_layers(results), _escapes(results)]
 
 
 def _saturates(results: Results) -> Claim:
     top, updates = _trained.means(results, NETWORK)[..., -1], _trained.steps(results, NETWORK)
-    early = updates <= SOON
-    lowest = {"lowest mean": top[:, early].min(axis=1)}
-    rule = f"the mean activation falls below {SATURATED} within {SOON:,} updates"
-    claim = judge(NAME, "The top hidden layer soon saturates at 0.", lowest, high=SATURATED, rule=rule)
-    return unless_too_short(claim, ["fail"], updates[-1], SOON)
+    fall = {"fall": top[:, 0] - top[:, updates <= SOON].min(axis=1)}
+    rule = f"the mean activation falls from 0.5 by {0.5 - SATURATED:g} or more within {SOON:,} updates"
+    return judge(NAME, "The top hidden layer soon saturates at 0.", fall, low=0.5 - SATURATED, rule=rule)
 
 
 def _lower_layers(results: Results) -> Claim:
@@ -56,17 +55,28 @@ def _lower_layers(results: Results) -> Claim:
     }
     rule = f"every mean activation stays within {LINEAR[0]} and {LINEAR[1]} throughout"
     sentence = "The hidden layers below the top one stay near 0.5, where the sigmoid is nearly linear."
-    claim = judge(NAME, sentence, extremes, low=LINEAR[0], high=LINEAR[1], rule=rule)
-    return unless_too_short(claim, ["pass"], _trained.steps(results, NETWORK)[-1], ESCAPE)
+    return judge(NAME, sentence, extremes, low=LINEAR[0], high=LINEAR[1], rule=rule)
 
 
 def _escapes(results: Results) -> Claim:
-    top, updates = _trained.means(results, NETWORK)[..., -1], _trained.steps(results, NETWORK)
+    top = _trained.means(results, NETWORK)[..., -1]
     rise = {"rise": top[:, -1] - top.min(axis=1)}
     rule = f"the mean activation has risen by {SATURATED} or more since its lowest"
     sentence = "The top hidden layer leaves saturation, after about 100 epochs of 20,000 updates."
-    claim = judge(NAME, sentence, rise, low=SATURATED, rule=rule)
-    return unless_too_short(claim, ["fail"], updates[-1], 2 * ESCAPE)
+    return judge(NAME, sentence, rise, low=SATURATED, rule=rule)
+
+
+def _finding(decide: Callable[[Results], Claim], control: str, needed: int, doubted: Verdict) -> Finding:
+    swap = substitute(NETWORK, control, "statistics")
+    return Finding(decide, swap, _trained.unless_shorter_than(needed, [doubted], NETWORK, "statistics"))
+
+
+FINDINGS = (
+    _finding(_saturates, "tanh", SOON, "fail"),
+    _finding(_lower_layers, "tanh", ESCAPE, "pass"),
+    _finding(_escapes, "sigmoid", 2 * ESCAPE, "fail"),
+)
+"""The three sentences of the paper about the figure."""
 
 
 def draw(results: Results) -> Figure:
@@ -108,6 +118,6 @@ EXPERIMENT = Experiment(
     ),
     effort=3,
     run=run,
-    claims=claims,
+    findings=FINDINGS,
     draw=draw,
 )

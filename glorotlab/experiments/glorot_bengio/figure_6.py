@@ -3,28 +3,31 @@
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
-from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.experiment import Experiment, Results
 from glorotlab.experiments.glorot_bengio import _initialization
 from glorotlab.experiments.scales import Scale
+from glorotlab.training.sweeps.store import RunStore
 
 NAME, TENSOR = "figure_6", "activation"
 
 
-def run(scale: Scale, progress: Progress | None = None) -> Results:
+def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Measure histograms of activations and predict their densities."""
     return _initialization.select(_initialization.initialization(scale, progress), TENSOR)
 
 
-def claims(results: Results) -> list[Claim]:
-    """Decide what the paper says of the figure, and whether theory predicts it."""
-    grows = "Standard initialisation: the peak of the activations at 0 grows from layer to layer."
-    same = "Normalised initialisation: the activations are distributed alike in every layer."
-    theory = "Mean-field theory predicts the second moment of the activations in every layer."
-    return [
-        _initialization.growing_peak(NAME, grows, results, TENSOR, "output"),
-        _initialization.alike(NAME, same, results, "normalised", TENSOR),
-        _initialization.agreement(NAME, theory, results, TENSOR),
-    ]
+FINDINGS = (
+    _initialization.growing_peak(
+        NAME, "Standard initialisation: the peak of the activations at 0 grows from layer to layer.", TENSOR, "output"
+    ),
+    _initialization.alike(
+        NAME, "Normalised initialisation: the activations are distributed alike in every layer.", "normalised", TENSOR
+    ),
+    _initialization.agreement(
+        NAME, "Mean-field theory predicts the second moment of the activations in every layer.", TENSOR
+    ),
+)
+"""What the paper says of the figure, and whether theory predicts it."""
 
 
 def draw(results: Results) -> Figure:
@@ -43,6 +46,6 @@ EXPERIMENT = Experiment(
     ),
     effort=20,
     run=run,
-    claims=claims,
+    findings=FINDINGS,
     draw=draw,
 )

@@ -3,34 +3,27 @@
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
-from glorotlab.experiments.claims import judge, unless_too_short
-from glorotlab.experiments.experiment import Claim, Experiment, Results, part_of
+from glorotlab.experiments.claims import judge
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, part_of, substitute
 from glorotlab.experiments.glorot_bengio import _initialization, _trained
 from glorotlab.experiments.scales import Scale
+from glorotlab.training.sweeps.store import RunStore
 
 NAME, TENSOR, TRAINED = "figure_7", "backprop_gradient", "tanh"
+
+CONTROL = "sigmoid"
+"""The network that is trained as the negative control: its gradients shrink before training and after."""
 
 SOON = _trained.EPOCH
 """The paper's first epoch: the resolution of its figures of training."""
 
 
-def run(scale: Scale, progress: Progress | None = None) -> Results:
+def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Measure histograms of back-propagated gradients and predict them; train a network."""
     drawn = _initialization.select(_initialization.initialization(scale, part_of(progress, 0, 2)), TENSOR)
-    return drawn | _trained.trained(scale, (TRAINED,), "statistics", part_of(progress, 1, 2))
-
-
-def claims(results: Results) -> list[Claim]:
-    """Decide what the paper says of the figure, and whether theory predicts it."""
-    shrink = "Standard initialisation: back-propagated gradients shrink towards the input (their peak at 0 grows)."
-    same = "Normalised initialisation: back-propagated gradients are distributed alike in every layer."
-    theory = "Mean-field theory predicts the second moment of the back-propagated gradients in every layer."
-    return [
-        _initialization.growing_peak(NAME, shrink, results, TENSOR, "input"),
-        _initialization.alike(NAME, same, results, "normalised", TENSOR),
-        _initialization.agreement(NAME, theory, results, TENSOR),
-        _reverses(results),
-    ]
+    networks = _trained.named(TRAINED, CONTROL)
+    trained = _trained.trained(scale, store, networks, "statistics", part_of(progress, 1, 2))
+    return drawn | trained
 
 
 def _reverses(results: Results) -> Claim:
@@ -45,8 +38,32 @@ def _reverses(results: Results) -> Claim:
     )
     network = results[f"{TRAINED}_statistics"].attrs.get("network", "")
     rule = f"both ratios of variances are above 1 in training {network}, the second within {SOON:,} updates"
-    claim = judge(NAME, sentence, ratios, low=1.0, rule=rule)
-    return unless_too_short(claim, ["fail"], updates[-1], SOON)
+    return judge(NAME, sentence, ratios, low=1.0, rule=rule)
+
+
+FINDINGS = (
+    _initialization.growing_peak(
+        NAME,
+        "Standard initialisation: back-propagated gradients shrink towards the input (their peak at 0 grows).",
+        TENSOR,
+        "input",
+    ),
+    _initialization.alike(
+        NAME,
+        "Normalised initialisation: back-propagated gradients are distributed alike in every layer.",
+        "normalised",
+        TENSOR,
+    ),
+    _initialization.agreement(
+        NAME, "Mean-field theory predicts the second moment of the back-propagated gradients in every layer.", TENSOR
+    ),
+    Finding(
+        _reverses,
+        substitute(TRAINED, CONTROL, "statistics"),
+        _trained.unless_shorter_than(SOON, ["fail"], TRAINED, "statistics"),
+    ),
+)
+"""What the paper says of the figure, and whether theory predicts it."""
 
 
 def draw(results: Results) -> Figure:
@@ -66,6 +83,6 @@ EXPERIMENT = Experiment(
     ),
     effort=10,
     run=run,
-    claims=claims,
+    findings=FINDINGS,
     draw=draw,
 )

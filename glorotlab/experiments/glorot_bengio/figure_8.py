@@ -3,33 +3,53 @@
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
-from glorotlab.experiments.experiment import Claim, Experiment, Results
+from glorotlab.experiments.experiment import Experiment, Results, substitute
 from glorotlab.experiments.glorot_bengio import _initialization
 from glorotlab.experiments.scales import Scale
+from glorotlab.training.sweeps.store import RunStore
 
 NAME, TENSOR, EXAMPLE = "figure_8", "batch_weight_gradient", "example_weight_gradient"
 
 
-def run(scale: Scale, progress: Progress | None = None) -> Results:
+def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Measure histograms of weight gradients and predict them."""
     return _initialization.select(_initialization.initialization(scale, progress), TENSOR, extra=(EXAMPLE,))
 
 
-def claims(results: Results) -> list[Claim]:
-    """Decide what the paper says of the figure, and whether theory predicts it."""
-    standard = "Standard initialisation: weight gradients are distributed roughly alike in every layer, even so."
-    normalised = "Normalised initialisation: weight gradients are distributed alike in every layer."
-    example = "Mean-field theory predicts the second moment of one example's weight gradients in every layer."
-    batch = "Mean-field theory predicts the second moment of the batch-mean weight gradients in every layer."
-    profile = "Mean-field theory predicts how that of the batch mean changes from layer to layer within a network."
-    within = _initialization.BATCH_AGREEMENT
-    return [
-        _initialization.alike(NAME, standard, results, "standard", TENSOR),
-        _initialization.alike(NAME, normalised, results, "normalised", TENSOR),
-        _initialization.agreement(NAME, example, results, EXAMPLE),
-        _initialization.agreement(NAME, batch, results, TENSOR, within=within),
-        _initialization.agreement(NAME, profile, results, TENSOR, within=within, profile=True),
-    ]
+FINDINGS = (
+    _initialization.alike(
+        NAME,
+        "Standard initialisation: weight gradients are distributed roughly alike in every layer, even so.",
+        "standard",
+        TENSOR,
+        _initialization.SIGMOID,
+    ),
+    _initialization.alike(
+        NAME,
+        "Normalised initialisation: weight gradients are distributed alike in every layer.",
+        "normalised",
+        TENSOR,
+        substitute("normalised", "sigmoid", "measured"),
+    ),
+    _initialization.agreement(
+        NAME, "Mean-field theory predicts the second moment of one example's weight gradients in every layer.", EXAMPLE
+    ),
+    _initialization.agreement(
+        NAME,
+        "Mean-field theory predicts the second moment of the batch-mean weight gradients in every layer.",
+        TENSOR,
+        within=_initialization.BATCH_AGREEMENT,
+    ),
+    _initialization.agreement(
+        NAME,
+        "Mean-field theory predicts how that of the batch mean changes from layer to layer within a network.",
+        TENSOR,
+        within=_initialization.BATCH_AGREEMENT,
+        profile=True,
+        control=_initialization.SIGMOID,
+    ),
+)
+"""What the paper says of the figure, and whether theory predicts it."""
 
 
 def draw(results: Results) -> Figure:
@@ -49,6 +69,6 @@ EXPERIMENT = Experiment(
     ),
     effort=2,
     run=run,
-    claims=claims,
+    findings=FINDINGS,
     draw=draw,
 )

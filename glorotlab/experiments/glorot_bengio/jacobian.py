@@ -13,8 +13,8 @@ from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Experiment, Results
-from glorotlab.experiments.glorot_bengio._initialization import INITIALIZERS, both_initializers
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
+from glorotlab.experiments.glorot_bengio._initialization import EXCHANGED, INITIALIZERS, both_initializers
 from glorotlab.experiments.scales import Scale
 from glorotlab.measurement.measure import measure
 from glorotlab.plotting import layers
@@ -22,6 +22,7 @@ from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, PREDICTION, finish,
 from glorotlab.plotting.style import PAPER as PAPER_MARK
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.predict import predict
+from glorotlab.training.sweeps.store import RunStore
 
 NAME, VARIABLE = "jacobian", "jacobian_singular_value_mean"
 
@@ -43,7 +44,7 @@ AGREEMENT = 0.01
 over themselves and leave little scatter."""
 
 
-def run(scale: Scale, progress: Progress | None = None) -> Results:
+def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Take the singular values of every layer's Jacobian, each network on an image of its own, and predict their mean.
 
     Predicted are those of the same images, and of all test images.
@@ -58,9 +59,10 @@ def run(scale: Scale, progress: Progress | None = None) -> Results:
             measured.append(measure(spec, x[own], y[own], seeds=[seed], jacobian=True)[[VARIABLE]])
             predicted.append(predict(spec, inputs=x[own])[[VARIABLE]])
             progress(seed + 1, count)
+        measured_seeds = xr.Variable("seed", np.arange(count, dtype=np.float64))
         return {
-            "measured": xr.concat(measured, "seed", combine_attrs="drop"),
-            "predicted": xr.concat(predicted, "seed", combine_attrs="drop"),
+            "measured": xr.concat(measured, "seed", combine_attrs="drop").assign_coords(seed=measured_seeds),
+            "predicted": xr.concat(predicted, measured_seeds, combine_attrs="drop"),
             "all_predicted": predict(spec, inputs=x)[[VARIABLE]],
         }
 
@@ -87,31 +89,44 @@ def _everywhere(results: Results, name: str) -> Array:
     return _values(results, f"{name}_all_predicted")
 
 
-def claims(results: Results) -> list[Claim]:
-    """Decide the paper's two numbers, and whether theory predicts every layer's."""
-    decided = []
-    for name, value in PAPER.items():
+def _about(name: str) -> Finding:
+    """Return the paper's number for one initialiser."""
+    value = PAPER[name]
+
+    def decide(results: Results) -> Claim:
         carried, predicted = _carried(results, name), _everywhere(results, name)
         mean = {"mean of layers": carried.mean(axis=1)}
         sentence = f"The mean singular value of a layer's Jacobian is about {value} with {name} initialisation."
         rule = f"the mean over hidden layers rounds to {value} at the paper's one decimal"
-        low, high = value - ROUNDING, value + ROUNDING
-        claim = judge(NAME, sentence, mean, low=low, high=high, rule=rule)
+        claim = judge(NAME, sentence, mean, low=value - ROUNDING, high=value + ROUNDING, rule=rule)
         of_layers = {f"layer {layer}": float(value) for layer, value in enumerate(carried.mean(axis=0), 1)}
         theory = (
             f"; theory says {predicted.mean():.3f} ({predicted.min():.3f} to {predicted.max():.3f} over the layers) "
             f"for these images; 8 sigma / (3 pi) = {LINEAR[name]:.3f} would be the linear regime, where tanh' = 1"
         )
         numbers, explanation = claim.numbers | of_layers, claim.explanation + theory
-        decided.append(dataclasses.replace(claim, numbers=numbers, explanation=explanation))
+        return dataclasses.replace(claim, numbers=numbers, explanation=explanation)
+
+    return Finding(decide, exchange("standard", "normalised", "measured", "predicted", "all_predicted"))
+
+
+def _ratio(results: Results, name: str) -> Array:
+    """Return measured / predicted of each network's own image, shape (seed, layer)."""
+    ratio = results[f"{name}_measured"][VARIABLE] / results[f"{name}_predicted"][VARIABLE]  # of the seeds in both
+    return np.asarray(ratio.transpose("seed", "layer").values[:, :-1])
+
+
+def _predicted(results: Results) -> Claim:
     ratios = {
-        f"{name} {layer + 1}": values
-        for name in INITIALIZERS
-        for layer, values in enumerate((_values(results, f"{name}_measured") / _values(results, f"{name}_predicted")).T)
+        f"{name} {layer + 1}": values for name in INITIALIZERS for layer, values in enumerate(_ratio(results, name).T)
     }
     sentence = "Random-matrix theory (Marchenko-Pastur with tanh's slopes) predicts it in every layer."
     rule = f"measured / predicted is within {AGREEMENT:.0%} of 1 in every layer"
-    return [*decided, judge(NAME, sentence, ratios, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)]
+    return judge(NAME, sentence, ratios, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)
+
+
+FINDINGS = (*map(_about, PAPER), Finding(_predicted, EXCHANGED))
+"""The paper's two numbers, and whether theory predicts every layer's."""
 
 
 def draw(results: Results) -> Figure:
@@ -154,6 +169,6 @@ EXPERIMENT = Experiment(
     ),
     effort=40,
     run=run,
-    claims=claims,
+    findings=FINDINGS,
     draw=draw,
 )

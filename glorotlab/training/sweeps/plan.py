@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,14 @@ def plan(sweep: SweepSpec) -> list[Point]:
     UnknownNameError, DataError
         Where there are no such data.
     """
+    return points_of(sweep.points())
+
+
+def points_of(runs: Iterable[tuple[dict[str, Any], RunSpec]]) -> list[Point]:
+    """Return the points of runs given as labels and spec; errors are those of ``plan``."""
     identify, describe = functools.cache(_digest), functools.cache(_describe)
     points = []
-    for labels, spec in sweep.points():
+    for labels, spec in runs:
         record = describe(spec.data)
         _check_fits(spec.network, record)
         if not record.published:  # the digest says which data; workers find the path from any folder

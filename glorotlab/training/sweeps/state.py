@@ -70,6 +70,18 @@ class SweepState:
         """Return how many runs have each status."""
         return dict(Counter(run.status for run in self.runs.values()))
 
+    @property
+    def updates_in_all(self) -> int:
+        """Updates of all runs together."""
+        return sum(run.updates_in_all for run in self.runs.values())
+
+    @property
+    def updates_done(self) -> int:
+        """Updates done, those of settled runs counted whole: no more will be done there."""
+        return sum(
+            run.updates_in_all if run.settled else int(run.report.get("updates", 0)) for run in self.runs.values()
+        )
+
     def errors(self) -> dict[str, str]:
         """Return why runs did not end, by the name of their folder."""
         return {name: run.error for name, run in self.runs.items() if run.status not in ENDED}

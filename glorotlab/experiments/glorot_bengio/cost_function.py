@@ -1,0 +1,60 @@
+"""The quadratic cost against the log-likelihood, both on a softmax output: the quadratic one is worse."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from glorotlab.arrays import Progress
+from glorotlab.experiments.claims import judge
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
+from glorotlab.experiments.glorot_bengio import _trained
+from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
+from glorotlab.experiments.glorot_bengio._trained import Trained
+from glorotlab.experiments.scales import Scale
+from glorotlab.plotting.style import OKABE_ITO
+from glorotlab.training.sweeps.store import RunStore
+
+NAME = "cost_function"
+
+NETWORKS = {
+    "tanh_normalised": _trained.NETWORKS["tanh_normalised"],
+    "quadratic": Trained("tanh N, quadratic cost", "tanh", "glorot_uniform", cost="quadratic"),
+}
+
+STYLES = {"tanh_normalised": (OKABE_ITO[1], "--"), "quadratic": (OKABE_ITO[3], "-")}
+
+
+def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
+    """Train tanh N with both costs."""
+    return _trained.trained(scale, store, NETWORKS, "curves", progress)
+
+
+def _quadratic_is_worse(results: Results) -> Claim:
+    likelihood, quadratic = (_trained.final_errors(results, name) for name in NETWORKS)
+    rule = "the difference of final test errors (fractions), quadratic - log-likelihood, is above 0"
+    lead = {"quadratic - log-likelihood": quadratic - likelihood}
+    return judge(NAME, "The quadratic cost is worse than the log-likelihood.", lead, low=0.0, rule=rule)
+
+
+FINDINGS = (Finding(_quadratic_is_worse, exchange("quadratic", "tanh_normalised", "curves")),)
+"""The paper's sentence about the costs."""
+
+
+def draw(results: Results) -> Figure:
+    """Draw the error curves of both costs."""
+    return draw_one_panel(results, NETWORKS, STYLES)
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Quadratic cost against log-likelihood",
+    source="Glorot & Bengio (2010), section 4.1",
+    caption=(
+        "Test error on Shapeset-3x2 over mini-batch updates of tanh N, trained on the log-likelihood and on the "
+        "quadratic cost of the same softmax outputs at the same rate; mean over networks with its standard error."
+    ),
+    effort=4,
+    run=run,
+    findings=FINDINGS,
+    draw=draw,
+)

@@ -1,0 +1,74 @@
+"""Layer sizes that grow or shrink with depth: the gain of normalised initialisation holds there too."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from glorotlab.arrays import Progress
+from glorotlab.experiments.claims import judge
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
+from glorotlab.experiments.glorot_bengio import _trained
+from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
+from glorotlab.experiments.glorot_bengio._trained import Trained
+from glorotlab.experiments.scales import Scale
+from glorotlab.plotting.style import OKABE_ITO
+from glorotlab.training.sweeps.store import RunStore
+
+NAME = "tapered_widths"
+
+TAPERS = {"growing": (0.4, 0.7, 1.0, 1.3, 1.6), "shrinking": (1.6, 1.3, 1.0, 0.7, 0.4)}
+"""Widths of the hidden layers in units of the scale's; their mean is 1. The paper does not print its own."""
+
+NETWORKS = {
+    f"{taper}{suffix}": Trained(f"tanh{letter}, {taper}", "tanh", initializer, hidden=widths)
+    for taper, widths in TAPERS.items()
+    for suffix, letter, initializer in (("", "", "standard_uniform"), ("_normalised", " N", "glorot_uniform"))
+}
+
+STYLES = {
+    "growing": (OKABE_ITO[1], "-"),
+    "growing_normalised": (OKABE_ITO[1], "--"),
+    "shrinking": (OKABE_ITO[0], "-"),
+    "shrinking_normalised": (OKABE_ITO[0], "--"),
+}
+
+
+def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
+    """Train both shapes with both initialisers."""
+    return _trained.trained(scale, store, NETWORKS, "curves", progress)
+
+
+def _normalised_is_better(taper: str) -> Finding:
+    """Return that normalised initialisation makes networks of one shape better."""
+
+    def decide(results: Results) -> Claim:
+        standard, normalised = (_trained.final_errors(results, f"{taper}{suffix}") for suffix in ("", "_normalised"))
+        sentence = f"Normalised initialisation makes tanh better where layers are {taper} with depth."
+        rule = "the difference of final test errors (fractions), standard - normalised, is above 0"
+        return judge(NAME, sentence, {"standard - normalised": standard - normalised}, low=0.0, rule=rule)
+
+    return Finding(decide, exchange(taper, f"{taper}_normalised", "curves"))
+
+
+FINDINGS = tuple(map(_normalised_is_better, TAPERS))
+"""The paper's sentence, once for each shape."""
+
+
+def draw(results: Results) -> Figure:
+    """Draw the error curves of the four networks."""
+    return draw_one_panel(results, NETWORKS, STYLES)
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Layers that grow or shrink with depth",
+    source="Glorot & Bengio (2010), section 5",
+    caption=(
+        "Test error on Shapeset-3x2 over mini-batch updates of tanh networks whose hidden layers grow from 0.4 to 1.6 "
+        "times the usual width, or shrink so; mean over networks with its standard error. N: normalised initialisation."
+    ),
+    effort=8,
+    run=run,
+    findings=FINDINGS,
+    draw=draw,
+)
