@@ -26,15 +26,16 @@ class Scale:
     trained_width : int
         Units of each hidden layer of the networks that are trained.
     updates : int
-        Mini-batch updates of each training run.
+        Mini-batch updates of each training run on Shapeset-3x2.
     records : int
         Points of error curves over training, after the first.
     monitored : int
         Records of the statistics over training, after the first.
     seeds : int
         Networks trained of each kind on Shapeset-3x2, from different weights, each on images of its own.
-    stored_seeds : int
-        The same on the datasets that are stored (MNIST, CIFAR-10, Small-ImageNet): other weights and mini-batches.
+    stored_updates, stored_seeds : int
+        Updates and networks on the datasets that are stored (MNIST, CIFAR-10, Small-ImageNet): seeds give other weights
+        and other mini-batches.
     learning_rates : tuple of float
         Rates to choose from, for each network, on the validation error at the end, mean over seeds.
     validation, test : int
@@ -56,6 +57,7 @@ class Scale:
     records: int
     monitored: int
     seeds: int
+    stored_updates: int
     stored_seeds: int
     learning_rates: tuple[float, ...]
     validation: int
@@ -77,11 +79,12 @@ SCALES = {
         Scale(
             name="quick",
             **_INITIALIZATION,
-            trained_width=100,
+            trained_width=60,
             updates=8_000,
-            records=8,
+            records=4,
             monitored=8,
             seeds=6,
+            stored_updates=3_000,
             stored_seeds=2,
             learning_rates=(0.1,),
             validation=500,
@@ -97,7 +100,8 @@ SCALES = {
             records=6,
             monitored=30,
             seeds=3,
-            stored_seeds=1,
+            stored_updates=30_000,
+            stored_seeds=3,
             learning_rates=(0.05,),
             validation=10_000,
             test=10_000,
@@ -112,6 +116,7 @@ SCALES = {
             records=25,
             monitored=100,
             seeds=1,
+            stored_updates=500_000,
             stored_seeds=1,
             learning_rates=(0.05,),
             validation=10_000,
@@ -127,6 +132,7 @@ SCALES = {
             records=250,
             monitored=250,
             seeds=5,
+            stored_updates=5_000_000,
             stored_seeds=5,
             learning_rates=(0.001, 0.003, 0.01, 0.03, 0.1),
             validation=10_000,

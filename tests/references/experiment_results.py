@@ -17,6 +17,7 @@ TINY = Scale(
     records=3,
     monitored=3,
     seeds=2,
+    stored_updates=12,
     stored_seeds=2,
     learning_rates=(0.05,),
     validation=10,

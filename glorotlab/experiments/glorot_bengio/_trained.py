@@ -81,13 +81,14 @@ class Trained:
 
     def run_spec(self, scale: Scale, dataset: str, seed: int, rate: float) -> RunSpec:
         """Return the spec of one of its runs."""
+        online = dataset == "shapeset"
+        updates, data = (scale.updates, scale.shapeset) if online else (scale.stored_updates, dataset)
         fields: dict[str, Any] = {
-            "updates": scale.updates,
+            "updates": updates,
             "learning_rate": rate,
-            "validation_every": max(1, scale.updates // scale.records),
-            "monitor_every": max(1, scale.updates // scale.monitored),
+            "validation_every": max(1, updates // scale.records),
+            "monitor_every": max(1, updates // scale.monitored),
         }
-        data = scale.shapeset if dataset == "shapeset" else dataset
         training = TrainingSpec(**fields | dict(self.training))
         return RunSpec(network=self.spec(scale, dataset), training=training, data=data, seed=seed)
 

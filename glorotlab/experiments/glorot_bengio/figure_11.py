@@ -93,7 +93,7 @@ FINDINGS = (
         _trained.unless_shorter_than(_trained.PAPER_UPDATES, ["fail"], "sigmoid_4", "curves"),
     ),
     Finding(_sigmoid_is_last, exchange("sigmoid", "tanh_normalised", "curves")),
-    Finding(_normalised_is_better, exchange("tanh", "tanh_normalised", "curves")),
+    Finding(_normalised_is_better, substitute("tanh_normalised", "sigmoid", "curves")),
     Finding(_softsign_is_better, exchange("tanh", "softsign", "curves")),
     Finding(_softsign_needs_it_less, exchange("tanh", "tanh_normalised", "curves")),
 )
