@@ -14,6 +14,7 @@ from glorotlab.experiments.glorot_bengio import (
     figure_11,
     figure_12,
     jacobian,
+    second_order,
     table_1,
     tapered_widths,
 )
@@ -35,6 +36,7 @@ CATALOGUE: dict[str, Experiment] = {
         table_1,
         tapered_widths,
         cost_function,
+        second_order,
     )
 }
 """Experiments of Glorot & Bengio (2010), one file a figure, table or claim."""

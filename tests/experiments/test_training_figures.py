@@ -17,6 +17,7 @@ from glorotlab.experiments.glorot_bengio import (
     figure_10,
     figure_11,
     figure_12,
+    second_order,
     table_1,
     tapered_widths,
 )
@@ -189,11 +190,26 @@ def test_the_table_marks_what_mcnemars_test_does_not_tell_from_the_best():
 
 
 def test_tapered_widths_and_costs():
-    better = {"growing": 0.4, "growing_normalised": 0.3, "shrinking": 0.4, "shrinking_normalised": 0.3}
+    better = {"growing": 0.4, "growing_normalised": 0.3, "shrinking": 0.4, "shrinking_normalised": 0.3, "sigmoid": 0.83}
     claims = tapered_widths.EXPERIMENT.claims(curves(better))
     assert (verdicts(claims), controls(claims)) == (["pass"] * 2, ["fail"] * 2)
-    (claim,) = cost_function.EXPERIMENT.claims(curves({"tanh_normalised": 0.3, "quadratic": 0.4}))
+    (claim,) = cost_function.EXPERIMENT.claims(curves({"tanh_normalised": 0.3, "quadratic": 0.4, "sigmoid": 0.83}))
     assert (claim.verdict, claim.control) == ("pass", "fail")
+
+
+def test_second_order():
+    errors = {
+        "tanh": 0.4,
+        "tanh_hessian": 0.35,
+        "tanh_gradient_variance": 0.36,
+        "tanh_normalised": 0.3,
+        "sigmoid": 0.83,
+    }
+    errors |= {"sigmoid": 0.83, "tanh_normalised_hessian": 0.25, "tanh_normalised_gradient_variance": 0.26}
+    claims = second_order.EXPERIMENT.claims(curves(errors))
+    assert (verdicts(claims), controls(claims)) == (["pass"] * 3, ["fail"] * 3)
+    wrong = errors | {"tanh_hessian": 0.45, "tanh_gradient_variance": 0.28, "tanh_normalised_hessian": 0.31}
+    assert verdicts(second_order.EXPERIMENT.claims(curves(wrong))) == ["fail"] * 3
 
 
 def test_the_rate_of_least_validation_error_is_chosen_unless_a_run_of_it_diverged():

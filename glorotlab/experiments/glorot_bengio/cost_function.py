@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
 from glorotlab.experiments.glorot_bengio._trained import Trained
@@ -16,9 +16,13 @@ from glorotlab.training.sweeps.store import RunStore
 
 NAME = "cost_function"
 
+CONTROL = "sigmoid"
+"""Network of the negative control, which stays at chance."""
+
 NETWORKS = {
     "tanh_normalised": _trained.NETWORKS["tanh_normalised"],
     "quadratic": Trained("tanh N, quadratic cost", "tanh", "glorot_uniform", cost="quadratic"),
+    CONTROL: _trained.NETWORKS[CONTROL],
 }
 
 STYLES = {"tanh_normalised": (OKABE_ITO[1], "--"), "quadratic": (OKABE_ITO[3], "-")}
@@ -30,13 +34,13 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
 
 
 def _quadratic_is_worse(results: Results) -> Claim:
-    likelihood, quadratic = (_trained.final_errors(results, name) for name in NETWORKS)
+    likelihood, quadratic = (_trained.final_errors(results, name) for name in STYLES)
     rule = "the difference of final test errors (fractions), quadratic - log-likelihood, is above 0"
     lead = {"quadratic - log-likelihood": quadratic - likelihood}
     return judge(NAME, "The quadratic cost is worse than the log-likelihood.", lead, low=0.0, rule=rule)
 
 
-FINDINGS = (Finding(_quadratic_is_worse, exchange("quadratic", "tanh_normalised", "curves")),)
+FINDINGS = (Finding(_quadratic_is_worse, substitute("tanh_normalised", CONTROL, "curves")),)
 """The paper's sentence about the costs."""
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Swap
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
 from glorotlab.experiments.glorot_bengio._trained import Trained
@@ -19,7 +19,10 @@ NAME = "tapered_widths"
 TAPERS = {"growing": (0.4, 0.7, 1.0, 1.3, 1.6), "shrinking": (1.6, 1.3, 1.0, 0.7, 0.4)}
 """Widths of the hidden layers in units of the scale's; their mean is 1. The paper does not print its own."""
 
-NETWORKS = {
+CONTROL = "sigmoid"
+"""Network of the negative controls, which stays at chance."""
+
+NETWORKS = _trained.named(CONTROL) | {
     f"{taper}{suffix}": Trained(f"tanh{letter}, {taper}", "tanh", initializer, hidden=widths)
     for taper, widths in TAPERS.items()
     for suffix, letter, initializer in (("", "", "standard_uniform"), ("_normalised", " N", "glorot_uniform"))
@@ -47,7 +50,9 @@ def _normalised_is_better(taper: str) -> Finding:
         rule = "the difference of final test errors (fractions), standard - normalised, is above 0"
         return judge(NAME, sentence, {"standard - normalised": standard - normalised}, low=0.0, rule=rule)
 
-    return Finding(decide, exchange(taper, f"{taper}_normalised", "curves"))
+    text = f"the normalised in place of the standard initialisation, {CONTROL} in place of the normalised"
+    keys = {f"{taper}_curves": f"{taper}_normalised_curves", f"{taper}_normalised_curves": f"{CONTROL}_curves"}
+    return Finding(decide, Swap(text, keys))
 
 
 FINDINGS = tuple(map(_normalised_is_better, TAPERS))

@@ -1,0 +1,104 @@
+"""Learning rates per parameter: second-order help improves tanh, but does not replace the normalised initialisation."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from glorotlab.arrays import Array, Progress
+from glorotlab.experiments.claims import judge
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
+from glorotlab.experiments.glorot_bengio import _trained
+from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
+from glorotlab.experiments.glorot_bengio._trained import Trained
+from glorotlab.experiments.scales import Scale
+from glorotlab.plotting.style import OKABE_ITO
+from glorotlab.training.sweeps.store import RunStore
+
+NAME = "second_order"
+
+METHODS = {"hessian": "diagonal Hessian", "gradient_variance": "gradient variance"}
+"""Estimates that the rates per parameter come from, as ``TrainingSpec.learning_rates`` names them."""
+
+CONTROL = "sigmoid"
+"""Network of the negative controls, which stays at chance."""
+
+NETWORKS = _trained.named("tanh", "tanh_normalised", CONTROL) | {
+    f"{name}_{method}": Trained(
+        f"{_trained.NETWORKS[name].label}, {label}",
+        "tanh",
+        _trained.NETWORKS[name].initializer,
+        training={"learning_rates": method},
+    )
+    for name in ("tanh", "tanh_normalised")
+    for method, label in METHODS.items()
+}
+
+STYLES = {
+    "tanh": (OKABE_ITO[1], "-"),
+    "tanh_hessian": (OKABE_ITO[0], "-"),
+    "tanh_gradient_variance": (OKABE_ITO[2], "-"),
+    "tanh_normalised": (OKABE_ITO[1], "--"),
+    "tanh_normalised_hessian": (OKABE_ITO[0], "--"),
+    "tanh_normalised_gradient_variance": (OKABE_ITO[2], "--"),
+}
+
+
+def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
+    """Train tanh with both initialisers, at a common rate and at rates of both estimates."""
+    return _trained.trained(scale, store, NETWORKS, "curves", progress)
+
+
+def _helps(results: Results) -> Claim:
+    gain = {label: _lead(results, "tanh", f"tanh_{method}") for method, label in METHODS.items()}
+    return _positive("Rates per parameter improve tanh with the standard initialisation.", gain, "gain over plain tanh")
+
+
+def _does_not_reach(results: Results) -> Claim:
+    behind = {label: _lead(results, f"tanh_{method}", "tanh_normalised") for method, label in METHODS.items()}
+    sentence = "With the standard initialisation they do not reach the normalised initialisation alone."
+    return _positive(sentence, behind, "distance behind tanh N")
+
+
+def _both_are_best(results: Results) -> Claim:
+    gain = {label: _lead(results, "tanh_normalised", f"tanh_normalised_{method}") for method, label in METHODS.items()}
+    return _positive(
+        "Rates per parameter and the normalised initialisation together are best.", gain, "gain over tanh N"
+    )
+
+
+def _lead(results: Results, worse: str, better: str) -> Array:
+    return _trained.final_errors(results, worse) - _trained.final_errors(results, better)
+
+
+def _positive(sentence: str, differences: dict[str, Array], what: str) -> Claim:
+    rule = f"every {what} in final test error (fractions) is above 0"
+    return judge(NAME, sentence, differences, low=0.0, rule=rule)
+
+
+FINDINGS = (
+    Finding(_helps, substitute("tanh_hessian", CONTROL, "curves")),
+    Finding(_does_not_reach, substitute("tanh_normalised", CONTROL, "curves")),
+    Finding(_both_are_best, substitute("tanh_normalised_hessian", CONTROL, "curves")),
+)
+"""The paper's sentences about second-order help."""
+
+
+def draw(results: Results) -> Figure:
+    """Draw the error curves of the six networks."""
+    return draw_one_panel(results, NETWORKS, STYLES)
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Learning rates per parameter",
+    source="Glorot & Bengio (2010), section 5",
+    caption=(
+        "Test error on Shapeset-3x2 over mini-batch updates, mean over networks with its standard error. Rates per "
+        "parameter come from the diagonal of the Gauss-Newton Hessian (LeCun et al. 1998) or from the variance of the "
+        "gradient between examples, and are 1 on average in units of the common rate. N = normalised initialisation."
+    ),
+    effort=12,
+    run=run,
+    findings=FINDINGS,
+    draw=draw,
+)
