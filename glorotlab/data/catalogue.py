@@ -1,6 +1,5 @@
 """The built-in datasets, by name."""
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ from glorotlab.data.small_imagenet import (
     load_small_imagenet,
 )
 from glorotlab.errors import UnknownNameError
-from glorotlab.spec.generated_data import DEFAULTS, canonical_name, held_out_sizes
+from glorotlab.spec.generated_data import DEFAULTS, canonical_name, split_sizes
 from glorotlab.streams import Purpose
 
-Sizes = Mapping[str, int]
-"""Number of examples of each held-out split."""
+Sizes = Mapping[str, float]
+"""Number of examples of each split."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,9 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
     Parameters
     ----------
     name : str or path-like
-        One of `dataset_names`, of generated data with the numbers of held-out examples in brackets where they are not
-        the defaults (``shapeset(validation=1000, test=2000)``), or a path ending in ``.npz`` (see `Dataset.from_npz`).
+        One of `dataset_names`, of generated data with the numbers of examples in brackets where they are not the
+        defaults (``shapeset(validation=1000, test=2000)``, and with ``train=1000`` a finite training set, the first of
+        the stream), or a path ending in ``.npz`` (see `Dataset.from_npz`).
     seed : int
         Seed of generated examples, and of the split of an ``.npz`` file. Nothing else depends on it.
 
@@ -130,7 +130,7 @@ class _BuiltIn:
 
 
 def _built_in(text: str) -> _BuiltIn:
-    generated = held_out_sizes(text)
+    generated = split_sizes(text)
     if generated is not None:
         name, sizes = generated
         load, describe = _GENERATED[name]
@@ -145,7 +145,7 @@ def _load_shapeset(sizes: Sizes, seed: int) -> Dataset:
 
     return Dataset(
         canonical_name("shapeset", sizes),
-        train=ShapesetSource(seed),
+        train=ShapesetSource(seed, length=sizes["train"]),
         validation=ShapesetSource(seed, Purpose.SHAPESET_VALIDATION, sizes["validation"]),
         test=ShapesetSource(seed, Purpose.SHAPESET_TEST, sizes["test"]),
         published=True,
@@ -160,7 +160,7 @@ def _describe_shapeset(sizes: Sizes) -> DatasetRecord:
         description="Shapeset-3x2: two grey shapes of three kinds, 32x32, generated (Glorot & Bengio 2010)",
         fan_in=1024,
         classes=9,
-        train=math.inf,
+        train=sizes["train"],
         validation=sizes["validation"],
         test=sizes["test"],
         path=None,

@@ -1,19 +1,23 @@
-"""Names of generated data: numbers of held-out examples in brackets, ``shapeset(validation=1000, test=2000)``."""
+"""Names of generated data: numbers of examples in brackets, ``shapeset(train=10000, validation=1000, test=2000)``."""
 
+import math
 from collections.abc import Mapping
 
 from glorotlab import names
 from glorotlab.errors import InvalidValueError
 
-DEFAULTS: dict[str, dict[str, int]] = {"shapeset": {"validation": 10_000, "test": 10_000}}
-"""Held-out examples of each generated dataset, by split."""
+DEFAULTS: dict[str, dict[str, float]] = {"shapeset": {"train": math.inf, "validation": 10_000, "test": 10_000}}
+"""Examples of each generated dataset, by split; ``math.inf`` for an endless stream."""
+
+ENDLESS = "endless"
+"""Word for ``math.inf``."""
 
 LARGEST = 1_000_000
-"""Most examples of a held-out split."""
+"""Most examples of a finite split."""
 
 
-def held_out_sizes(text: str) -> tuple[str, dict[str, int]] | None:
-    """Return the name of generated data and the number of examples of each held-out split; None of other data.
+def split_sizes(text: str) -> tuple[str, dict[str, float]] | None:
+    """Return the name of generated data and the number of examples of each split; None of other data.
 
     Parameters
     ----------
@@ -23,16 +27,16 @@ def held_out_sizes(text: str) -> tuple[str, dict[str, int]] | None:
     Raises
     ------
     InvalidValueError
-        Where a parameter is unknown, given twice, or no whole number from 1 to 1,000,000.
+        Where a parameter is unknown, given twice, or no whole number from 1 to 1,000,000; ``train`` may be ``endless``.
     """
     parts = names.split(text)
     if parts is None or parts[0] not in DEFAULTS:
         return None
     name, bracket = parts
-    what = f"dataset {text!r}"
-    words = {split: str(size) for split, size in DEFAULTS[name].items()}
+    what, defaults = f"dataset {text!r}", DEFAULTS[name]
+    words = {split: ENDLESS if math.isinf(size) else str(size) for split, size in defaults.items()}
     values = names.parameters(what, bracket or "", words)
-    return name, {split: _size(f"{what}: {split}", str(value)) for split, value in values.items()}
+    return name, {split: _size(f"{what}: {split}", str(values[split]), size) for split, size in defaults.items()}
 
 
 def canonical_data(text: str) -> str:
@@ -41,19 +45,24 @@ def canonical_data(text: str) -> str:
     Raises
     ------
     InvalidValueError
-        As of `held_out_sizes`.
+        As of `split_sizes`.
     """
-    sizes = held_out_sizes(text)
+    sizes = split_sizes(text)
     return text if sizes is None else canonical_name(*sizes)
 
 
-def canonical_name(name: str, sizes: Mapping[str, int]) -> str:
+def canonical_name(name: str, sizes: Mapping[str, float]) -> str:
     """Return a name with those parameters that are not its defaults, in their order there."""
-    return names.canonical(name, {split: size for split, size in sizes.items() if size != DEFAULTS[name][split]})
+    defaults = DEFAULTS[name]
+    return names.canonical(name, {split: str(size) for split, size in sizes.items() if size != defaults[split]})
 
 
-def _size(what: str, text: str) -> int:
+def _size(what: str, text: str, default: float) -> float:
+    endless = math.isinf(default)
+    if endless and text == ENDLESS:
+        return default
     size = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST)) else 0
     if not 1 <= size <= LARGEST:
-        raise InvalidValueError(f"{what} {text!r:.60}: allowed are whole numbers from 1 to {LARGEST:,}")
+        or_endless = f", or {ENDLESS}" if endless else ""
+        raise InvalidValueError(f"{what} {text!r:.60}: allowed are whole numbers from 1 to {LARGEST:,}{or_endless}")
     return size

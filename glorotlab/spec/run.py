@@ -24,8 +24,8 @@ class RunSpec(Spec):
     network : NetworkSpec
     training : TrainingSpec
     data : str
-        A name of ``glorotlab data list``, of generated data with its numbers of held-out examples where they are not
-        the defaults (``shapeset(test=2000)``), or a path that ends in ``.npz``.
+        A name of ``glorotlab data list``, of generated data with its numbers of examples where they are not the
+        defaults (``shapeset(test=2000)``), or a path that ends in ``.npz``.
     data_digest : str
         SHA-256 of the user's own arrays; it then identifies the data in place of the path.
     seed : int

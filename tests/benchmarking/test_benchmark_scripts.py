@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import mmap
 import sys
 import tracemalloc
@@ -85,7 +86,7 @@ def test_every_benchmark_is_tested():
 def test_a_script_runs_in_small(name, capsys, monkeypatch, tmp_path):
     """Each prints the machine, then numbers."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(generated_data.DEFAULTS, "shapeset", {"validation": 500, "test": 500})
+    monkeypatch.setitem(generated_data.DEFAULTS, "shapeset", {"train": math.inf, "validation": 500, "test": 500})
     module = benchmark(name)
     for constant, value in SMALLER[name].items():
         monkeypatch.setattr(module, constant, value)

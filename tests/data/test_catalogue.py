@@ -12,6 +12,8 @@ from glorotlab.data import files as data_files
 from glorotlab.data.catalogue import dataset_names, describe_dataset, load_dataset
 from glorotlab.data.mnist import MNIST_FILES
 from glorotlab.errors import DataError, InvalidValueError, UnknownNameError
+from glorotlab.spec.training import TrainingSpec
+from glorotlab.training.batches import Batches
 
 needs_shapeset = pytest.mark.skipif(
     importlib.util.find_spec("glorotlab.data.shapeset") is None, reason="glorotlab.data.shapeset is not built"
@@ -93,6 +95,28 @@ def test_fewer_held_out_examples_are_the_first_of_the_whole():
             np.testing.assert_array_equal(part, expected)
     with pytest.raises(InvalidValueError, match="within the 30"):
         data.test.batch(0, 31)
+
+
+@needs_shapeset
+def test_a_finite_training_set_is_the_beginning_of_the_stream_and_is_shuffled_anew_each_epoch():
+    name = "shapeset(train=40, validation=20, test=30)"
+    data, record = load_dataset(name, seed=4), describe_dataset(name)
+    assert data.name == record.name == name
+    assert data.train.length == record.train == 40
+    x, y = load_dataset("shapeset", seed=4).train.batch(0, 40)
+    np.testing.assert_array_equal(data.train.batch(0, 40)[0], x)
+    with pytest.raises(InvalidValueError, match="within the 40"):
+        data.train.batch(40, 1)
+    batches = Batches(data.train, TrainingSpec(updates=8, batch_size=10), seed=4)
+    epochs = [[batches.batch(update) for update in range(start, start + 4)] for start in (0, 4)]
+    orders = []
+    for epoch in epochs:
+        images = np.concatenate([images for images, _ in epoch])
+        order = [int(np.flatnonzero((x == image).all(axis=1))[0]) for image in images]
+        np.testing.assert_array_equal(np.concatenate([labels for _, labels in epoch]), y[order])
+        orders.append(order)
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(40))
+    assert orders[0] != orders[1] != list(range(40))
 
 
 @pytest.mark.parametrize("look_up", [load_dataset, describe_dataset])

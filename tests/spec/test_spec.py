@@ -192,6 +192,8 @@ def test_hash_ignores_the_path_of_data_with_a_digest():
         ("shapeset(validation=10000,test=1)", "shapeset(test=1)"),
         ("shapeset(test=10000, validation=10000)", "shapeset"),
         ("shapeset()", "shapeset"),
+        ("shapeset(train=endless)", "shapeset"),
+        ("shapeset(test=5, train=0100)", "shapeset(train=100, test=5)"),
         ("shapeset(test=2).npz", "shapeset(test=2).npz"),
         ("mine(test=2)", "mine(test=2)"),
     ],
@@ -210,13 +212,15 @@ def test_data_have_one_name(written, canonical):
         *((f"test={size}", f"test {size!r:.60}: allowed are whole numbers from 1 to 1,000,000") for size in
           ("0", "-1", "1000001", "2.5", "2e3", "2_000", "nan", "", "\uff12", "9" * 150)),
         ("test", "test '': allowed are whole"),
-        ("tests=5", "unknown parameter 'tests'; allowed are validation, test"),
-        ("train=5", "unknown parameter 'train'; allowed are validation, test"),
+        ("tests=5", "unknown parameter 'tests'; allowed are train, validation, test"),
+        ("train=0", "train '0': allowed are whole numbers from 1 to 1,000,000, or endless"),
+        ("train=inf", "train 'inf': allowed are whole numbers from 1 to 1,000,000, or endless"),
+        ("test=endless", "test 'endless': allowed are whole numbers from 1 to 1,000,000"),
         ("5", "unknown parameter '5'"),
         ("test=1, test=2", "'test' is given twice"),
     ],
 )  # fmt: skip
-def test_bad_numbers_of_held_out_examples(bracket, message):
+def test_bad_numbers_of_examples(bracket, message):
     with pytest.raises(InvalidValueError) as caught:
         run_spec(data=f"shapeset({bracket})")
     assert str(caught.value).startswith(f"dataset 'shapeset({bracket})': {message}")
