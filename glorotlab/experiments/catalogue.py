@@ -3,6 +3,7 @@
 from glorotlab.experiments.experiment import Experiment
 from glorotlab.experiments.glorot_bengio import (
     cost_function,
+    failed_replication,
     figure_2,
     figure_3,
     figure_4,
@@ -31,6 +32,7 @@ CATALOGUE: dict[str, Experiment] = {
         figure_7,
         figure_8,
         jacobian,
+        failed_replication,
         figure_9,
         figure_10,
         figure_11,

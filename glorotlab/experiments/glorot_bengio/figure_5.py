@@ -186,7 +186,8 @@ FINDINGS = (
 
 def draw(results: Results) -> Figure:
     """Draw both surfaces of the first draw as relief and as contours, log-likelihood above, and the flat shares."""
-    figure = Figure(figsize=(9.6, 9.2), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(10.2, 9.2), dpi=DPI, layout="constrained")
+    figure.get_layout_engine().set(wspace=0.09)  # the axes of a relief reach beyond their place
     grid = figure.add_gridspec(3, 2, height_ratios=[1, 1, 0.34])
     for row, name in enumerate(("log_likelihood", "quadratic")):
         dataset = results[f"{name}_surface"]
@@ -207,7 +208,7 @@ def _draw_relief(ax: Axes3D, dataset: xr.Dataset, label: str) -> None:
         across, along, height, facecolors=colors, rstride=1, cstride=1, linewidth=0, antialiased=False, shade=False
     )
     ax.view_init(elev=32, azim=-60)
-    ax.set_box_aspect((1, 1, 0.62), zoom=1.05)
+    ax.set_box_aspect((1, 1, 0.62), zoom=0.98)
     ax.set_title(f"Cost: {label}", fontsize=10.5, loc="left")
     ax.set(xticks=TICKS[::2], yticks=TICKS[::2], zticks=[0, 0.5, 1])
     ax.set_xlabel("weight of output layer")
