@@ -17,6 +17,7 @@ from glorotlab.experiments.glorot_bengio import (
     figure_12,
     jacobian,
     second_order,
+    svm,
     table_1,
     tapered_widths,
 )
@@ -41,6 +42,7 @@ CATALOGUE: dict[str, Experiment] = {
         tapered_widths,
         cost_function,
         second_order,
+        svm,
     )
 }
 """Experiments of Glorot & Bengio (2010), one file a figure, table or claim."""

@@ -116,7 +116,7 @@ def profile(dataset: xr.Dataset, tensor: str) -> Array:
     """Return the second moments of a tensor in the hidden layers relative to where they start, shape (..., layer)."""
     values = np.asarray(dataset[f"{tensor}_second_moment"].transpose(..., "layer").values)[..., :-1]
     start = PROFILES[tensor][1] - 1
-    return values / values[..., start : start + 1]
+    return np.asarray(values / values[..., start : start + 1])
 
 
 def _others(tensor: str) -> list[int]:
@@ -133,7 +133,7 @@ def _is_normalised(name: str, sentence: str) -> Finding:
     """Return that an initialiser's profiles are those of the normalised one."""
 
     def decide(results: Results) -> Claim:
-        ratios = {}
+        ratios: dict[str, Array] = {}
         for tensor, (word, _) in PROFILES.items():
             own, normalised = (profile(results[f"{key}_measured"], tensor) for key in (name, "normalised"))
             ratios |= {f"{word} {layer + 1}": (own / normalised)[:, layer] for layer in _others(tensor)}
@@ -160,7 +160,7 @@ def _falls_off(name: str, others: tuple[str, ...], sentence: str) -> Finding:
 
 def _predicted(results: Results) -> Claim:
     """Compare mean factors from layer to layer: eight networks leave more scatter in single layers than the margin."""
-    ratios = {}
+    ratios: dict[str, Array] = {}
     for name in DEFAULTS:
         for tensor, (word, start) in PROFILES.items():
             predicted = profile(results[f"{name}_predicted"], tensor)[HIDDEN - start]
@@ -250,7 +250,7 @@ EXPERIMENT = Experiment(
         "are the same (the three upper lines have equal values), and neither is the paper's standard initialisation. "
         "Points are means over networks with standard errors; lines are predicted; all are moved aside to be seen."
     ),
-    effort=20,
+    effort=10,
     run=run,
     findings=FINDINGS,
     draw=draw,

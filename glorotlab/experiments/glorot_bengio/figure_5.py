@@ -10,6 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LightSource
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from mpl_toolkits.mplot3d import Axes3D
 
 from glorotlab import activations, costs
@@ -186,8 +187,8 @@ FINDINGS = (
 
 def draw(results: Results) -> Figure:
     """Draw both surfaces of the first draw as relief and as contours, log-likelihood above, and the flat shares."""
-    figure = Figure(figsize=(10.2, 9.2), dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(wspace=0.09)  # the axes of a relief reach beyond their place
+    layout = ConstrainedLayoutEngine(wspace=0.09)  # the axes of a relief reach beyond their place
+    figure = Figure(figsize=(10.2, 9.2), dpi=DPI, layout=layout)
     grid = figure.add_gridspec(3, 2, height_ratios=[1, 1, 0.34])
     for row, name in enumerate(("log_likelihood", "quadratic")):
         dataset = results[f"{name}_surface"]
@@ -232,7 +233,9 @@ def _draw_contours(ax: Axes, dataset: xr.Dataset, label: str) -> None:
     ax.set_aspect("equal")
     ax.grid(False)
     ax.set(xticks=TICKS, yticks=TICKS)
-    ax.figure.colorbar(filled, ax=ax, label="cost, 0 to 1")
+    bar = ax.figure.colorbar(filled, ax=ax)
+    bar.ax.set_title("cost", loc="left", fontsize=10.5)
+    bar.ax.set_ylabel("from its least (0) to its largest (1)")
 
 
 def _draw_shares(ax: Axes, results: Results) -> None:
@@ -261,7 +264,7 @@ EXPERIMENT = Experiment(
         "surface is flat (hatched) where, with both weights scaled to run from 0 to 1 as well, its slope is below "
         f"{FLAT:g}. The paper prints no numbers in this figure and states no sizes."
     ),
-    effort=1,
+    effort=2,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -1,0 +1,50 @@
+"""Results that take long to make and are no training runs, kept as NetCDF files named by what determines them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from glorotlab import files
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def kept(
+    folder: str | os.PathLike[str],
+    kind: str,
+    content: Mapping[str, str | float | list[float]],
+    make: Callable[[], xr.Dataset],
+) -> xr.Dataset:
+    """Return what ``make`` made of the same content before; make it now and write it whole where it never did.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of ``{kind}-{hash of the content}.nc``; made where it is missing.
+    kind : str
+    content : mapping
+        All that determines the result. The file has it as attribute ``content``.
+    make : callable
+
+    Returns
+    -------
+    xarray.Dataset
+        As it is read back from the file.
+
+    Raises
+    ------
+    RunError
+        Where the file cannot be written, or is damaged.
+    """
+    text = json.dumps(dict(content), sort_keys=True)
+    place = files.user_path(folder).absolute()
+    path = place / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.nc"
+    if not path.exists():
+        files.make_folder(place)
+        files.write_dataset(path, make().assign_attrs(content=text))
+    return files.read_dataset(path)
