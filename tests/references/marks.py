@@ -28,6 +28,7 @@ STATISTICAL = (
 
 TORCH = (
     "benchmarking/test_bench.py::test_every_peer_takes_the_same_steps",
+    "experiments/test_failed_replication.py::test_torch_draws_what_is_said_of_it",
     "network/test_curvature.py::test_the_gradient_variance_is_that_of_single_examples",
     "network/test_curvature.py::test_where_it_is_the_diagonal_of_the_gauss_newton_matrix",
     "network/test_network.py::test_torch_takes_the_same_steps",
