@@ -52,13 +52,18 @@ def _small_data(tmp_path_factory):
         yield
 
 
+WIDER = {"failed_replication": 200}
+"""Widths of targets for which the tiny one is too narrow: theory refuses uniform biases that weigh much."""
+
+
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_an_experiment_runs_and_is_drawn_from_its_files_alone(name, tmp_path, store):
     entry = CATALOGUE[name]
     if name == "svm":
         pytest.importorskip("sklearn")
     calls = []
-    results = entry.run(TINY, store, lambda done, total: calls.append((done, total)))
+    scale = dataclasses.replace(TINY, width=WIDER.get(name, TINY.width))
+    results = entry.run(scale, store, lambda done, total: calls.append((done, total)))
     assert all(0 <= done <= total for done, total in calls)
     save(results, tmp_path)
     reloaded = load(tmp_path, list(results))

@@ -226,7 +226,7 @@ def _draw_contours(ax: Axes, dataset: xr.Dataset, label: str) -> None:
     ax.contourf(across, along, flat, levels=[0.5, 1.5], colors="none", hatches=["////"])
     finish(
         ax,
-        f"The same from above, flat (hatched) on {flat.mean():.0%}",
+        f"From above, flat (hatched) on {flat.mean():.0%}",
         "weight of output layer",
         "weight of hidden layer",
     )
