@@ -4,6 +4,7 @@ from glorotlab.experiments.experiment import Experiment
 from glorotlab.experiments.glorot_bengio import (
     cost_function,
     failed_replication,
+    figure_1,
     figure_2,
     figure_3,
     figure_4,
@@ -25,6 +26,7 @@ from glorotlab.experiments.glorot_bengio import (
 CATALOGUE: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
+        figure_1,
         figure_2,
         figure_3,
         figure_4,

@@ -98,7 +98,10 @@ CASES = {
     "no such spec": (["train", "none.toml"], "none.toml: No such file"),
     "unknown derivation": (["derive", "nope"], "unknown derivation 'nope'"),
     "unknown format": (["derive", "compromise", "--format", "html"], "html"),
-    "nothing to fetch": (["data", "fetch", "shapeset"], "dataset 'shapeset' is not fetched: allowed are mnist, cifar10"),
+    "nothing to fetch": (
+        ["data", "fetch", "shapeset"],
+        "dataset 'shapeset' is not fetched: allowed are mnist",
+    ),
     "unknown to fetch": (["data", "fetch", "cifar"], "unknown dataset 'cifar'"),
     "nowhere": (["data", "path", "shapeset"], "generated"),
     "not here": (["data", "path", "mnist"], "glorotlab data fetch mnist"),

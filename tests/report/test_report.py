@@ -177,7 +177,7 @@ def test_targets_run_in_the_order_of_the_catalogue(tmp_path, monkeypatch):
 
 
 def test_an_unknown_target_or_scale_is_refused_before_any_work(tmp_path):
-    with pytest.raises(UnknownNameError, match="unknown target 'figure_99': allowed are figure_2, "):
+    with pytest.raises(UnknownNameError, match="unknown target 'figure_99': allowed are figure_1, "):
         reproduce(["figure_6", "figure_99"], "quick", tmp_path / "out")
     with pytest.raises(InvalidValueError, match="unknown scale 'huge': allowed are quick, medium, long, paper"):
         reproduce([], "huge", tmp_path / "out")
