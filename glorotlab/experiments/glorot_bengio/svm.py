@@ -35,9 +35,6 @@ PAPER_IMAGES = 100_000
 
 LABELS = {"svm": "SVM, Gaussian kernel", "network": "tanh N, 5 layers"}
 
-SEEDS = 3
-"""Sets of images, or the scale's number of seeds where that is smaller."""
-
 CLOSE = 1.0
 """An error reproduces the paper's within this many percentage points."""
 
@@ -55,8 +52,8 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
     network = _train(scale, store, data, part_of(progress, 0, 3))
     tuning = _support_vectors.tuned(store, data, 0, part_of(progress, 1, 3))
     setting = _support_vectors.best(tuning)
-    machine = _support_vectors.tested(store, data, setting, _seeds(scale), part_of(progress, 2, 3))
-    constant = _constant_guess(data, _seeds(scale))
+    machine = _support_vectors.tested(store, data, setting, range(scale.seeds), part_of(progress, 2, 3))
+    constant = _constant_guess(data, range(scale.seeds))
     results = {"network_errors": network, "svm_errors": machine, "constant_errors": constant}
     images = {"images": float(scale.svm_images)}
     return {key: dataset.assign_attrs(images) for key, dataset in results.items()} | {"tuning": tuning}
@@ -72,17 +69,13 @@ def _constant_guess(data: str, seeds: range) -> xr.Dataset:
     return xr.Dataset({"test_error": ("seed", errors)})
 
 
-def _seeds(scale: Scale) -> range:
-    return range(min(SEEDS, scale.seeds))
-
-
 def _train(scale: Scale, store: RunStore, data: str, progress: Progress) -> xr.Dataset:
     """Return the test errors of the network, ``test_error(seed)``, at the rate of the least validation error."""
-    keys = [(rate, seed) for rate in scale.learning_rates for seed in _seeds(scale)]
+    keys = [(rate, seed) for rate in scale.learning_rates for seed in range(scale.seeds)]
     runs = dict(zip(keys, store.get([_run_spec(scale, data, *key) for key in keys], progress), strict=True))
     least: dict[float, Array] = {}
     for rate in scale.learning_rates:
-        least[rate] = np.array([_at_least_validation_error(runs[rate, seed]) for seed in _seeds(scale)])
+        least[rate] = np.array([_at_least_validation_error(runs[rate, seed]) for seed in range(scale.seeds)])
     rate = min(least, key=lambda rate: float(least[rate][:, 0].mean()))
     chosen = runs[rate, 0]
     return xr.Dataset({"test_error": ("seed", least[rate][:, 1])}).assign_attrs(
@@ -205,7 +198,7 @@ EXPERIMENT = Experiment(
         f"error counts. Hollow diamonds are the paper's {PAPER['svm']} % and {PAPER['network']} %, of {PAPER_IMAGES:,} "
         "images."
     ),
-    effort=10,
+    effort=15,
     run=run,
     findings=FINDINGS,
     draw=draw,
