@@ -62,8 +62,8 @@ EXPERIMENT = Experiment(
     title="Pictures of two of the datasets",
     source="Glorot & Bengio (2010), figure 1",
     caption=(
-        "The first test pictures of each class. Shapeset-3x2: one or two shapes of three kinds, as the class says, drawn "
-        "without end. Small-ImageNet: photographs of ten kinds, 37x37 grey."
+        "The first test pictures of each class. Shapeset-3x2: one or two shapes of three kinds, as the class says, "
+        "drawn without end. Small-ImageNet: photographs of ten kinds, 37x37 grey."
     ),
     effort=1,
     run=run,
