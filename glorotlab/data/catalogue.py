@@ -67,6 +67,11 @@ def dataset_names() -> tuple[str, ...]:
     return *DEFAULTS, *_STORED
 
 
+def is_stored(name: str) -> bool:
+    """Return whether a built-in dataset stands in files: it then is the same for every seed."""
+    return name in _STORED
+
+
 def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
     """Load a dataset.
 

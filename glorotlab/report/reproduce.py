@@ -25,7 +25,7 @@ PAGE = "report.html"
 RUNS = "runs"
 """Folder of the training runs, below that of the report."""
 
-LARGEST_TABLE = 100_000
+LARGEST_TABLE = 10_000
 """Most numbers of a variable that is written as CSV; larger ones stand in NetCDF alone."""
 
 TargetProgress = Callable[[str, int, int], None]
@@ -62,7 +62,7 @@ def reproduce(
 ) -> Reproduction:
     """Run experiments and write a report.
 
-    Below ``out`` every target gets a folder with its results (NetCDF, and CSV where they make a table) and its picture
+    Below ``out`` every target gets a folder with its results (NetCDF, and CSV but for the largest) and its picture
     (PNG); claims and pictures are made from the saved results. Training runs stand in ``runs``: those that have ended
     are not made again. ``report.html`` holds everything and needs nothing else. A target whose data are not here is
     left out, and the report says how to get them.
@@ -162,11 +162,16 @@ def _run(
 
 
 def save(results: Results, folder: Path) -> None:
-    """Write results, each to a NetCDF file, and its numbers as CSV where they make a table."""
+    """Write results, each to a NetCDF file, and as CSV: a table for the variables of the same dimensions."""
     for name, dataset in results.items():
         write_dataset(folder / f"{name}.nc", dataset)
-        if dataset.data_vars and max(array.size for array in dataset.data_vars.values()) <= LARGEST_TABLE:
-            write_whole(folder / f"{name}.csv", dataset.to_dataframe().to_csv())
+        tables: dict[tuple[str, ...], list[str]] = {}
+        for variable, array in dataset.data_vars.items():
+            if array.ndim and array.size <= LARGEST_TABLE:
+                tables.setdefault(tuple(map(str, array.dims)), []).append(str(variable))
+        for dims, variables in tables.items():
+            table = dataset[variables].to_dataframe(dim_order=dims)[variables]
+            write_whole(folder / f"{name}_by_{'_'.join(dims)}.csv", table.to_csv())
 
 
 def load(folder: Path, names: Sequence[str] | Results) -> Results:

@@ -19,7 +19,7 @@ from glorotlab.experiments.experiment import Claim, Experiment, Finding, Swap, T
 from glorotlab.plotting.style import finish, new_figure
 from glorotlab.report import reproduce as module
 from glorotlab.report.page import TEMPLATES, Section, page
-from glorotlab.report.reproduce import reproduce, run_experiments
+from glorotlab.report.reproduce import reproduce, run_experiments, save
 from glorotlab.training.sweeps.store import RunStore
 from glorotlab.training.sweeps.workers import Workers
 
@@ -112,11 +112,19 @@ def test_a_page_is_self_contained_balanced_and_escaped(tmp_path):
 
 def test_results_and_pictures_are_saved(tmp_path):
     run_all([fake()], TINY, tmp_path)
-    assert sorted(path.name for path in (tmp_path / "fake").iterdir()) == ["a.csv", "a.nc", "fake.png"]
+    assert sorted(path.name for path in (tmp_path / "fake").iterdir()) == ["a.nc", "a_by_n.csv", "fake.png"]
     np.testing.assert_array_equal(xr.load_dataset(tmp_path / "fake" / "a.nc")["x"], [0, 1, 2])
-    assert (tmp_path / "fake" / "a.csv").read_text() == "n,x\n0,0.0\n1,1.0\n2,2.0\n"
+    assert (tmp_path / "fake" / "a_by_n.csv").read_text() == "n,x\n0,0.0\n1,1.0\n2,2.0\n"
     assert (tmp_path / "fake" / "fake.png").read_bytes().startswith(b"\x89PNG")
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
+def test_variables_of_other_dimensions_have_tables_of_their_own(tmp_path):
+    data = {"x": ("n", [1.0, 2.0]), "y": (("m", "n"), [[3.0, 4.0]]), "z": ("n", [5.0, 6.0]), "scalar": 7.0}
+    save({"a": xr.Dataset(data, {"m": [9]})}, tmp_path)
+    assert (tmp_path / "a_by_n.csv").read_text() == "n,x,z\n0,1.0,5.0\n1,2.0,6.0\n"
+    assert (tmp_path / "a_by_m_n.csv").read_text() == "m,n,y\n9,0,3.0\n9,1,4.0\n"
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_missing_data_stop_nothing(tmp_path):

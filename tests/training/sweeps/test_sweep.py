@@ -27,6 +27,7 @@ from glorotlab.training.runs.run import load_run
 from glorotlab.training.runs.status import read_status
 from glorotlab.training.sweeps import sweep as sweeps
 from glorotlab.training.sweeps import task
+from glorotlab.training.sweeps import workers as makers
 from glorotlab.training.sweeps.plan import plan
 from glorotlab.training.sweeps.results import load_sweep
 from glorotlab.training.sweeps.sweep import sweep
@@ -389,7 +390,7 @@ def test_what_killed_sweeps_left_is_removed_and_nothing_else(tmp_path, data, exe
 def run(tmp_path, monkeypatch, capsys):
     """Return a caller of ``main`` in a folder of its own that gives output and errors."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sweeps, "processes", lambda workers: cf.ThreadPoolExecutor(1))
+    monkeypatch.setattr(makers, "processes", lambda workers: cf.ThreadPoolExecutor(1))
 
     def call(*arguments, code=0):
         found = main(list(map(str, arguments)))
