@@ -147,6 +147,32 @@ class LearningRateOptions:
         return vars(self) | {"learning_rates": self.learning_rates.value}
 
 
+@dataclass(frozen=True)
+class PretrainingOptions:
+    """Pre-training of the hidden layers."""
+
+    pretraining_updates: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Updates of each hidden layer as a denoising autoencoder.", rich_help_panel=TRAINING
+        ),
+    ] = 0
+    pretraining_lr: Annotated[
+        float, typer.Option(metavar="E", help="Learning rate of these.", rich_help_panel=TRAINING)
+    ] = 0.01
+    corruption: Annotated[
+        float, typer.Option(metavar="P", help="Probability that one sees 0 for an input.", rich_help_panel=TRAINING)
+    ] = 0.25
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a TrainingSpec."""
+        return {
+            "pretraining_updates": self.pretraining_updates,
+            "pretraining_learning_rate": self.pretraining_lr,
+            "corruption": self.corruption,
+        }
+
+
 Level = Annotated[
     float | None,
     typer.Option(metavar="P", help="Probability that the bands hold, such as .95.", rich_help_panel=NETWORK),

@@ -112,7 +112,7 @@ class Network:
         InvalidValueError
             Where x has another shape.
         """
-        inputs = self._inputs(x)
+        inputs = self.inputs(x)
         s, z = self._buffers(len(inputs)), self._buffers(len(inputs))
         self._run_forward(inputs, s, z)
         costs.output(self._cost_code, s[-1], z[-1])
@@ -138,7 +138,7 @@ class Network:
         InvalidValueError
             Where a shape or a label is not allowed, or the batch is empty.
         """
-        inputs = self._inputs(x)
+        inputs = self.inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
         passed = self.forward(inputs)
         backprop, cost = self._buffers(len(inputs)), np.empty(len(inputs))
@@ -247,7 +247,7 @@ class Network:
 
     def rows(self, x: npt.ArrayLike, labels: npt.ArrayLike, order: npt.ArrayLike | None = None) -> BatchSource:
         """Return the rows of arrays as ``train_on`` takes them; arguments and errors are those of ``train_steps``."""
-        inputs = self._inputs(x)
+        inputs = self.inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
         return RowSource(inputs, y, None if order is None else check_order(order, len(inputs)), self.spec.classes)
 
@@ -326,13 +326,37 @@ class Network:
 
     def _run_forward(self, inputs: FloatArray, s: list[FloatArray], z: list[FloatArray]) -> None:
         """Fill s of every layer and z of every hidden one."""
-        below, threads, last = inputs, num_threads(), len(self.weights) - 1
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            code, out = (self._code, z[layer]) if layer < last else (LINEAR, s[layer])
-            dense.forward(below, weight, bias, code, s[layer], out, threads, self._parameter)
-            if layer < last and not self._fused:
-                z[layer][...] = self._activation.function(s[layer])
+        below = inputs
+        for layer in range(len(self.weights)):
+            self._forward_layer(layer, below, s[layer], z[layer])
             below = z[layer]
+
+    def _forward_layer(self, layer: int, below: FloatArray, s: FloatArray, z: FloatArray) -> None:
+        """Fill s, and z of a hidden layer."""
+        hidden = layer < len(self.weights) - 1
+        code, out = (self._code, z) if hidden else (LINEAR, s)
+        dense.forward(below, self.weights[layer], self.biases[layer], code, s, out, num_threads(), self._parameter)
+        if hidden and not self._fused:
+            z[...] = self._activation.function(s)
+
+    def hidden_layer(self, layer: int, below: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return s and z = f(s) of one hidden layer.
+
+        Parameters
+        ----------
+        layer : int
+            Index of a hidden layer, from 0.
+        below : ndarray, shape (batch, fan_in)
+            What enters it, in the network's dtype; nothing is checked here.
+
+        Returns
+        -------
+        tuple of ndarray, each of shape (batch, fan_out)
+        """
+        s = np.empty((len(below), self.spec.layer_sizes[layer + 1]), dtype=self.dtype)
+        z = np.empty_like(s)
+        self._forward_layer(layer, below, s, z)
+        return s, z
 
     def _unfused_derivative(self, s: FloatArray, d: FloatArray) -> None:
         if not self._fused:
@@ -436,7 +460,7 @@ class Network:
             self._workspaces = {batch: _Workspace(*buffers, steps)}
         return self._workspaces[batch]
 
-    def _inputs(self, x: npt.ArrayLike) -> FloatArray:
+    def inputs(self, x: npt.ArrayLike) -> FloatArray:
         """Return x as an array that the kernels can read; InvalidValueError where it is not one of inputs."""
         values = as_array("inputs", x)
         if values.dtype.kind not in "biuf":

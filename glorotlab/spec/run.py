@@ -5,7 +5,7 @@ import tomllib
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import SCHEMA_VERSION
@@ -45,6 +45,15 @@ class RunSpec(Spec):
     @classmethod
     def _canonical_data(cls, data: str) -> str:
         return canonical_data(data)
+
+    @model_validator(mode="after")
+    def _there_is_a_layer_to_pretrain(self) -> "RunSpec":
+        if self.training.pretraining_updates and len(self.network.layer_sizes) < 3:
+            raise InvalidValueError(
+                f"pretraining_updates {self.training.pretraining_updates} with layers {self.network.layers}: "
+                "allowed is 0, as there is no hidden layer"
+            )
+        return self
 
     @property
     def content_hash(self) -> str:

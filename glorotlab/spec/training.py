@@ -122,10 +122,17 @@ class TrainingSpec(Spec):
         Updates from one estimate of the factors to the next; the first is made before the first update.
     curvature_examples : int
         Training examples of an estimate: those of the updates that follow it.
+    pretraining_updates : int
+        Updates of each hidden layer as a denoising autoencoder, before the first update of the network;
+        ``network.autoencoder`` has the formulas. 0 is no pre-training.
+    pretraining_learning_rate : float
+    corruption : float
+        Probability with which a component of what the autoencoder sees is set to 0.
     """
 
     added_fields: ClassVar[frozenset[str]] = frozenset(
         {"learning_rates", "damping", "curvature_every", "curvature_examples"}
+        | {"pretraining_updates", "pretraining_learning_rate", "corruption"}
     )
 
     updates: int = Field(ge=0, le=10**12)
@@ -141,8 +148,11 @@ class TrainingSpec(Spec):
     damping: float = Field(default=0.1, gt=0, le=1e6)
     curvature_every: int = Field(default=1000, ge=1, le=10**12)
     curvature_examples: int = Field(default=500, ge=2, le=10**6)
+    pretraining_updates: int = Field(default=0, ge=0, le=10**12)
+    pretraining_learning_rate: float = Field(default=0.01, ge=0, le=1e6)
+    corruption: float = Field(default=0.25, ge=0, lt=1)
 
-    @field_validator("learning_rate", "momentum", "l2")
+    @field_validator("learning_rate", "momentum", "l2", "pretraining_learning_rate", "corruption")
     @classmethod
     def _without_negative_zero(cls, value: float) -> float:
         return value + 0.0  # -0.0 equals 0.0, so the canonical text must be the same
@@ -153,9 +163,11 @@ class TrainingSpec(Spec):
         return self
 
     @model_validator(mode="after")
-    def _only_own_learning_rates_are_estimated(self) -> "TrainingSpec":
+    def _fields_have_an_effect(self) -> "TrainingSpec":
         if self.learning_rates == "common":
             self._refuse_changed(("damping", "curvature_every", "curvature_examples"), "learning_rates 'common'")
+        if not self.pretraining_updates:
+            self._refuse_changed(("pretraining_learning_rate", "corruption"), "pretraining_updates 0")
         return self
 
     def _refuse_changed(self, names: tuple[str, ...], without: str) -> None:

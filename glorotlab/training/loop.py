@@ -22,6 +22,7 @@ from glorotlab.training.cadence import Cadence
 from glorotlab.training.error_curves import ErrorCurves, classification_error
 from glorotlab.training.learning_rates import LearningRates
 from glorotlab.training.monitors import StatisticsMonitor
+from glorotlab.training.pretraining import Pretraining
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.runs.folder import RunFolder
 from glorotlab.training.runs.provenance import session
@@ -56,7 +57,8 @@ def train(
     dataset : Dataset, optional
         In place of the one ``spec.data`` names; the run's spec then names this one.
     progress : callable, optional
-        Called with (updates done, updates in all), about ten times a second and at the end.
+        Called with (updates done, updates in all), those of a pre-training among them, about ten times a second and at
+        the end.
     checkpoint_every : float
         Seconds between checkpoints. Fewer are written where they would take more than 1 % of the time; 0 stands for
         one after every update, whatever it costs.
@@ -162,6 +164,7 @@ class _Loop:
         self.network = Network(spec.network, seed=spec.seed, dtype=spec.dtype)
         self.batches = Batches(data.train, spec.training, spec.seed, spec.dtype)
         self.learning_rates = LearningRates(spec.training, self.batches)
+        self.pretraining = Pretraining(spec, self.network, self.batches)
         self.monitor, self.curves = StatisticsMonitor(data.test), ErrorCurves()
         held_out = int(data.validation.length + data.test.length)
         self.cadence = Cadence.of(spec.training, held_out, len(self.monitor.x))
@@ -181,6 +184,7 @@ class _Loop:
         self.network.load_state(checkpoint.parameters)
         self.monitor.load_state(checkpoint.arrays)
         self.curves.load_state(checkpoint.arrays)
+        self.pretraining.load_state(checkpoint.arrays)
         self.step, self.seconds_before = checkpoint.updates, checkpoint.seconds
         self.sessions = [*checkpoint.sessions, session(checkpoint.updates)]
 
@@ -193,7 +197,7 @@ class _Loop:
             self.seconds_before + time.monotonic() - self.started,
             self.monitor.examples,
             self.sessions,
-            self.network.state() | self.monitor.state() | self.curves.state(),
+            self.network.state() | self.monitor.state() | self.curves.state() | self.pretraining.state(),
         )
 
     def run(self, release: Callable[[], None], save_if_due: Callable[[], None] = lambda: None) -> str:
@@ -204,7 +208,7 @@ class _Loop:
         """
         updates = self.spec.training.updates
         with single_threaded_blas():
-            if not self._record(release):  # of a run that was stopped in the middle of it
+            if not (self._pretrain(release, save_if_due) and self._record(release)):  # of a run stopped in a record
                 return DIVERGED
             while self.step < updates:
                 release()
@@ -214,12 +218,37 @@ class _Loop:
                 self._report(always=self.step == updates)
         return FINISHED
 
+    def _pretrain(self, release: Callable[[], None], save_if_due: Callable[[], None]) -> bool:
+        """Take the updates of the pre-training that are left, then its records; return whether all is finite."""
+        while self.pretraining.done < self.pretraining.updates:
+            release()
+            save_if_due()
+            if not self.pretraining.take_step():
+                return False
+            self._report()
+        if self.pretraining.updates and not self.pretraining.recorded:
+            self.pretraining.recorded = self._record_anew(release)
+            return self.pretraining.recorded
+        return True
+
+    def _record_anew(self, release: Callable[[], None]) -> bool:
+        """Replace the records before the first update by those of the pre-trained network, where they are finite."""
+        before, recorded = (self.monitor, self.curves), False
+        self.monitor, self.curves = StatisticsMonitor(self.data.test), ErrorCurves()
+        try:
+            recorded = self._record(release)
+        finally:
+            if not recorded:  # a checkpoint has records
+                self.monitor, self.curves = before
+        return recorded
+
     def _report(self, always: bool = False) -> None:
         """Call ``progress``, where that was not just done."""
         now = time.monotonic()
         if self.progress and (always or now - self._reported >= self.seconds):
             self._reported = now
-            self.progress(self.step, self.spec.training.updates)
+            before = self.pretraining.updates
+            self.progress(self.pretraining.done + self.step, before + self.spec.training.updates)
 
     def _take_steps(self) -> bool:
         """Take the updates up to the next record or estimate, or half of ``seconds``; return whether all is finite.

@@ -6,6 +6,7 @@ A test is slow where it takes about two seconds or more. ``pytest -m "not slow"`
 KILL = (
     "test_interrupts.py::test_a_signal_saves_whole_updates_and_says_how_to_go_on",
     "training/runs/test_kills.py",
+    "training/test_pretraining.py::test_the_command_says_how_far_pretraining_got",
     "training/sweeps/test_sweep.py::test_processes_make_the_same_bits_and_survive_one_that_is_killed",
     "training/sweeps/test_sweep.py::test_ctrl_c_saves_the_runs_and_says_how_to_resume",
     "training/sweeps/test_sweep.py::test_workers_end_with_a_command_that_is_killed",

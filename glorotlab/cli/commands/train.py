@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glorotlab.cli.options import TRAINING, Json, LearningRateOptions, NetworkOptions, grouped
+from glorotlab.cli.options import TRAINING, Json, LearningRateOptions, NetworkOptions, PretrainingOptions, grouped
 from glorotlab.cli.progress import progress_bar
 from glorotlab.cli.terminal import note
 from glorotlab.errors import DataError, InvalidValueError, RunError
@@ -58,6 +58,7 @@ def train(
     ] = False,
     l2: Annotated[float, typer.Option(metavar="L", help="Weight decay.", rich_help_panel=TRAINING)] = 0.0,
     rates: LearningRateOptions,
+    pretraining: PretrainingOptions,
     validation_every: Annotated[
         int,
         typer.Option(
@@ -101,15 +102,19 @@ def train(
             raise InvalidValueError("nothing to train: give SPEC.toml, LAYERS, or --resume --out DIR")
         _set_threads(network)
     else:
-        training = {
-            "batch_size": batch,
-            "learning_rate": lr,
-            "momentum": momentum,
-            "nesterov": nesterov,
-            "l2": l2,
-            "validation_every": validation_every,
-            "monitor_every": monitor_every,
-        } | rates.fields()
+        training = (
+            {
+                "batch_size": batch,
+                "learning_rate": lr,
+                "momentum": momentum,
+                "nesterov": nesterov,
+                "l2": l2,
+                "validation_every": validation_every,
+                "monitor_every": monitor_every,
+            }
+            | rates.fields()
+            | pretraining.fields()
+        )
         spec = _spec(target, network, dataset, updates, training)
     _report(_train(spec, out, quiet, checkpoint_every), as_json)
 
@@ -218,8 +223,16 @@ def _saved(out: Path | None) -> str:
         return "nothing was saved"
     if status["status"] in ENDED:
         return f"the run in {out} had ended"
-    done = f"saved after {status['updates']} of {status['updates_in_all']} updates"
+    done = f"saved after {_done(status)} updates"
     return f"{done}; resume with: glorotlab train --resume --out {shlex.quote(str(out))}"
+
+
+def _done(status: dict[str, Any]) -> str:
+    """Return how many updates were made, of how many, and of what."""
+    before = status.get("pretraining")
+    if before and before["updates"] < before["updates_in_all"]:
+        return f"{before['updates']} of {before['updates_in_all']} pre-training"
+    return f"{status['updates']} of {status['updates_in_all']}"
 
 
 def _report(run: Run, as_json: bool) -> None:

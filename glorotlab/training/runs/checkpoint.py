@@ -5,10 +5,10 @@ How the data of a run travel:
 1. What is random is a function of seed and index (``streams``): image i of a stream, the order of epoch e, the weights
    of layer l. The number of updates is the position in all of them; no generator has a state to keep.
 2. Between two updates a run is: the weights and biases, their velocities once a step had momentum, their factors of the
-   learning rate where they have their own, the number of updates, what the monitors recorded (statistics, first and
-   last histogram, points of the curves, costs of the last mini-batches), the time used and the sessions that trained it
-   (provenance). All of it goes into ``checkpoint.npz``, the spec included: plain arrays, each with a CRC, and a header
-   in JSON.
+   learning rate where they have their own, the number of updates, how far a pre-training is and the biases of the
+   reconstruction in hand, what the monitors recorded (statistics, first and last histogram, points of the curves, costs
+   of the last mini-batches), the time used and the sessions that trained it (provenance). All of it goes into
+   ``checkpoint.npz``, the spec included: plain arrays, each with a CRC, and a header in JSON.
 3. The file is written beside its place, flushed to disk, renamed into place, and the folder is flushed. Whoever looks,
    at any moment and after a kill at any moment, finds the checkpoint before or the one after, whole. So one generation
    is enough: the last good one goes only by the rename that brings the next, and a full disk stops what is beside it.

@@ -15,6 +15,7 @@ from typing import Any
 from glorotlab import files
 from glorotlab.errors import RunError
 from glorotlab.spec.run import RunSpec
+from glorotlab.training import pretraining
 from glorotlab.training.runs import datasets, lock, provenance
 from glorotlab.training.runs.checkpoint import FILE as CHECKPOINT
 from glorotlab.training.runs.checkpoint import FORMAT, Checkpoint
@@ -157,7 +158,8 @@ class RunFolder:
             "content_hash": checkpoint.spec.content_hash,
             "fields": checkpoint.spec.by_field(),
         }
-        files.write_whole(self.path / STATUS, json.dumps(status | datasets.last_errors(checkpoint)))
+        status |= datasets.last_errors(checkpoint) | pretraining.progress(checkpoint.spec, checkpoint.arrays)
+        files.write_whole(self.path / STATUS, json.dumps(status))
 
 
 def _is_transient(name: str) -> bool:
