@@ -57,6 +57,8 @@ class Trained:
     hidden : tuple of float
         Width of each hidden layer, in units of the scale's.
     cost : str
+    pretrained : bool
+        Whether its hidden layers are trained as denoising autoencoders first.
     training : dict
         Fields of the TrainingSpec that differ from the others'.
     """
@@ -66,6 +68,7 @@ class Trained:
     initializer: str
     hidden: tuple[float, ...] = (1, 1, 1, 1, 1)
     cost: str = "log_likelihood"
+    pretrained: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def spec(self, scale: Scale, dataset: str = "shapeset") -> NetworkSpec:
@@ -89,6 +92,8 @@ class Trained:
             "validation_every": max(1, updates // scale.records),
             "monitor_every": max(1, updates // scale.monitored),
         }
+        if self.pretrained:
+            fields["pretraining_updates"] = scale.pretraining_updates
         training = TrainingSpec(**fields | dict(self.training))
         return RunSpec(network=self.spec(scale, dataset), training=training, data=data, seed=seed)
 
@@ -100,6 +105,7 @@ NETWORKS = {
     "softsign_normalised": Trained("softsign N", "softsign", "glorot_uniform"),
     "sigmoid": Trained("sigmoid", "sigmoid", "standard_uniform"),
     "sigmoid_4": Trained("sigmoid, 4 layers", "sigmoid", "standard_uniform", hidden=(1, 1, 1, 1)),
+    "pretrained": Trained("tanh, pre-trained", "tanh", "standard_uniform", pretrained=True),
 }
 """The networks by name; N means normalised initialisation, as in the paper."""
 
