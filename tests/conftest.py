@@ -1,7 +1,6 @@
 """Fixtures of several test modules, the marks of tests by name, and the seed of statistical tests."""
 
 import os
-import sys
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: a thread each, but where a test asks for more
@@ -17,7 +16,6 @@ from glorotlab.kernels.network import dense
 from glorotlab.threads import num_threads, set_num_threads
 from glorotlab.training import loop
 
-sys.dont_write_bytecode = False  # else each worker rewrites the assertions of every file again: 10 CPU seconds
 settings.register_profile("glorotlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("glorotlab")  # how long an example takes on a busy machine is no property of the code
 
