@@ -93,6 +93,13 @@ def substitute(network: str, other: str, *kinds: str) -> Swap:
     return Swap(f"{other} in place of {network}", {f"{network}_{kind}": f"{other}_{kind}" for kind in kinds})
 
 
+def demote(first: str, second: str, worst: str, *kinds: str) -> Swap:
+    """Return the swap for a claim that ``second`` is better: it takes the place of ``first``, and ``worst`` its own."""
+    keys = {f"{first}_{kind}": f"{second}_{kind}" for kind in kinds}
+    text = f"{second} in place of {first}, {worst} in place of {second}"
+    return Swap(text, keys | {f"{second}_{kind}": f"{worst}_{kind}" for kind in kinds})
+
+
 @dataclass(frozen=True)
 class Finding:
     """One sentence of a paper: how numbers decide it, and the swap under which it has to fail.

@@ -33,9 +33,9 @@ class Scale:
         Records of the statistics over training, after the first.
     seeds : int
         Networks trained of each kind on Shapeset-3x2, from different weights, each on images of its own.
-    stored_updates, stored_seeds : int
-        Updates and networks on the datasets that are stored (MNIST, CIFAR-10, Small-ImageNet): seeds give other weights
-        and other mini-batches.
+    stored_updates, stored_records, stored_seeds : int
+        Updates, points of error curves and networks on the datasets that are stored (MNIST, CIFAR-10, Small-ImageNet):
+        seeds give other weights and other mini-batches.
     learning_rates : tuple of float
         Rates to choose from, for each network, on the validation error at the end, mean over seeds.
     validation, test : int
@@ -58,6 +58,7 @@ class Scale:
     monitored: int
     seeds: int
     stored_updates: int
+    stored_records: int
     stored_seeds: int
     learning_rates: tuple[float, ...]
     validation: int
@@ -71,7 +72,7 @@ class Scale:
         return f"shapeset(validation={self.validation}, test={self.test})"
 
 
-_INITIALIZATION = {"width": 1000, "networks": 32, "examples": 300, "bins": 120, "jacobian_networks": 28}
+_INITIALIZATION = {"width": 1000, "networks": 20, "examples": 300, "bins": 120, "jacobian_networks": 10}
 
 SCALES = {
     scale.name: scale
@@ -80,11 +81,12 @@ SCALES = {
             name="quick",
             **_INITIALIZATION,
             trained_width=60,
-            updates=8_000,
+            updates=6_000,
             records=4,
-            monitored=8,
-            seeds=6,
-            stored_updates=3_000,
+            monitored=6,
+            seeds=5,
+            stored_updates=2_000,
+            stored_records=2,
             stored_seeds=2,
             learning_rates=(0.1,),
             validation=500,
@@ -101,6 +103,7 @@ SCALES = {
             monitored=30,
             seeds=3,
             stored_updates=30_000,
+            stored_records=6,
             stored_seeds=3,
             learning_rates=(0.05,),
             validation=10_000,
@@ -117,6 +120,7 @@ SCALES = {
             monitored=100,
             seeds=1,
             stored_updates=500_000,
+            stored_records=25,
             stored_seeds=1,
             learning_rates=(0.05,),
             validation=10_000,
@@ -133,6 +137,7 @@ SCALES = {
             monitored=250,
             seeds=5,
             stored_updates=5_000_000,
+            stored_records=250,
             stored_seeds=5,
             learning_rates=(0.001, 0.003, 0.01, 0.03, 0.1),
             validation=10_000,

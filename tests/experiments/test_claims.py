@@ -95,6 +95,8 @@ def decide(results):
         (experiment.exchange("a", "c", "b"), "fail", "a and c exchanged"),
         (experiment.substitute("a", "c", "b"), "fail", "c in place of a"),
         (experiment.substitute("c", "d", "b"), "pass", "d in place of c"),
+        (experiment.demote("a", "c", "d", "b"), "pass", "c in place of a, d in place of c"),
+        (experiment.demote("c", "a", "d", "b"), "fail", "a in place of c, d in place of a"),
     ],
 )
 def test_a_control_decides_the_swapped_results(swap, control, text):

@@ -18,6 +18,7 @@ TINY = Scale(
     monitored=3,
     seeds=2,
     stored_updates=12,
+    stored_records=2,
     stored_seeds=2,
     learning_rates=(0.05,),
     validation=10,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from glorotlab.data.catalogue import load_dataset
+from glorotlab.data.catalogue import describe_dataset, load_dataset
 from glorotlab.errors import DataError
 from glorotlab.experiments.experiment import Results
 
@@ -16,14 +16,17 @@ LABELS = {"shapeset": "Shapeset-3x2", "mnist": "MNIST", "cifar10": "CIFAR-10", "
 
 def split_by_presence(datasets: Sequence[str]) -> tuple[list[str], xr.Dataset]:
     """Return the datasets that are here; of the others why not, in the attributes of an empty dataset."""
-    here, absent = [], {}
-    for name in datasets:
-        try:
-            load_dataset(name)
-            here.append(name)
-        except DataError as error:
-            absent[name] = str(error)
-    return here, xr.Dataset(attrs=absent)
+    here = [name for name in datasets if describe_dataset(name).available]
+    return here, xr.Dataset(attrs={name: _reason(name) for name in datasets if name not in here})
+
+
+def _reason(name: str) -> str:
+    """Return what loading a dataset that is not here says."""
+    try:
+        load_dataset(name)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def absent(results: Results) -> dict[str, str]:

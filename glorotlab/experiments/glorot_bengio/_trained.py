@@ -85,15 +85,16 @@ class Trained:
     def run_spec(self, scale: Scale, dataset: str, seed: int, rate: float) -> RunSpec:
         """Return the spec of one of its runs."""
         online = dataset == "shapeset"
-        updates, data = (scale.updates, scale.shapeset) if online else (scale.stored_updates, dataset)
+        updates, records = (scale.updates, scale.records) if online else (scale.stored_updates, scale.stored_records)
         fields: dict[str, Any] = {
             "updates": updates,
             "learning_rate": rate,
-            "validation_every": max(1, updates // scale.records),
+            "validation_every": max(1, updates // records),
             "monitor_every": max(1, updates // scale.monitored),
         }
         if self.pretrained:
             fields["pretraining_updates"] = scale.pretraining_updates
+        data = scale.shapeset if online else dataset
         training = TrainingSpec(**fields | dict(self.training))
         return RunSpec(network=self.spec(scale, dataset), training=training, data=data, seed=seed)
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, demote
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
 from glorotlab.experiments.glorot_bengio._trained import Trained
@@ -40,7 +40,7 @@ def _quadratic_is_worse(results: Results) -> Claim:
     return judge(NAME, "The quadratic cost is worse than the log-likelihood.", lead, low=0.0, rule=rule)
 
 
-FINDINGS = (Finding(_quadratic_is_worse, substitute("tanh_normalised", CONTROL, "curves")),)
+FINDINGS = (Finding(_quadratic_is_worse, demote("quadratic", "tanh_normalised", CONTROL, "curves")),)
 """The paper's sentence about the costs."""
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange, substitute
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, demote, exchange, substitute
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.glorot_bengio._curves import STYLES, draw_curves, legend
 from glorotlab.experiments.glorot_bengio.table_1 import PAPER
@@ -92,7 +92,7 @@ def _positive(sentence: str, differences: dict[str, Array]) -> Claim:
 FINDINGS = (
     Finding(
         _never_escapes,
-        substitute("sigmoid", "tanh_normalised", "curves"),
+        substitute("sigmoid", "softsign_normalised", "curves"),
         _trained.unless_shorter_than(_trained.PAPER_UPDATES, ["pass"], "sigmoid", "curves"),
     ),
     Finding(
@@ -100,10 +100,10 @@ FINDINGS = (
         substitute("sigmoid_4", "sigmoid", "curves"),
         _trained.unless_shorter_than(_trained.PAPER_UPDATES, ["fail"], "sigmoid_4", "curves"),
     ),
-    Finding(_sigmoid_is_last, exchange("sigmoid", "tanh_normalised", "curves")),
-    Finding(_normalised_is_better, substitute("tanh_normalised", "sigmoid", "curves")),
-    Finding(_softsign_is_better, exchange("tanh", "softsign", "curves")),
-    Finding(_softsign_needs_it_less, exchange("tanh", "tanh_normalised", "curves")),
+    Finding(_sigmoid_is_last, exchange("sigmoid", "softsign_normalised", "curves")),
+    Finding(_normalised_is_better, demote("tanh", "tanh_normalised", "sigmoid", "curves")),
+    Finding(_softsign_is_better, demote("tanh", "softsign", "sigmoid", "curves")),
+    Finding(_softsign_needs_it_less, demote("tanh", "tanh_normalised", "sigmoid", "curves")),
     Finding(_pretraining_is_best, exchange("pretrained", "sigmoid", "curves")),
 )
 """What the paper says of the curves."""

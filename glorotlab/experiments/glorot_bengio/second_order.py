@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, demote, substitute
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
 from glorotlab.experiments.glorot_bengio._trained import Trained
@@ -76,9 +76,9 @@ def _positive(sentence: str, differences: dict[str, Array], what: str) -> Claim:
 
 
 FINDINGS = (
-    Finding(_helps, substitute("tanh_hessian", CONTROL, "curves")),
+    Finding(_helps, demote("tanh", "tanh_hessian", CONTROL, "curves")),
     Finding(_does_not_reach, substitute("tanh_normalised", CONTROL, "curves")),
-    Finding(_both_are_best, substitute("tanh_normalised_hessian", CONTROL, "curves")),
+    Finding(_both_are_best, demote("tanh_normalised", "tanh_normalised_hessian", CONTROL, "curves")),
 )
 """The paper's sentences about second-order help."""
 

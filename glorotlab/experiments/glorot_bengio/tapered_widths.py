@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Swap
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, demote
 from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
 from glorotlab.experiments.glorot_bengio._trained import Trained
@@ -50,9 +50,7 @@ def _normalised_is_better(taper: str) -> Finding:
         rule = "the difference of final test errors (fractions), standard - normalised, is above 0"
         return judge(NAME, sentence, {"standard - normalised": standard - normalised}, low=0.0, rule=rule)
 
-    text = f"the normalised in place of the standard initialisation, {CONTROL} in place of the normalised"
-    keys = {f"{taper}_curves": f"{taper}_normalised_curves", f"{taper}_normalised_curves": f"{CONTROL}_curves"}
-    return Finding(decide, Swap(text, keys))
+    return Finding(decide, demote(taper, f"{taper}_normalised", CONTROL, "curves"))
 
 
 FINDINGS = tuple(map(_normalised_is_better, TAPERS))
