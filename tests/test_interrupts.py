@@ -11,7 +11,6 @@ import pytest
 from training_fixtures import ENVIRONMENT, arrays, endless, finite, run_spec, stream
 
 from glorotlab import files
-from glorotlab.data import catalogue
 from glorotlab.interrupts import Terminated, held_interrupts, terminable
 from glorotlab.kernels import simd
 from glorotlab.spec.training import TrainingSpec
@@ -144,12 +143,14 @@ def test_sigterm_is_held_where_it_is_terminable_and_nowhere_else():
 
 @pytest.mark.parametrize(
     ("layers", "data", "signum", "code"),
-    [("1024,12,9", "shapeset", signal.SIGTERM, 143), ("6,300x3,3", "own.npz", signal.SIGINT, 130)],
+    [
+        ("1024,12,9", "shapeset(validation=500, test=500)", signal.SIGTERM, 143),
+        ("6,300x3,3", "own.npz", signal.SIGINT, 130),
+    ],
 )
-def test_a_signal_saves_whole_updates_and_says_how_to_go_on(tmp_path, monkeypatch, layers, data, signum, code):
+def test_a_signal_saves_whole_updates_and_says_how_to_go_on(tmp_path, layers, data, signum, code):
     """Real signals to real processes, on Shapeset and on data of the user's own."""
     folder = tmp_path / "run"
-    monkeypatch.setattr(catalogue, "SHAPESET_HELD_OUT", 500)  # of the run that is made again here
     x, y = arrays(60)
     np.savez(tmp_path / "own.npz", x=x, y=y)
     data = str(tmp_path / data) if data == "own.npz" else data
