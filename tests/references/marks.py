@@ -1,7 +1,9 @@
 """The marks of tests that say how they run rather than what they test: files below ``tests``, or single tests of them.
 
-A test is slow where it takes about two seconds or more. ``pytest -m "not slow"`` is the inner loop.
+``pytest -m "not slow"`` is the inner loop; ``slow.py`` says which tests are slow.
 """
+
+from slow import LIST
 
 KILL = (
     "test_interrupts.py::test_a_signal_saves_whole_updates_and_says_how_to_go_on",
@@ -38,44 +40,8 @@ TORCH = (
 )
 """Tests that compare with torch."""
 
-SLOW = (
-    *KILL,
-    "architecture/test_bits.py::test_trainings_end_with_the_bits_of_the_older_version",
-    "architecture/test_bits.py::test_a_run_of_the_older_version_goes_on_to_the_bits_of_one_that_never_stopped",
-    "benchmarking/test_bench.py::test_every_peer_takes_the_same_steps",
-    "benchmarking/test_bench.py::test_the_table_is_printed_and_the_picture_drawn",
-    "benchmarking/test_benchmark_scripts.py",
-    "derivations/test_assumptions.py",
-    "derivations/test_fluctuations.py",
-    "derivations/test_verification.py::test_every_step_every_comparison_with_the_paper_and_every_experiment_is_verified",
-    "experiments/test_claims.py::test_all_parts_of_a_claim_hold_as_often_as_it_says",
-    "experiments/test_claims.py::test_the_interval_covers_as_often_as_it_says",
-    "kernels/test_allocations.py",
-    "kernels/test_arm64.py",
-    "kernels/test_dense.py",
-    "kernels/test_tiles.py",
-    "network/test_network.py::test_torch_takes_the_same_steps",
-    "plotting/test_plotting.py::test_plotting_needs_no_display_and_no_pyplot",
-    "test_interrupts.py",
-    "theory/advice/test_advise.py::test_deep_softsign_gets_biases",
-    "theory/advice/test_advise.py::test_json_is_finite_where_signals_are_not",
-    "theory/advice/test_advise.py::test_sigmoid_is_told_another",
-    "theory/advice/test_advise.py::test_tangent_kernel_by_autograd",
-    "theory/advice/test_advise.py::test_the_command",
-    "theory/advice/test_advise.py::test_the_recommended_keeps_signal_and_gradient_in_networks",
-    "theory/distributions/test_predict_distributions.py::test_second_moments_are_the_kernels",
-    "theory/finite_width/test_bands.py",
-    "theory/phases/test_fixed_points.py::test_signs_alternate_along_the_axis",
-    "theory/spectra/test_free_product.py::test_the_distribution_has_the_moments",
-    "theory/test_predict.py::test_pair_moments_that_cannot_be_trusted_are_refused",
-    "theory/test_predict.py::test_real_networks_have_the_predicted_statistics",
-    "theory/test_predict.py::test_the_number_of_blas_threads_changes_no_bit",
-    "theory/test_prediction_grid.py",
-    "training/runs/test_run_failures.py",
-    "training/sweeps/test_sweep.py",
-    "training/sweeps/test_sweep_cluster.py",
-    "training/test_training.py::test_a_stream_drawn_in_the_step_trains_as_one_drawn_before",
-)
+SLOW = tuple(dict.fromkeys((*KILL, *LIST.read_text(encoding="utf-8").splitlines())))
+"""Tests that the inner loop leaves out, as ``slow.py`` lists them."""
 
 MARKS = {
     "arm64": ("kernels/test_arm64.py",),

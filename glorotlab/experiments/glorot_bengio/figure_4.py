@@ -23,6 +23,10 @@ KNEE = (0.5, 0.9)
 """Distance from 0 of softsign's masses: they lie around 0.6 to 0.8, and a margin of 0.1 stands on each side."""
 
 
+LEAST = 1e-3
+"""Least density that is drawn: bars below it come from single units."""
+
+
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train both networks and the control; keep the histograms of the last record."""
     return _trained.trained(scale, store, _trained.named(*NETWORKS, _trained.SATURATED), "histograms", progress)
@@ -93,6 +97,7 @@ def draw(results: Results) -> Figure:
             counts = here["activation_count"].transpose("seed", "bin").values
             histograms.draw_histogram(ax, counts, here["activation_edge"].isel(seed=0).values, color=color)
         ax.set_yscale("log")
+        ax.set_ylim(bottom=LEAST)
         finish(ax, f"{name.capitalize()}, standard initialisation", "activation z", "probability density")
     figure.axes[0].set_xlabel("")
     handles = [handle(f"layer {layer}", color, linewidth=4) for layer, color in enumerate(colors, 1)]
