@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from experiment_results import TINY, verdicts
+from optional import optional
 
 from glorotlab.data import catalogue
 from glorotlab.data.dataset import Dataset
@@ -60,7 +61,7 @@ WIDER = {"failed_replication": 200}
 def test_an_experiment_runs_and_is_drawn_from_its_files_alone(name, tmp_path, store):
     entry = CATALOGUE[name]
     if name == "svm":
-        pytest.importorskip("sklearn")
+        optional("sklearn", "SVM")
     calls = []
     scale = dataclasses.replace(TINY, width=WIDER.get(name, TINY.width))
     results = entry.run(scale, store, lambda done, total: calls.append((done, total)))

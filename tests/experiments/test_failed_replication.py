@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from optional import optional
 
 from glorotlab import initializers
 from glorotlab.experiments.glorot_bengio import failed_replication
@@ -93,7 +94,7 @@ def test_the_initialisers_are_those_of_papers_and_frameworks(name, variance, bia
 
 
 def test_torch_draws_what_is_said_of_it():
-    torch = pytest.importorskip("torch")
+    torch = optional("torch", "TORCH")
     torch.manual_seed(0)
     layer = torch.nn.Linear(400, 3000)
     bound = 1 / math.sqrt(400)

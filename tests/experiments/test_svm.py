@@ -6,6 +6,7 @@ import types
 
 import numpy as np
 import pytest
+from optional import optional
 
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.errors import DataError, RunError
@@ -71,7 +72,7 @@ def test_the_kernel_is_that_of_its_formula():
 
 
 def test_a_machine_is_the_same_with_and_without_its_matrix(monkeypatch):
-    pytest.importorskip("sklearn")
+    optional("sklearn", "SVM")
     data = load_dataset("shapeset(train=120, validation=150)", seed=1)
     x, y = data.train.batch(0, 120)
     whole = _support_vectors._fit(x, y, 10.0, 0.01)
@@ -167,7 +168,7 @@ class Store:
 
 
 def test_it_learns_from_the_same_images_and_does_not_fit_again(tmp_path, monkeypatch):
-    pytest.importorskip("sklearn")
+    optional("sklearn", "SVM")
     fits, fit, calls = [], _support_vectors._fit, []
     monkeypatch.setattr(_support_vectors, "_fit", lambda x, y, *setting: fits.append((x, y)) or fit(x, y, *setting))
     store = Store(tmp_path)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from kernel_reference import central_difference, functions, mean_cost, outputs
+from optional import optional
 
 from glorotlab import costs, threads
 from glorotlab.errors import InvalidValueError
@@ -112,7 +113,7 @@ def torch_output(torch, net, x):
 def test_where_it_is_the_diagonal_of_the_gauss_newton_matrix(layers, pair):
     """diag J' H J by autograd: in the last layer, and in the one below where the outputs do not mix."""
     exact = 1 if pair[0] == "softmax" else 2
-    torch = pytest.importorskip("torch")
+    torch = optional("torch", "TORCH")
     net = network(layers, pair=pair)
     x, _ = examples(net)
     vector, output, sizes = torch_output(torch, net, x)
@@ -155,7 +156,7 @@ def test_in_one_layer_it_is_the_diagonal_of_the_hessian(pair):
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-11), ("float32", 1e-4)])
 def test_the_gradient_variance_is_that_of_single_examples(pair, dtype, tolerance):
     """The gradient of each example's cost by torch."""
-    torch = pytest.importorskip("torch")
+    torch = optional("torch", "TORCH")
     net = network(pair=pair, dtype=dtype)
     x, y = examples(net)
     double = network(pair=pair)

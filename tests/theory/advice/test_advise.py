@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from benchmark_scripts import benchmark
+from optional import optional
 from scipy import integrate
 
 import glorotlab as gl
@@ -128,7 +129,7 @@ def jacobian_products(network, x):
 
 def test_tangent_kernel_by_autograd():
     """The products of J by our back-propagation, which stand for drawn networks above, are those of torch's J."""
-    torch = pytest.importorskip("torch")
+    torch = optional("torch", "TORCH")
     network = spec("12,30x2,3", initializer="he_normal", output="linear")
     x = np.random.default_rng(1).normal(size=(4, 12)) / 3
     ours = gl.Network(network, seed=5, dtype="float64")
@@ -467,7 +468,7 @@ def test_every_kind_of_activation(activation):
 @pytest.mark.parametrize("bias", ["zeros", "normal(std=0.5)"])
 def test_torch_lines_run(mode, distribution, bias):
     """The variance of 300 x 500 weights has a relative standard error of .4 % (normal): 2.5 % are 6 of them (2e-9)."""
-    torch = pytest.importorskip("torch")
+    torch = optional("torch", "TORCH")
     initializer = f"variance_scaling(scale=1.7, mode={mode}, distribution={distribution})"
     model = torch.nn.Sequential(torch.nn.Linear(500, 300), torch.nn.Tanh(), torch.nn.Linear(300, 10))
     exec(torch_lines(initializer, bias), {"nn": torch.nn, "model": model})  # noqa: S102
