@@ -142,7 +142,7 @@ EXPERIMENT = Experiment(
         "The updates of pre-training come before those shown; the paper does not say of which activation its "
         "pre-trained network is."
     ),
-    effort=13,
+    effort=17,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -74,7 +74,7 @@ EXPERIMENT = Experiment(
         "Test error over mini-batch updates of ten examples, mean over networks with its standard error. "
         "Theory makes no prediction here."
     ),
-    effort=20,
+    effort=22,
     run=run,
     findings=FINDINGS,
     draw=draw,

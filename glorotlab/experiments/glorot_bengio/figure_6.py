@@ -44,7 +44,7 @@ EXPERIMENT = Experiment(
         "lines predicted: a Gaussian pre-activation for every image, sent through tanh. Right: their root mean square. "
         "The paper prints no numbers in this figure."
     ),
-    effort=20,
+    effort=25,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -81,7 +81,7 @@ EXPERIMENT = Experiment(
         "outputs it keeps the shape of the uniform weights. Right: their root mean square. "
         "The paper prints no numbers in this figure."
     ),
-    effort=10,
+    effort=2,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -198,7 +198,7 @@ EXPERIMENT = Experiment(
         f"error counts. Hollow diamonds are the paper's {PAPER['svm']} % and {PAPER['network']} %, of {PAPER_IMAGES:,} "
         "images."
     ),
-    effort=15,
+    effort=6,
     run=run,
     findings=FINDINGS,
     draw=draw,
