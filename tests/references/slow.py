@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 LIST = Path(__file__).with_name("slow_tests.txt")
 
-SECONDS = 0.6
+SECONDS = 0.35
 """A test is slow where all its cases together take this long."""
 
 
