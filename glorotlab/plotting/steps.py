@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from matplotlib.typing import ColorType
 
 from glorotlab.arrays import Array
@@ -37,5 +37,6 @@ def draw_start(ax: Axes, place: float, value: float, *, color: ColorType) -> Non
 
 
 def update_ticks(ax: Axes) -> None:
-    """Write updates as 0, 5 k, 10 k."""
+    """Write updates as 0, 5 k, 10 k, at a handful of places."""
+    ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.xaxis.set_major_formatter(EngFormatter(sep=" "))

@@ -11,12 +11,15 @@ from glorotlab.experiments.glorot_bengio import _trained
 from glorotlab.experiments.glorot_bengio._curves import STYLES, draw_curves, legend
 from glorotlab.experiments.glorot_bengio._datasets import LABELS, absent, split_by_presence
 from glorotlab.experiments.scales import Scale
-from glorotlab.plotting.style import finish, new_figure
+from glorotlab.plotting.style import finish, log_ticks, new_figure
 from glorotlab.training.sweeps.store import RunStore
 
 NAME = "figure_12"
 
 DATASETS = ("mnist", "cifar10")
+
+LOGARITHMIC = ("mnist",)
+"""Datasets whose errors fall by a factor of tens."""
 
 FIVE = {name: STYLES[name] for name in _trained.FIVE}
 """Colour and line style of each network."""
@@ -60,7 +63,8 @@ def draw(results: Results) -> Figure:
             ax.text(0.5, 0.5, "not measured: its data are not here", transform=ax.transAxes, ha="center")
         else:
             draw_curves(ax, results, FIVE, dataset)
-            ax.set_yscale("log")
+            if dataset in LOGARITHMIC:
+                log_ticks(ax)
         finish(ax, LABELS[dataset], "mini-batch updates", "test error (%)")
     legend(figure, _trained.NETWORKS, FIVE)
     return figure
