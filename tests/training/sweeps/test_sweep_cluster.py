@@ -84,7 +84,7 @@ def owners(folder):
 
 
 def test_a_killed_worker_and_a_client_that_is_started_again(tmp_path, start, cluster):
-    """Twelve runs on two workers: SIGKILL for a worker that trains, later for the client; then the same command again."""
+    """Twelve runs on two workers: SIGKILL for one that trains, later for the client; then the same command again."""
     address, workers = cluster
     data, out = own_data(tmp_path), tmp_path / "out"
     (tmp_path / "s.toml").write_text(toml(data, UPDATES, SWEEP))
