@@ -72,7 +72,7 @@ class Scale:
         return f"shapeset(validation={self.validation}, test={self.test})"
 
 
-_INITIALIZATION = {"width": 1000, "networks": 20, "examples": 300, "bins": 120, "jacobian_networks": 10}
+_INITIALIZATION = {"width": 1000, "networks": 20, "examples": 300, "bins": 120, "jacobian_networks": 15}
 
 SCALES = {
     scale.name: scale

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest, ttest_rel
+from scipy.stats import binomtest
+from scipy.stats import t as student
+
+from glorotlab.averages import mean_and_error
 
 LEVEL = 0.005
 """Level at which table 1 of Glorot & Bengio (2010) calls two networks different."""
+
+ROUNDING = 1e-12
+"""Scatter relative to the mean that rounding alone can leave."""
 
 
 def mcnemar(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -42,11 +48,13 @@ def paired_over_seeds(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     Returns
     -------
     float
-        Two-sided; NaN of fewer than two seeds.
+        Two-sided; NaN of fewer than two seeds. Differences that are equal but for rounding give 0, or 1 where they
+        are 0.
     """
-    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if a.size < 2:
+    difference = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    if difference.size < 2:
         return float("nan")
-    if (a == b).all():
-        return 1.0
-    return float(ttest_rel(a, b).pvalue)
+    mean, error = mean_and_error(difference)
+    if error <= ROUNDING * abs(mean):
+        return 0.0 if mean else 1.0
+    return float(2 * student.sf(abs(mean) / error, difference.size - 1))

@@ -45,3 +45,5 @@ def test_students_paired_test():
     assert paired_over_seeds([2, 4, 6], [1, 2, 3]) == pytest.approx(1 - t / math.sqrt(t * t + 2), rel=1e-9)
     assert math.isnan(paired_over_seeds([1.0], [2.0]))
     assert paired_over_seeds([1.0, 2.0], [1.0, 2.0]) == 1.0
+    assert paired_over_seeds([0.3, 0.1 + 0.2], [0.1, 0.1]) == 0.0
+    assert paired_over_seeds([0.3, 0.4], [0.4, 0.3]) == 1.0
