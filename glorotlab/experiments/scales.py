@@ -72,14 +72,14 @@ class Scale:
         return f"shapeset(validation={self.validation}, test={self.test})"
 
 
-_INITIALIZATION = {"width": 1000, "networks": 20, "examples": 300, "bins": 120, "jacobian_networks": 15}
+_INITIALIZATION = {"width": 1000, "networks": 32, "examples": 300, "bins": 120, "jacobian_networks": 28}
 
 SCALES = {
     scale.name: scale
     for scale in (
         Scale(
             name="quick",
-            **_INITIALIZATION,
+            **_INITIALIZATION | {"networks": 20, "jacobian_networks": 10},
             trained_width=60,
             updates=6_000,
             records=4,
@@ -147,7 +147,7 @@ SCALES = {
         ),
     )
 }
-"""Scales by name: ``quick`` takes under three minutes on two cores, ``medium`` about 90, the others days and more."""
+"""Scales by name: ``quick`` takes about three minutes on two cores, ``medium`` hours, the others days and more."""
 
 
 def get_scale(name: str) -> Scale:

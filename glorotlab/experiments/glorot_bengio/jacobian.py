@@ -33,7 +33,7 @@ LINEAR = {"standard": 8 / (3 * math.pi * math.sqrt(3)), "normalised": 8 / (3 * m
 """Values of linear layers with n_in = n_out = n: 8 sigma / (3 pi) with sigma^2 = n Var[W] (quarter circle law), which
 is 1/3 (standard) and 1 (normalised)."""
 
-FEWER = {"standard_uniform": 3, "glorot_uniform": 1}
+FEWER = {"standard_uniform": 2, "glorot_uniform": 1}
 """Divisor of the number of networks: values scatter a fourth as much where tanh stays nearly linear."""
 
 ROUNDING = 0.05
@@ -167,7 +167,7 @@ EXPERIMENT = Experiment(
         "Each network is measured on one test image of its own; what theory predicts for all images less what it "
         "predicts for that one is added, so that points and lines are of the same images."
     ),
-    effort=26,
+    effort=20,
     run=run,
     findings=FINDINGS,
     draw=draw,
