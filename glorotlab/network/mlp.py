@@ -3,26 +3,27 @@
 An activation without a kernel takes the unfused step: the same kernels with f = identity, then NumPy for f and f'.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import activations, initializers
+from glorotlab import activations
 from glorotlab.arrays import FloatArray, Labels
 from glorotlab.checks import as_array, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels.network import costs, dense, elementwise
 from glorotlab.kernels.network.batch_source import BatchSource, RowSource
-from glorotlab.kernels.network.buffers import STORED, padded_matrix, padded_zeros
+from glorotlab.kernels.network.buffers import padded_matrix
 from glorotlab.kernels.network.step import Steps
-from glorotlab.network.checks import check_order, check_rates, check_source, check_state, count_updates
+from glorotlab.network.checks import check_order, check_source, count_updates
+from glorotlab.network.parameters import Parameters
 from glorotlab.network.passes import BackwardPass, ForwardPass, Gradients
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.training import Descent, UpdateRule
-from glorotlab.streams import Purpose, check_seed, generator
-from glorotlab.threads import num_threads, single_threaded_blas
+from glorotlab.streams import check_seed
+from glorotlab.threads import num_threads
 
 DTYPES = ("float32", "float64")
 LINEAR = elementwise.CODES["linear"]
@@ -62,12 +63,7 @@ class Network:
         if dtype not in DTYPES:
             raise InvalidValueError(f"dtype {dtype!r}: allowed are {', '.join(DTYPES)}")
         self.spec, self.seed, self.dtype = spec, check_seed(seed), np.dtype(dtype)
-        drawn = self._draw()
-        self._weights, self._biases = (tuple(arrays) for arrays in zip(*drawn, strict=True))
-        self._weight_velocities: list[FloatArray | None] = [None] * len(self.weights)
-        self._bias_velocities: list[FloatArray | None] = [None] * len(self.biases)
-        self._weight_rates: list[FloatArray | None] = [None] * len(self.weights)
-        self._bias_rates: list[FloatArray | None] = [None] * len(self.biases)
+        self._parameters = Parameters(spec, self.seed, self.dtype)
         self._workspaces: dict[int, _Workspace] = {}
         self._cost_code = costs.CODES[spec.output, spec.cost]
         self._activation = activations.get(spec.activation)
@@ -75,25 +71,15 @@ class Network:
         self._code = elementwise.CODES.get(self._activation.family, LINEAR)
         self._parameter = sum(self._activation.parameters)  # of one, or of none
 
-    def _draw(self) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Yield weights and biases of every layer."""
-        initializer, bias = initializers.get(self.spec.initializer), initializers.get_bias(self.spec.bias)
-        with single_threaded_blas():  # orthogonal matrices come from a QR factorisation
-            for layer, (fan_in, fan_out) in enumerate(self.spec.fans, start=1):
-                weights = padded_matrix(fan_in, fan_out, self.dtype, STORED)
-                initializer.fill(generator(self.seed, Purpose.WEIGHTS, layer), weights)
-                biases = bias.sample(generator(self.seed, Purpose.BIASES, layer), fan_out)
-                yield weights, np.ascontiguousarray(biases, dtype=self.dtype)
-
     @property
     def weights(self) -> tuple[FloatArray, ...]:
         """Matrices of shape (fan_in, fan_out); edit them in place, the kernels rely on their memory."""
-        return self._weights
+        return self._parameters.weights
 
     @property
     def biases(self) -> tuple[FloatArray, ...]:
         """Vectors of shape (fan_out,); edit them in place."""
-        return self._biases
+        return self._parameters.biases
 
     def forward(self, x: npt.ArrayLike) -> ForwardPass:
         """Run a batch forward.
@@ -278,11 +264,12 @@ class Network:
         batch_size, updates = whole_number("batch_size", batch_size, 1), whole_number("updates", updates, 0)
         check_source(source, self.spec, updates * batch_size)
         if rule.momentum:
-            self._allocate_velocities()
+            self._parameters.allocate_velocities()
         work, step_costs, descent = self._workspace(batch_size), np.empty(updates), rule.descent(batch_size)
         if self._fused:
-            work.steps.set_velocities(self._weight_velocities, self._bias_velocities)
-            work.steps.set_rates(self._weight_rates, self._bias_rates)
+            own = self._parameters
+            work.steps.set_velocities(own.weight_velocities, own.bias_velocities)
+            work.steps.set_rates(own.weight_rates, own.bias_rates)
             return step_costs[: work.steps.run(source, descent, num_threads(), step_costs)]
         for update in range(updates):
             source.load(update * batch_size, work.inputs, work.labels)
@@ -301,6 +288,7 @@ class Network:
 
     def _run_backward_update(self, work: _Workspace, descent: Descent) -> None:
         """Fill dC/ds of every layer and let its weights and biases take their step."""
+        own = self._parameters
         for layer in range(len(self.weights) - 1, -1, -1):
             s = work.preactivations[layer - 1] if layer else None
             z = work.activations[layer - 1] if layer else work.inputs
@@ -313,13 +301,13 @@ class Network:
                 z,
                 self._code,
                 d,
-                self._weight_velocities[layer],
-                self._bias_velocities[layer],
+                own.weight_velocities[layer],
+                own.bias_velocities[layer],
                 *descent,
                 num_threads(),
                 self._parameter,
-                self._weight_rates[layer],
-                self._bias_rates[layer],
+                own.weight_rates[layer],
+                own.bias_rates[layer],
             )
             if s is not None and d is not None:
                 self._unfused_derivative(s, d)
@@ -377,11 +365,7 @@ class Network:
         InvalidValueError
             Where a shape is another one, or a factor is negative or not finite; nothing is then changed.
         """
-        check_rates(weights, self.weights)
-        check_rates(biases, self.biases)
-        self._allocate_rates()
-        for own, factors in zip((*self._weight_rates, *self._bias_rates), (*weights, *biases), strict=True):
-            own[...] = factors  # type: ignore[index]
+        self._parameters.set_rates(weights, biases)
 
     def state(self) -> dict[str, FloatArray]:
         """Return copies of what training changes.
@@ -392,7 +376,7 @@ class Network:
             ``weight_1``, ``bias_1``, ...; ``weight_velocity_1``, ``bias_velocity_1``, ... once a step had momentum, and
             ``weight_rate_1``, ``bias_rate_1``, ... once ``set_rates`` was called.
         """
-        return {name: own.copy() for name, own in self._arrays().items()}
+        return {name: own.copy() for name, own in self._parameters.arrays().items()}
 
     def load_state(self, state: Mapping[str, FloatArray]) -> None:
         """Take over what ``state`` returned, bit for bit.
@@ -406,44 +390,7 @@ class Network:
         InvalidValueError
             Where the arrays are not those of a network of this spec and dtype; nothing is then changed.
         """
-        check_state(state, self.spec, str(self.dtype))
-        if "weight_velocity_1" in state:
-            self._allocate_velocities()
-        else:
-            self._weight_velocities, self._bias_velocities = [None] * len(self.weights), [None] * len(self.biases)
-        if "weight_rate_1" in state:
-            self._allocate_rates()
-        else:
-            self._weight_rates, self._bias_rates = [None] * len(self.weights), [None] * len(self.biases)
-        for name, own in self._arrays().items():
-            np.copyto(own, state[name], casting="no")
-
-    def _arrays(self) -> dict[str, FloatArray]:
-        named: dict[str, FloatArray] = {}
-        held = {
-            "weight": self.weights,
-            "bias": self.biases,
-            "weight_velocity": self._weight_velocities,
-            "bias_velocity": self._bias_velocities,
-            "weight_rate": self._weight_rates,
-            "bias_rate": self._bias_rates,
-        }
-        for name, arrays in held.items():
-            named |= {f"{name}_{k}": own for k, own in enumerate(arrays, start=1) if own is not None}
-        return named
-
-    def _allocate_velocities(self) -> None:
-        if self._weight_velocities[0] is None:
-            self._weight_velocities, self._bias_velocities = self._zeros()
-
-    def _allocate_rates(self) -> None:
-        if self._weight_rates[0] is None:
-            self._weight_rates, self._bias_rates = self._zeros()
-
-    def _zeros(self) -> tuple[list[FloatArray | None], list[FloatArray | None]]:
-        """Return arrays shaped as the weights, with rows on cache lines, and as the biases."""
-        weights = [padded_zeros(weight.shape[0], weight.shape[1], self.dtype, STORED) for weight in self.weights]
-        return [*weights], [np.zeros_like(bias) for bias in self.biases]
+        self._parameters.load(state)
 
     def _buffers(self, batch: int) -> list[FloatArray]:
         return [np.empty((batch, size), dtype=self.dtype) for size in self.spec.layer_sizes[1:]]
