@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from glorotlab.data import cifar10, imagenet_classes
@@ -72,7 +72,7 @@ def is_stored(name: str) -> bool:
     return name in _STORED
 
 
-def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
+def load_dataset(name: str | os.PathLike[str], seed: int = 0, *, keep: bool = False) -> Dataset:
     """Load a dataset.
 
     Parameters
@@ -83,6 +83,9 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
         the stream), or a path ending in ``.npz`` (see `Dataset.from_npz`).
     seed : int
         Seed of generated examples, and of the split of an ``.npz`` file. Nothing else depends on it.
+    keep : bool
+        Whether a dataset that is stored in files stays in memory, in place of the one kept before, for the next call
+        that says so: photographs take seconds to load.
 
     Returns
     -------
@@ -100,7 +103,15 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0) -> Dataset:
     name = os.fspath(name)
     if name.endswith(".npz"):
         return Dataset.from_npz(name, seed=seed)
+    if keep and is_stored(name):
+        return _kept(name, describe_dataset(name).path)
     return _built_in(name).load(seed)
+
+
+@lru_cache(maxsize=1)
+def _kept(name: str, path: Path | None) -> Dataset:
+    """Load a stored dataset; ``path``, where it stands, is part of what is remembered."""
+    return _STORED[name].load(0)
 
 
 def describe_dataset(name: str | os.PathLike[str]) -> DatasetRecord:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
-from scipy.stats import t as student
+from scipy.stats import binomtest, ttest_rel
 
 from glorotlab.averages import mean_and_error
 
@@ -51,10 +50,10 @@ def paired_over_seeds(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
         Two-sided; NaN of fewer than two seeds. Differences that are equal but for rounding give 0, or 1 where they
         are 0.
     """
-    difference = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    if difference.size < 2:
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.size < 2:
         return float("nan")
-    mean, error = mean_and_error(difference)
+    mean, error = mean_and_error(a - b)
     if error <= ROUNDING * abs(mean):
         return 0.0 if mean else 1.0
-    return float(2 * student.sf(abs(mean) / error, difference.size - 1))
+    return float(ttest_rel(a, b).pvalue)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glorotlab.data import cifar10
+from glorotlab.data import catalogue, cifar10
 from glorotlab.data import files as data_files
 from glorotlab.data.catalogue import dataset_names, describe_dataset, load_dataset
+from glorotlab.data.dataset import Dataset
 from glorotlab.data.mnist import MNIST_FILES
 from glorotlab.errors import DataError, InvalidValueError, UnknownNameError
 from glorotlab.spec.training import TrainingSpec
@@ -131,3 +132,25 @@ def test_a_finite_training_set_is_the_beginning_of_the_stream_and_is_shuffled_an
 def test_bad_parameters(look_up, name, message):
     with pytest.raises(InvalidValueError, match=message):
         look_up(name)
+
+
+def test_a_stored_dataset_is_kept_where_that_is_asked_for(monkeypatch):
+    """One at a time, and no generated one: those depend on the seed."""
+    loads = []
+
+    def load(seed):
+        loads.append(seed)
+        return Dataset.from_arrays(np.eye(6), [0, 1] * 3, name="mnist")
+
+    for name in ("mnist", "cifar10"):
+        record = catalogue.describe_dataset(name)
+        monkeypatch.setitem(catalogue._STORED, name, catalogue._BuiltIn(load, lambda record=record: record))
+    catalogue._kept.cache_clear()
+    first = catalogue.load_dataset("mnist", keep=True)
+    assert catalogue.load_dataset("mnist", seed=3, keep=True) is first
+    assert catalogue.load_dataset("mnist") is not first
+    catalogue.load_dataset("cifar10", keep=True)
+    assert catalogue.load_dataset("mnist", keep=True) is not first
+    assert len(loads) == 4
+    catalogue._kept.cache_clear()
+    assert catalogue.load_dataset("shapeset", keep=True) is not catalogue.load_dataset("shapeset", keep=True)

@@ -124,3 +124,14 @@ def test_peaks_are_read_next_to_zero():
     results = initialization("activation", [0.1, 0.2, 1.0], [0.1, 0.2, 1.0])
     height = _initialization.peaks(results, "standard", "activation")
     np.testing.assert_allclose(height[0, 0] / height[0, 1], 2, rtol=0.03)
+
+
+def test_the_table_has_the_slopes_over_the_layers():
+    """Root mean squares that fall by the same factor from layer to layer have its logarithm as their slope."""
+    falling = [*(0.5 * 0.6 ** np.arange(5)), 1.0]
+    results = initialization(figure_6.TENSOR, falling, [0.3] * 5 + [1.0], predicted=[*(0.9 * 0.7 ** np.arange(5)), 1.0])
+    standard, normalised = figure_6.table(results).rows
+    assert standard == ("standard", f"{np.log(0.6):.4f}", "0.0000", f"{np.log(0.7):.4f}", f"{-np.log(3) / 2:.4f}")
+    assert [float(cell) for cell in normalised[1:]] == [0, 0, round(np.log(0.7), 4), 0]
+    assert figure_7.table(initialization(figure_7.TENSOR, falling, falling)).rows[0][-1] == f"{np.log(3) / 2:.4f}"
+    assert figure_8.table(initialization(figure_8.TENSOR, falling, falling)).rows[0][-1] == "0.0000"

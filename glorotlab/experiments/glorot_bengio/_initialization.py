@@ -7,7 +7,8 @@ what holds for tanh under either initialiser.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from glorotlab.arrays import Array, Progress
+from glorotlab.averages import mean_and_error
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Finding, Results, Swap, exchange, part_of, shared, substitute
+from glorotlab.experiments.experiment import Claim, Finding, Results, Swap, Table, exchange, part_of, shared, substitute
 from glorotlab.experiments.scales import Scale
 from glorotlab.measurement.estimators import HISTOGRAM_TENSORS
 from glorotlab.measurement.measure import measure
@@ -46,6 +48,9 @@ HIDDEN = 5
 
 ALIKE = 2.0
 """Two layers are alike where their root mean squares differ by less than this factor."""
+
+LINEAR_LOSS = -math.log(3) / 2
+"""Slope of the logarithm of a signal's root mean square over layers with n Var[W] = 1/3 (eqs. 5 and 15)."""
 
 GROWTH = 3**0.25
 """A peak grows from a layer to the next where the density there rises by this factor at least.
@@ -206,6 +211,34 @@ def _measured_over_predicted(results: Results, name: str, tensor: str) -> Array:
     """Return the ratio of second moments per network and hidden layer, shape (seed, layer)."""
     measured = results[f"{name}_measured"][f"{tensor}_second_moment"].transpose("seed", "layer").values
     return np.asarray((measured / results[f"{name}_predicted"][f"{tensor}_second_moment"].values)[:, :-1])
+
+
+def slopes_table(results: Results, tensor: str, linear: Mapping[str, float]) -> Table:
+    """Return how fast the root mean square of a tensor changes from layer to layer: measured, predicted, linear.
+
+    Parameters
+    ----------
+    results : dict
+    tensor : str
+    linear : mapping of str to float
+        For each of ``INITIALIZERS`` the slope in the linear regime.
+    """
+    rows = []
+    for name in INITIALIZERS:
+        spread = root_mean_square(results, name, tensor)
+        predicted = np.sqrt(results[f"{name}_predicted"][f"{tensor}_second_moment"].values[:-1])
+        mean, error = mean_and_error(_slopes(spread))
+        rows.append((name, f"{mean:.4f}", f"{error:.4f}", f"{float(_slopes(predicted)):.4f}", f"{linear[name]:.4f}"))
+    caption = (
+        "Least-squares slope over the hidden layers of the logarithm of each network's root mean square, mean over "
+        f"{len(spread)} networks. Linear: what equal widths and f' = 1 would give."
+    )
+    return Table(caption, ("initialisation", "measured", "standard error", "predicted", "linear"), tuple(rows))
+
+
+def _slopes(spread: Array) -> Array:
+    """Return the slope of ln(spread) over layers, for spreads of shape (..., layer)."""
+    return np.asarray(np.polyfit(range(spread.shape[-1]), np.log(spread).T, deg=1)[0])
 
 
 def draw_histograms(results: Results, tensor: str, quantity: str, *, common: bool = False) -> Figure:

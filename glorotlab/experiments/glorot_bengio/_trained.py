@@ -6,7 +6,7 @@ from those of the scale on the validation error at the end, mean over seeds, as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 
 from glorotlab import activations
-from glorotlab.arrays import Array, Progress
-from glorotlab.data.catalogue import load_dataset
+from glorotlab.arrays import Array, FloatArray, Labels, Progress
+from glorotlab.data.catalogue import describe_dataset, load_dataset
 from glorotlab.experiments.claims import unless_too_short
 from glorotlab.experiments.experiment import Claim, Results, Verdict
 from glorotlab.experiments.scales import Scale
@@ -41,8 +41,8 @@ CHANCE = 1 - 1 / 6
 PERCENTILE = 0.98
 """The paper's marker of saturation."""
 
-SIZES = {"shapeset": (1024, 9), "mnist": (784, 10), "cifar10": (3072, 10), "small-imagenet": (1369, 10)}
-"""Inputs and classes of the paper's datasets."""
+NEAR = 0.02
+"""An error is at the level of the best constant guess where it is within this of it."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class Trained:
 
     def spec(self, scale: Scale, dataset: str = "shapeset") -> NetworkSpec:
         """Return its spec at a scale, for a dataset."""
-        inputs, classes = SIZES[dataset]
+        data = describe_dataset(dataset)
         widths = [round(part * scale.trained_width) for part in self.hidden]
         return NetworkSpec(
-            layer_sizes=(inputs, *widths, classes),
+            layer_sizes=(data.fan_in, *widths, data.classes),
             activation=self.activation,
             initializer=self.initializer,
             cost=self.cost,
@@ -99,6 +99,9 @@ class Trained:
         return RunSpec(network=self.spec(scale, dataset), training=training, data=data, seed=seed)
 
 
+SATURATED = "tanh_large"
+"""A network that no paper has: weights of variance 1 saturate every layer from the start. For negative controls."""
+
 NETWORKS = {
     "tanh": Trained("tanh", "tanh", "standard_uniform"),
     "tanh_normalised": Trained("tanh N", "tanh", "glorot_uniform"),
@@ -107,13 +110,9 @@ NETWORKS = {
     "sigmoid": Trained("sigmoid", "sigmoid", "standard_uniform"),
     "sigmoid_4": Trained("sigmoid, 4 layers", "sigmoid", "standard_uniform", hidden=(1, 1, 1, 1)),
     "pretrained": Trained("tanh, pre-trained", "tanh", "standard_uniform", pretrained=True),
+    SATURATED: Trained("tanh, weights N(0, 1)", "tanh", "normal(std=1)"),
 }
 """The networks by name; N means normalised initialisation, as in the paper."""
-
-SATURATED = "tanh_large"
-"""A network that no paper has: weights of variance 1 saturate every layer from the start. For negative controls."""
-
-NETWORKS |= {SATURATED: Trained("tanh, weights N(0, 1)", "tanh", "normal(std=1)")}
 
 FIVE = ("softsign", "softsign_normalised", "tanh", "tanh_normalised", "sigmoid")
 """The networks of table 1, in its order."""
@@ -154,7 +153,7 @@ def trained(
         ``curves``, ``statistics`` or ``histograms``, the last record's.
     progress : callable, optional
     dataset : str
-        A name of ``SIZES``.
+        A built-in dataset.
 
     Returns
     -------
@@ -220,15 +219,39 @@ _RECORDS: dict[Kind, Callable[[Run], xr.Dataset]] = {
 }
 
 
+def constant_errors(data: str, seeds: int) -> xr.Dataset:
+    """Return the test error of the best constant guess of every seed, ``test_error(seed)``.
+
+    It is the best in hindsight, on the very images that the networks are tested on: how often each class occurs among
+    a few thousand images scatters more than what separates a network at chance from one that has begun to learn.
+    """
+    errors = []
+    for seed in range(seeds):
+        test = load_dataset(data, seed=seed).test
+        _, labels = test.batch(0, int(test.length))
+        errors.append(1 - np.bincount(labels).max() / len(labels))
+    return xr.Dataset({"test_error": ("seed", errors)})
+
+
+def above_chance(results: Results, name: str) -> Array:
+    """Return by how much the last test error of every network is above the best constant guess, shape (seed,)."""
+    return np.asarray(final_errors(results, name) - results["constant_errors"]["test_error"].values)
+
+
+def monitored_images(scale: Scale) -> Iterator[tuple[FloatArray, Labels]]:
+    """Yield the images, and their classes, that the statistics of each seed's runs are taken on."""
+    for seed in range(scale.seeds):
+        yield load_dataset(scale.shapeset, seed=seed).test.batch(0, min(MONITORED_EXAMPLES, scale.test))
+
+
 def predicted_start(scale: Scale, name: str) -> xr.Dataset:
-    """Predict what training starts from: mean, 98th percentile and deviation of every hidden layer's activations.
+    """Predict what training starts from: mean and 98th percentile of every hidden layer's activations.
 
     They are those of the monitored images, seed by seed; the mean over seeds is returned.
     """
     spec, rows = NETWORKS[name].spec(scale), []
     record = activations.get(spec.activation)
-    for seed in range(scale.seeds):
-        x, _ = load_dataset(scale.shapeset, seed=seed).test.batch(0, min(MONITORED_EXAMPLES, scale.test))
+    for x, _ in monitored_images(scale):
         signal = propagate(spec, batch_of(spec, inputs=x)).signal
         laws = [Pushforward.of(record, q) for q in signal.q[:-1]]
         means = signal.z_mean[1:-1].mean(axis=1)

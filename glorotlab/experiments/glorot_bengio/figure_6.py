@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
-from glorotlab.experiments.experiment import Experiment, Results
+from glorotlab.experiments.experiment import Experiment, Results, Table
 from glorotlab.experiments.glorot_bengio import _initialization
 from glorotlab.experiments.scales import Scale
 from glorotlab.training.sweeps.store import RunStore
@@ -35,6 +35,11 @@ def draw(results: Results) -> Figure:
     return _initialization.draw_histograms(results, TENSOR, "activation z (dimensionless)", common=True)
 
 
+def table(results: Results) -> Table:
+    """Return the slopes over the layers beside the predicted ones."""
+    return _initialization.slopes_table(results, TENSOR, {"standard": _initialization.LINEAR_LOSS, "normalised": 0.0})
+
+
 EXPERIMENT = Experiment(
     name=NAME,
     title="Activations at initialisation, tanh",
@@ -48,4 +53,5 @@ EXPERIMENT = Experiment(
     run=run,
     findings=FINDINGS,
     draw=draw,
+    table=table,
 )

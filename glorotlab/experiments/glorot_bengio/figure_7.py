@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
-from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, part_of, substitute
+from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Table, part_of, substitute
 from glorotlab.experiments.glorot_bengio import _initialization, _trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.training.sweeps.store import RunStore
@@ -71,6 +71,11 @@ def draw(results: Results) -> Figure:
     return _initialization.draw_histograms(results, TENSOR, "back-propagated gradient dC/ds (cost per unit of s)")
 
 
+def table(results: Results) -> Table:
+    """Return the slopes over the layers beside the predicted ones."""
+    return _initialization.slopes_table(results, TENSOR, {"standard": -_initialization.LINEAR_LOSS, "normalised": 0.0})
+
+
 EXPERIMENT = Experiment(
     name=NAME,
     title="Back-propagated gradients at initialisation, tanh",
@@ -85,4 +90,5 @@ EXPERIMENT = Experiment(
     run=run,
     findings=FINDINGS,
     draw=draw,
+    table=table,
 )

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
-from glorotlab.experiments.experiment import Experiment, Results, substitute
+from glorotlab.experiments.experiment import Experiment, Results, Table, substitute
 from glorotlab.experiments.glorot_bengio import _initialization
 from glorotlab.experiments.scales import Scale
 from glorotlab.training.sweeps.store import RunStore
@@ -57,6 +57,11 @@ def draw(results: Results) -> Figure:
     return _initialization.draw_histograms(results, TENSOR, "weight gradient dC/dW (cost per unit of W)")
 
 
+def table(results: Results) -> Table:
+    """Return the slopes over the layers beside the predicted ones."""
+    return _initialization.slopes_table(results, TENSOR, {"standard": 0.0, "normalised": 0.0})
+
+
 EXPERIMENT = Experiment(
     name=NAME,
     title="Weight gradients at initialisation, tanh",
@@ -71,4 +76,5 @@ EXPERIMENT = Experiment(
     run=run,
     findings=FINDINGS,
     draw=draw,
+    table=table,
 )

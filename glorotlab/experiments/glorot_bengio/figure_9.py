@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Array, Progress
-from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
 from glorotlab.experiments.glorot_bengio import _trained
@@ -15,7 +14,6 @@ from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import steps
 from glorotlab.plotting.style import finish, handle, layer_colors, log_ticks, new_figure
 from glorotlab.theory.predict import predict
-from glorotlab.training.monitors import MONITORED_EXAMPLES
 from glorotlab.training.sweeps.store import RunStore
 
 NAME, NETWORKS = "figure_9", {"tanh": "standard", "tanh_normalised": "normalised"}
@@ -38,8 +36,7 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
 def _predicted_start(scale: Scale, name: str) -> xr.Dataset:
     """Predict the second moment of the weight gradients of the monitored images, mean over seeds."""
     spec, rows = _trained.NETWORKS[name].spec(scale), []
-    for seed in range(scale.seeds):
-        x, y = load_dataset(scale.shapeset, seed=seed).test.batch(0, min(MONITORED_EXAMPLES, scale.test))
+    for x, y in _trained.monitored_images(scale):
         rows.append(predict(spec, inputs=x, labels=y)[f"{TENSOR}_second_moment"].values)
     return xr.Dataset({f"{TENSOR}_second_moment": ("layer", np.mean(rows, axis=0))})
 

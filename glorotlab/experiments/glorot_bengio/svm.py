@@ -13,7 +13,6 @@ from matplotlib.patches import Rectangle
 
 from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
-from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge, left_open
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Swap, Verdict, exchange, part_of
 from glorotlab.experiments.glorot_bengio import _support_vectors, _trained
@@ -53,20 +52,10 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
     tuning = _support_vectors.tuned(store, data, 0, part_of(progress, 1, 3))
     setting = _support_vectors.best(tuning)
     machine = _support_vectors.tested(store, data, setting, range(scale.seeds), part_of(progress, 2, 3))
-    constant = _constant_guess(data, range(scale.seeds))
+    constant = _trained.constant_errors(data, scale.seeds)
     results = {"network_errors": network, "svm_errors": machine, "constant_errors": constant}
     images = {"images": float(scale.svm_images)}
     return {key: dataset.assign_attrs(images) for key, dataset in results.items()} | {"tuning": tuning}
-
-
-def _constant_guess(data: str, seeds: range) -> xr.Dataset:
-    """Return the test errors of the class that is the most frequent among the training images."""
-    errors = []
-    for seed in seeds:
-        dataset = load_dataset(data, seed=seed)
-        labels, truth = (part.batch(0, int(part.length))[1] for part in (dataset.train, dataset.test))
-        errors.append(float((truth != np.bincount(labels).argmax()).mean()))
-    return xr.Dataset({"test_error": ("seed", errors)})
 
 
 def _train(scale: Scale, store: RunStore, data: str, progress: Progress) -> xr.Dataset:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import functools
 import json
 import multiprocessing
 import platform
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from glorotlab.data.catalogue import is_stored, load_dataset
-from glorotlab.data.dataset import Dataset
 from glorotlab.errors import GlorotlabError, RunError, RunInUseError
 from glorotlab.interrupts import Terminated
 from glorotlab.spec.run import RunSpec
@@ -93,15 +91,9 @@ def _run(task: Task) -> dict[str, Any]:
         set_num_threads(task.threads)
     spec = RunSpec(**task.spec)
     with _Watch(Path(task.token)) as watch:
-        dataset = _stored(spec.data) if is_stored(spec.data) else None
+        dataset = load_dataset(spec.data, keep=True) if is_stored(spec.data) else None
         train(spec, task.folder, dataset=dataset, progress=watch.progress, checkpoint_every=task.checkpoint_every)
     return read_status(task.folder)
-
-
-@functools.lru_cache(maxsize=1)
-def _stored(name: str) -> Dataset:
-    """Return the data of a run; those of the run before are at hand, since photographs take seconds to load."""
-    return load_dataset(name)
 
 
 def _check_folder(task: Task) -> None:
