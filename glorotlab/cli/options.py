@@ -130,16 +130,23 @@ class LearningRateOptions:
 
     learning_rates: Annotated[
         LearningRates,
-        typer.Option(help="One for all parameters, or each its own, by its curvature.", rich_help_panel=TRAINING),
+        typer.Option(
+            help="The same for all parameters, or for each its own, by its curvature.", rich_help_panel=TRAINING
+        ),
     ] = LearningRates.common
     damping: Annotated[
-        float, typer.Option(metavar="MU", help="Damping of own learning rates.", rich_help_panel=TRAINING)
+        float,
+        typer.Option(
+            metavar="MU",
+            help="Damping of the factors that give each parameter its own learning rate.",
+            rich_help_panel=TRAINING,
+        ),
     ] = 0.1
     curvature_every: Annotated[
-        int, typer.Option(metavar="N", help="Updates between two estimates of them.", rich_help_panel=TRAINING)
+        int, typer.Option(metavar="N", help="Updates between two estimates of these factors.", rich_help_panel=TRAINING)
     ] = 1000
     curvature_examples: Annotated[
-        int, typer.Option(metavar="N", help="Training examples of an estimate.", rich_help_panel=TRAINING)
+        int, typer.Option(metavar="N", help="Training examples that an estimate takes.", rich_help_panel=TRAINING)
     ] = 500
 
     def fields(self) -> dict[str, Any]:
@@ -158,10 +165,13 @@ class PretrainingOptions:
         ),
     ] = 0
     pretraining_lr: Annotated[
-        float, typer.Option(metavar="E", help="Learning rate of these.", rich_help_panel=TRAINING)
+        float, typer.Option(metavar="E", help="Learning rate of the pre-training.", rich_help_panel=TRAINING)
     ] = 0.01
     corruption: Annotated[
-        float, typer.Option(metavar="P", help="Probability that one sees 0 for an input.", rich_help_panel=TRAINING)
+        float,
+        typer.Option(
+            metavar="P", help="Probability that an autoencoder sees 0 in place of an input.", rich_help_panel=TRAINING
+        ),
     ] = 0.25
 
     def fields(self) -> dict[str, Any]:

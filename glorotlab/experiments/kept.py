@@ -34,7 +34,7 @@ def kept(
     Returns
     -------
     xarray.Dataset
-        As it is read back from the file.
+        The content of the file, read back.
 
     Raises
     ------

@@ -70,7 +70,7 @@ class DenoisingAutoencoder:
         kept : ndarray of bool, shape (batch, fan_in)
             Which components are not set to 0.
         rule : UpdateRule
-            Of plain descent.
+            A rule without momentum and without l2.
 
         Returns
         -------

@@ -57,7 +57,7 @@ def gauss_newton(passed: ForwardPass, cost: Cost) -> Curvature:
     Returns
     -------
     Curvature
-        In the network's dtype; not finite where it overflows.
+        Arrays of the network's dtype; not finite where the curvature overflows.
     """
     h = cost.curvature(passed.output)
     weights: list[FloatArray] = []
@@ -110,7 +110,7 @@ def learning_rate_factors(curvature: Curvature, damping: float) -> Curvature:
     Returns
     -------
     Curvature
-        In the dtype of the curvature. All factors are 1 where all curvatures are 0, and some are not finite where a
+        Arrays of the curvature's dtype. All factors are 1 where all curvatures are 0, and some are not finite where a
         curvature is not.
     """
     arrays = [*curvature.weights, *curvature.biases]

@@ -45,7 +45,7 @@ def canonical_data(text: str) -> str:
     Raises
     ------
     InvalidValueError
-        As of `split_sizes`.
+        Under the conditions of `split_sizes`.
     """
     sizes = split_sizes(text)
     return text if sizes is None else canonical_name(*sizes)

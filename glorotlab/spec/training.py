@@ -117,7 +117,7 @@ class TrainingSpec(Spec):
         factor of each parameter's own: the smaller, the larger its diagonal Gauss-Newton curvature, or the variance of
         its gradient between examples; ``network.curvature`` has the formulas.
     damping : float
-        Of these factors, which are 1 + 1 / damping at most; 1 for a parameter of average curvature.
+        The damping of these factors: they are 1 + 1 / damping at most, and 1 for a parameter of average curvature.
     curvature_every : int
         Updates from one estimate of the factors to the next; the first is made before the first update.
     curvature_examples : int

@@ -48,7 +48,7 @@ class RunStore:
         Returns
         -------
         list of Run
-            Of status ``finished`` or ``diverged``.
+            Each has status ``finished`` or ``diverged``.
 
         Raises
         ------
