@@ -67,7 +67,7 @@ is off by factors of 1.8 to 5 here."""
 BATCH_AGREEMENT = 0.10
 """The same for gradients of the mean cost: examples that share a network share its output, so few numbers average."""
 
-CONTROL_SHARE = 4
+CONTROL_SHARE = 2
 """One in so many networks is drawn for the negative control: what it shows is no matter of a few per cent."""
 
 EXCHANGED = exchange("standard", "normalised", "measured")

@@ -117,7 +117,7 @@ def _sigmoid_is_last(dataset: str) -> Finding:
         lead = {f"sigmoid - {_label(name)}": sigmoid - _errors(results, name, dataset) for name in others}
         return judge(NAME, sentence, lead, low=0.0, rule="every difference in percentage points is above 0")
 
-    first, second = (_trained.key_of(name, dataset) for name in ("sigmoid", "tanh_normalised"))
+    first, second = (_trained.key_of(name, dataset) for name in ("sigmoid", "softsign_normalised"))
     return Finding(decide, exchange(first, second, "curves"))
 
 
