@@ -3,6 +3,7 @@
 from glorotlab.experiments.experiment import Experiment
 from glorotlab.experiments.glorot_bengio import (
     cost_function,
+    depth,
     failed_replication,
     figure_1,
     figure_2,
@@ -41,6 +42,7 @@ CATALOGUE: dict[str, Experiment] = {
         figure_11,
         figure_12,
         table_1,
+        depth,
         tapered_widths,
         cost_function,
         second_order,

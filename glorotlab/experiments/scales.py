@@ -36,6 +36,8 @@ class Scale:
     stored_updates, stored_records, stored_seeds : int
         Updates, points of error curves and networks on the datasets that are stored (MNIST, CIFAR-10, Small-ImageNet):
         seeds give other weights and other mini-batches.
+    depths : tuple of int
+        Hidden layers to choose from, ascending, in the experiment about the depth.
     learning_rates : tuple of float
         Rates to choose from, for each network, on the validation error at the end, mean over seeds.
     validation, test : int
@@ -60,6 +62,7 @@ class Scale:
     stored_updates: int
     stored_records: int
     stored_seeds: int
+    depths: tuple[int, ...]
     learning_rates: tuple[float, ...]
     validation: int
     test: int
@@ -88,6 +91,7 @@ SCALES = {
             stored_updates=1_500,
             stored_records=2,
             stored_seeds=3,
+            depths=(1, 4, 5),
             learning_rates=(0.1,),
             validation=500,
             test=2_000,
@@ -104,7 +108,8 @@ SCALES = {
             seeds=3,
             stored_updates=30_000,
             stored_records=6,
-            stored_seeds=3,
+            stored_seeds=1,
+            depths=(1, 5),
             learning_rates=(0.05,),
             validation=10_000,
             test=10_000,
@@ -122,6 +127,7 @@ SCALES = {
             stored_updates=500_000,
             stored_records=25,
             stored_seeds=1,
+            depths=(4, 5),
             learning_rates=(0.05,),
             validation=10_000,
             test=10_000,
@@ -139,6 +145,7 @@ SCALES = {
             stored_updates=5_000_000,
             stored_records=250,
             stored_seeds=5,
+            depths=(1, 2, 3, 4, 5),
             learning_rates=(0.001, 0.003, 0.01, 0.03, 0.1),
             validation=10_000,
             test=10_000,
@@ -147,7 +154,7 @@ SCALES = {
         ),
     )
 }
-"""Scales by name: ``quick`` takes about three minutes on two cores, ``medium`` hours, the others days and more."""
+"""Scales by name: ``quick`` takes about three minutes on two cores, ``medium`` an hour and a half or more, the others days."""
 
 
 def get_scale(name: str) -> Scale:

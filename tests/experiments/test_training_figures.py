@@ -5,12 +5,13 @@ import types
 import numpy as np
 import pytest
 import xarray as xr
-from experiment_results import SEEDS, curves, histograms, statistics, verdicts
+from experiment_results import SEEDS, curves, histograms, scatter, statistics, verdicts
 
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.glorot_bengio import (
     _trained,
     cost_function,
+    depth,
     figure_2,
     figure_3,
     figure_4,
@@ -220,6 +221,37 @@ def test_tapered_widths_and_costs():
     assert (verdicts(claims), controls(claims)) == (["pass"] * 2, ["fail"] * 2)
     (claim,) = cost_function.EXPERIMENT.claims(curves({"tanh_normalised": 0.3, "quadratic": 0.4, "sigmoid": 0.83}))
     assert (claim.verdict, claim.control) == ("pass", "fail")
+
+
+def errors_by_depth(**rows):
+    """Final errors of one, four and five hidden layers, once a seed, networks not given as tanh N."""
+    given = {name: rows.get(name, rows["tanh_normalised"]) for name in _trained.FIVE}
+    results = {}
+    for name, row in given.items():
+        errors = xr.Dataset(
+            {f"{split}_error": (("seed", "depth"), scatter(row)) for split in ("test", "validation")},
+            coords={"depth": [1.0, 4.0, 5.0]},
+        )
+        results[f"{name}_shallower_errors"] = errors.isel(depth=slice(0, 2))
+        results[f"{name}_deepest_errors"] = errors.isel(depth=slice(2, 3))
+    return results
+
+
+def test_depth():
+    results = errors_by_depth(tanh_normalised=[0.4, 0.3, 0.2], sigmoid=[0.6, 0.5, 0.83])
+    claims = depth.EXPERIMENT.claims(results)
+    assert (verdicts(claims), controls(claims)) == (["pass"] * 2, ["fail"] * 2)
+    assert [depth.chosen(results, name) for name in ("tanh", "sigmoid")] == [2, 1]
+    assert depth.table(results).bold == {(0, 3), (1, 3), (2, 3), (3, 3), (4, 2)}
+    tanh_is_better_at_four = errors_by_depth(
+        tanh_normalised=[0.4, 0.3, 0.2], tanh=[0.4, 0.2, 0.3], sigmoid=[0.6, 0.5, 0.4]
+    )
+    assert verdicts(depth.EXPERIMENT.claims(tanh_is_better_at_four)) == ["fail"] * 2
+
+
+def test_a_depth_at_which_a_run_diverged_is_not_chosen():
+    results = errors_by_depth(tanh_normalised=[0.4, np.nan, 0.2], sigmoid=[np.nan, 0.83, 0.83])
+    assert [depth.chosen(results, name) for name in ("tanh", "sigmoid")] == [2, 1]
 
 
 def test_second_order():

@@ -20,6 +20,7 @@ TINY = Scale(
     stored_updates=12,
     stored_records=2,
     stored_seeds=2,
+    depths=(1, 5),
     learning_rates=(0.05,),
     validation=10,
     test=20,
