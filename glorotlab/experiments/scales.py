@@ -154,7 +154,7 @@ SCALES = {
         ),
     )
 }
-"""Scales by name: ``quick`` takes about three minutes on two cores, ``medium`` an hour and a half or more, the others days."""
+"""Scales by name. On two cores ``quick`` takes two to three minutes, ``medium`` an hour and a half or more."""
 
 
 def get_scale(name: str) -> Scale:

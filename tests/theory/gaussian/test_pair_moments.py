@@ -140,6 +140,24 @@ def test_what_varies_too_fast_is_refused():
         pair_moments(waves, 1.0, 1.0, 0.5)
 
 
+def step(at: float, kinks: tuple[float, ...]) -> Activation:
+    """A step from 0 to 1: f' is 0, so that its pair moments have no size that an error could be relative to."""
+    return Activation("step", "", lambda s: np.where(s > at, 1.0, 0.0), lambda s: 0 * s, growth=0, kinks=kinks)
+
+
+def test_errors_of_a_function_without_slope_are_finite():
+    found = pair_moments(step(0.0, (0.0,)), 1.0, 1.0, [-0.9, 0.5, 0.999])
+    quadrant = 1 / 4 + np.arcsin([-0.9, 0.5, 0.999]) / (2 * math.pi)  # Sheppard's formula
+    np.testing.assert_allclose(found.second_moment, quadrant, atol=1e-13)
+    assert not found.derivative_second_moment.any()
+    assert (found.errors < 1e-13).all()
+
+
+def test_a_jump_that_no_kink_announces_is_refused_where_the_two_rules_differ():
+    with pytest.raises(AssumptionError, match=r"pair moments of step: relative error .*allowed is 1e-06"):
+        pair_moments(step(0.0, ()), 1.0, 1.0, 0.999)
+
+
 def batch(smallest: float, largest: float, common: float, examples: int = 60, seed: int = 0) -> np.ndarray:
     """Covariance of ``examples`` with second moments between two numbers, more alike the larger ``common`` is."""
     generator = np.random.default_rng(seed)
