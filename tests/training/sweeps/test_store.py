@@ -1,6 +1,7 @@
 """A store of runs: each spec's run once, in order, from workers that are opened once."""
 
 import concurrent.futures as cf
+import shutil
 
 import pytest
 from sweep_fixtures import own_data
@@ -44,6 +45,14 @@ def test_runs_that_have_ended_are_not_made_again(store, specs, monkeypatch):
     assert [run.spec.seed for run in store.get(specs[::-1])] == [2, 3, 1, 3]
 
 
+def test_a_run_of_another_spec_under_that_name_is_not_taken_for_it(store, specs):
+    theirs, mine = store.get(specs[:2])
+    shutil.rmtree(mine.folder)
+    shutil.copytree(theirs.folder, mine.folder)
+    with pytest.raises(RunFailedError, match=mine.folder.name):
+        store.get(specs[:2])
+
+
 def test_workers_are_opened_once_and_again_where_they_broke(tmp_path, specs, monkeypatch):
     opened = []
 
@@ -81,8 +90,9 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(store, specs, tmp_pat
 def test_bad_input_is_refused_before_any_run(store, tmp_path):
     with pytest.raises(DataError, match="missing"):
         store.get([run_spec("6,12,3", data=str(tmp_path / "missing.npz"))])
-    with pytest.raises(InvalidValueError, match="needs 1024 inputs and 9 outputs"):
-        store.get([run_spec("6,12,3", data="shapeset")])
+    for layers in ("6,12,9", "1024,12,8"):
+        with pytest.raises(InvalidValueError, match=f"layers {layers}: dataset 'shapeset' needs 1024 inputs and 9 out"):
+            store.get([run_spec(layers, data="shapeset")])
     with pytest.raises(InvalidValueError, match="allowed is one of them"):
         Workers(workers=2, scheduler="tcp://nowhere:1")
     assert not store.folder.exists()
