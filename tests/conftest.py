@@ -23,7 +23,7 @@ TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items):
-    """Mark tests as ``tests/references/marks.py`` lists them, and begin with the slow: the end is short everywhere."""
+    """Mark tests as ``tests/fixtures/marks.py`` lists them, and begin with the slow: the end is short everywhere."""
     for item in items:
         place = str(item.path.relative_to(TESTS)) if item.path.is_relative_to(TESTS) else ""
         for mark, places in MARKS.items():

@@ -5,7 +5,8 @@ import pytest
 import xarray as xr
 from experiment_results import SEEDS, initialization, scatter, statistics, verdicts
 
-from glorotlab.experiments.glorot_bengio import _initialization, figure_6, figure_7, figure_8, jacobian
+from glorotlab.experiments.glorot_bengio import figure_6, figure_7, figure_8, jacobian
+from glorotlab.experiments.glorot_bengio.common.initialization import peaks
 
 SHRINKING, EVEN = [0.5, 0.35, 0.24, 0.16, 0.1, 1.0], [0.3, 0.28, 0.26, 0.25, 0.24, 1.0]
 GROWING = [0.1, 0.16, 0.24, 0.35, 0.5, 1.0]
@@ -122,7 +123,7 @@ def test_a_networks_own_image_is_carried_to_all():
 
 def test_peaks_are_read_next_to_zero():
     results = initialization("activation", [0.1, 0.2, 1.0], [0.1, 0.2, 1.0])
-    height = _initialization.peaks(results, "standard", "activation")
+    height = peaks(results, "standard", "activation")
     np.testing.assert_allclose(height[0, 0] / height[0, 1], 2, rtol=0.03)
 
 

@@ -10,7 +10,8 @@ from optional import optional
 
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.errors import DataError, RunError
-from glorotlab.experiments.glorot_bengio import _support_vectors, svm
+from glorotlab.experiments.glorot_bengio import svm
+from glorotlab.experiments.glorot_bengio.common import support_vectors
 from glorotlab.experiments.kept import kept
 from glorotlab.experiments.scales import SCALES
 from glorotlab.training.loop import train
@@ -68,24 +69,24 @@ def test_the_kernel_is_that_of_its_formula():
     random = np.random.default_rng(0)
     x, centres = random.normal(size=(4, 6)).astype(np.float32), random.normal(size=(3, 6))
     expected = [[np.exp(-0.2 * ((row - centre) ** 2).sum()) for centre in centres] for row in x]
-    np.testing.assert_allclose(_support_vectors.gaussian(0.2, x, centres), expected, rtol=1e-12)
+    np.testing.assert_allclose(support_vectors.gaussian(0.2, x, centres), expected, rtol=1e-12)
 
 
 def test_a_machine_is_the_same_with_and_without_its_matrix(monkeypatch):
     optional("sklearn", "SVM")
     data = load_dataset("shapeset(train=120, validation=150)", seed=1)
     x, y = data.train.batch(0, 120)
-    whole = _support_vectors._fit(x, y, 10.0, 0.01)
-    monkeypatch.setattr(_support_vectors, "MATRIX_AT_MOST", 119)
-    single = _support_vectors._fit(x, y, 10.0, 0.01)
+    whole = support_vectors._fit(x, y, 10.0, 0.01)
+    monkeypatch.setattr(support_vectors, "MATRIX_AT_MOST", 119)
+    single = support_vectors._fit(x, y, 10.0, 0.01)
     assert single.kernel == "rbf"
     images, labels = data.validation.batch(0, 150)
     np.testing.assert_array_equal(whole.predict(images), single.predict(images))
     wrong = (single.predict(images) != labels).mean()
-    monkeypatch.setattr(_support_vectors, "AT_ONCE", 40)
-    assert _support_vectors._error(whole, data.validation) == pytest.approx(wrong)
+    monkeypatch.setattr(support_vectors, "AT_ONCE", 40)
+    assert support_vectors._error(whole, data.validation) == pytest.approx(wrong)
     first = (single.predict(images[:90]) != labels[:90]).mean()
-    assert _support_vectors._error(whole, data.validation, 90) == pytest.approx(first)
+    assert support_vectors._error(whole, data.validation, 90) == pytest.approx(first)
 
 
 def test_the_least_validation_error_chooses():
@@ -93,8 +94,8 @@ def test_the_least_validation_error_chooses():
     tuning = xr.Dataset(
         {"validation_error": (("penalty", "gamma"), table)}, coords={"penalty": [1.0, 9.0], "gamma": [0.1, 0.2, 0.4]}
     )
-    assert _support_vectors.best(tuning) == (1.0, 0.4)
-    assert _support_vectors.best(tuning.transpose()) == (1.0, 0.4)
+    assert support_vectors.best(tuning) == (1.0, 0.4)
+    assert support_vectors.best(tuning.transpose()) == (1.0, 0.4)
 
 
 def test_without_scikit_learn_it_is_said_how_to_get_it(monkeypatch):
@@ -169,21 +170,21 @@ class Store:
 
 def test_it_learns_from_the_same_images_and_does_not_fit_again(tmp_path, monkeypatch):
     optional("sklearn", "SVM")
-    fits, fit, calls = [], _support_vectors._fit, []
-    monkeypatch.setattr(_support_vectors, "_fit", lambda x, y, *setting: fits.append((x, y)) or fit(x, y, *setting))
+    fits, fit, calls = [], support_vectors._fit, []
+    monkeypatch.setattr(support_vectors, "_fit", lambda x, y, *setting: fits.append((x, y)) or fit(x, y, *setting))
     store = Store(tmp_path)
     results = svm.run(TINY, store, lambda done, total: calls.append(done / total))
     assert svm.data_of(TINY) == DATA
     assert {spec.data for spec in store.specs} == {DATA}
     assert [spec.seed for spec in store.specs] == [0, 1]
-    assert len(fits) == len(_support_vectors.PENALTIES) * len(_support_vectors.GAMMAS) + 2
+    assert len(fits) == len(support_vectors.PENALTIES) * len(support_vectors.GAMMAS) + 2
     streams = [load_dataset("shapeset", seed=seed).train.batch(0, 40) for seed in (0, 1)]
     both = {x.tobytes() + y.tobytes() for x, y in streams}
     assert {x.tobytes() + y.tobytes() for x, y in fits[:-2]} <= both
     assert {x.tobytes() + y.tobytes() for x, y in fits[-2:]} == both
     assert all(0 <= share <= 1 for share in calls)
     assert calls[-1] == 1
-    monkeypatch.setattr(_support_vectors, "_fit", None)
+    monkeypatch.setattr(support_vectors, "_fit", None)
     again = svm.run(TINY, store)
     assert list(again) == list(results) == ["network_errors", "svm_errors", "constant_errors", "tuning"]
     for key in results:

@@ -9,7 +9,6 @@ from experiment_results import SEEDS, curves, histograms, scatter, statistics, v
 
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.glorot_bengio import (
-    _trained,
     cost_function,
     depth,
     figure_2,
@@ -23,6 +22,7 @@ from glorotlab.experiments.glorot_bengio import (
     table_1,
     tapered_widths,
 )
+from glorotlab.experiments.glorot_bengio.common import training
 
 
 def controls(claims):
@@ -63,7 +63,7 @@ def test_figure_2(lower, top, updates, said):
     ],
 )
 def test_figure_3(tanh, softsign, said):
-    rows = {"tanh": tanh, "softsign": softsign, _trained.SATURATED: [1.0, 1.0, 1.0]}
+    rows = {"tanh": tanh, "softsign": softsign, training.SATURATED: [1.0, 1.0, 1.0]}
     results = {f"{name}_statistics": statistics(percentiles=[[0.1] * 3, row]) for name, row in rows.items()}
     claims = figure_3.EXPERIMENT.claims(results)
     assert verdicts(claims) == said
@@ -79,7 +79,7 @@ def test_figure_3(tanh, softsign, said):
     ],
 )
 def test_figure_4(tanh, softsign, updates, said):
-    shares = {"tanh": tanh, "softsign": softsign, _trained.SATURATED: (0.0, 0.0, 0.01, 0.99)}
+    shares = {"tanh": tanh, "softsign": softsign, training.SATURATED: (0.0, 0.0, 0.01, 0.99)}
     results = {f"{name}_histograms": histograms(share, updates) for name, share in shares.items()}
     claims = figure_4.EXPERIMENT.claims(results)
     assert verdicts(claims) == said
@@ -153,7 +153,7 @@ def test_the_best_constant_guess_is_that_of_the_test_images():
     data = "shapeset(test=300)"
     labels = load_dataset(data, seed=1).test.batch(0, 300)[1]
     expected = 1 - max(int((labels == label).sum()) for label in range(9)) / 300
-    np.testing.assert_allclose(_trained.constant_errors(data, 2)["test_error"][1], expected, rtol=1e-12)
+    np.testing.assert_allclose(training.constant_errors(data, 2)["test_error"][1], expected, rtol=1e-12)
 
 
 def test_a_short_run_does_not_decide_what_never_happens():
@@ -166,7 +166,7 @@ NOWHERE = xr.Dataset(attrs={"cifar10": "fetch it", "small-imagenet": "build it"}
 
 def on(dataset, errors, updates=5_000_000):
     """Error curves of the five networks on a dataset."""
-    return curves({_trained.key_of(name, dataset): errors[name] for name in _trained.FIVE}, updates)
+    return curves({training.key_of(name, dataset): errors[name] for name in training.FIVE}, updates)
 
 
 def test_figure_12():
@@ -181,9 +181,9 @@ def table_results(errors, updates=5_000_000):
     """Results of table 1 on two datasets; of 1,000 test examples the first are in error."""
     results = on("shapeset", errors, updates) | on("mnist", errors, updates) | {"absent": NOWHERE}
     for dataset in ("shapeset", "mnist"):
-        for name in _trained.FIVE:
+        for name in training.FIVE:
             correct = np.tile(np.arange(1000) >= round(1000 * errors[name]), (SEEDS, 1))
-            results[f"{_trained.key_of(name, dataset)}_correct"] = xr.Dataset(
+            results[f"{training.key_of(name, dataset)}_correct"] = xr.Dataset(
                 {"correct": (("seed", "example"), correct)}
             )
     return results
@@ -202,7 +202,7 @@ def test_the_table_marks_what_mcnemars_test_does_not_tell_from_the_best():
     """Errors on nested examples: 5 seeds x (162.7 - 156) more errors than the best have p = 2 ** -34."""
     close = PAPER_LIKE | {"softsign_normalised": 0.157}  # 5 examples more than the best: p = 1 / 16
     results = table_results(close)
-    for name in _trained.FIVE:  # the datasets need not be trained on equally long
+    for name in training.FIVE:  # the datasets need not be trained on equally long
         results[f"mnist_{name}_curves"].attrs["updates"] = 3_000.0
     table = table_1.table(results)
     rows = {row[0]: row for row in table.rows}
@@ -225,7 +225,7 @@ def test_tapered_widths_and_costs():
 
 def errors_by_depth(**rows):
     """Final errors of one, four and five hidden layers, once a seed, networks not given as tanh N."""
-    given = {name: rows.get(name, rows["tanh_normalised"]) for name in _trained.FIVE}
+    given = {name: rows.get(name, rows["tanh_normalised"]) for name in training.FIVE}
     results = {}
     for name, row in given.items():
         errors = xr.Dataset(
@@ -277,4 +277,4 @@ def test_the_rate_of_least_validation_error_is_chosen_unless_a_run_of_it_diverge
         ]
 
     good, better, diverged = runs(0.5, 0.4), runs(0.3, 0.5), runs(0.1, 0.1, status="diverged")
-    assert _trained.best([good, diverged, better]) is better
+    assert training.best([good, diverged, better]) is better

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, demote
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
-from glorotlab.experiments.glorot_bengio._trained import Trained
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.curves import draw_one_panel
+from glorotlab.experiments.glorot_bengio.common.training import Trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import OKABE_ITO
 from glorotlab.training.sweeps.store import RunStore
@@ -20,9 +20,9 @@ CONTROL = "sigmoid"
 """Network of the negative control, which stays at chance."""
 
 NETWORKS = {
-    "tanh_normalised": _trained.NETWORKS["tanh_normalised"],
+    "tanh_normalised": training.NETWORKS["tanh_normalised"],
     "quadratic": Trained("tanh N, quadratic cost", "tanh", "glorot_uniform", cost="quadratic"),
-    CONTROL: _trained.NETWORKS[CONTROL],
+    CONTROL: training.NETWORKS[CONTROL],
 }
 
 STYLES = {"tanh_normalised": (OKABE_ITO[1], "--"), "quadratic": (OKABE_ITO[3], "-")}
@@ -30,11 +30,11 @@ STYLES = {"tanh_normalised": (OKABE_ITO[1], "--"), "quadratic": (OKABE_ITO[3], "
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train tanh N with both costs."""
-    return _trained.trained(scale, store, NETWORKS, "curves", progress)
+    return training.trained(scale, store, NETWORKS, "curves", progress)
 
 
 def _quadratic_is_worse(results: Results) -> Claim:
-    likelihood, quadratic = (_trained.final_errors(results, name) for name in STYLES)
+    likelihood, quadratic = (training.final_errors(results, name) for name in STYLES)
     rule = "the difference of final test errors (fractions), quadratic - log-likelihood, is above 0"
     lead = {"quadratic - log-likelihood": quadratic - likelihood}
     return judge(NAME, "The quadratic cost is worse than the log-likelihood.", lead, low=0.0, rule=rule)

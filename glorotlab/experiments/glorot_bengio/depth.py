@@ -12,9 +12,9 @@ from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Table, substitute
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._curves import STYLES
-from glorotlab.experiments.glorot_bengio._trained import Trained
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.curves import STYLES
+from glorotlab.experiments.glorot_bengio.common.training import Trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import MEASUREMENT, finish, handle, new_figure
 from glorotlab.training.runs.run import Run
@@ -28,10 +28,10 @@ SHIFT = 0.04
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train the five networks at every depth of the scale, each at the rate of its least validation error."""
-    networks = {(name, depth): _at_depth(name, depth) for name in _trained.FIVE for depth in scale.depths}
-    runs = _trained.train(scale, store, {f"{name}_{depth}": own for (name, depth), own in networks.items()}, progress)
+    networks = {(name, depth): _at_depth(name, depth) for name in training.FIVE for depth in scale.depths}
+    runs = training.train(scale, store, {f"{name}_{depth}": own for (name, depth), own in networks.items()}, progress)
     results = {}
-    for name in _trained.FIVE:
+    for name in training.FIVE:
         rows = [_final_errors(runs[f"{name}_{depth}"], depth) for depth in scale.depths]
         results[f"{name}_shallower_errors"] = xr.concat(rows[:-1], "depth")
         results[f"{name}_deepest_errors"] = rows[-1]
@@ -40,12 +40,12 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
 
 def _at_depth(name: str, depth: int) -> Trained:
     """Return one of the five networks with so many hidden layers."""
-    return dataclasses.replace(_trained.NETWORKS[name], hidden=(1,) * depth)
+    return dataclasses.replace(training.NETWORKS[name], hidden=(1,) * depth)
 
 
 def _final_errors(runs: list[Run], depth: int) -> xr.Dataset:
     """Return the last point of the error curves, dimensions depth (one) and seed."""
-    last = _trained.stack(runs, "curves").isel(step=-1, drop=True).drop_attrs()
+    last = training.stack(runs, "curves").isel(step=-1, drop=True).drop_attrs()
     return last.expand_dims(depth=[float(depth)])
 
 
@@ -57,7 +57,7 @@ def _errors(results: Results, name: str, split: str = "test") -> Array:
 
 def _depths(results: Results) -> list[int]:
     """Return the numbers of hidden layers, ascending."""
-    parts = (results[f"{_trained.FIVE[0]}_{part}_errors"]["depth"].values for part in ("shallower", "deepest"))
+    parts = (results[f"{training.FIVE[0]}_{part}_errors"]["depth"].values for part in ("shallower", "deepest"))
     return [int(depth) for depth in np.concatenate(list(parts))]
 
 
@@ -69,10 +69,10 @@ def chosen(results: Results, name: str) -> int:
 
 def _deepest_is_best(results: Results) -> Claim:
     gains: dict[str, Array] = {}
-    for name in _trained.FIVE[:-1]:
+    for name in training.FIVE[:-1]:
         errors, depths = _errors(results, name), _depths(results)
         gains |= {
-            f"{_trained.NETWORKS[name].label}: {depth} - {depths[-1]} layers": row - errors[-1]
+            f"{training.NETWORKS[name].label}: {depth} - {depths[-1]} layers": row - errors[-1]
             for depth, row in zip(depths[:-1], errors, strict=False)
         }
     sentence = "Every network but sigmoid is best with the most hidden layers."
@@ -100,10 +100,10 @@ def table(results: Results) -> Table:
     depths = _depths(results)
     head = ("network", *(f"{depth} hidden, %" for depth in depths))
     rows, bold = [], set()
-    for row, name in enumerate(_trained.FIVE):
+    for row, name in enumerate(training.FIVE):
         mean, error = mean_and_error(100 * _errors(results, name).T)
         cells = [f"{m:.2f} ± {e:.2f}" for m, e in zip(mean, error, strict=True)]
-        rows.append((_trained.NETWORKS[name].label, *cells))
+        rows.append((training.NETWORKS[name].label, *cells))
         bold.add((row, 1 + chosen(results, name)))
     caption = (
         "Final test error on Shapeset-3x2, mean over networks ± standard error. Bold: the least mean validation error."
@@ -115,20 +115,20 @@ def draw(results: Results) -> Figure:
     """Draw test errors over the depth; the depth that the validation error chooses is ringed."""
     figure = new_figure(size=(7.6, 5.0))
     (ax,) = figure.axes
-    for place, name in enumerate(_trained.FIVE):
+    for place, name in enumerate(training.FIVE):
         color, linestyle = STYLES[name]
         mean, error = mean_and_error(100 * _errors(results, name).T)
-        x = np.array(_depths(results)) + SHIFT * (place - (len(_trained.FIVE) - 1) / 2)
+        x = np.array(_depths(results)) + SHIFT * (place - (len(training.FIVE) - 1) / 2)
         ax.plot(x, mean, color=color, linestyle=linestyle, linewidth=1.2)
         ax.errorbar(x, mean, yerr=error, color=color, **MEASUREMENT)
         best = chosen(results, name)
         ax.plot(x[best], mean[best], marker="o", markersize=11, markerfacecolor="none", color=color)
-    ax.axhline(100 * _trained.CHANCE, color="0.6", linewidth=1, zorder=0)
+    ax.axhline(100 * training.CHANCE, color="0.6", linewidth=1, zorder=0)
     ax.set_xticks(_depths(results))
     finish(ax, "Shapeset-3x2, online training", "hidden layers", "final test error (%)")
     handles = [
-        handle(_trained.NETWORKS[name].label, color, linestyle=linestyle, linewidth=1.6)
-        for name, (color, linestyle) in ((name, STYLES[name]) for name in _trained.FIVE)
+        handle(training.NETWORKS[name].label, color, linestyle=linestyle, linewidth=1.6)
+        for name, (color, linestyle) in ((name, STYLES[name]) for name in training.FIVE)
     ]
     handles += [
         handle("best constant guess", "0.6", linewidth=1),

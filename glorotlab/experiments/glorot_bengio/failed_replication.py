@@ -19,7 +19,7 @@ from glorotlab.averages import mean_and_error
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Table, exchange, part_of, substitute
-from glorotlab.experiments.glorot_bengio._initialization import HIDDEN
+from glorotlab.experiments.glorot_bengio.common.initialization import HIDDEN
 from glorotlab.experiments.scales import Scale
 from glorotlab.measurement.measure import measure
 from glorotlab.plotting.style import (

@@ -10,7 +10,7 @@ from glorotlab.arrays import Progress
 from glorotlab.data.catalogue import describe_dataset, load_dataset
 from glorotlab.data.source import Source
 from glorotlab.experiments.experiment import Experiment, Results
-from glorotlab.experiments.glorot_bengio._datasets import LABELS, absent, split_by_presence
+from glorotlab.experiments.glorot_bengio.common.datasets import LABELS, absent, split_by_presence
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.pictures import draw_contact_sheet
 from glorotlab.plotting.style import new_figure

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._percentiles import draw_percentiles, legend
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.percentiles import draw_percentiles, legend
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import new_figure
 from glorotlab.training.sweeps.store import RunStore
@@ -19,13 +19,13 @@ NAME, NETWORKS = "figure_10", ("tanh", "tanh_normalised")
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train tanh with both initialisers; predict what they start from."""
-    trained = _trained.trained(scale, store, _trained.named(*NETWORKS), "statistics", progress)
-    return trained | {f"{name}_predicted": _trained.predicted_start(scale, name) for name in NETWORKS}
+    trained = training.trained(scale, store, training.named(*NETWORKS), "statistics", progress)
+    return trained | {f"{name}_predicted": training.predicted_start(scale, name) for name in NETWORKS}
 
 
 def _together(results: Results) -> Claim:
     """Compare the spread of the layers' standard deviations, which the paper's figure shows as lines."""
-    standard, normalised = (np.log(_trained.stds(results, name)[:, 0]) for name in NETWORKS)
+    standard, normalised = (np.log(training.stds(results, name)[:, 0]) for name in NETWORKS)
     spread = {"spread over layers": np.ptp(standard, axis=1) - np.ptp(normalised, axis=1)}
     sentence = "With normalised initialisation the layers of tanh start together; with the standard one they do not."
     rule = "log(largest / least standard deviation of a layer) before training, standard - normalised, is above 0"

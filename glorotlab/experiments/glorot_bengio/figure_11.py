@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, demote, exchange, substitute
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._curves import STYLES, draw_curves, legend
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.curves import STYLES, draw_curves, legend
 from glorotlab.experiments.glorot_bengio.table_1 import PAPER
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import layers
@@ -19,31 +19,31 @@ from glorotlab.training.sweeps.store import RunStore
 
 NAME = "figure_11"
 
-NETWORKS = _trained.named(
+NETWORKS = training.named(
     "sigmoid", "sigmoid_4", "tanh", "tanh_normalised", "softsign", "softsign_normalised", "pretrained"
 )
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train every network of the figure."""
-    trained = _trained.trained(scale, store, NETWORKS, "curves", progress)
-    return trained | {"constant_errors": _trained.constant_errors(scale.shapeset, scale.seeds)}
+    trained = training.trained(scale, store, NETWORKS, "curves", progress)
+    return trained | {"constant_errors": training.constant_errors(scale.shapeset, scale.seeds)}
 
 
 def _never_escapes(results: Results) -> Claim:
     sentence = "Sigmoid, five hidden layers: the error never leaves chance."
-    rule = f"the final test error is less than {_trained.NEAR} below that of the best constant guess"
-    return judge(NAME, sentence, _above_chance(results, "sigmoid"), low=-_trained.NEAR, rule=rule)
+    rule = f"the final test error is less than {training.NEAR} below that of the best constant guess"
+    return judge(NAME, sentence, _above_chance(results, "sigmoid"), low=-training.NEAR, rule=rule)
 
 
 def _escapes(results: Results) -> Claim:
     sentence = "Sigmoid, four hidden layers: the error leaves chance."
-    rule = f"the final test error is {_trained.NEAR} or more below that of the best constant guess"
-    return judge(NAME, sentence, _above_chance(results, "sigmoid_4"), high=-_trained.NEAR, rule=rule)
+    rule = f"the final test error is {training.NEAR} or more below that of the best constant guess"
+    return judge(NAME, sentence, _above_chance(results, "sigmoid_4"), high=-training.NEAR, rule=rule)
 
 
 def _above_chance(results: Results, name: str) -> dict[str, Array]:
-    return {"final test error - best constant guess": _trained.above_chance(results, name)}
+    return {"final test error - best constant guess": training.above_chance(results, name)}
 
 
 def _sigmoid_is_last(results: Results) -> Claim:
@@ -76,7 +76,7 @@ def _pretraining_is_best(results: Results) -> Claim:
 
 def _lead(results: Results, worse: str, better: str) -> Array:
     """Return the difference of final test errors, shape (seed,)."""
-    return _trained.final_errors(results, worse) - _trained.final_errors(results, better)
+    return training.final_errors(results, worse) - training.final_errors(results, better)
 
 
 def _positive(sentence: str, differences: dict[str, Array]) -> Claim:
@@ -88,12 +88,12 @@ FINDINGS = (
     Finding(
         _never_escapes,
         substitute("sigmoid", "softsign_normalised", "curves"),
-        _trained.unless_shorter_than(_trained.PAPER_UPDATES, ["pass"], "sigmoid", "curves"),
+        training.unless_shorter_than(training.PAPER_UPDATES, ["pass"], "sigmoid", "curves"),
     ),
     Finding(
         _escapes,
         substitute("sigmoid_4", "sigmoid", "curves"),
-        _trained.unless_shorter_than(_trained.PAPER_UPDATES, ["fail"], "sigmoid_4", "curves"),
+        training.unless_shorter_than(training.PAPER_UPDATES, ["fail"], "sigmoid_4", "curves"),
     ),
     Finding(_sigmoid_is_last, exchange("sigmoid", "softsign_normalised", "curves")),
     Finding(_normalised_is_better, demote("tanh", "tanh_normalised", "sigmoid", "curves")),
@@ -113,9 +113,9 @@ def draw(results: Results) -> Figure:
     for place, name in enumerate(PAPER):
         layers.draw_paper(paper, np.array([place]), np.array([PAPER[name][0]]), color=STYLES[name][0])
     for axes in (ax, paper):
-        axes.axhline(100 * _trained.CHANCE, color="0.6", linewidth=1, zorder=0)
+        axes.axhline(100 * training.CHANCE, color="0.6", linewidth=1, zorder=0)
     finish(ax, "Shapeset-3x2, online training", "mini-batch updates", "test error (%)")
-    paper.set_xticks(range(len(PAPER)), [_trained.NETWORKS[name].label for name in PAPER], rotation=60, ha="right")
+    paper.set_xticks(range(len(PAPER)), [training.NETWORKS[name].label for name in PAPER], rotation=60, ha="right")
     paper.set_xlim(-0.6, len(PAPER) - 0.4)
     paper.set_ylim(0, 100)
     finish(paper, "The paper, 5 M updates", "", "test error (%)")

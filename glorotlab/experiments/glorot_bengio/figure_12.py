@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, part_of, substitute
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._curves import STYLES, draw_curves, legend
-from glorotlab.experiments.glorot_bengio._datasets import LABELS, absent, split_by_presence
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.curves import STYLES, draw_curves, legend
+from glorotlab.experiments.glorot_bengio.common.datasets import LABELS, absent, split_by_presence
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import finish, log_ticks, new_figure
 from glorotlab.training.sweeps.store import RunStore
@@ -21,7 +21,7 @@ DATASETS = ("mnist", "cifar10")
 LOGARITHMIC = ("mnist",)
 """Datasets whose errors fall by a factor of tens."""
 
-FIVE = {name: STYLES[name] for name in _trained.FIVE}
+FIVE = {name: STYLES[name] for name in training.FIVE}
 """Colour and line style of each network."""
 
 
@@ -31,20 +31,20 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
     results: Results = {"absent": missing}
     for place, dataset in enumerate(here):
         part = part_of(progress, place, len(here))
-        networks = _trained.named(*_trained.FIVE)
-        results |= _trained.trained(scale, store, networks, "curves", part, dataset)
+        networks = training.named(*training.FIVE)
+        results |= training.trained(scale, store, networks, "curves", part, dataset)
     return results
 
 
 def _normalised_is_better(dataset: str) -> Finding:
     """Return that normalised initialisation improves tanh on a dataset, as the paper's curves end."""
-    tanh, normalised, sigmoid = (_trained.key_of(name, dataset) for name in ("tanh", "tanh_normalised", "sigmoid"))
+    tanh, normalised, sigmoid = (training.key_of(name, dataset) for name in ("tanh", "tanh_normalised", "sigmoid"))
 
     def decide(results: Results) -> Claim:
         sentence = f"On {LABELS[dataset]} normalised initialisation makes tanh better."
         if dataset in absent(results):
             return Claim(NAME, sentence, "undecided", explanation=absent(results)[dataset])
-        gain = _trained.final_errors(results, tanh) - _trained.final_errors(results, normalised)
+        gain = training.final_errors(results, tanh) - training.final_errors(results, normalised)
         rule = "the difference of final test errors (fractions) is above 0"
         return judge(NAME, sentence, {"tanh - tanh N": gain}, low=0.0, rule=rule)
 
@@ -66,7 +66,7 @@ def draw(results: Results) -> Figure:
             if dataset in LOGARITHMIC:
                 log_ticks(ax)
         finish(ax, LABELS[dataset], "mini-batch updates", "test error (%)")
-    legend(figure, _trained.NETWORKS, FIVE)
+    legend(figure, training.NETWORKS, FIVE)
     return figure
 
 

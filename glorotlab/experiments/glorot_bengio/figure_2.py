@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Verdict, substitute
-from glorotlab.experiments.glorot_bengio import _trained
+from glorotlab.experiments.glorot_bengio.common import training
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import steps
 from glorotlab.plotting.style import finish, handle, layer_colors, new_figure
@@ -23,10 +23,10 @@ CONTROLS = ("tanh", "sigmoid")
 SATURATED = 0.1
 """A sigmoid layer is saturated at 0 where its mean activation is below this: pre-activations then lie near -2.2."""
 
-SOON = _trained.EPOCH
+SOON = training.EPOCH
 """The paper's first epoch: the resolution of its figure."""
 
-ESCAPE = 100 * _trained.EPOCH
+ESCAPE = 100 * training.EPOCH
 """Updates after which the paper's top layer leaves saturation."""
 
 LINEAR = (0.4, 0.6)
@@ -35,19 +35,19 @@ LINEAR = (0.4, 0.6)
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train the network; predict what it starts from."""
-    trained = _trained.trained(scale, store, _trained.named(NETWORK, *CONTROLS), "statistics", progress)
-    return trained | {"predicted": _trained.predicted_start(scale, NETWORK)}
+    trained = training.trained(scale, store, training.named(NETWORK, *CONTROLS), "statistics", progress)
+    return trained | {"predicted": training.predicted_start(scale, NETWORK)}
 
 
 def _saturates(results: Results) -> Claim:
-    top, updates = _trained.means(results, NETWORK)[..., -1], _trained.steps(results, NETWORK)
+    top, updates = training.means(results, NETWORK)[..., -1], training.steps(results, NETWORK)
     fall = {"fall": top[:, 0] - top[:, updates <= SOON].min(axis=1)}
     rule = f"the mean activation falls from 0.5 by {0.5 - SATURATED:g} or more within {SOON:,} updates"
     return judge(NAME, "The top hidden layer soon saturates at 0.", fall, low=0.5 - SATURATED, rule=rule)
 
 
 def _lower_layers(results: Results) -> Claim:
-    lower = _trained.means(results, NETWORK)[..., :-1]
+    lower = training.means(results, NETWORK)[..., :-1]
     extremes = {
         f"layer {layer + 1}, {extreme}": getattr(lower[..., layer], method)(axis=1)
         for layer in range(lower.shape[-1])
@@ -59,7 +59,7 @@ def _lower_layers(results: Results) -> Claim:
 
 
 def _escapes(results: Results) -> Claim:
-    top = _trained.means(results, NETWORK)[..., -1]
+    top = training.means(results, NETWORK)[..., -1]
     rise = {"rise": top[:, -1] - top.min(axis=1)}
     rule = f"the mean activation has risen by {SATURATED} or more since its lowest"
     sentence = "The top hidden layer leaves saturation, after about 100 epochs of 20,000 updates."
@@ -68,7 +68,7 @@ def _escapes(results: Results) -> Claim:
 
 def _finding(decide: Callable[[Results], Claim], control: str, needed: int, doubted: Verdict) -> Finding:
     swap = substitute(NETWORK, control, "statistics")
-    return Finding(decide, swap, _trained.unless_shorter_than(needed, [doubted], NETWORK, "statistics"))
+    return Finding(decide, swap, training.unless_shorter_than(needed, [doubted], NETWORK, "statistics"))
 
 
 FINDINGS = (
@@ -84,9 +84,9 @@ def draw(results: Results) -> Figure:
     figure = new_figure(size=(8.2, 4.6))
     (ax,) = figure.axes
     updates, mean, std = (
-        _trained.steps(results, NETWORK),
-        _trained.means(results, NETWORK).mean(axis=0),
-        _trained.stds(results, NETWORK).mean(axis=0),
+        training.steps(results, NETWORK),
+        training.means(results, NETWORK).mean(axis=0),
+        training.stds(results, NETWORK).mean(axis=0),
     )
     colors = layer_colors(mean.shape[-1])
     spacing = updates[-1] / max(len(updates) - 1, 1)

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import estimate, judge, left_open, verdict
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._percentiles import draw_percentiles, legend
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.percentiles import draw_percentiles, legend
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import new_figure
 from glorotlab.training.sweeps.store import RunStore
@@ -27,13 +27,13 @@ SATURATED = 0.95
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train both networks; predict what they start from."""
-    trained = _trained.trained(scale, store, _trained.named(*NETWORKS, _trained.SATURATED), "statistics", progress)
-    return trained | {f"{name}_predicted": _trained.predicted_start(scale, name) for name in NETWORKS}
+    trained = training.trained(scale, store, training.named(*NETWORKS, training.SATURATED), "statistics", progress)
+    return trained | {f"{name}_predicted": training.predicted_start(scale, name) for name in NETWORKS}
 
 
 def _percentiles(results: Results) -> tuple[Array, Array]:
     """Return final 98th percentiles of tanh and softsign, shape (seed, layer)."""
-    tanh, softsign = (_trained.percentiles(results, name)[:, -1] for name in NETWORKS)
+    tanh, softsign = (training.percentiles(results, name)[:, -1] for name in NETWORKS)
     return tanh, softsign
 
 
@@ -71,9 +71,9 @@ def _once_saturated(claim: Claim, results: Results) -> Claim:
 
 
 FINDINGS = (
-    Finding(_in_order, substitute("tanh", _trained.SATURATED, "statistics"), _once_saturated),
-    Finding(_less, substitute("softsign", _trained.SATURATED, "statistics"), _once_saturated),
-    Finding(_together, substitute("tanh", _trained.SATURATED, "statistics"), _once_saturated),
+    Finding(_in_order, substitute("tanh", training.SATURATED, "statistics"), _once_saturated),
+    Finding(_less, substitute("softsign", training.SATURATED, "statistics"), _once_saturated),
+    Finding(_together, substitute("tanh", training.SATURATED, "statistics"), _once_saturated),
 )
 """What the paper says of both panels at the end of the run, once tanh has begun to saturate."""
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
-from glorotlab.experiments.glorot_bengio import _trained
+from glorotlab.experiments.glorot_bengio.common import training
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import histograms
 from glorotlab.plotting.style import finish, handle, layer_colors, new_figure
@@ -29,7 +29,7 @@ LEAST = 1e-3
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train both networks and the control; keep the histograms of the last record."""
-    return _trained.trained(scale, store, _trained.named(*NETWORKS, _trained.SATURATED), "histograms", progress)
+    return training.trained(scale, store, training.named(*NETWORKS, training.SATURATED), "histograms", progress)
 
 
 def _shares(results: Results, name: str, low: float, high: float) -> Array:
@@ -74,14 +74,14 @@ FINDINGS = (
     Finding(
         _tanh_saturates,
         substitute("tanh", "softsign", "histograms"),
-        _trained.unless_shorter_than(_trained.PAPER_UPDATES, ["fail"], "tanh", "histograms"),
+        training.unless_shorter_than(training.PAPER_UPDATES, ["fail"], "tanh", "histograms"),
     ),
     Finding(
         _softsign_at_its_knees,
-        substitute("softsign", _trained.SATURATED, "histograms"),
-        _trained.unless_shorter_than(_trained.PAPER_UPDATES, ["fail"], "tanh", "histograms"),
+        substitute("softsign", training.SATURATED, "histograms"),
+        training.unless_shorter_than(training.PAPER_UPDATES, ["fail"], "tanh", "histograms"),
     ),
-    Finding(_softsign_is_not_saturated, substitute("softsign", _trained.SATURATED, "histograms")),
+    Finding(_softsign_is_not_saturated, substitute("softsign", training.SATURATED, "histograms")),
 )
 """What the paper says of both panels."""
 

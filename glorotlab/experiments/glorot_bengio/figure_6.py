@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
 from glorotlab.experiments.experiment import Experiment, Results, Table
-from glorotlab.experiments.glorot_bengio import _initialization
+from glorotlab.experiments.glorot_bengio.common import initialization
 from glorotlab.experiments.scales import Scale
 from glorotlab.training.sweeps.store import RunStore
 
@@ -13,17 +13,17 @@ NAME, TENSOR = "figure_6", "activation"
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Measure histograms of activations and predict their densities."""
-    return _initialization.select(_initialization.initialization(scale, progress), TENSOR)
+    return initialization.select(initialization.initialization(scale, progress), TENSOR)
 
 
 FINDINGS = (
-    _initialization.growing_peak(
+    initialization.growing_peak(
         NAME, "Standard initialisation: the peak of the activations at 0 grows from layer to layer.", TENSOR, "output"
     ),
-    _initialization.alike(
+    initialization.alike(
         NAME, "Normalised initialisation: the activations are distributed alike in every layer.", "normalised", TENSOR
     ),
-    _initialization.agreement(
+    initialization.agreement(
         NAME, "Mean-field theory predicts the second moment of the activations in every layer.", TENSOR
     ),
 )
@@ -32,12 +32,12 @@ FINDINGS = (
 
 def draw(results: Results) -> Figure:
     """Draw histograms over predicted densities."""
-    return _initialization.draw_histograms(results, TENSOR, "activation z (dimensionless)", common=True)
+    return initialization.draw_histograms(results, TENSOR, "activation z (dimensionless)", common=True)
 
 
 def table(results: Results) -> Table:
     """Return the slopes over the layers beside the predicted ones."""
-    return _initialization.slopes_table(results, TENSOR, {"standard": _initialization.LINEAR_LOSS, "normalised": 0.0})
+    return initialization.slopes_table(results, TENSOR, {"standard": initialization.LINEAR_LOSS, "normalised": 0.0})
 
 
 EXPERIMENT = Experiment(

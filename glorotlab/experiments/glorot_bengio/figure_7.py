@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Table, part_of, substitute
-from glorotlab.experiments.glorot_bengio import _initialization, _trained
+from glorotlab.experiments.glorot_bengio.common import initialization, training
 from glorotlab.experiments.scales import Scale
 from glorotlab.training.sweeps.store import RunStore
 
@@ -14,20 +14,20 @@ NAME, TENSOR, TRAINED = "figure_7", "backprop_gradient", "tanh"
 CONTROL = "sigmoid"
 """The network that is trained as the negative control: its gradients shrink before training and after."""
 
-SOON = _trained.EPOCH
+SOON = training.EPOCH
 """The paper's first epoch: the resolution of its figures of training."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Measure histograms of back-propagated gradients and predict them; train a network."""
-    drawn = _initialization.select(_initialization.initialization(scale, part_of(progress, 0, 2)), TENSOR)
-    networks = _trained.named(TRAINED, CONTROL)
-    trained = _trained.trained(scale, store, networks, "statistics", part_of(progress, 1, 2))
+    drawn = initialization.select(initialization.initialization(scale, part_of(progress, 0, 2)), TENSOR)
+    networks = training.named(TRAINED, CONTROL)
+    trained = training.trained(scale, store, networks, "statistics", part_of(progress, 1, 2))
     return drawn | trained
 
 
 def _reverses(results: Results) -> Claim:
-    variance, updates = _trained.backprop_variances(results, TRAINED), _trained.steps(results, TRAINED)
+    variance, updates = training.backprop_variances(results, TRAINED), training.steps(results, TRAINED)
     count, last = variance.shape[-1], int((updates <= SOON).sum()) - 1
     ratios = {
         f"before training: layer {count} / 1": variance[:, 0, -1] / variance[:, 0, 0],
@@ -42,25 +42,25 @@ def _reverses(results: Results) -> Claim:
 
 
 FINDINGS = (
-    _initialization.growing_peak(
+    initialization.growing_peak(
         NAME,
         "Standard initialisation: back-propagated gradients shrink towards the input (their peak at 0 grows).",
         TENSOR,
         "input",
     ),
-    _initialization.alike(
+    initialization.alike(
         NAME,
         "Normalised initialisation: back-propagated gradients are distributed alike in every layer.",
         "normalised",
         TENSOR,
     ),
-    _initialization.agreement(
+    initialization.agreement(
         NAME, "Mean-field theory predicts the second moment of the back-propagated gradients in every layer.", TENSOR
     ),
     Finding(
         _reverses,
         substitute(TRAINED, CONTROL, "statistics"),
-        _trained.unless_shorter_than(SOON, ["fail"], TRAINED, "statistics"),
+        training.unless_shorter_than(SOON, ["fail"], TRAINED, "statistics"),
     ),
 )
 """What the paper says of the figure, and whether theory predicts it."""
@@ -68,12 +68,12 @@ FINDINGS = (
 
 def draw(results: Results) -> Figure:
     """Draw histograms over predicted densities."""
-    return _initialization.draw_histograms(results, TENSOR, "back-propagated gradient dC/ds (cost per unit of s)")
+    return initialization.draw_histograms(results, TENSOR, "back-propagated gradient dC/ds (cost per unit of s)")
 
 
 def table(results: Results) -> Table:
     """Return the slopes over the layers beside the predicted ones."""
-    return _initialization.slopes_table(results, TENSOR, {"standard": -_initialization.LINEAR_LOSS, "normalised": 0.0})
+    return initialization.slopes_table(results, TENSOR, {"standard": -initialization.LINEAR_LOSS, "normalised": 0.0})
 
 
 EXPERIMENT = Experiment(

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Progress
 from glorotlab.experiments.experiment import Experiment, Results, Table, substitute
-from glorotlab.experiments.glorot_bengio import _initialization
+from glorotlab.experiments.glorot_bengio.common import initialization
 from glorotlab.experiments.scales import Scale
 from glorotlab.training.sweeps.store import RunStore
 
@@ -13,40 +13,40 @@ NAME, TENSOR, EXAMPLE = "figure_8", "batch_weight_gradient", "example_weight_gra
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Measure histograms of weight gradients and predict them."""
-    return _initialization.select(_initialization.initialization(scale, progress), TENSOR, extra=(EXAMPLE,))
+    return initialization.select(initialization.initialization(scale, progress), TENSOR, extra=(EXAMPLE,))
 
 
 FINDINGS = (
-    _initialization.alike(
+    initialization.alike(
         NAME,
         "Standard initialisation: weight gradients are distributed roughly alike in every layer, even so.",
         "standard",
         TENSOR,
-        _initialization.SIGMOID,
+        initialization.SIGMOID,
     ),
-    _initialization.alike(
+    initialization.alike(
         NAME,
         "Normalised initialisation: weight gradients are distributed alike in every layer.",
         "normalised",
         TENSOR,
         substitute("normalised", "sigmoid", "measured"),
     ),
-    _initialization.agreement(
+    initialization.agreement(
         NAME, "Mean-field theory predicts the second moment of one example's weight gradients in every layer.", EXAMPLE
     ),
-    _initialization.agreement(
+    initialization.agreement(
         NAME,
         "Mean-field theory predicts the second moment of the batch-mean weight gradients in every layer.",
         TENSOR,
-        within=_initialization.BATCH_AGREEMENT,
+        within=initialization.BATCH_AGREEMENT,
     ),
-    _initialization.agreement(
+    initialization.agreement(
         NAME,
         "Mean-field theory predicts how that of the batch mean changes from layer to layer within a network.",
         TENSOR,
-        within=_initialization.BATCH_AGREEMENT,
+        within=initialization.BATCH_AGREEMENT,
         profile=True,
-        control=_initialization.SIGMOID,
+        control=initialization.SIGMOID,
     ),
 )
 """What the paper says of the figure, and whether theory predicts it."""
@@ -54,12 +54,12 @@ FINDINGS = (
 
 def draw(results: Results) -> Figure:
     """Draw histograms over predicted densities."""
-    return _initialization.draw_histograms(results, TENSOR, "weight gradient dC/dW (cost per unit of W)")
+    return initialization.draw_histograms(results, TENSOR, "weight gradient dC/dW (cost per unit of W)")
 
 
 def table(results: Results) -> Table:
     """Return the slopes over the layers beside the predicted ones."""
-    return _initialization.slopes_table(results, TENSOR, {"standard": 0.0, "normalised": 0.0})
+    return initialization.slopes_table(results, TENSOR, {"standard": 0.0, "normalised": 0.0})
 
 
 EXPERIMENT = Experiment(

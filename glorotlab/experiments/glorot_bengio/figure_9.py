@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
-from glorotlab.experiments.glorot_bengio import _trained
+from glorotlab.experiments.glorot_bengio.common import training
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting import steps
 from glorotlab.plotting.style import finish, handle, layer_colors, log_ticks, new_figure
@@ -29,21 +29,21 @@ ALIKE = 2.0
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train tanh with both initialisers, and the control; predict what they start from."""
-    trained = _trained.trained(scale, store, _trained.named(*NETWORKS, CONTROL), "statistics", progress)
+    trained = training.trained(scale, store, training.named(*NETWORKS, CONTROL), "statistics", progress)
     return trained | {f"{name}_predicted": _predicted_start(scale, name) for name in NETWORKS}
 
 
 def _predicted_start(scale: Scale, name: str) -> xr.Dataset:
     """Predict the second moment of the weight gradients of the monitored images, mean over seeds."""
-    spec, rows = _trained.NETWORKS[name].spec(scale), []
-    for x, y in _trained.monitored_images(scale):
+    spec, rows = training.NETWORKS[name].spec(scale), []
+    for x, y in training.monitored_images(scale):
         rows.append(predict(spec, inputs=x, labels=y)[f"{TENSOR}_second_moment"].values)
     return xr.Dataset({f"{TENSOR}_second_moment": ("layer", np.mean(rows, axis=0))})
 
 
 def _spread(results: Results, name: str, step: int) -> Array:
     """Return log(largest / least standard deviation of a hidden layer's weight gradients), shape (seed,)."""
-    variance = _trained.weight_gradient_variances(results, name)[:, step, :-1]
+    variance = training.weight_gradient_variances(results, name)[:, step, :-1]
     return np.asarray(np.ptp(np.log(variance), axis=1) / 2)
 
 
@@ -72,8 +72,8 @@ def draw(results: Results) -> Figure:
     """Draw standard deviations over updates, standard initialisation left, normalised right."""
     figure = new_figure(1, 2, size=(9.2, 4.8), sharey=True)
     for ax, (name, initializer) in zip(figure.axes, NETWORKS.items(), strict=True):
-        updates = _trained.steps(results, name)
-        std = np.sqrt(_trained.weight_gradient_variances(results, name)).mean(axis=0)
+        updates = training.steps(results, name)
+        std = np.sqrt(training.weight_gradient_variances(results, name)).mean(axis=0)
         predicted = np.sqrt(results[f"{name}_predicted"][f"{TENSOR}_second_moment"].values)
         place = -0.5 * updates[-1] / max(len(updates) - 1, 1)
         colors = layer_colors(std.shape[-1])

@@ -14,7 +14,7 @@ from glorotlab.averages import mean_and_error
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
-from glorotlab.experiments.glorot_bengio._initialization import EXCHANGED, INITIALIZERS, both_initializers
+from glorotlab.experiments.glorot_bengio.common.initialization import EXCHANGED, INITIALIZERS, both_initializers
 from glorotlab.experiments.scales import Scale
 from glorotlab.measurement.measure import measure
 from glorotlab.plotting import layers

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, demote, substitute
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
-from glorotlab.experiments.glorot_bengio._trained import Trained
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.curves import draw_one_panel
+from glorotlab.experiments.glorot_bengio.common.training import Trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import OKABE_ITO
 from glorotlab.training.sweeps.store import RunStore
@@ -22,11 +22,11 @@ METHODS = {"hessian": "diagonal Hessian", "gradient_variance": "gradient varianc
 CONTROL = "sigmoid"
 """Network of the negative controls, which stays at chance."""
 
-NETWORKS = _trained.named("tanh", "tanh_normalised", CONTROL) | {
+NETWORKS = training.named("tanh", "tanh_normalised", CONTROL) | {
     f"{name}_{method}": Trained(
-        f"{_trained.NETWORKS[name].label}, {label}",
+        f"{training.NETWORKS[name].label}, {label}",
         "tanh",
-        _trained.NETWORKS[name].initializer,
+        training.NETWORKS[name].initializer,
         training={"learning_rates": method},
     )
     for name in ("tanh", "tanh_normalised")
@@ -45,7 +45,7 @@ STYLES = {
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train tanh with both initialisers, at a common rate and at rates of both estimates."""
-    return _trained.trained(scale, store, NETWORKS, "curves", progress)
+    return training.trained(scale, store, NETWORKS, "curves", progress)
 
 
 def _helps(results: Results) -> Claim:
@@ -67,7 +67,7 @@ def _both_are_best(results: Results) -> Claim:
 
 
 def _lead(results: Results, worse: str, better: str) -> Array:
-    return _trained.final_errors(results, worse) - _trained.final_errors(results, better)
+    return training.final_errors(results, worse) - training.final_errors(results, better)
 
 
 def _positive(sentence: str, differences: dict[str, Array], what: str) -> Claim:

@@ -15,7 +15,7 @@ from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.experiments.claims import judge, left_open
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Swap, Verdict, exchange, part_of
-from glorotlab.experiments.glorot_bengio import _support_vectors, _trained
+from glorotlab.experiments.glorot_bengio.common import support_vectors, training
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, new_figure
 from glorotlab.plotting.style import PAPER as PAPER_MARK
@@ -46,13 +46,13 @@ def data_of(scale: Scale) -> str:
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train the network and fit the machine on the images of every seed; tune the machine on those of the first."""
-    _support_vectors.check_installed()
+    support_vectors.check_installed()
     data = data_of(scale)
     network = _train(scale, store, data, part_of(progress, 0, 3))
-    tuning = _support_vectors.tuned(store, data, 0, part_of(progress, 1, 3))
-    setting = _support_vectors.best(tuning)
-    machine = _support_vectors.tested(store, data, setting, range(scale.seeds), part_of(progress, 2, 3))
-    constant = _trained.constant_errors(data, scale.seeds)
+    tuning = support_vectors.tuned(store, data, 0, part_of(progress, 1, 3))
+    setting = support_vectors.best(tuning)
+    machine = support_vectors.tested(store, data, setting, range(scale.seeds), part_of(progress, 2, 3))
+    constant = training.constant_errors(data, scale.seeds)
     results = {"network_errors": network, "svm_errors": machine, "constant_errors": constant}
     images = {"images": float(scale.svm_images)}
     return {key: dataset.assign_attrs(images) for key, dataset in results.items()} | {"tuning": tuning}
@@ -74,7 +74,7 @@ def _train(scale: Scale, store: RunStore, data: str, progress: Progress) -> xr.D
 
 def _run_spec(scale: Scale, data: str, rate: float, seed: int) -> RunSpec:
     """Return the spec of a run of the network, its data finite."""
-    online = _trained.NETWORKS[NETWORK].run_spec(scale, "shapeset", seed, rate)
+    online = training.NETWORKS[NETWORK].run_spec(scale, "shapeset", seed, rate)
     return RunSpec(network=online.network, training=online.training, data=data, seed=seed)
 
 
@@ -144,7 +144,7 @@ def draw(results: Results) -> Figure:
         mean, error = mean_and_error(errors)
         left.errorbar([mean], [place], xerr=[error], color=OKABE_ITO[0], **MEASUREMENT)
         left.plot([PAPER[name]], [place], color=OKABE_ITO[1], **PAPER_MARK)
-    left.axvline(100 * _trained.CHANCE, color="0.4", linestyle="--", linewidth=1)
+    left.axvline(100 * training.CHANCE, color="0.4", linestyle="--", linewidth=1)
     left.set_yticks(range(len(LABELS)), list(LABELS.values()))
     left.set_ylim(-0.5, len(LABELS) - 0.4)
     finish(left, f"Learnt from the same {_images(results):,} images", "test error (%)", "")
@@ -167,7 +167,7 @@ def _draw_tuning(ax: Axes, results: Results) -> None:
     middle = (errors.values.min() + errors.values.max()) / 2
     for (row, column), value in np.ndenumerate(errors.values):
         ax.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if value > middle else "black")
-    penalty, gamma = _support_vectors.best(results["tuning"])
+    penalty, gamma = support_vectors.best(results["tuning"])
     corner = list(gammas).index(gamma) - 0.48, list(penalties).index(penalty) - 0.48
     ax.add_patch(Rectangle(corner, 0.96, 0.96, fill=False, edgecolor=OKABE_ITO[1], linewidth=2.5))
     ax.set_xticks(range(len(gammas)), [f"{value:g}" for value in gammas])

@@ -22,8 +22,8 @@ from glorotlab.experiments.experiment import (
     part_of,
     substitute,
 )
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._datasets import LABELS, absent, split_by_presence
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.datasets import LABELS, absent, split_by_presence
 from glorotlab.experiments.scales import Scale
 from glorotlab.experiments.significance import LEVEL, mcnemar, paired_over_seeds
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, new_figure
@@ -50,17 +50,17 @@ CLOSE = 1.0
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train the five networks on every dataset that is here, and classify its test examples."""
     here, missing = split_by_presence(tuple(LABELS))
-    networks = _trained.named(*_trained.FIVE)
+    networks = training.named(*training.FIVE)
     results: Results = {
         "absent": missing,
-        "constant_errors": _trained.constant_errors(scale.shapeset, scale.seeds),
+        "constant_errors": training.constant_errors(scale.shapeset, scale.seeds),
     }
     for place, dataset in enumerate(here):
         part = part_of(progress, place, len(here))
-        runs = _trained.train(scale, store, networks, part, dataset)
+        runs = training.train(scale, store, networks, part, dataset)
         for name, several in runs.items():
-            key = _trained.key_of(name, dataset)
-            results[f"{key}_curves"] = _trained.stack(several, "curves")
+            key = training.key_of(name, dataset)
+            results[f"{key}_curves"] = training.stack(several, "curves")
             results[f"{key}_correct"] = _correct(several)
     return results
 
@@ -77,11 +77,11 @@ def _correct(runs: list[Run]) -> xr.Dataset:
 
 def _errors(results: Results, name: str, dataset: str = "shapeset") -> Array:
     """Return final test errors in per cent, shape (seed,)."""
-    return 100 * _trained.final_errors(results, _trained.key_of(name, dataset))
+    return 100 * training.final_errors(results, training.key_of(name, dataset))
 
 
 def _label(name: str) -> str:
-    return _trained.NETWORKS[name].label
+    return training.NETWORKS[name].label
 
 
 def _ahead(results: Results) -> Claim:
@@ -93,10 +93,10 @@ def _ahead(results: Results) -> Claim:
 
 
 def _constant_guess(results: Results) -> Claim:
-    above = {"sigmoid - best constant guess": _trained.above_chance(results, "sigmoid")}
+    above = {"sigmoid - best constant guess": training.above_chance(results, "sigmoid")}
     sentence = "On Shapeset-3x2 the sigmoid network is at the level of the best constant guess."
-    rule = f"the difference of their test errors (fractions) is within {_trained.NEAR} of 0"
-    return judge(NAME, sentence, above, low=-_trained.NEAR, high=_trained.NEAR, rule=rule)
+    rule = f"the difference of their test errors (fractions) is within {training.NEAR} of 0"
+    return judge(NAME, sentence, above, low=-training.NEAR, high=training.NEAR, rule=rule)
 
 
 def _the_papers(results: Results) -> Claim:
@@ -113,11 +113,11 @@ def _sigmoid_is_last(dataset: str) -> Finding:
         if dataset in absent(results):
             return Claim(NAME, sentence, "undecided", explanation=absent(results)[dataset])
         sigmoid = _errors(results, "sigmoid", dataset)
-        others = [name for name in _trained.FIVE if name != "sigmoid"]
+        others = [name for name in training.FIVE if name != "sigmoid"]
         lead = {f"sigmoid - {_label(name)}": sigmoid - _errors(results, name, dataset) for name in others}
         return judge(NAME, sentence, lead, low=0.0, rule="every difference in percentage points is above 0")
 
-    first, second = (_trained.key_of(name, dataset) for name in ("sigmoid", "softsign_normalised"))
+    first, second = (training.key_of(name, dataset) for name in ("sigmoid", "softsign_normalised"))
     return Finding(decide, exchange(first, second, "curves"))
 
 
@@ -127,7 +127,7 @@ FINDINGS = (
     Finding(
         _the_papers,
         substitute("tanh_normalised", "sigmoid", "curves"),
-        _trained.unless_shorter_than(_trained.PAPER_UPDATES, ["pass", "fail"], "tanh", "curves"),
+        training.unless_shorter_than(training.PAPER_UPDATES, ["pass", "fail"], "tanh", "curves"),
     ),
     *map(_sigmoid_is_last, LABELS),
 )
@@ -143,7 +143,7 @@ def table(results: Results) -> Table:
     head = ("network", *(f"{LABELS[dataset]}, %" for dataset in LABELS))
     rows, bold = [], set()
     p_values = {dataset: _p_values(results, dataset) for dataset in here}
-    for row, name in enumerate(_trained.FIVE):
+    for row, name in enumerate(training.FIVE):
         cells = [_label(name)]
         for column, dataset in enumerate(LABELS):
             paper = f"paper {PAPER[name][column]:.2f}"
@@ -176,7 +176,7 @@ def _caption(results: Results) -> str:
 
 
 def _size(results: Results, dataset: str) -> str:
-    curves = results[f"{_trained.key_of('tanh', dataset)}_curves"]
+    curves = results[f"{training.key_of('tanh', dataset)}_curves"]
     networks, updates = curves.sizes["seed"], curves.attrs["updates"]
     return f"{LABELS[dataset]}: {curves.attrs['network']}, {updates:,.0f} updates, networks: {networks}"
 
@@ -185,9 +185,9 @@ def _p_values(results: Results, dataset: str) -> dict[str, tuple[float, float]]:
     """Return of each network the p-values of both tests against the network with the least error."""
 
     def correct(name: str) -> npt.NDArray[np.bool_]:
-        return np.asarray(results[f"{_trained.key_of(name, dataset)}_correct"]["correct"].values, dtype=bool)
+        return np.asarray(results[f"{training.key_of(name, dataset)}_correct"]["correct"].values, dtype=bool)
 
-    errors = {name: _errors(results, name, dataset) for name in _trained.FIVE}
+    errors = {name: _errors(results, name, dataset) for name in training.FIVE}
     best = min(errors, key=lambda name: float(errors[name].mean()))
     return {
         name: (mcnemar(correct(name), correct(best)), paired_over_seeds(errors[name], errors[best])) for name in errors
@@ -197,7 +197,7 @@ def _p_values(results: Results, dataset: str) -> dict[str, tuple[float, float]]:
 def draw(results: Results) -> Figure:
     """Draw measured errors and the paper's, one panel a dataset."""
     figure = new_figure(2, 2, size=(9.2, 6.2), sharey=True)
-    ranking = _trained.FIVE[::-1]
+    ranking = training.FIVE[::-1]
     for column, (ax, dataset) in enumerate(zip(figure.axes, LABELS, strict=True)):
         for place, name in enumerate(ranking):
             ax.plot([PAPER[name][column]], [place], color=OKABE_ITO[1], **PAPER_MARK)

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Progress
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, demote
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._curves import draw_one_panel
-from glorotlab.experiments.glorot_bengio._trained import Trained
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.curves import draw_one_panel
+from glorotlab.experiments.glorot_bengio.common.training import Trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import OKABE_ITO
 from glorotlab.training.sweeps.store import RunStore
@@ -22,7 +22,7 @@ TAPERS = {"growing": (0.4, 0.7, 1.0, 1.3, 1.6), "shrinking": (1.6, 1.3, 1.0, 0.7
 CONTROL = "sigmoid"
 """Network of the negative controls, which stays at chance."""
 
-NETWORKS = _trained.named(CONTROL) | {
+NETWORKS = training.named(CONTROL) | {
     f"{taper}{suffix}": Trained(f"tanh{letter}, {taper}", "tanh", initializer, hidden=widths)
     for taper, widths in TAPERS.items()
     for suffix, letter, initializer in (("", "", "standard_uniform"), ("_normalised", " N", "glorot_uniform"))
@@ -38,14 +38,14 @@ STYLES = {
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train both shapes with both initialisers."""
-    return _trained.trained(scale, store, NETWORKS, "curves", progress)
+    return training.trained(scale, store, NETWORKS, "curves", progress)
 
 
 def _normalised_is_better(taper: str) -> Finding:
     """Return that normalised initialisation makes networks of one shape better."""
 
     def decide(results: Results) -> Claim:
-        standard, normalised = (_trained.final_errors(results, f"{taper}{suffix}") for suffix in ("", "_normalised"))
+        standard, normalised = (training.final_errors(results, f"{taper}{suffix}") for suffix in ("", "_normalised"))
         sentence = f"Normalised initialisation makes tanh better where layers are {taper} with depth."
         rule = "the difference of final test errors (fractions), standard - normalised, is above 0"
         return judge(NAME, sentence, {"standard - normalised": standard - normalised}, low=0.0, rule=rule)

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glorotlab.experiments.experiment import Results
-from glorotlab.experiments.glorot_bengio import _trained
-from glorotlab.experiments.glorot_bengio._trained import Trained
+from glorotlab.experiments.glorot_bengio.common import training
+from glorotlab.experiments.glorot_bengio.common.training import Trained
 from glorotlab.plotting import curves, steps
 from glorotlab.plotting.style import OKABE_ITO, finish, handle, new_figure
 
@@ -32,8 +32,8 @@ STYLES: dict[str, tuple[str, str]] = {
 def draw_curves(ax: Axes, results: Results, styles: Styles, dataset: str = "shapeset") -> None:
     """Draw test errors over updates, the points of the networks a little apart."""
     for place, (name, (color, linestyle)) in enumerate(styles.items()):
-        key = _trained.key_of(name, dataset)
-        updates = _trained.steps(results, key, "curves")
+        key = training.key_of(name, dataset)
+        updates = training.steps(results, key, "curves")
         errors = results[f"{key}_curves"]["test_error"].transpose("seed", "step").values
         shift = 0.005 * updates[-1] * (place - (len(styles) - 1) / 2)
         curves.draw_error_curve(ax, updates + shift, errors, color=color, linestyle=linestyle)
@@ -55,7 +55,7 @@ def draw_one_panel(results: Results, networks: Mapping[str, Trained], styles: St
     figure = new_figure(size=(7.6, 5.0))
     (ax,) = figure.axes
     draw_curves(ax, results, styles)
-    ax.axhline(100 * _trained.CHANCE, color="0.6", linewidth=1, zorder=0)
+    ax.axhline(100 * training.CHANCE, color="0.6", linewidth=1, zorder=0)
     finish(ax, "Shapeset-3x2, online training", "mini-batch updates", "test error (%)")
     legend(figure, networks, styles, handle("best constant guess", "0.6", linewidth=1))
     return figure

@@ -6,15 +6,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glorotlab.experiments.experiment import Results
-from glorotlab.experiments.glorot_bengio import _trained
+from glorotlab.experiments.glorot_bengio.common import training
 from glorotlab.plotting import steps
 from glorotlab.plotting.style import finish, handle, layer_colors
 
 
 def draw_percentiles(ax: Axes, results: Results, name: str, title: str) -> None:
     """Draw one network: percentiles as markers, standard deviations as lines, predictions as crosses left of 0."""
-    updates = _trained.steps(results, name)
-    percentile, std = (part(results, name).mean(axis=0) for part in (_trained.percentiles, _trained.stds))
+    updates = training.steps(results, name)
+    percentile, std = (part(results, name).mean(axis=0) for part in (training.percentiles, training.stds))
     place = -0.5 * updates[-1] / max(len(updates) - 1, 1)
     for layer, color in enumerate(layer_colors(percentile.shape[-1])):
         steps.draw_percentile_and_std(ax, updates, percentile[:, layer], std[:, layer], color=color)
@@ -27,7 +27,7 @@ def draw_percentiles(ax: Axes, results: Results, name: str, title: str) -> None:
 
 def legend(figure: Figure, results: Results, name: str) -> None:
     """Put a legend of layers and marks below a figure."""
-    colors = layer_colors(_trained.percentiles(results, name).shape[-1])
+    colors = layer_colors(training.percentiles(results, name).shape[-1])
     handles = [handle(f"layer {layer}", color, linewidth=4) for layer, color in enumerate(colors, 1)]
     handles += [
         handle("measured 98th percentile", marker="o", linestyle="none", markersize=4),
