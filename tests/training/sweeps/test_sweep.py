@@ -222,8 +222,9 @@ def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path, data, other):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["sweep.json"]
 
 
-def test_a_run_in_use_is_waited_for_and_not_made_twice(tmp_path, data, executor):
-    """Another process has one of two runs; it finishes it while the sweep waits."""
+@pytest.mark.parametrize("finishes", [True, False])
+def test_a_run_in_use_is_waited_for_and_not_made_twice(tmp_path, data, executor, finishes):
+    """Another process has one of two runs; it finishes it while the sweep waits, or leaves it to the sweep."""
     spec = sweep_spec(data, repeats=2)
     point = plan(spec)[0]
     (tmp_path / "out" / point.run).mkdir(parents=True)
@@ -236,7 +237,8 @@ def test_a_run_in_use_is_waited_for_and_not_made_twice(tmp_path, data, executor)
         if run.status == "in use" and owner.folder.exists() and len(seen) < 1000:
             seen.extend([("", "")] * 1000)
             owner.release()
-            train(point.spec, tmp_path / "out" / point.run)
+            if finishes:
+                train(point.spec, tmp_path / "out" / point.run)
 
     results = sweep(spec, tmp_path / "out", executor=executor, progress=progress)
     said = dict(seen)["in use"]
