@@ -75,23 +75,26 @@ def test_a_band_holds_its_share_of_networks(case):
         assert (inside[known] <= most).all(), (name, inside)
 
 
-@pytest.mark.parametrize(("case", "layers"), [(CASES[0], "20,40x3,4"), (CASES[3], "20,60x3,4")])
+@pytest.mark.parametrize(("case", "layers"), [(CASES[0], "20,40x10,4"), (CASES[3], "20,60x6,4")])
 def test_the_mean_is_shifted_as_predicted(case, layers):
     """Mean over 8,000 networks on one example. Chance: 1e-6 in all; left to higher orders are shift^2 / 2 and 1 %.
 
-    One network scatters by its own size, so that this detects errors of 10 %.
+    One network scatters by its own size, so that this detects errors of 12 %, and the loss of the shift where it is
+    largest: 5 % of tanh's signals after ten layers, 10 % of GELU's gradients after six.
     """
     spec = spec_of(*case, layers=layers)
     x, y = data(spec, 1)
     predicted, found = predict(spec, inputs=x, labels=y, level=LEVEL), drawn(case, 8000, layers, 1, seed=1)
-    critical = stats.norm.isf(1e-6 / (2 * 2 * 6 * len(found)))
+    critical, largest = stats.norm.isf(1e-6 / (2 * 2 * 11 * len(found))), 0.0
     for name, values in found.items():
         value, shift = predicted[name].values, predicted[f"{name}_shift"].values
         error = critical * values.std(axis=0) / math.sqrt(len(values))
         off, allowed = np.abs(values.mean(axis=0) - value - shift), error + 0.01 * value + shift**2 / (2 * value)
         known = np.isfinite(value)
         assert (off[known] <= allowed[known]).all(), name
-        assert (allowed < 0.1 * value)[known].all(), name
+        assert (allowed < 0.12 * value)[known].all(), name
+        largest = max(largest, np.nanmax(np.abs(shift) / allowed))
+    assert largest > 1.4  # without the shift it fails
 
 
 def test_one_layer_scatters_as_chi_square():
