@@ -154,7 +154,7 @@ SCALES = {
         ),
     )
 }
-"""Scales by name. On two cores ``quick`` takes two to three minutes, ``medium`` an hour and a half or more."""
+"""Scales by name. On two cores ``quick`` takes two to three minutes, ``medium`` hours, the others days."""
 
 
 def get_scale(name: str) -> Scale:

@@ -13,7 +13,7 @@ from glorotlab.averages import mean_and_error
 from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Table, substitute
 from glorotlab.experiments.glorot_bengio.common import training
-from glorotlab.experiments.glorot_bengio.common.curves import STYLES
+from glorotlab.experiments.glorot_bengio.common.curves import STYLES, legend
 from glorotlab.experiments.glorot_bengio.common.training import Trained
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import MEASUREMENT, finish, handle, new_figure
@@ -126,15 +126,13 @@ def draw(results: Results) -> Figure:
     ax.axhline(100 * training.CHANCE, color="0.6", linewidth=1, zorder=0)
     ax.set_xticks(_depths(results))
     finish(ax, "Shapeset-3x2, online training", "hidden layers", "final test error (%)")
-    handles = [
-        handle(training.NETWORKS[name].label, color, linestyle=linestyle, linewidth=1.6)
-        for name, (color, linestyle) in ((name, STYLES[name]) for name in training.FIVE)
-    ]
-    handles += [
+    legend(
+        figure,
+        training.NETWORKS,
+        {name: STYLES[name] for name in training.FIVE},
         handle("best constant guess", "0.6", linewidth=1),
         handle("chosen on the validation error", linestyle="none", marker="o", markersize=9, markerfacecolor="none"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+    )
     return figure
 
 

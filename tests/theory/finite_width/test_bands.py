@@ -75,12 +75,12 @@ def test_a_band_holds_its_share_of_networks(case):
         assert (inside[known] <= most).all(), (name, inside)
 
 
-@pytest.mark.parametrize(("case", "layers"), [(CASES[0], "20,40x10,4"), (CASES[3], "20,60x6,4")])
+@pytest.mark.parametrize(("case", "layers"), [(CASES[0], "20,40x10,4"), (CASES[3], "20,60x5,4")])
 def test_the_mean_is_shifted_as_predicted(case, layers):
     """Mean over 8,000 networks on one example. Chance: 1e-6 in all; left to higher orders are shift^2 / 2 and 1 %.
 
-    One network scatters by its own size, so that this detects errors of 12 %, and the loss of the shift where it is
-    largest: 5 % of tanh's signals after ten layers, 10 % of GELU's gradients after six.
+    One network scatters by its own size, so that this detects errors of 10 %, and the loss of the shift where it is
+    largest: in tanh's signals after ten layers, in GELU's gradients after five.
     """
     spec = spec_of(*case, layers=layers)
     x, y = data(spec, 1)
@@ -92,7 +92,7 @@ def test_the_mean_is_shifted_as_predicted(case, layers):
         off, allowed = np.abs(values.mean(axis=0) - value - shift), error + 0.01 * value + shift**2 / (2 * value)
         known = np.isfinite(value)
         assert (off[known] <= allowed[known]).all(), name
-        assert (allowed < 0.12 * value)[known].all(), name
+        assert (allowed < 0.1 * value)[known].all(), name
         largest = max(largest, np.nanmax(np.abs(shift) / allowed))
     assert largest > 1.4  # without the shift it fails
 
