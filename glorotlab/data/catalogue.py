@@ -10,6 +10,7 @@ from glorotlab.data import cifar10, imagenet_classes
 from glorotlab.data.cifar10 import find_cifar10, load_cifar10
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.mnist import find_mnist, load_mnist
+from glorotlab.data.pickles import refuse_pickle
 from glorotlab.data.small_imagenet import (
     COMMAND,
     PIXELS,
@@ -98,7 +99,7 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0, *, keep: bool = Fa
     InvalidValueError
         Where a number in brackets is not allowed.
     DataError
-        Where its files are missing or damaged.
+        Where its files are missing or damaged, or the path is that of a pickle.
     """
     name = os.fspath(name)
     if name.endswith(".npz"):
@@ -133,7 +134,7 @@ def describe_dataset(name: str | os.PathLike[str]) -> DatasetRecord:
     InvalidValueError
         Where a number in brackets is not allowed.
     DataError
-        Where an ``.npz`` file is missing or damaged.
+        Where an ``.npz`` file is missing or damaged, or the path is that of a pickle.
     """
     name = os.fspath(name)
     return _describe_npz(name) if name.endswith(".npz") else _built_in(name).describe()
@@ -146,6 +147,7 @@ class _BuiltIn:
 
 
 def _built_in(text: str) -> _BuiltIn:
+    refuse_pickle(text)
     generated = split_sizes(text)
     if generated is not None:
         name, sizes = generated

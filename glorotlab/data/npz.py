@@ -6,6 +6,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from glorotlab.data.pickles import refuse_pickle
 from glorotlab.errors import DataError
 
 ALLOWED = "x and y (or x_train and y_train), then optionally x_validation, y_validation, x_test, y_test"
@@ -33,6 +34,7 @@ def read_npz(path: str) -> dict[str, Pair]:
     DataError
         Where the file is missing, is not ``.npz``, lacks an array, is damaged or holds pickled objects.
     """
+    refuse_pickle(path)
     try:
         with open(path, "rb") as file, _open_archive(file, path) as archive:
             return _read_splits(archive, path)

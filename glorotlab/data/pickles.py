@@ -1,0 +1,17 @@
+"""Pickles of data, which other programs read and glorotlab does not."""
+
+import re
+
+from glorotlab.errors import DataError
+
+ENDINGS = re.compile(r"\.(pkl|pickle)(\.gz)?$", re.IGNORECASE)
+"""Names that pickles have; ``mnist.pkl.gz`` is the file of Nielsen's book and of the Theano tutorials."""
+
+
+def refuse_pickle(path: str) -> None:
+    """Raise DataError, which says what to do, where a path ends as those of pickles do; nothing is opened."""
+    if ENDINGS.search(path):
+        raise DataError(
+            f"{path}: a pickle can run code when it is read, so none is read: allowed are arrays in a path ending in "
+            ".npz; the images of mnist.pkl.gz come by 'glorotlab data fetch mnist', as dataset mnist"
+        )
