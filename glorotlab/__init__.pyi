@@ -1,3 +1,5 @@
+from .bridge.nielsen import load_nielsen as load_nielsen
+from .bridge.nielsen import save_nielsen as save_nielsen
 from .data.catalogue import load_dataset as load_dataset
 from .data.dataset import Dataset as Dataset
 from .data.shapeset import shapeset as shapeset
