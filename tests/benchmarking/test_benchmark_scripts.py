@@ -50,6 +50,7 @@ SMALLER = {
     },
     "memory": {"CASES": (Case("20,30,5", 4),), "MOMENTA": (0.9,)},
     "monitor_cost": {"NETWORKS": {"1024,12,9": "shapeset"}},
+    "nielsen_epoch": {},
     "run_listing": {"REPEATS": 1},
     "shapeset_rate": {},
     "sweep_speed": {
@@ -71,6 +72,7 @@ ARGUMENTS = {
     "interrupt_latency": (2,),
     "jacobian_spectra": ("--networks", "2", "--draws", "2"),
     "monitor_cost": (2, 5),
+    "nielsen_epoch": (1, 20),
     "run_listing": (10,),
     "shapeset_rate": (200, 50),
 }
