@@ -53,7 +53,9 @@ class Initializer:
     mode : str
         One of ``MODES``.
     distribution : str
-        One of ``DISTRIBUTIONS``, or ``sparse``: each unit receives ``scale`` weights from N(0, 1), the rest 0.
+        One of ``DISTRIBUTIONS``, or ``sparse``: each unit receives ``scale`` weights from N(0, ``std``^2), the rest 0.
+    std : float
+        Standard deviation of the weights of a sparse matrix that are not 0; other distributions have 1 here.
     bias : str
         The bias initialiser that goes with it unless told otherwise.
     """
@@ -63,6 +65,7 @@ class Initializer:
     mode: str
     distribution: str
     bias: str = "zeros"
+    std: float = 1.0
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Return Var[W] of a (fan_in, fan_out) matrix."""
@@ -73,7 +76,7 @@ class Initializer:
             "fan_max": max(fan_in, fan_out),
             "none": 1,
         }
-        scale = min(self.scale, fan_in) if self.distribution == "sparse" else self.scale
+        scale = self.std**2 * min(self.scale, fan_in) if self.distribution == "sparse" else self.scale
         return scale / fans[self.mode]
 
     def excess_kurtosis(self, fan_in: int, fan_out: int) -> float:
@@ -85,7 +88,7 @@ class Initializer:
         if self.distribution == "orthogonal":  # one entry of a uniform unit vector in max(fan) dimensions
             return -6 / (max(fan_in, fan_out) + 2)
         if self.distribution == "sparse":
-            return 3 / self.variance(fan_in, fan_out) - 3
+            return 3 * self.std**2 / self.variance(fan_in, fan_out) - 3
         return 0.0
 
     @property
@@ -103,6 +106,9 @@ class Initializer:
         """Draw a matrix into place, rounded to its dtype; independent weights a few rows at a time, to save memory."""
         fan_in, fan_out = weights.shape
         std = math.sqrt(self.variance(fan_in, fan_out))
+        if self.distribution == "sparse":
+            weights[...] = _sample_sparse(generator, fan_in, fan_out, min(int(self.scale), fan_in), self.std)
+            return
         step = max(1, DRAWN_AT_ONCE // fan_out) if self.independent else fan_in
         for first in range(0, fan_in, step):
             rows = weights[first : first + step]
@@ -133,11 +139,10 @@ def _sample_orthogonal(generator: np.random.Generator, fan_in: int, fan_out: int
     return q if fan_in >= fan_out else q.T
 
 
-def _sample_sparse(generator: np.random.Generator, fan_in: int, fan_out: int, std: float) -> Weights:
-    incoming = round(std**2 * fan_in)
+def _sample_sparse(generator: np.random.Generator, fan_in: int, fan_out: int, incoming: int, std: float) -> Weights:
     order = np.argsort(generator.random((fan_in, fan_out)), axis=0)
     weights = np.zeros((fan_in, fan_out))
-    np.put_along_axis(weights, order[:incoming], generator.normal(size=(incoming, fan_out)), axis=0)
+    np.put_along_axis(weights, order[:incoming], generator.normal(0, std, (incoming, fan_out)), axis=0)
     return weights
 
 
@@ -146,7 +151,6 @@ _SAMPLERS: dict[str, Callable[[np.random.Generator, int, int, float], Weights]] 
     "normal": _sample_normal,
     "truncated_normal": _sample_truncated,
     "orthogonal": _sample_orthogonal,
-    "sparse": _sample_sparse,
 }
 
 _NAMED = {
@@ -178,11 +182,16 @@ _PARAMETRIC: dict[str, dict[str, float | str]] = {
     "normal": {"std": 0.05},
     "truncated_normal": {"std": 0.05},
     "uniform": {"bound": 0.05},
-    "sparse": {"k": 15.0},
+    "sparse": {"k": 15.0, "std": 1.0},
 }
 """Names that take parameters, with their defaults."""
 
-_BIASES: dict[str, dict[str, float | str]] = {"zeros": {}, "normal": {"std": 1.0}, "uniform": {"bound": 1.0}}
+_BIASES: dict[str, dict[str, float | str]] = {
+    "zeros": {},
+    "normal": {"std": 1.0},
+    "uniform": {"bound": 1.0},
+    "constant": {"value": 0.5},
+}
 
 NAMES = (*_NAMED, *ALIASES, *_PARAMETRIC)
 
@@ -206,7 +215,10 @@ def get(text: str) -> Initializer:
     name = ALIASES.get(name, name)
     if name in _NAMED:
         return _NAMED[name]
-    return replace(_parametric(text, name, values), name=names.canonical(name, values))
+    initializer = _parametric(text, name, values)
+    if values.get("std") == 1 and name == "sparse":
+        del values["std"]  # the name that it had before it took one
+    return replace(initializer, name=names.canonical(name, values))
 
 
 def _parametric(text: str, name: str, values: Mapping[str, float | str]) -> Initializer:
@@ -221,7 +233,7 @@ def _parametric(text: str, name: str, values: Mapping[str, float | str]) -> Init
         k = float(values["k"])
         if k != int(k):
             raise InvalidValueError(f"initializer {text!r}: k {values['k']!r}: allowed are whole numbers from 1")
-        return Initializer(name, k, "fan_in", "sparse")
+        return Initializer(name, k, "fan_in", "sparse", std=float(values["std"]))
     if name == "uniform":
         return Initializer(name, float(values["bound"]) ** 2 / 3, "none", "uniform")
     return Initializer(name, float(values["std"]) ** 2, "none", name)
@@ -229,17 +241,20 @@ def _parametric(text: str, name: str, values: Mapping[str, float | str]) -> Init
 
 @dataclass(frozen=True)
 class BiasInitializer:
-    """Biases of mean zero.
+    """Independent biases of one mean and variance.
 
     Parameters
     ----------
     name : str
-        Canonical text: ``zeros``, ``normal(std=1)`` or ``uniform(bound=1)``.
+        Canonical text: ``zeros``, ``normal(std=1)``, ``uniform(bound=1)`` or ``constant(value=0.5)``.
     variance : float
+    mean : float
+        0 but of constant biases; the theory, whose pre-activations have mean zero, refuses another.
     """
 
     name: str
     variance: float
+    mean: float = 0.0
 
     @property
     def excess_kurtosis(self) -> float:
@@ -249,13 +264,14 @@ class BiasInitializer:
     def sample(self, generator: np.random.Generator, fan_out: int) -> Weights:
         """Draw a vector of shape (fan_out,), float64."""
         if self.variance == 0:
-            return np.zeros(fan_out)
+            return np.full(fan_out, self.mean)
         sampler = _SAMPLERS[self.name.partition("(")[0]]
         return sampler(generator, 1, fan_out, math.sqrt(self.variance)).ravel()
 
 
 def get_bias(text: str) -> BiasInitializer:
-    """Return the bias initialiser of ``zeros``, ``normal(std=)`` or ``uniform(bound=)``; errors as for ``get``."""
+    """Return the bias initialiser of a name, as ``BiasInitializer`` lists them; errors as for ``get``."""
     name, values = names.parse("bias", text, _BIASES)
-    variance = {"normal": 1.0, "uniform": 1 / 3}.get(name, 0.0) * float(next(iter(values.values()), 0)) ** 2
-    return BiasInitializer(names.canonical(name, values), variance)
+    value = float(next(iter(values.values()), 0))
+    variance = {"normal": 1.0, "uniform": 1 / 3}.get(name, 0.0) * value**2
+    return BiasInitializer(names.canonical(name, values), variance, value if name == "constant" else 0.0)

@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from scipy.stats import truncnorm
 
 from glorotlab import initializers, names
-from glorotlab.errors import InvalidValueError, UnknownNameError
+from glorotlab.errors import AssumptionError, InvalidValueError, UnknownNameError
+from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
+from glorotlab.theory.advice.advise import advise
+from glorotlab.theory.predict import predict
 
 ERRORS = 5.0  # standard errors at which a test fails
 POWER = 2.4  # standard errors more at which an error shows with probability 0.99
@@ -312,7 +315,29 @@ def test_bias_variance(text, variance, fourth):
     assert initializers.get_bias(record.name) == record
 
 
+def test_constant_biases_have_a_mean():
+    """Sutskever's 0.5 of tanh units; the theory refuses it."""
+    record = initializers.get_bias("constant(value=0.5)")
+    assert (record.name, record.mean, record.variance) == ("constant(value=0.5)", 0.5, 0.0)
+    assert (record.sample(generator(0, Purpose.BIASES, 1), 5) == np.full(5, 0.5)).all()
+    spec = NetworkSpec.parse("7,6,5", initializer="sparse(k=3, std=0.25)", bias="constant(value=0.5)")
+    for call in (lambda: predict(spec, input_second_moment=1.0), lambda: advise(spec, input_second_moment=1.0)):
+        with pytest.raises(AssumptionError, match=r"biases constant\(value=0\.5\) have mean 0\.5: allowed is 0"):
+            call()
+
+
+def test_sparse_weights_scale_with_their_standard_deviation():
+    """The same weights, places and all; k = 15 of N(0, 1) keeps the name that it had alone."""
+    plain, scaled = draw("sparse(k=15)", 40, 30), draw("sparse(k=15, std=0.25)", 40, 30)
+    np.testing.assert_array_equal(scaled, 0.25 * plain)
+    assert initializers.get("sparse(k=15, std=1)").name == initializers.get("sparse").name == "sparse(k=15)"
+    record = initializers.get("sparse(k=15, std=0.25)")
+    assert record.name == "sparse(k=15, std=0.25)"
+    assert record.variance(40, 30) == pytest.approx(0.0625 * 15 / 40, rel=1e-15)
+    assert record.excess_kurtosis(40, 30) == pytest.approx(3 * 40 / 15 - 3, rel=1e-14)
+
+
 def test_zero_biases_and_unknown_ones():
     assert (initializers.get_bias("zeros").sample(generator(0, Purpose.BIASES, 1), 5) == np.zeros(5)).all()
-    with pytest.raises(UnknownNameError, match="unknown bias 'ones': allowed are zeros, normal, uniform"):
+    with pytest.raises(UnknownNameError, match="unknown bias 'ones': allowed are zeros, normal, uniform, constant"):
         initializers.get_bias("ones")

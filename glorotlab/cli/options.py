@@ -89,6 +89,9 @@ class NetworkOptions:
             rich_help_panel=NETWORK,
         ),
     ] = ""
+    autoencoder: Annotated[
+        bool, typer.Option("--autoencoder", help="Compare the outputs with the inputs.", rich_help_panel=NETWORK)
+    ] = False
     seed: Annotated[int, typer.Option(help="Seed of the data and of the first network.", rich_help_panel=NETWORK)] = 0
     dtype: Annotated[Dtype, typer.Option(help="Floating type of the networks.", rich_help_panel=NETWORK)] = (
         Dtype.float32
@@ -109,8 +112,8 @@ class NetworkOptions:
         check_seed(self.seed)
         if self.threads is not None:
             set_num_threads(self.threads)
-        fields = {name: getattr(self, name) for name in ("activation", "initializer", "bias", "output", "cost")}
-        return NetworkSpec.parse(layers, **fields)
+        names = ("activation", "initializer", "bias", "output", "cost", "autoencoder")
+        return NetworkSpec.parse(layers, **{name: getattr(self, name) for name in names})
 
 
 TRAINING = "Training"
@@ -122,6 +125,37 @@ class LearningRates(StrEnum):
     common = "common"
     hessian = "hessian"
     gradient_variance = "gradient_variance"
+
+
+class MomentumSchedule(StrEnum):
+    """How the momentum changes from update to update."""
+
+    constant = "constant"
+    sutskever = "sutskever"
+
+
+@dataclass(frozen=True)
+class MomentumOptions:
+    """The momentum of every update."""
+
+    momentum: Annotated[
+        float, typer.Option(metavar="M", help="Momentum, the largest of a schedule.", rich_help_panel=TRAINING)
+    ] = 0.0
+    nesterov: Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum.", rich_help_panel=TRAINING)] = False
+    momentum_schedule: Annotated[
+        MomentumSchedule,
+        typer.Option(help="The same throughout, or rising every 250 updates.", rich_help_panel=TRAINING),
+    ] = MomentumSchedule.constant
+    final_momentum_updates: Annotated[
+        int, typer.Option(metavar="N", help="Updates at the end with another momentum.", rich_help_panel=TRAINING)
+    ] = 0
+    final_momentum: Annotated[float, typer.Option(metavar="M", help="Momentum of these.", rich_help_panel=TRAINING)] = (
+        0.9
+    )
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a TrainingSpec."""
+        return vars(self) | {"momentum_schedule": self.momentum_schedule.value}
 
 
 @dataclass(frozen=True)

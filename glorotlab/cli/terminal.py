@@ -50,6 +50,17 @@ def number(value: float | None, digits: int = 5) -> str:
     return "–" if value is None or value != value else f"{value:.{digits}g}"
 
 
+def error_text(value: float | None, spread: float | None = None, *, autoencoder: bool = False) -> str:
+    """Return an error as a cell, its standard deviation behind it: in per cent, an autoencoder's distance as it is."""
+    if value is None or value != value:
+        return number(None)
+
+    def text(error: float) -> str:
+        return number(error, 4) if autoencoder else f"{error:.2%}"
+
+    return text(value) + ("" if spread is None or spread != spread else f" ± {text(spread)}")
+
+
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return plain lines, the first ``left`` columns flush left: rich would take seconds for 10,000 rows."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

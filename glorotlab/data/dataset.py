@@ -77,7 +77,7 @@ class Dataset:
 
     def check_fits(self, network: NetworkSpec) -> None:
         """Raise InvalidValueError where a network has other inputs, or fewer outputs than there are classes."""
-        if network.fan_in != self.fan_in or network.classes < self.classes:
+        if not network.fits(self.fan_in, self.classes):
             raise InvalidValueError(
                 f"layers {network.layers}: dataset {self.name!r} needs {self.fan_in} inputs and {self.classes} outputs"
             )

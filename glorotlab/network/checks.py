@@ -56,7 +56,7 @@ def count_updates(examples: int, batch_size: int) -> int:
 
 def check_source(source: BatchSource, spec: NetworkSpec, examples: int) -> None:
     """Raise InvalidValueError where a source does not fit a network or has fewer examples than are needed."""
-    if source.fan_in != spec.fan_in or source.classes > spec.classes:
+    if not spec.fits(source.fan_in, source.classes):
         raise InvalidValueError(
             f"layers {spec.layers}: these examples need {source.fan_in} inputs and {source.classes} outputs"
         )

@@ -105,14 +105,14 @@ class Network:
         records = [self.spec.layer_activation(layer) for layer in range(len(self.weights))]
         return ForwardPass(inputs, s, z, self.weights, records)
 
-    def backpropagate(self, x: npt.ArrayLike, labels: npt.ArrayLike) -> BackwardPass:
+    def backpropagate(self, x: npt.ArrayLike, labels: npt.ArrayLike | None = None) -> BackwardPass:
         """Run a batch forward and each example's cost back to the pre-activations.
 
         Parameters
         ----------
         x : array_like, shape (batch, fan_in)
-        labels : array_like of int, shape (batch,)
-            Classes in [0, classes).
+        labels : array_like of int, shape (batch,), optional
+            Classes in [0, classes); an autoencoder needs none.
 
         Returns
         -------
@@ -126,16 +126,23 @@ class Network:
         """
         inputs = self.inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
+        self.spec.check_targets(inputs)
         passed = self.forward(inputs)
         backprop, cost = self._buffers(len(inputs)), np.empty(len(inputs))
-        costs.cost_and_gradient(self._cost_code, passed.preactivations[-1], y, cost, backprop[-1])
+        costs.cost_and_gradient(
+            self._cost_code, passed.preactivations[-1], y, cost, backprop[-1], self._targets(inputs)
+        )
         for layer in range(len(self.weights) - 1, 0, -1):
             s, z, d = passed.preactivations[layer - 1], passed.activations[layer - 1], backprop[layer - 1]
             dense.backward(backprop[layer], self.weights[layer], s, z, self._code, d, num_threads(), self._parameter)
             self._unfused_derivative(s, d)
         return BackwardPass(**vars(passed), cost=cost, backprop=backprop)
 
-    def gradients(self, x: npt.ArrayLike, labels: npt.ArrayLike) -> Gradients:
+    def _targets(self, inputs: FloatArray) -> FloatArray | None:
+        """Return the inputs where they are the targets."""
+        return inputs if self.spec.autoencoder else None
+
+    def gradients(self, x: npt.ArrayLike, labels: npt.ArrayLike | None = None) -> Gradients:
         """Return the gradients of the batch-mean cost; arguments as for ``backpropagate``."""
         passed = self.backpropagate(x, labels)
         layers = passed.layers
@@ -148,7 +155,7 @@ class Network:
     def train_step(
         self,
         x: npt.ArrayLike,
-        labels: npt.ArrayLike,
+        labels: npt.ArrayLike | None,
         learning_rate: float,
         *,
         momentum: float = 0.0,
@@ -191,7 +198,7 @@ class Network:
     def train_steps(
         self,
         x: npt.ArrayLike,
-        labels: npt.ArrayLike,
+        labels: npt.ArrayLike | None,
         learning_rate: float,
         *,
         batch_size: int,
@@ -231,9 +238,10 @@ class Network:
         updates = count_updates(examples.length, batch_size)
         return self.train_on(examples, updates, rule, batch_size=batch_size)
 
-    def rows(self, x: npt.ArrayLike, labels: npt.ArrayLike, order: npt.ArrayLike | None = None) -> BatchSource:
+    def rows(self, x: npt.ArrayLike, labels: npt.ArrayLike | None, order: npt.ArrayLike | None = None) -> BatchSource:
         """Return the rows of arrays as ``train_on`` takes them; arguments and errors are those of ``train_steps``."""
         inputs = self.inputs(x)
+        self.spec.check_targets(inputs)
         y = self.spec.check_labels(labels, len(inputs))
         return RowSource(inputs, y, None if order is None else check_order(order, len(inputs)), self.spec.classes)
 
@@ -282,7 +290,9 @@ class Network:
         """Take one step on the mini-batch in the buffers, f and f' by NumPy."""
         self._run_forward(work.inputs, work.preactivations, work.activations)
         cost = work.steps.costs
-        costs.cost_and_gradient(self._cost_code, work.preactivations[-1], work.labels, cost, work.backprop[-1])
+        costs.cost_and_gradient(
+            self._cost_code, work.preactivations[-1], work.labels, cost, work.backprop[-1], self._targets(work.inputs)
+        )
         self._run_backward_update(work, descent)
         return float(cost.mean())
 
@@ -367,6 +377,18 @@ class Network:
         """
         self._parameters.set_rates(weights, biases)
 
+    def move_along_velocities(self, amount: float) -> None:
+        """Add ``amount`` times its velocity to every weight and bias, where a step has had momentum.
+
+        Nesterov's steps are taken in the point ahead, theta + momentum v: where the momentum changes, so does that
+        point (``spec.momentum``).
+
+        Parameters
+        ----------
+        amount : float
+        """
+        self._parameters.move_along_velocities(amount)
+
     def state(self) -> dict[str, FloatArray]:
         """Return copies of what training changes.
 
@@ -403,7 +425,8 @@ class Network:
 
             inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
             buffers = inputs, np.empty(batch, dtype=np.int64), padded(), padded(), padded()
-            steps = Steps(self.weights, self.biases, *buffers, self._code, self._parameter, self._cost_code)
+            codes = self._code, self._parameter, self._cost_code, self.spec.autoencoder
+            steps = Steps(self.weights, self.biases, *buffers, *codes)
             self._workspaces = {batch: _Workspace(*buffers, steps)}
         return self._workspaces[batch]
 

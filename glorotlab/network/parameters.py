@@ -57,6 +57,13 @@ class Parameters:
         if self.weight_velocities[0] is None:
             self.weight_velocities, self.bias_velocities = self._zeros()
 
+    def move_along_velocities(self, amount: float) -> None:
+        """Add ``amount`` times its velocity to every weight and bias; nothing happens where there are none."""
+        own, velocities = (*self.weights, *self.biases), (*self.weight_velocities, *self.bias_velocities)
+        for parameter, velocity in zip(own, velocities, strict=True):
+            if velocity is not None:
+                parameter += self.dtype.type(amount) * velocity
+
     def set_rates(self, weights: Sequence[FloatArray], biases: Sequence[FloatArray]) -> None:
         """Give every weight and bias its factor of the learning rate; see ``Network.set_rates``."""
         check_rates(weights, self.weights)

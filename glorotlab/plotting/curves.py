@@ -11,8 +11,15 @@ from glorotlab.plotting.steps import draw_with_bars
 
 
 def draw_error_curve(
-    ax: Axes, steps: Array, errors: Array, *, color: ColorType, label: str | None = None, linestyle: str = "-"
+    ax: Axes,
+    steps: Array,
+    errors: Array,
+    *,
+    color: ColorType,
+    label: str | None = None,
+    linestyle: str = "-",
+    scale: float = 100,
 ) -> None:
-    """Draw errors (seed, step), fractions, in per cent: mean over networks, standard error as bars."""
-    mean, error = mean_and_error(100 * errors)
+    """Draw errors (seed, step) times ``scale``, fractions in per cent: mean over networks, standard error as bars."""
+    mean, error = mean_and_error(scale * errors)
     draw_with_bars(ax, steps, mean, error, color=color, label=label, linestyle=linestyle, markersize=3, linewidth=1.3)

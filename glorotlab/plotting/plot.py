@@ -110,14 +110,15 @@ def _plot_comparison(ax: Axes, comparison: Comparison) -> None:
 
 
 def _plot_run(ax: Axes, run: Run) -> None:
+    network = run.spec.network
     for name, color in (("test_error", OKABE_ITO[0]), ("validation_error", OKABE_ITO[1])):
         if name in run.curves:
             errors = run.curves[name].values[np.newaxis]
-            label = name.replace("_", " ")
-            curves.draw_error_curve(ax, run.curves["step"].values, errors, color=color, label=label)
-    network = run.spec.network
+            label, scale = name.replace("_", " "), 1 if network.autoencoder else 100
+            curves.draw_error_curve(ax, run.curves["step"].values, errors, color=color, label=label, scale=scale)
     steps.update_ticks(ax)
-    finish(ax, f"{network.layers} {network.activation}, {network.initializer}", "updates", "error (%)")
+    units = "squared distance from the input" if network.autoencoder else "error (%)"
+    finish(ax, f"{network.layers} {network.activation}, {network.initializer}", "updates", units)
     _legend(ax)
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,12 @@ class NetworkSpec(Spec):
         ``softmax``, ``sigmoid`` or ``linear``.
     cost : str, optional
         ``log_likelihood``, ``cross_entropy`` or ``quadratic``; by default the first that goes with the output.
+    autoencoder : bool
+        Whether the outputs are compared with the inputs, in place of the one-hot label: there are as many of both, and
+        outputs are sigmoid or linear.
     """
+
+    added_fields: ClassVar[frozenset[str]] = frozenset({"autoencoder"})
 
     layer_sizes: tuple[int, ...] = Field(min_length=2, max_length=MAX_LAYERS + 1)
     activation: str = "tanh"
@@ -72,6 +77,7 @@ class NetworkSpec(Spec):
     bias: str = ""
     output: str = "softmax"
     cost: str = ""
+    autoencoder: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -96,6 +102,15 @@ class NetworkSpec(Spec):
                 raise InvalidValueError(f"layer size {size}: allowed are whole numbers from 1 to {MAX_WIDTH}")
         if self.output == "softmax" and self.layer_sizes[-1] < 2:
             raise InvalidValueError(f"{self.layer_sizes[-1]} softmax output: allowed are 2 or more")
+        return self
+
+    @model_validator(mode="after")
+    def _check_autoencoder(self) -> "NetworkSpec":
+        if self.autoencoder and (self.output == "softmax" or self.classes != self.fan_in):
+            raise InvalidValueError(
+                f"autoencoder with {self.fan_in} inputs and {self.classes} {self.output} outputs: "
+                "allowed are as many outputs as inputs, sigmoid or linear"
+            )
         return self
 
     @classmethod
@@ -130,6 +145,21 @@ class NetworkSpec(Spec):
     def classes(self) -> int:
         """Number of outputs."""
         return self.layer_sizes[-1]
+
+    def fits(self, inputs: int, classes: int) -> bool:
+        """Return whether the network takes examples of these inputs and classes.
+
+        Parameters
+        ----------
+        inputs : int
+        classes : int
+            Number of classes, which does not matter to an autoencoder.
+
+        Returns
+        -------
+        bool
+        """
+        return self.fan_in == inputs and (self.autoencoder or self.classes >= classes)
 
     # The records are looked up by name and remembered outside of the spec: what functools.cached_property keeps in an
     # instance would follow it through pickle (records hold functions) and, out of date, through model_copy(update=...).
@@ -206,11 +236,49 @@ class NetworkSpec(Spec):
             )
         return inputs
 
-    def check_labels(self, labels: npt.ArrayLike, examples: int) -> npt.NDArray[np.int64]:
-        """Return labels as int64 of shape (examples,) in [0, classes); InvalidValueError naming what is wrong."""
-        classes = as_array("labels", labels)
+    def check_targets(self, inputs: npt.NDArray[np.floating[Any]]) -> None:
+        """Refuse inputs that are the targets of a sigmoid output with cross-entropy and lie outside of [0, 1].
+
+        Parameters
+        ----------
+        inputs : ndarray
+
+        Raises
+        ------
+        InvalidValueError
+            Naming the least and the largest input.
+        """
+        if self.autoencoder and self.cost == "cross_entropy" and inputs.size:
+            low, high = float(inputs.min()), float(inputs.max())
+            if not 0 <= low <= high <= 1:
+                raise InvalidValueError(
+                    f"inputs from {low:g} to {high:g} as targets of cross-entropy: allowed are 0 to 1"
+                )
+
+    def check_labels(self, labels: npt.ArrayLike | None, examples: int) -> npt.NDArray[np.int64]:
+        """Return labels as int64.
+
+        Parameters
+        ----------
+        labels : array_like of int, shape (examples,)
+            Classes in [0, classes); of an autoencoder, which has none, anything.
+        examples : int
+
+        Returns
+        -------
+        ndarray of int64, shape (examples,)
+            Zeros of an autoencoder.
+
+        Raises
+        ------
+        InvalidValueError
+            Naming what is wrong.
+        """
         if not examples:
             raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
+        if self.autoencoder:
+            return np.zeros(examples, dtype=np.int64)
+        classes = as_array("labels", labels)
         if classes.shape != (examples,) or classes.dtype.kind not in "iu":
             raise InvalidValueError(
                 f"labels of shape {classes.shape} and dtype {classes.dtype}: allowed is one whole number for each "

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
+from glorotlab.spec.momentum import Schedule, momentum_at, updates_until_change
 
 
 class Descent(NamedTuple):
@@ -104,6 +105,12 @@ class TrainingSpec(Spec):
     nesterov : bool
     l2 : float
         These and the learning rate make the update rule; ``UpdateRule`` has the formulas.
+    momentum_schedule : str
+        ``constant``, or ``sutskever``: the momentum rises every 250 updates, to ``momentum`` at most; ``spec.momentum``
+        has the formula.
+    final_momentum_updates : int
+        Updates at the end that have ``final_momentum`` instead.
+    final_momentum : float
     batch_order : str
         ``sequential`` takes consecutive examples, ``shuffled`` a new permutation each epoch; an endless stream
         is always sequential.
@@ -133,6 +140,7 @@ class TrainingSpec(Spec):
     added_fields: ClassVar[frozenset[str]] = frozenset(
         {"learning_rates", "damping", "curvature_every", "curvature_examples"}
         | {"pretraining_updates", "pretraining_learning_rate", "corruption"}
+        | {"momentum_schedule", "final_momentum_updates", "final_momentum"}
     )
 
     updates: int = Field(ge=0, le=10**12)
@@ -141,6 +149,9 @@ class TrainingSpec(Spec):
     momentum: float = Field(default=0.0, ge=0, lt=1)
     nesterov: bool = False
     l2: float = Field(default=0.0, ge=0, le=1e3)
+    momentum_schedule: Schedule = "constant"
+    final_momentum_updates: int = Field(default=0, ge=0, le=10**12)
+    final_momentum: float = Field(default=0.9, ge=0, lt=1)
     batch_order: Literal["sequential", "shuffled"] = "shuffled"
     validation_every: int = Field(default=0, ge=0)
     monitor_every: int = Field(default=0, ge=0)
@@ -152,7 +163,7 @@ class TrainingSpec(Spec):
     pretraining_learning_rate: float = Field(default=0.01, ge=0, le=1e6)
     corruption: float = Field(default=0.25, ge=0, lt=1)
 
-    @field_validator("learning_rate", "momentum", "l2", "pretraining_learning_rate", "corruption")
+    @field_validator("learning_rate", "momentum", "l2", "pretraining_learning_rate", "corruption", "final_momentum")
     @classmethod
     def _without_negative_zero(cls, value: float) -> float:
         return value + 0.0  # -0.0 equals 0.0, so the canonical text must be the same
@@ -168,6 +179,22 @@ class TrainingSpec(Spec):
             self._refuse_changed(("damping", "curvature_every", "curvature_examples"), "learning_rates 'common'")
         if not self.pretraining_updates:
             self._refuse_changed(("pretraining_learning_rate", "corruption"), "pretraining_updates 0")
+        if not self.momentum:
+            self._refuse_changed(("momentum_schedule", "final_momentum_updates"), "momentum 0")
+        if not self.final_momentum_updates:
+            self._refuse_changed(("final_momentum",), "final_momentum_updates 0")
+        return self
+
+    @model_validator(mode="after")
+    def _momentum_falls_back(self) -> "TrainingSpec":
+        if self.final_momentum_updates > self.updates:
+            raise InvalidValueError(
+                f"final_momentum_updates {self.final_momentum_updates}: allowed are 0 to {self.updates}, the updates"
+            )
+        if self.final_momentum_updates and self.final_momentum > self.momentum:
+            raise InvalidValueError(
+                f"final_momentum {self.final_momentum!r} with momentum {self.momentum!r}: allowed is no more than that"
+            )
         return self
 
     def _refuse_changed(self, names: tuple[str, ...], without: str) -> None:
@@ -177,7 +204,25 @@ class TrainingSpec(Spec):
             if value != default:
                 raise InvalidValueError(f"{name} {value!r} with {without}: it has no effect; allowed is {default!r}")
 
+    def rule_at(self, update: int) -> UpdateRule:
+        """Return how an update, counted from 0, changes the weights."""
+        momentum = self.momentum_at(update)
+        return UpdateRule(self.learning_rate, momentum, self.nesterov and momentum > 0, self.l2)
+
+    def momentum_at(self, update: int) -> float:
+        """Return the momentum of an update, counted from 0."""
+        if update >= self._first_final:
+            return self.final_momentum
+        return momentum_at(update, self.momentum_schedule, self.momentum)
+
+    def updates_of_rule(self, update: int) -> int:
+        """Return how many updates, from this one on, have the rule of this one; at least 1."""
+        if update >= self._first_final:
+            return self.updates - update
+        left = updates_until_change(update, self.momentum_schedule, self.momentum)
+        return int(min(left, self._first_final - update))
+
     @property
-    def rule(self) -> UpdateRule:
-        """How an update changes the weights."""
-        return UpdateRule(self.learning_rate, self.momentum, self.nesterov, self.l2)
+    def _first_final(self) -> int:
+        """Return the first update that has ``final_momentum``; the number of updates where none has."""
+        return self.updates - self.final_momentum_updates

@@ -51,14 +51,24 @@ class Batches:
     def train(self, network: Network, update: int, most: int) -> npt.NDArray[np.float64]:
         """Take at most ``most`` updates from ``update`` on; return their costs, as ``Network.train_steps`` does.
 
+        They end where the update rule changes.
+
         Examples of an endless source that offers compiled batches are made one mini-batch at a time.
         """
+        most = min(most, self.training.updates_of_rule(update))
         if self.endless and isinstance(self.source, CompiledSource):
             examples = self.source.batch_source(update * self.size)
         else:
             examples = network.rows(*self.span(update, most))
             most = examples.length // self.size
-        return network.train_on(examples, most, self.training.rule, batch_size=self.size)
+        self._look_ahead_anew(network, update)
+        return network.train_on(examples, most, self.training.rule_at(update), batch_size=self.size)
+
+    def _look_ahead_anew(self, network: Network, update: int) -> None:
+        """Move a network of Nesterov's steps to the point ahead of this update, where its momentum is another one."""
+        before, now = (self.training.momentum_at(max(0, step)) for step in (update - 1, update))
+        if self.training.nesterov and now != before:
+            network.move_along_velocities(now - before)
 
     def span(
         self, update: int, most: int

@@ -26,6 +26,12 @@ CURVES = {
 }
 """What each curve is, by its name; training cost is NaN before the first update."""
 
+RECONSTRUCTION = {
+    f"{part}_error": f"mean over {part} examples of the squared distance of output and input"
+    for part in ("validation", "test")
+}
+"""What the errors of an autoencoder are."""
+
 COST_BEFORE_THE_WINDOW = "mean cost of the mini-batches since the point before"
 """What the training cost is in checkpoints without ``recent_costs``, which were written before it had a window."""
 
@@ -47,6 +53,26 @@ def classification_error(network: Network, source: Source, look: Callable[[], No
     """
     correct = correctly_classified(network, source, look)
     return float("nan") if correct is None else int((~correct).sum()) / len(correct)
+
+
+def reconstruction_error(network: Network, source: Source, look: Callable[[], None] = lambda: None) -> float:
+    """Return the mean over the examples of a finite source of |a - x|^2, a being the output; arguments as above.
+
+    It is NaN, or infinite, where an output is not finite.
+    """
+    length, total = int(source.length), 0.0
+    for start in range(0, length, EVALUATION_BATCH):
+        look()
+        x, _ = source.batch(start, min(EVALUATION_BATCH, length - start))
+        residual = network.forward(x).output.astype(np.float64) - x
+        total += float(np.vdot(residual, residual))
+    return total / length
+
+
+def held_out_error(network: Network, source: Source, look: Callable[[], None] = lambda: None) -> float:
+    """Return the error of a network on a finite source: of classification, or of an autoencoder's reconstruction."""
+    error = reconstruction_error if network.spec.autoencoder else classification_error
+    return error(network, source, look)
 
 
 def correctly_classified(

@@ -19,7 +19,7 @@ from glorotlab.spec.run import RunSpec
 from glorotlab.threads import single_threaded_blas
 from glorotlab.training.batches import Batches
 from glorotlab.training.cadence import Cadence
-from glorotlab.training.error_curves import ErrorCurves, classification_error
+from glorotlab.training.error_curves import ErrorCurves, held_out_error
 from glorotlab.training.learning_rates import LearningRates
 from glorotlab.training.monitors import StatisticsMonitor
 from glorotlab.training.pretraining import Pretraining
@@ -136,6 +136,8 @@ def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
 
 def _check_fit(spec: RunSpec, data: Dataset) -> None:
     data.check_fits(spec.network)
+    x, _ = data.train.batch(0, int(min(spec.training.batch_size, data.train.length)))
+    spec.network.check_targets(x)
     if math.isinf(max(data.validation.length, data.test.length)):
         raise InvalidValueError(
             f"dataset {data.name!r} has an endless test or validation part: allowed are finite ones"
@@ -282,7 +284,7 @@ class _Loop:
         if monitor_due and not self.monitor.record(step, self.network, look):
             return False
         if self.cadence.validation_due(step) and self.curves.step != step:
-            errors = [classification_error(self.network, part, look) for part in (self.data.validation, self.data.test)]
+            errors = [held_out_error(self.network, part, look) for part in (self.data.validation, self.data.test)]
             if not np.isfinite(errors).all():
                 return False
             self.curves.record(step, *errors)

@@ -59,6 +59,33 @@ def computed(pair, s, labels):
     return guarded_cost, guarded_d
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair[0] != "softmax"], ids="-".join)
+def test_targets_stand_in_the_place_of_labels(pair, dtype):
+    """Targets that are one-hot give the labels' very bits, others the formula's numbers, far out as well."""
+    (s, labels), record = batch(dtype), records.RECORDS[pair]
+    code, cost, d = costs.CODES[pair], np.empty(len(s)), np.empty_like(s)
+    no_labels = np.zeros(len(s), np.int64)
+    costs.cost_and_gradient(code, s, no_labels, cost, d, np.eye(5, dtype=dtype)[labels])
+    for found, expected in zip((cost, d), computed(pair, s, labels), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    y = np.random.default_rng(4).random((len(s), 10)).astype(dtype)[:, ::1][:, :5]
+    y[0], y[1] = 0, 1
+    costs.cost_and_gradient(code, s, no_labels, cost, d, y)
+    with mpmath.workdps(DIGITS):
+        for i, targets in enumerate(y.astype(float)):
+            a = exact_output(record.output, [mpmath.mpf(value) for value in s[i].astype(float)])
+            quadratic = [(v - t) ** 2 / 2 for v, t in zip(a, targets, strict=True)]
+            entropy = (
+                [-t * mpmath.log(v) - (1 - t) * mpmath.log(1 - v) for v, t in zip(a, targets, strict=True)]
+                if (record.name == "cross_entropy")
+                else quadratic
+            )
+            assert cost[i] == pytest.approx(float(mpmath.fsum(entropy)), rel=1e-14)
+    exact, double = record.gradient(s.astype(float), y.astype(float)), np.finfo(np.float64).eps
+    np.testing.assert_allclose(d, exact, rtol=4 * np.finfo(dtype).eps, atol=4 * double)
+
+
 def test_every_record_has_a_kernel():
     assert set(costs.CODES) == set(records.RECORDS)
     assert len(set(costs.CODES.values())) == len(costs.CODES)

@@ -10,7 +10,7 @@ import typer
 
 from glorotlab.cli.help import App
 from glorotlab.cli.options import Json
-from glorotlab.cli.terminal import columns, number
+from glorotlab.cli.terminal import columns, error_text, number
 from glorotlab.errors import RunError
 
 app = App(help="List, show and compare runs.")
@@ -39,7 +39,7 @@ def list_runs(folder: Folder, as_json: Json = False) -> None:
             *(_text(run.get("fields", {}).get(name)) for name in differing),
             f"{run.get('updates', 0)}/{run.get('updates_in_all', '?')}",
             number(run.get("training_cost"), 4),
-            *(_percent(run.get(name)) for name in ERRORS[1:]),
+            *(error_text(run.get(name), autoencoder=_is_autoencoder(run)) for name in ERRORS[1:]),
             number(run.get("seconds"), 4),
         ]
         for run in runs
@@ -65,13 +65,13 @@ def compare(folder: Folder, as_json: Json = False) -> None:
 
         print_json({"folder": str(folder), "groups": groups})
         return
-    counted = ("finished", "diverged", "unfinished")
+    counted, autoencoder = ("finished", "diverged", "unfinished"), any(map(_is_autoencoder, runs))
     rows = [
         [
             *(_text(group["fields"].get(name)) for name in differing),
             *(str(group[name]) for name in counted),
             number(group["training_cost"], 4),
-            *(_percent(group[name], group[f"{name}_std"]) for name in ERRORS[1:]),
+            *(error_text(group[name], group[f"{name}_std"], autoencoder=autoencoder) for name in ERRORS[1:]),
         ]
         for group in groups
     ]
@@ -105,10 +105,10 @@ def show(
         where = f"on {session['host']} ({session['processor']}), {session['threads']} threads, {session['simd']}"
         print(f"from update {session['from_update']}: {session['started']} {where}, glorotlab {session['glorotlab']}")
     print_layers_tables(layers)
+    validation, test = (error_text(errors[name], autoencoder=run.spec.network.autoencoder) for name in ERRORS[1:])
     print(
         f"{run.status} after {run.updates} of {run.spec.training.updates} updates in {run.seconds:.1f} s: "
-        f"training cost {number(errors['training_cost'], 4)}, validation error {_percent(errors['validation_error'])}, "
-        f"test error {_percent(errors['test_error'])}"
+        f"training cost {number(errors['training_cost'], 4)}, validation error {validation}, test error {test}"
     )
 
 
@@ -155,7 +155,5 @@ def _text(value: Any) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _percent(value: float | None, spread: float | None = None) -> str:
-    if value is None or value != value:
-        return number(None)
-    return f"{value:.2%}" + ("" if spread is None else f" ± {spread:.2%}")
+def _is_autoencoder(run: dict[str, Any]) -> bool:
+    return bool(run.get("fields", {}).get("autoencoder"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glorotlab.cli.options import Json
-from glorotlab.cli.terminal import columns, console, note, number, table
+from glorotlab.cli.terminal import columns, console, error_text, note, number, table
 from glorotlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def label(labels: dict[str, Any]) -> str:
 
 def _errors(report: dict[str, Any]) -> str:
     errors = (
-        f"{name.replace('_', ' ')} {report[name]:.2%}"
+        f"{name.replace('_', ' ')} {error_text(report[name], autoencoder=_is_autoencoder(report))}"
         for name in ("validation_error", "test_error")
         if report.get(name) is not None
     )
@@ -184,14 +184,17 @@ class _Table:
 
 def _cells(run: RunState) -> list[str]:
     report = run.report
-    error = report.get("validation_error")
     return [
         label(run.labels),
         run.status + (f": {run.error}" if run.error else ""),
         f"{report.get('updates', 0)}/{run.updates_in_all}",
         number(report.get("training_cost"), 4),
-        "–" if error is None else f"{error:.2%}",
+        error_text(report.get("validation_error"), autoencoder=_is_autoencoder(report)),
     ]
+
+
+def _is_autoencoder(report: dict[str, Any]) -> bool:
+    return bool(report.get("fields", {}).get("autoencoder"))
 
 
 def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
@@ -213,7 +216,9 @@ def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
             }
         )
     else:
-        print(columns(*_rows(best), left=sum(not name.endswith(("cost", "error")) for name in best[0])))
+        network = results.spec.run.get("network")
+        autoencoder = isinstance(network, dict) and bool(network.get("autoencoder"))
+        print(columns(*_rows(best, autoencoder), left=sum(not name.endswith(("cost", "error")) for name in best[0])))
         for name, error in results.errors.items():
             print(f"{name} {label(state.runs[name].labels)}: {error}")
         ending = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
@@ -235,20 +240,17 @@ def records(dataset: xr.Dataset) -> list[dict[str, Any]]:
     return rows
 
 
-def _rows(best: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+def _rows(best: list[dict[str, Any]], autoencoder: bool) -> tuple[list[str], list[list[str]]]:
     """Return header and cells; a standard deviation goes behind its mean."""
     names = [name for name in best[0] if not name.endswith("_std")]
-    rows = [[_cell(record, name) for name in names] for record in best]
+    rows = [[_cell(record, name, autoencoder) for name in names] for record in best]
     return [name.replace("_", " ") for name in names], rows
 
 
-def _cell(record: dict[str, Any], name: str) -> str:
+def _cell(record: dict[str, Any], name: str, autoencoder: bool) -> str:
     value = record[name]
     if not isinstance(value, float):
         return str(value)
-    if value != value:
-        return number(None)
-    spread = record.get(f"{name}_std")
     if name.endswith("_error"):
-        return f"{value:.2%}" + ("" if spread is None or spread != spread else f" ± {spread:.2%}")
-    return f"{value:.6g}"
+        return error_text(value, record.get(f"{name}_std"), autoencoder=autoencoder)
+    return number(value, 6)

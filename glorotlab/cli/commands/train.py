@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glorotlab.cli.options import TRAINING, Json, LearningRateOptions, NetworkOptions, PretrainingOptions, grouped
+from glorotlab.cli.options import (
+    TRAINING,
+    Json,
+    LearningRateOptions,
+    MomentumOptions,
+    NetworkOptions,
+    PretrainingOptions,
+    grouped,
+)
 from glorotlab.cli.progress import progress_bar
-from glorotlab.cli.terminal import note
+from glorotlab.cli.terminal import error_text, note
 from glorotlab.errors import DataError, InvalidValueError, RunError
 
 if TYPE_CHECKING:
@@ -52,10 +60,7 @@ def train(
     ] = None,
     lr: Annotated[float, typer.Option(metavar="E", help="Learning rate.", rich_help_panel=TRAINING)] = 0.05,
     batch: Annotated[int, typer.Option(metavar="B", help="Mini-batch size.", rich_help_panel=TRAINING)] = 10,
-    momentum: Annotated[float, typer.Option(metavar="M", help="0 is plain descent.", rich_help_panel=TRAINING)] = 0.0,
-    nesterov: Annotated[
-        bool, typer.Option("--nesterov", help="Nesterov's momentum.", rich_help_panel=TRAINING)
-    ] = False,
+    momentum: MomentumOptions,
     l2: Annotated[float, typer.Option(metavar="L", help="Weight decay.", rich_help_panel=TRAINING)] = 0.0,
     rates: LearningRateOptions,
     pretraining: PretrainingOptions,
@@ -106,12 +111,11 @@ def train(
             {
                 "batch_size": batch,
                 "learning_rate": lr,
-                "momentum": momentum,
-                "nesterov": nesterov,
                 "l2": l2,
                 "validation_every": validation_every,
                 "monitor_every": monitor_every,
             }
+            | momentum.fields()
             | rates.fields()
             | pretraining.fields()
         )
@@ -247,7 +251,7 @@ def _report(run: Run, as_json: bool) -> None:
         print_layers(run.spec, [], layer_records(run.statistics.isel(step=-1)), **ending)
     else:
         place = f"; saved in {run.folder}" if run.folder else "; not saved (--out DIR saves it)"
-        print(f"{run.status} after {run.updates} updates{_resumed(run)}: {_ending(run.status, errors)}{place}")
+        print(f"{run.status} after {run.updates} updates{_resumed(run)}: {_ending(run, errors)}{place}")
     if run.status == "diverged":
         raise typer.Exit(1)
 
@@ -258,10 +262,9 @@ def _resumed(run: Run) -> str:
     return f" (resumed after {', '.join(map(str, sessions))})" if sessions else ""
 
 
-def _ending(status: str, errors: dict[str, float]) -> str:
-    if status == "diverged":
+def _ending(run: Run, errors: dict[str, float]) -> str:
+    if run.status == "diverged":
         return "the training cost is no longer finite"
-    return (
-        f"training cost {errors['training_cost']:.4g}, validation error {errors['validation_error']:.2%}, "
-        f"test error {errors['test_error']:.2%}"
-    )
+    autoencoder = run.spec.network.autoencoder
+    validation, test = (error_text(errors[f"{part}_error"], autoencoder=autoencoder) for part in ("validation", "test"))
+    return f"training cost {errors['training_cost']:.4g}, validation error {validation}, test error {test}"

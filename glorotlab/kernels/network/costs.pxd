@@ -2,4 +2,7 @@
 
 from cython cimport floating
 
-cdef double cost_row(int code, const floating* s, Py_ssize_t label, floating* d, Py_ssize_t n) noexcept nogil
+# Where targets is not NULL its n numbers are y, of outputs unit by unit (sigmoid, linear); else the one-hot label is.
+cdef double cost_row(
+    int code, const floating* s, Py_ssize_t label, const floating* targets, floating* d, Py_ssize_t n
+) noexcept nogil

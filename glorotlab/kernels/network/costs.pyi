@@ -16,8 +16,15 @@ CODES: dict[tuple[str, str], int]
 def output(code: int, s: Matrix, a: Matrix) -> None:
     """Fill ``a`` with the output activation of ``s``, both of shape (batch, classes)."""
 
-def cost_and_gradient(code: int, s: Matrix, labels: Labels, cost: npt.NDArray[np.float64], d: Matrix) -> None:
+def cost_and_gradient(
+    code: int,
+    s: Matrix,
+    labels: Labels,
+    cost: npt.NDArray[np.float64],
+    d: Matrix,
+    targets: Matrix | None = None,
+) -> None:
     """Fill the cost of each example, shape (batch,), float64, and ``d`` = dC/ds, shape (batch, classes).
 
-    Labels must lie in [0, classes).
+    Labels must lie in [0, classes). Targets (batch, classes), which the softmax does not take, stand in their place.
     """

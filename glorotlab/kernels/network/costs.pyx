@@ -1,6 +1,6 @@
 """Output activation, cost of each example and dC/ds of the output layer, one row per example.
 
-With y the one-hot label and a the output: log-likelihood -ln a_y, cross-entropy
+With y the one-hot label, or a row of targets, and a the output: log-likelihood -ln a_y, cross-entropy
 -sum_j [y_j ln a_j + (1 - y_j) ln(1 - a_j)], quadratic |a - y|^2 / 2. Each cost is computed from the
 pre-activations in a form that neither overflows nor loses the small probabilities, in double precision.
 """
@@ -29,9 +29,9 @@ cdef inline double logistic(double s) noexcept nogil:
     return 1 / (1 + exp(-s))
 
 
-cdef inline double softplus(double s) noexcept nogil:
-    """ln(1 + e^s) without overflow."""
-    return (s if s > 0 else 0) + log1p(exp(-s if s > 0 else s))
+cdef inline double cross_entropy(double s, double y) noexcept nogil:
+    """ln(1 + e^s) - y s: nothing overflows, and where y is 0 or 1 nothing cancels."""
+    return ((s if s > 0 else 0) - y * s) + log1p(exp(-s if s > 0 else s))
 
 
 cdef inline double maximum(const floating* s, Py_ssize_t n) noexcept nogil:
@@ -68,9 +68,15 @@ cdef inline void activate_row(int code, const floating* s, floating* a, Py_ssize
             a[k] = <floating> logistic(s[k])
 
 
-cdef double cost_row(int code, const floating* s, Py_ssize_t label, floating* d, Py_ssize_t n) noexcept nogil:
-    """Fill d with dC/ds of one example and return its cost."""
-    cdef double cost = 0, error, a, projection = 0, largest, total
+cdef inline double target(const floating* targets, Py_ssize_t label, Py_ssize_t k) noexcept nogil:
+    return targets[k] if targets else <double> (k == label)
+
+
+cdef double cost_row(
+    int code, const floating* s, Py_ssize_t label, const floating* targets, floating* d, Py_ssize_t n
+) noexcept nogil:
+    """Fill d with dC/ds of one example and return its cost; see costs.pxd."""
+    cdef double cost = 0, error, a, y, projection = 0, largest, total
     cdef Py_ssize_t k
     if code == SOFTMAX_LOG_LIKELIHOOD:
         largest = maximum(s, n)
@@ -91,17 +97,18 @@ cdef double cost_row(int code, const floating* s, Py_ssize_t label, floating* d,
             d[k] = <floating> (a * (a - (k == label) - projection))
     elif code == SIGMOID_CROSS_ENTROPY:
         for k in range(n):
-            cost += softplus(-s[k] if k == label else s[k])
-            d[k] = <floating> (logistic(s[k]) - (k == label))
+            y = target(targets, label, k)
+            cost += cross_entropy(s[k], y)
+            d[k] = <floating> (logistic(s[k]) - y)
     elif code == SIGMOID_QUADRATIC:
         for k in range(n):
             a = logistic(s[k])
-            error = a - (k == label)
+            error = a - target(targets, label, k)
             cost += error * error / 2
             d[k] = <floating> (error * a * logistic(-s[k]))
     else:
         for k in range(n):
-            error = <double> s[k] - (k == label)
+            error = <double> s[k] - target(targets, label, k)
             cost += error * error / 2
             d[k] = <floating> error
     return cost
@@ -117,10 +124,14 @@ def output(int code, const floating[::strided, ::contiguous] s, floating[::strid
 
 
 def cost_and_gradient(
-    int code, const floating[::strided, ::contiguous] s, const long long[::1] labels, double[::1] cost, floating[::strided, ::contiguous] d
+    int code, const floating[::strided, ::contiguous] s, const long long[::1] labels, double[::1] cost,
+    floating[::strided, ::contiguous] d, const floating[::strided, ::contiguous] targets=None,
 ):
     """Cost and dC/ds of each example; see costs.pyi."""
     cdef Py_ssize_t i
+    cdef bint by_targets = targets is not None
     with nogil:
         for i in range(s.shape[0]):
-            cost[i] = cost_row(code, &s[i, 0], labels[i], &d[i, 0], s.shape[1])
+            cost[i] = cost_row(
+                code, &s[i, 0], labels[i], &targets[i, 0] if by_targets else <const floating*> NULL, &d[i, 0], s.shape[1]
+            )

@@ -34,6 +34,8 @@ class Steps:
         Of the activation.
     cost_code : int
         A code of ``costs.CODES``.
+    reconstructs : bool
+        Whether the targets are the inputs; the labels then count for nothing.
 
     Attributes
     ----------
@@ -55,6 +57,7 @@ class Steps:
         activation: int,
         parameter: float,
         cost_code: int,
+        reconstructs: bool = False,
     ) -> None: ...
     def set_velocities(
         self, weight_velocities: Sequence[Matrix | None], bias_velocities: Sequence[Vector | None]

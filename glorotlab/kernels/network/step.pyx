@@ -41,6 +41,7 @@ cdef struct Plan:
     int classes
     int activation
     int cost_code
+    bint reconstructs     # the targets are the inputs
     double parameter
     Py_ssize_t work      # multiply-adds of the widest layer
     Dense* layers
@@ -80,13 +81,14 @@ cdef void forward_pass(const Plan* plan, const floating* inputs) noexcept nogil:
         below, stride = <const floating*> out.values, out.stride
 
 
-cdef void output_gradient(const Plan* plan, const floating* _) noexcept nogil:
+cdef void output_gradient(const Plan* plan, const floating* inputs) noexcept nogil:
     """Cost and dC/ds of the output layer, example by example."""
     cdef int threads = team_size(), a = team_thread()
     cdef Rows s = plan.s[plan.depth - 1], d = plan.d[plan.depth - 1]
     while a < plan.batch:
         plan.costs[a] = cost_row[floating](
             plan.cost_code, <const floating*> s.values + <Py_ssize_t> a * s.stride, plan.labels[a],
+            inputs + <Py_ssize_t> a * plan.inputs.stride if plan.reconstructs else NULL,
             <floating*> d.values + <Py_ssize_t> a * d.stride, plan.classes,
         )
         a += threads
@@ -146,7 +148,7 @@ cdef class Steps:
     cdef object kept, inputs_array, labels_array, panels, steps
     cdef readonly object costs
 
-    def __cinit__(self, weights, biases, inputs, labels, preactivations, activations, backprop, int activation, double parameter, int cost_code):
+    def __cinit__(self, weights, biases, inputs, labels, preactivations, activations, backprop, int activation, double parameter, int cost_code, bint reconstructs=False):
         cdef int l, depth = len(weights)
         self.plan.layers = <Dense*> calloc(depth, sizeof(Dense))
         self.plan.s = <Rows*> calloc(3 * depth, sizeof(Rows))
@@ -159,6 +161,7 @@ cdef class Steps:
         self.is_double = inputs.dtype == np.float64
         self.plan.depth, self.plan.batch, self.plan.classes = depth, len(inputs), weights[depth - 1].shape[1]
         self.plan.activation, self.plan.parameter, self.plan.cost_code = activation, parameter, cost_code
+        self.plan.reconstructs = reconstructs
         self.plan.inputs = rows(inputs)
         self.plan.labels = <long long*> <size_t> self.labels_array.ctypes.data
         self.plan.costs = <double*> <size_t> self.costs.ctypes.data

@@ -83,6 +83,14 @@ class Batch:
             return np.asarray(x @ x.T / x.shape[1])
 
 
+def _check_biases(spec: NetworkSpec) -> None:
+    if spec.bias_initializer.mean:
+        raise AssumptionError(
+            f"biases {spec.bias} have mean {spec.bias_initializer.mean:g}: allowed is 0, so that pre-activations have "
+            "mean 0; measure instead"
+        )
+
+
 def _check_size(examples: int) -> None:
     if examples > MAX_EXAMPLES:
         raise InvalidValueError(f"{examples} examples: allowed are 1 to {MAX_EXAMPLES}")
@@ -98,13 +106,15 @@ def batch_of(
 ) -> Batch:
     """Return the batch of inputs and labels, or the one example of mean zero that a second moment stands for.
 
-    The example's inputs are Gaussian and its label is 0 unless another is asked for: all are alike.
+    The example's inputs are Gaussian and its label is 0 unless another is asked for: all are alike. An autoencoder's
+    batch has no labels, and so no gradients: what its targets make of them is not predicted.
 
     Raises
     ------
     InvalidValueError
         Where both or neither of the sources are there, or a shape or number is not allowed.
     """
+    _check_biases(spec)
     if (inputs is None) == (input_second_moment is None):
         raise InvalidValueError("give either inputs or input_second_moment to predict from")
     if inputs is None:
@@ -113,8 +123,11 @@ def batch_of(
             raise InvalidValueError(
                 f"input second moment {q!s:.60}: allowed are positive numbers from {SMALLEST:g} to {LARGEST:g}"
             )
+        if spec.autoencoder:
+            return Batch.one(float(q))
         return Batch.one(float(q), np.zeros(1, dtype=np.int64) if labels is None else spec.check_labels(labels, 1))
     data = spec.check_inputs(inputs)
+    labels = None if spec.autoencoder else labels
     if labels is not None:  # gradients need pairs
         _check_size(len(data))
     x = data.astype(np.float64)
@@ -141,8 +154,11 @@ def labelled_batch(
     AssumptionError
         Where an example's inputs are all 0.
     """
+    _check_biases(spec)
     if (inputs is None) == (input_second_moment is None):
         raise InvalidValueError("give either inputs and labels, or input_second_moment")
+    if spec.autoencoder:
+        raise AssumptionError("gradients of an autoencoder are not predicted: allowed are networks with labels")
     if input_second_moment is not None:
         return _stand_in(spec, float(second_moments(input_second_moment, "input_second_moment")))
     if labels is None:

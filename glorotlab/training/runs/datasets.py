@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.schema import SATURATION_THRESHOLD, layer_statistics
-from glorotlab.training.error_curves import COST_BEFORE_THE_WINDOW, CURVES
+from glorotlab.training.error_curves import COST_BEFORE_THE_WINDOW, CURVES, RECONSTRUCTION
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.state import without_prefix
 
@@ -30,11 +30,14 @@ def histograms(checkpoint: Checkpoint) -> xr.Dataset:
 
 
 def curves(checkpoint: Checkpoint) -> xr.Dataset:
-    """Return ``training_cost``, ``validation_error`` and ``test_error`` over ``step``; errors are fractions."""
+    """Return ``training_cost``, ``validation_error`` and ``test_error`` over ``step``.
+
+    Errors are fractions, and of an autoencoder squared distances.
+    """
     import xarray as xr
 
     table = checkpoint.arrays["curves"]
-    descriptions = dict(CURVES)
+    descriptions = CURVES | (RECONSTRUCTION if checkpoint.spec.network.autoencoder else {})
     if "recent_costs" not in checkpoint.arrays:
         descriptions["training_cost"] = COST_BEFORE_THE_WINDOW
     data = {

@@ -86,7 +86,7 @@ def _describe(name: str) -> DatasetRecord:
 
 
 def _check_fits(network: NetworkSpec, data: DatasetRecord) -> None:
-    if network.fan_in != data.fan_in or network.classes < data.classes:
+    if not network.fits(data.fan_in, data.classes):
         raise InvalidValueError(
             f"layers {network.layers}: dataset {data.name!r} needs {data.fan_in} inputs and {data.classes} outputs"
         )
