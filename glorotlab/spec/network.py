@@ -278,7 +278,7 @@ class NetworkSpec(Spec):
             raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
         if self.autoencoder:
             return np.zeros(examples, dtype=np.int64)
-        classes = as_array("labels", labels)
+        classes = as_array("labels", () if labels is None else labels)
         if classes.shape != (examples,) or classes.dtype.kind not in "iu":
             raise InvalidValueError(
                 f"labels of shape {classes.shape} and dtype {classes.dtype}: allowed is one whole number for each "
