@@ -84,6 +84,9 @@ CATALOGUE = {
     "explosion_interval": Entry(
         "beyond.explosion_interval", "Inputs that let a gradient grow", "Nielsen 2015, chapter 5, exercise"
     ),
+    "learning_speed_ratio": Entry(
+        "beyond.learning_speed_ratio", "Learning speed of a layer relative to the next", "Nielsen 2015, chapter 5"
+    ),
 }
 
 

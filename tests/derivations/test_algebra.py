@@ -25,6 +25,18 @@ def test_products_are_compared_with_their_limits():
     assert equal(sp.Product(sp.Integer(3), (q.layer, 0, q.i - 1)), 3**q.i)
 
 
+def test_sums_over_two_indices_are_compared_with_both():
+    """The mean over pairs of f(a, b) is not that of f(a, a): each index has a place of its own."""
+    f, n, a, b = sp.Function("f"), *sp.symbols("n a b", integer=True, positive=True)
+    whole = sp.Sum(f(a, b), (a, 1, n), (b, 1, n))
+    assert equal(sp.Sum(3 * n * f(a, b), (a, 1, n), (b, 1, n)), 3 * n * whole)
+    assert equal(sp.Sum(f(b, a), (b, 1, n), (a, 1, n)), whole)
+    assert not equal(sp.Sum(f(a, a), (a, 1, n), (b, 1, n)), whole)
+    assert not equal(sp.Sum(f(b, a), (a, 1, n), (b, 1, n)), whole)
+    assert not equal(sp.Sum(f(a, b), (a, 1, n + 1), (b, 1, n)), whole)
+    assert not equal(2 * whole, whole)
+
+
 @settings(max_examples=30)
 @given(lower=st.integers(0, 3), length=st.integers(0, 5), cut=st.integers(0, 5), power=st.integers(1, 3))
 def test_product_normal_form_agrees_with_sympy_on_concrete_limits(lower, length, cut, power):

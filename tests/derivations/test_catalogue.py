@@ -30,6 +30,7 @@ NAMES = (
     "softmax_output_gradient",
     "single_neuron_chain",
     "explosion_interval",
+    "learning_speed_ratio",
 )
 
 
@@ -52,7 +53,7 @@ def test_unknown_name_is_named_with_what_is_allowed():
     "code",
     [
         "import glorotlab.theory",
-        "import glorotlab as gl; assert len(gl.derive()) == 18",
+        "import glorotlab as gl; assert len(gl.derive()) == 19",
         "from glorotlab.cli.main import main; assert main(['derive']) == 0",
         "from glorotlab.cli.main import main; assert main(['derive', '--format', 'json']) == 0",
         "from glorotlab.cli.main import main; assert main(['derive', 'eq5']) == 2",

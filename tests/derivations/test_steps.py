@@ -146,6 +146,7 @@ def test_which_assumptions_are_carried():
         "gradient_fluctuation": {"zero_bias", "gaussian_weights", "given_output_gradient", "equal_widths"},
         "softmax_output_gradient": {"small_logits"},
         "single_neuron_chain": {"sigmoid_neurons", "equal_weights"},
+        "learning_speed_ratio": {"alike_examples", "fan_in_variance", "sigmoid_neurons"},
     }
 
 

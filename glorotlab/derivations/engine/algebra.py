@@ -71,17 +71,20 @@ def _normal_form(expression: sp.Expr) -> sp.Expr:
     return sp.sympify(expression).replace(sp.Product, _by_primitive).replace(sp.Sum, _by_sum_primitive)
 
 
-def _by_sum_primitive(term: sp.Expr, limits: sp.Tuple) -> sp.Expr:
-    bound, lower, upper = limits
-    constant, varying = sp.factor_terms(term).as_independent(bound, as_Add=False)
-    return constant * (_sum_primitive(varying, bound, upper) - _sum_primitive(varying, bound, lower - 1))
+def _by_sum_primitive(term: sp.Expr, *limits: sp.Tuple) -> sp.Expr:
+    """Return a sum, the first of whose limits is the innermost; each has an index of its own."""
+    (bound, lower, upper), *outer = limits
+    term = term.subs(bound, own := sp.Symbol(f"_index_{len(outer)}", integer=True))
+    constant, varying = sp.factor_terms(term).as_independent(own, as_Add=False)
+    value = constant * (_sum_primitive(varying, own, upper) - _sum_primitive(varying, own, lower - 1))
+    return _by_sum_primitive(value, *outer) if outer else value
 
 
 def _sum_primitive(term: sp.Expr, bound: sp.Symbol, index: sp.Expr) -> sp.Expr:
     shift, origin = sp.expand(index).as_coeff_Add()
     steps = range(1, int(shift) + 1) if shift > 0 else range(int(shift) + 1, 1)
     unrolled = sp.Add(*(term.subs(bound, origin + step) for step in steps))
-    return _SUM_PRIMITIVE(term.subs(bound, _INDEX), origin) + unrolled * sp.sign(shift)
+    return _SUM_PRIMITIVE(term, origin) + unrolled * sp.sign(shift)
 
 
 def _by_primitive(term: sp.Expr, limits: sp.Tuple) -> sp.Expr:
