@@ -4,6 +4,9 @@ A claim passes where every interval lies inside the range, fails where at least 
 undecided otherwise: the data then allow both. Intervals are Student's over independently drawn networks; one network
 alone has no interval and decides nothing. The intervals of a claim of n parts are Bonferroni's: each has confidence
 1 - (1 - CONFIDENCE) / n, so that all of them together hold what they estimate with ``CONFIDENCE`` at least.
+
+What is computed rather than sampled, such as the maximum of a function, or what holds in every network that was drawn,
+has no interval: such a claim passes where every number lies inside the range, and fails otherwise.
 """
 
 from __future__ import annotations
@@ -109,6 +112,36 @@ def judge(
     if decision == "undecided":
         explanation += "; some interval reaches across that limit"
     return Claim(experiment, sentence, decision, numbers(estimates), explanation)
+
+
+def judge_computed(
+    experiment: str,
+    sentence: str,
+    values: Mapping[str, float],
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    rule: str,
+) -> Claim:
+    """Return a claim about numbers that are computed, not sampled: they have no interval.
+
+    Parameters
+    ----------
+    experiment, sentence : str
+        Name of the experiment, and what is claimed.
+    values : mapping of str to float
+        Parts of the claim; where one is not a number the claim is undecided.
+    low, high : float
+        The range that every part must lie in.
+    rule : str
+        What the range means.
+    """
+    explanation = f"{rule} (computed, not sampled: there is no interval)"
+    finite = {name: float(value) for name, value in values.items() if math.isfinite(value)}
+    if len(finite) < len(values):
+        return Claim(experiment, sentence, "undecided", finite, f"{explanation}; some number is not finite")
+    inside = all(low <= value <= high for value in finite.values())
+    return Claim(experiment, sentence, "pass" if inside else "fail", finite, explanation)
 
 
 def left_open(claim: Claim, reason: str) -> Claim:

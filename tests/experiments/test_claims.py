@@ -118,3 +118,15 @@ def test_only_the_claim_is_left_open_not_its_control():
     claim = experiment.Finding(decide, experiment.exchange("a", "c", "b"), qualify).claim({"a_b": 2, "c_b": 1})
     assert (claim.verdict, claim.control) == ("undecided", "fail")
     assert claim.explanation == "rule; too few: 2"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [([1.0, 2.0], "pass"), ([1.0, 2.1], "fail"), ([0.9], "fail"), ([1.5, math.nan], "undecided")],
+)
+def test_what_is_computed_needs_no_interval(values, said):
+    numbers = {str(place): value for place, value in enumerate(values)}
+    claim = claims.judge_computed("x", "y", numbers, low=1.0, high=2.0, rule="in [1, 2]")
+    assert claim.verdict == said
+    assert claim.explanation.startswith("in [1, 2] (computed, not sampled")
+    assert all(math.isfinite(number) for number in claim.numbers.values())
