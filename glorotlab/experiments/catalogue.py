@@ -1,4 +1,4 @@
-"""The catalogue of experiments, in the order of a report."""
+"""The catalogue of experiments, in the order of a report: Glorot & Bengio (2010), then Nielsen (2015)."""
 
 from glorotlab.experiments.experiment import Experiment
 from glorotlab.experiments.glorot_bengio import (
@@ -23,6 +23,7 @@ from glorotlab.experiments.glorot_bengio import (
     table_1,
     tapered_widths,
 )
+from glorotlab.experiments.nielsen import explosion_interval, single_neuron
 
 CATALOGUE: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
@@ -47,6 +48,8 @@ CATALOGUE: dict[str, Experiment] = {
         cost_function,
         second_order,
         svm,
+        single_neuron,
+        explosion_interval,
     )
 }
 """Experiments of Glorot & Bengio (2010), one file a figure, table or claim."""
