@@ -147,11 +147,11 @@ class MomentumOptions:
         typer.Option(help="The same throughout, or rising every 250 updates.", rich_help_panel=TRAINING),
     ] = MomentumSchedule.constant
     final_momentum_updates: Annotated[
-        int, typer.Option(metavar="N", help="Updates at the end with another momentum.", rich_help_panel=TRAINING)
+        int, typer.Option(metavar="N", help="Updates at the end with a lower momentum.", rich_help_panel=TRAINING)
     ] = 0
-    final_momentum: Annotated[float, typer.Option(metavar="M", help="Momentum of these.", rich_help_panel=TRAINING)] = (
-        0.9
-    )
+    final_momentum: Annotated[
+        float, typer.Option(metavar="M", help="Largest momentum of these.", rich_help_panel=TRAINING)
+    ] = 0.9
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a TrainingSpec."""

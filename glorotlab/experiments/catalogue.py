@@ -23,7 +23,14 @@ from glorotlab.experiments.glorot_bengio import (
     table_1,
     tapered_widths,
 )
-from glorotlab.experiments.nielsen import explosion_interval, single_neuron
+from glorotlab.experiments.nielsen import (
+    explosion_interval,
+    momentum,
+    nielsen_bars,
+    nielsen_depth,
+    nielsen_speeds,
+    single_neuron,
+)
 
 CATALOGUE: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
@@ -48,8 +55,12 @@ CATALOGUE: dict[str, Experiment] = {
         cost_function,
         second_order,
         svm,
+        nielsen_depth,
+        nielsen_bars,
+        nielsen_speeds,
         single_neuron,
         explosion_interval,
+        momentum,
     )
 }
-"""Experiments of Glorot & Bengio (2010), one file a figure, table or claim."""
+"""Experiments of Glorot & Bengio (2010), one file a figure, table or claim, then those of Nielsen's chapter 5."""

@@ -1,8 +1,44 @@
 """Sizes of the experiments: numbers of networks, widths, updates. One code path runs them all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from glorotlab.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class NielsenSizes:
+    """The size of the experiments of Nielsen's chapter 5 and of Sutskever et al. (2013).
+
+    Parameters
+    ----------
+    depth_epochs, depth_seeds : int
+        Epochs, and networks of each depth, of the experiment about depth.
+    images : int
+        First training images that learning speeds are taken on, and networks trained on in one batch.
+    networks : int
+        Networks drawn at initialisation, of each depth.
+    speed_epochs, speed_records, speed_seeds : int
+        Epochs, records of the learning speeds after the first, and networks of each depth.
+    autoencoder, classifier : tuple of int
+        Units of the hidden layers of the networks that are trained with momentum.
+    momentum_updates, momentum_records, momentum_batch, momentum_seeds : int
+        Updates, points of error curves after the first, examples of a mini-batch, and networks of each kind, with
+        momentum.
+    """
+
+    depth_epochs: int
+    depth_seeds: int
+    images: int
+    networks: int
+    speed_epochs: int
+    speed_records: int
+    speed_seeds: int
+    autoencoder: tuple[int, ...]
+    classifier: tuple[int, ...]
+    momentum_updates: int
+    momentum_records: int
+    momentum_batch: int
+    momentum_seeds: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +82,7 @@ class Scale:
         Shapeset images that the support-vector machine and its network learn from.
     pretraining_updates : int
         Updates of each layer's denoising autoencoder.
+    nielsen : NielsenSizes
     """
 
     name: str
@@ -68,6 +105,7 @@ class Scale:
     test: int
     svm_images: int
     pretraining_updates: int
+    nielsen: NielsenSizes
 
     @property
     def shapeset(self) -> str:
@@ -76,6 +114,22 @@ class Scale:
 
 
 _INITIALIZATION = {"width": 1000, "networks": 32, "examples": 300, "bins": 120, "jacobian_networks": 28}
+
+_AS_PRINTED = NielsenSizes(
+    depth_epochs=30,
+    depth_seeds=5,
+    images=1000,
+    networks=400,
+    speed_epochs=500,
+    speed_records=100,
+    speed_seeds=10,
+    autoencoder=(1000, 500, 250, 30, 250, 500, 1000),
+    classifier=(500,) * 5,
+    momentum_updates=1_500,
+    momentum_records=10,
+    momentum_batch=200,
+    momentum_seeds=3,
+)
 
 SCALES = {
     scale.name: scale
@@ -97,6 +151,21 @@ SCALES = {
             test=2_000,
             svm_images=1_000,
             pretraining_updates=1_000,
+            nielsen=NielsenSizes(
+                depth_epochs=4,
+                depth_seeds=5,
+                images=300,
+                networks=150,
+                speed_epochs=60,
+                speed_records=12,
+                speed_seeds=4,
+                autoencoder=(64, 32, 8, 32, 64),
+                classifier=(60,) * 5,
+                momentum_updates=600,
+                momentum_records=2,
+                momentum_batch=50,
+                momentum_seeds=3,
+            ),
         ),
         Scale(
             name="medium",
@@ -115,6 +184,7 @@ SCALES = {
             test=10_000,
             svm_images=10_000,
             pretraining_updates=10_000,
+            nielsen=_AS_PRINTED,
         ),
         Scale(
             name="long",
@@ -133,6 +203,7 @@ SCALES = {
             test=10_000,
             svm_images=30_000,
             pretraining_updates=50_000,
+            nielsen=replace(_AS_PRINTED, momentum_updates=10_000),
         ),
         Scale(
             name="paper",
@@ -151,6 +222,7 @@ SCALES = {
             test=10_000,
             svm_images=100_000,
             pretraining_updates=500_000,
+            nielsen=replace(_AS_PRINTED, depth_seeds=20, momentum_updates=200_000, momentum_seeds=5),
         ),
     )
 }

@@ -109,7 +109,7 @@ class TrainingSpec(Spec):
         ``constant``, or ``sutskever``: the momentum rises every 250 updates, to ``momentum`` at most; ``spec.momentum``
         has the formula.
     final_momentum_updates : int
-        Updates at the end that have ``final_momentum`` instead.
+        Updates at the end whose momentum is at most ``final_momentum``.
     final_momentum : float
     batch_order : str
         ``sequential`` takes consecutive examples, ``shuffled`` a new permutation each epoch; an endless stream
@@ -211,18 +211,17 @@ class TrainingSpec(Spec):
 
     def momentum_at(self, update: int) -> float:
         """Return the momentum of an update, counted from 0."""
-        if update >= self._first_final:
-            return self.final_momentum
-        return momentum_at(update, self.momentum_schedule, self.momentum)
+        return momentum_at(update, self.momentum_schedule, self._largest_momentum(update))
 
     def updates_of_rule(self, update: int) -> int:
         """Return how many updates, from this one on, have the rule of this one; at least 1."""
-        if update >= self._first_final:
-            return self.updates - update
-        left = updates_until_change(update, self.momentum_schedule, self.momentum)
-        return int(min(left, self._first_final - update))
+        left = updates_until_change(update, self.momentum_schedule, self._largest_momentum(update))
+        return int(min(left, (self._first_final if update < self._first_final else self.updates) - update))
+
+    def _largest_momentum(self, update: int) -> float:
+        return self.momentum if update < self._first_final else self.final_momentum
 
     @property
     def _first_final(self) -> int:
-        """Return the first update that has ``final_momentum``; the number of updates where none has."""
+        """Return the first update with ``final_momentum``; the number of updates where none has it."""
         return self.updates - self.final_momentum_updates

@@ -42,6 +42,9 @@ def test_the_momentum_falls_back_for_the_last_updates():
     training = TrainingSpec(updates=600, momentum=0.99, final_momentum_updates=100)
     momenta = [training.rule_at(t).momentum for t in (0, 499, 500, 599)]
     assert momenta == [0.99, 0.99, 0.9, 0.9]
+    rising = TrainingSpec(updates=600, momentum=0.99, momentum_schedule="sutskever", final_momentum_updates=400)
+    assert [rising.momentum_at(t) for t in (0, 199, 200, 250, 599)] == [0.5, 0.5, 0.5, 0.75, 1 - 1 / 6]
+    assert [rising.updates_of_rule(t) for t in (0, 200, 599)] == [200, 50, 1]
     assert training.updates_of_rule(0) == 500
     assert training.updates_of_rule(520) == 80
 

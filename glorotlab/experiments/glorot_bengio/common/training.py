@@ -19,6 +19,7 @@ from glorotlab.data.catalogue import describe_dataset, load_dataset
 from glorotlab.experiments.claims import unless_too_short
 from glorotlab.experiments.experiment import Claim, Results, Verdict
 from glorotlab.experiments.scales import Scale
+from glorotlab.experiments.seeds import over_seeds
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec
 from glorotlab.spec.training import TrainingSpec
@@ -203,9 +204,7 @@ def best(candidates: Sequence[list[Run]]) -> list[Run]:
 
 def stack(runs: list[Run], kind: Kind) -> xr.Dataset:
     """Join what runs recorded along ``seed``."""
-    seeds = xr.Variable("seed", [float(run.spec.seed) for run in runs])
-    joined = xr.concat([_RECORDS[kind](run) for run in runs], seeds, join="outer", combine_attrs="drop")
-    first = runs[0].spec
+    first, joined = runs[0].spec, over_seeds(runs, _RECORDS[kind])
     updates = max(run.updates for run in runs)
     return joined.assign_attrs(
         network=first.network.layers, learning_rate=first.training.learning_rate, updates=float(updates)

@@ -1,0 +1,1 @@
+"""What the experiments of Nielsen's chapter 5 share."""
