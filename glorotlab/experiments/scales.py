@@ -69,6 +69,8 @@ class Scale:
         Records of the statistics over training, after the first.
     seeds : int
         Networks trained of each kind on Shapeset-3x2, from different weights, each on images of its own.
+    side_seeds : int
+        As many in the experiments beside the paper's figures whose runs take longest: second order, tapered widths.
     stored_updates, stored_records, stored_seeds : int
         Updates, points of error curves and networks on the datasets that are stored (MNIST, CIFAR-10, Small-ImageNet):
         seeds give other weights and other mini-batches.
@@ -96,6 +98,7 @@ class Scale:
     records: int
     monitored: int
     seeds: int
+    side_seeds: int
     stored_updates: int
     stored_records: int
     stored_seeds: int
@@ -142,6 +145,7 @@ SCALES = {
             records=4,
             monitored=6,
             seeds=5,
+            side_seeds=5,
             stored_updates=1_500,
             stored_records=2,
             stored_seeds=3,
@@ -175,6 +179,7 @@ SCALES = {
             records=6,
             monitored=30,
             seeds=3,
+            side_seeds=2,
             stored_updates=30_000,
             stored_records=6,
             stored_seeds=1,
@@ -194,6 +199,7 @@ SCALES = {
             records=25,
             monitored=100,
             seeds=1,
+            side_seeds=1,
             stored_updates=500_000,
             stored_records=25,
             stored_seeds=1,
@@ -213,6 +219,7 @@ SCALES = {
             records=250,
             monitored=250,
             seeds=5,
+            side_seeds=5,
             stored_updates=5_000_000,
             stored_records=250,
             stored_seeds=5,
@@ -226,7 +233,7 @@ SCALES = {
         ),
     )
 }
-"""Scales by name. On two cores ``quick`` takes two to three minutes, ``medium`` hours, the others days."""
+"""Scales by name. On two cores ``quick`` takes two to three minutes, ``medium`` two hours, the others days."""
 
 
 def get_scale(name: str) -> Scale:

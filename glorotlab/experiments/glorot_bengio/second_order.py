@@ -45,7 +45,7 @@ STYLES = {
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train tanh with both initialisers, at a common rate and at rates of both estimates."""
-    return training.trained(scale, store, NETWORKS, "curves", progress)
+    return training.trained(scale, store, NETWORKS, "curves", progress, seeds=scale.side_seeds)
 
 
 def _helps(results: Results) -> Claim:

@@ -38,7 +38,7 @@ STYLES = {
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Train both shapes with both initialisers."""
-    return training.trained(scale, store, NETWORKS, "curves", progress)
+    return training.trained(scale, store, NETWORKS, "curves", progress, seeds=scale.side_seeds)
 
 
 def _normalised_is_better(taper: str) -> Finding:

@@ -142,6 +142,7 @@ def trained(
     kind: Kind,
     progress: Progress | None = None,
     dataset: str = "shapeset",
+    seeds: int | None = None,
 ) -> Results:
     """Train networks, each from several weights, and return what was recorded.
 
@@ -155,13 +156,15 @@ def trained(
     progress : callable, optional
     dataset : str
         A built-in dataset.
+    seeds : int, optional
+        Networks of each kind, by default as many as the scale has for the dataset.
 
     Returns
     -------
     dict of str to xarray.Dataset
         ``{name}_{kind}`` of every network, with dimension ``seed``; of a run that diverged NaN where it has ended.
     """
-    runs = train(scale, store, networks, progress, dataset)
+    runs = train(scale, store, networks, progress, dataset, seeds)
     return {f"{key_of(name, dataset)}_{kind}": stack(several, kind) for name, several in runs.items()}
 
 
@@ -176,18 +179,19 @@ def train(
     networks: Mapping[str, Trained],
     progress: Progress | None = None,
     dataset: str = "shapeset",
+    seeds: int | None = None,
 ) -> dict[str, list[Run]]:
     """Return the runs of every network, one a seed, at the rate that is chosen for it."""
-    seeds = range(scale.seeds if dataset == "shapeset" else scale.stored_seeds)
+    own = range(seeds or (scale.seeds if dataset == "shapeset" else scale.stored_seeds))
     specs = {
         (name, rate, seed): network.run_spec(scale, dataset, seed, rate)
         for name, network in networks.items()
         for rate in scale.learning_rates
-        for seed in seeds
+        for seed in own
     }
     runs = dict(zip(specs, store.get(list(specs.values()), progress), strict=True))
     return {
-        name: best([[runs[name, rate, seed] for seed in seeds] for rate in scale.learning_rates]) for name in networks
+        name: best([[runs[name, rate, seed] for seed in own] for rate in scale.learning_rates]) for name in networks
     }
 
 
