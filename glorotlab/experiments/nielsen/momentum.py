@@ -267,7 +267,7 @@ EXPERIMENT = Experiment(
         "autoencoder has sigmoid units and the summed cross-entropy of its outputs; sparse initialisation gives each "
         "unit 15 incoming weights from N(0, 1), and tanh units a quarter of that with biases 0.5."
     ),
-    effort=25,
+    effort=30,
     run=run,
     findings=FINDINGS,
     draw=draw,
