@@ -128,8 +128,8 @@ _AS_PRINTED = NielsenSizes(
     speed_seeds=10,
     autoencoder=(1000, 500, 250, 30, 250, 500, 1000),
     classifier=(500,) * 5,
-    momentum_updates=1_000,
-    momentum_records=10,
+    momentum_updates=600,
+    momentum_records=6,
     momentum_batch=200,
     momentum_seeds=3,
 )

@@ -70,11 +70,11 @@ def test_many_steps_are_as_many_single_ones(activation, dtype, batch, options):
 
 @pytest.mark.parametrize(
     ("work", "steps", "expected"),
-    [(5200 * 5, 5, 1), (5200 * 4, 4, 1), (5200 * 4, 5, 2), (5200 * 2, 3, 4), (5200 * 2, 2, 1)],
+    [(5200 * 33, 40, 1), (5200 * 32, 32, 1), (5200 * 32, 33, 2), (5200 * 16, 17, 4), (5200 * 16, 16, 1)],
     ids=["too little in a step", "in all", "two threads' worth", "four threads' worth", "in all again"],
 )
 def test_threads_follow_the_work_of_a_step_and_of_all_steps(work, steps, expected):
-    """5,200 multiply-adds in the widest layer: a thread for each eighth of ``work``, one where all are below it."""
+    """5,200 multiply-adds in the widest layer: a thread for each 64th of ``work``, one where all are below it."""
     net = network("40,65,10")
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2 * steps, 40)).astype("float32"), rng.integers(0, 10, 2 * steps)

@@ -93,7 +93,7 @@ def weight_gradient(d: Matrix, z_below: Matrix, out: Matrix, scale: float, threa
 def set_parallel_work(multiply_adds: int) -> int:
     """Set the number of multiply-adds up to which one thread does a call alone; return what it was.
 
-    In a call of many steps, each thread has an eighth of it in the widest layer at least. It changes no result. 0 lets
+    In a call of many steps, each thread has a 64th of it in the widest layer at least. It changes no result. 0 lets
     the smallest product of two tiles run on two threads, as the tests do.
     """
 
