@@ -176,7 +176,7 @@ def _where(results: Results) -> str:
 
 def _schedule_wins(problem: str) -> Finding:
     """Return that with good initialisation both momenta on the schedule beat plain descent."""
-    good = PROBLEMS[problem].good
+    good, bad = PROBLEMS[problem].good, PROBLEMS[problem].bad
 
     def decide(results: Results) -> Claim:
         plain = _errors(results, problem, good, "descent")
@@ -185,7 +185,7 @@ def _schedule_wins(problem: str) -> Finding:
         rule = f"every difference of training errors ({PROBLEMS[problem].error}), descent - momentum, is above 0"
         return judge(NAME, sentence, lead, low=0.0, rule=rule)
 
-    return Finding(decide, exchange(f"{problem}_{good}_descent", f"{problem}_{good}_nesterov", "curves"))
+    return Finding(decide, substitute(f"{problem}_{good}_classical", f"{problem}_{bad}_descent", "curves"))
 
 
 def _no_rescue(problem: str) -> Finding:
@@ -204,7 +204,8 @@ def _no_rescue(problem: str) -> Finding:
         )
         return judge(NAME, sentence, behind, low=0.0, rule=rule)
 
-    return Finding(decide, substitute(f"{problem}_{bad}_nesterov", f"{problem}_{good}_nesterov", "curves"))
+    kinds = [f"{method}_curves" for method in METHODS]
+    return Finding(decide, exchange(f"{problem}_{good}", f"{problem}_{bad}", *kinds))
 
 
 FINDINGS = tuple(finding(problem) for problem in PROBLEMS for finding in (_schedule_wins, _no_rescue))
