@@ -87,6 +87,10 @@ def save_nielsen(network: Network, path: str | os.PathLike[str]) -> None:
     names = dict.fromkeys(_activation_name(spec, layer) for layer in range(len(spec.fans)))
     if tuple(names) != ("sigmoid",):
         raise InvalidValueError(f"network of {' and '.join(names)}: allowed is sigmoid in hidden and output layers")
+    if spec.autoencoder:
+        raise InvalidValueError(
+            "an autoencoder: allowed are networks with labels, as the file does not tell them apart"
+        )
     his = {ours: name for name, ours in COSTS.items()}
     if spec.cost not in his:
         raise InvalidValueError(f"network of cost {spec.cost!r}: allowed are {', '.join(his)}")

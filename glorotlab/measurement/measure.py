@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def measure(
     spec: NetworkSpec,
     inputs: npt.ArrayLike,
-    labels: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
     seeds: int | Sequence[int] = 20,
     *,
     dtype: str = "float32",
@@ -39,7 +39,8 @@ def measure(
     ----------
     spec : NetworkSpec
     inputs : array_like, shape (examples, fan_in)
-    labels : array_like of int, shape (examples,)
+    labels : array_like of int, shape (examples,), optional
+        An autoencoder needs none.
     seeds : int or sequence of int
         A number stands for seeds 0 .. number - 1.
     dtype : str

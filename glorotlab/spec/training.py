@@ -111,6 +111,7 @@ class TrainingSpec(Spec):
     final_momentum_updates : int
         Updates at the end whose momentum is at most ``final_momentum``.
     final_momentum : float
+        No more than ``momentum``.
     batch_order : str
         ``sequential`` takes consecutive examples, ``shuffled`` a new permutation each epoch; an endless stream
         is always sequential.
@@ -214,12 +215,13 @@ class TrainingSpec(Spec):
         return momentum_at(update, self.momentum_schedule, self._largest_momentum(update))
 
     def updates_of_rule(self, update: int) -> int:
-        """Return how many updates, from this one on, have the rule of this one; at least 1."""
+        """Return how many updates, from this one on, have the rule of this one; at least 1 before the end."""
         left = updates_until_change(update, self.momentum_schedule, self._largest_momentum(update))
         return int(min(left, (self._first_final if update < self._first_final else self.updates) - update))
 
     def _largest_momentum(self, update: int) -> float:
-        return self.momentum if update < self._first_final else self.final_momentum
+        final = self.final_momentum_updates and update >= self._first_final
+        return self.final_momentum if final else self.momentum
 
     @property
     def _first_final(self) -> int:

@@ -226,6 +226,13 @@ def test_a_network_that_his_program_has_not_is_not_saved(case, path):
     assert os.listdir(path.parent) == []
 
 
+def test_an_autoencoder_is_not_saved(path):
+    spec = gl.NetworkSpec.parse("5,3,5", activation="sigmoid", output="sigmoid", autoencoder=True)
+    with pytest.raises(InvalidValueError, match="an autoencoder: allowed are networks with labels"):
+        gl.save_nielsen(gl.Network(spec), path)
+    assert not path.exists()
+
+
 def test_another_cost_is_not_saved(path, monkeypatch):
     monkeypatch.setattr(nielsen, "COSTS", {"QuadraticCost": "quadratic"})
     with pytest.raises(InvalidValueError, match="network of cost 'cross_entropy': allowed are quadratic"):

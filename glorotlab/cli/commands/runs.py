@@ -65,13 +65,13 @@ def compare(folder: Folder, as_json: Json = False) -> None:
 
         print_json({"folder": str(folder), "groups": groups})
         return
-    counted, autoencoder = ("finished", "diverged", "unfinished"), any(map(_is_autoencoder, runs))
+    counted = ("finished", "diverged", "unfinished")
     rows = [
         [
             *(_text(group["fields"].get(name)) for name in differing),
             *(str(group[name]) for name in counted),
             number(group["training_cost"], 4),
-            *(error_text(group[name], group[f"{name}_std"], autoencoder=autoencoder) for name in ERRORS[1:]),
+            *(error_text(group[name], group[f"{name}_std"], autoencoder=group["autoencoder"]) for name in ERRORS[1:]),
         ]
         for group in groups
     ]
@@ -143,6 +143,7 @@ def _groups(runs: list[dict[str, Any]], differing: list[str]) -> list[dict[str, 
         counts = {status: sum(run["status"] == status for run in members) for status in ("finished", "diverged")}
         group: dict[str, Any] = {"fields": dict(zip(differing, key, strict=True))} | counts
         group["unfinished"] = len(members) - sum(counts.values())
+        group["autoencoder"] = any(map(_is_autoencoder, members))
         for name in ERRORS:
             values = [run[name] for run in members if run["status"] == "finished" and run.get(name) is not None]
             group[name] = statistics.fmean(values) if values else None

@@ -96,7 +96,7 @@ EXPERIMENT = Experiment(
     source="Nielsen, Neural Networks and Deep Learning, chapter 5",
     caption=(
         "[784, 30, 30, 10] right after initialisation: one circle and bar a hidden neuron, the bar as long as the "
-        "gradient of the batch-averaged cost by its bias. Those by its weights are as long, up to what comes in."
+        "gradient of the batch-averaged cost by its bias."
     ),
     effort=2,
     run=run,

@@ -167,7 +167,7 @@ def _slower_throughout(results: Results) -> Claim:
         log_speed = np.log(_speeds(results, f"hidden_{depth}_training")).mean(axis=1)
         for layer in range(depth - 1):
             samples[f"{depth} hidden, layer {layer + 1} / {layer + 2}"] = log_speed[:, layer] - log_speed[:, layer + 1]
-    sentence = f"Early layers learn more slowly than later ones all through training ({_where(results)})."
+    sentence = f"On average over training early layers learn more slowly than later ones ({_where(results)})."
     rule = "the mean over training of the logarithm of each speed relative to the next layer's is below 0"
     return judge(NAME, sentence, samples, high=0.0, rule=rule)
 
