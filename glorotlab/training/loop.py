@@ -136,12 +136,19 @@ def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
 
 def _check_fit(spec: RunSpec, data: Dataset) -> None:
     data.check_fits(spec.network)
-    x, _ = data.train.batch(0, int(min(spec.training.batch_size, data.train.length)))
-    spec.network.check_targets(x)
+    _check_targets(spec, data)
     if math.isinf(max(data.validation.length, data.test.length)):
         raise InvalidValueError(
             f"dataset {data.name!r} has an endless test or validation part: allowed are finite ones"
         )
+
+
+def _check_targets(spec: RunSpec, data: Dataset) -> None:
+    """Refuse inputs that cannot be targets, before the first update; of an endless stream the first mini-batch's."""
+    if spec.network.autoencoder:
+        for part in (data.train, data.validation, data.test):
+            size = spec.training.batch_size if math.isinf(part.length) else part.length
+            spec.network.check_targets(part.batch(0, int(size))[0])
 
 
 class _Loop:

@@ -118,6 +118,20 @@ def test_runs_record_the_error_and_go_on_to_the_same_bits(tmp_path):
     assert bits(train(spec, tmp_path, dataset=data())) == bits(whole)
 
 
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_a_target_that_would_come_late_is_refused_before_anything_is_written(part, tmp_path):
+    """The last example of any part; the first mini-batch holds five."""
+    late = inputs(47)
+    late[-1, -1] = 1.5
+    good = data()
+    parts = {name: getattr(good, name) for name in ("train", "validation", "test")}
+    whole = Dataset("rows", **parts | {part: ArraySource(late, np.zeros(47, dtype=int), 30)})
+    spec = run_spec().model_copy(update={"network": autoencoder(), "dtype": "float64"})
+    with pytest.raises(InvalidValueError, match=r"inputs from 0 to 1\.5 as targets of cross-entropy"):
+        train(spec, tmp_path / "run", dataset=whole)
+    assert not (tmp_path / "run").exists()
+
+
 def test_statistics_are_measured_and_the_signal_is_predicted():
     """Gradients are measured alone: theory has those of labels."""
     spec, x = autoencoder(layers="9,60,60,9"), inputs()
