@@ -3,7 +3,8 @@
 Every weight has mean zero and variance scale / fan, where fan is chosen by the mode. Sources:
 ``standard_uniform`` is eq. 1 and ``glorot_*`` eqs. 12 and 16 of Glorot & Bengio (2010); ``he_*`` He et al. (2015);
 ``lecun_*`` LeCun et al. (1998); ``orthogonal`` Saxe et al. (2014); ``sparse`` Martens (2010) and Sutskever et al.
-(2013); ``nielsen_*`` Nielsen, "Neural Networks and Deep Learning", chapters 3 and 5.
+(2013); ``torch_default`` the weights and the biases of ``torch.nn.Linear``, both uniform between +-1/sqrt(fan_in);
+``nielsen_*`` Nielsen, "Neural Networks and Deep Learning", chapters 3 and 5.
 
 Where others differ: our ``*_normal`` are untruncated (Keras truncates ``glorot_normal``, ``he_normal`` and
 ``lecun_normal`` at two standard deviations and rescales to the same variance), and ``truncated_normal(std=)`` takes
@@ -164,6 +165,7 @@ _NAMED = {
         Initializer("lecun_uniform", 1.0, "fan_in", "uniform"),
         Initializer("lecun_normal", 1.0, "fan_in", "normal"),
         Initializer("orthogonal", 1.0, "fan_max", "orthogonal"),
+        Initializer("torch_default", 1 / 3, "fan_in", "uniform", bias="uniform_fan_in"),
         Initializer("nielsen_default", 1.0, "fan_in", "normal", bias="normal(std=1)"),
         Initializer("nielsen_large", 1.0, "none", "normal", bias="normal(std=1)"),
     )
@@ -191,7 +193,12 @@ _BIASES: dict[str, dict[str, float | str]] = {
     "normal": {"std": 1.0},
     "uniform": {"bound": 1.0},
     "constant": {"value": 0.5},
+    "uniform_fan_in": {},
+    "variance_scaling": {"scale": 1.0, "distribution": "uniform"},
 }
+
+BIAS_DISTRIBUTIONS = ("uniform", "normal")
+"""Distributions of biases whose variance is scaled by fan_in."""
 
 NAMES = (*_NAMED, *ALIASES, *_PARAMETRIC)
 
@@ -241,37 +248,65 @@ def _parametric(text: str, name: str, values: Mapping[str, float | str]) -> Init
 
 @dataclass(frozen=True)
 class BiasInitializer:
-    """Independent biases of one mean and variance.
+    """Independent biases of one mean, and of one variance or of variance scale / fan_in.
 
     Parameters
     ----------
     name : str
-        Canonical text: ``zeros``, ``normal(std=1)``, ``uniform(bound=1)`` or ``constant(value=0.5)``.
-    variance : float
+        Canonical text: ``zeros``, ``normal(std=1)``, ``uniform(bound=1)``, ``constant(value=0.5)``, ``uniform_fan_in``
+        or ``variance_scaling(scale=1,distribution=uniform)``.
+    scale : float
+        Variance, times fan_in where ``mode`` is ``fan_in``.
     mean : float
         0 but of constant biases; the theory, whose pre-activations have mean zero, refuses another.
+    distribution : str
+        ``uniform`` or ``normal``; of no account where the variance is 0.
+    mode : str
+        ``none`` or ``fan_in``: what the scale is divided by.
     """
 
     name: str
-    variance: float
+    scale: float
     mean: float = 0.0
+    distribution: str = "uniform"
+    mode: str = "none"
+
+    def variance_at(self, fan_in: int) -> float:
+        """Return Var[b] in a layer of this many inputs."""
+        return self.scale / fan_in if self.mode == "fan_in" else self.scale
+
+    @property
+    def variance(self) -> float:
+        """Var[b] where it is the same in every layer; InvalidValueError where it depends on fan_in."""
+        if self.mode == "fan_in":
+            raise InvalidValueError(f"biases {self.name}: their variance depends on fan_in: ask variance_at(fan_in)")
+        return self.scale
 
     @property
     def excess_kurtosis(self) -> float:
-        """The excess kurtosis, E[b^4] / Var[b]^2 - 3."""
-        return -6 / 5 if self.name.startswith("uniform") else 0.0
+        """The excess kurtosis, E[b^4] / Var[b]^2 - 3; 0 where the variance is."""
+        return -6 / 5 if self.scale and self.distribution == "uniform" else 0.0
 
-    def sample(self, generator: np.random.Generator, fan_out: int) -> Weights:
-        """Draw a vector of shape (fan_out,), float64."""
-        if self.variance == 0:
+    def sample(self, generator: np.random.Generator, fan_in: int, fan_out: int) -> Weights:
+        """Draw the vector of a (fan_in, fan_out) layer, shape (fan_out,), float64."""
+        if self.scale == 0:
             return np.full(fan_out, self.mean)
-        sampler = _SAMPLERS[self.name.partition("(")[0]]
-        return sampler(generator, 1, fan_out, math.sqrt(self.variance)).ravel()
+        return _SAMPLERS[self.distribution](generator, 1, fan_out, math.sqrt(self.variance_at(fan_in))).ravel()
 
 
 def get_bias(text: str) -> BiasInitializer:
     """Return the bias initialiser of a name, as ``BiasInitializer`` lists them; errors as for ``get``."""
     name, values = names.parse("bias", text, _BIASES)
-    value = float(next(iter(values.values()), 0))
-    variance = {"normal": 1.0, "uniform": 1 / 3}.get(name, 0.0) * value**2
-    return BiasInitializer(names.canonical(name, values), variance, value if name == "constant" else 0.0)
+    canonical, value = names.canonical(name, values), float(next(iter(values.values()), 0))
+    if name == "variance_scaling":
+        distribution = str(values["distribution"])
+        if distribution not in BIAS_DISTRIBUTIONS:
+            raise UnknownNameError("distribution", distribution, BIAS_DISTRIBUTIONS)
+        return BiasInitializer(canonical, value, 0.0, distribution, "fan_in")
+    return {
+        "zeros": BiasInitializer(canonical, 0.0),
+        "constant": BiasInitializer(canonical, 0.0, value),
+        "normal": BiasInitializer(canonical, value**2, 0.0, "normal"),
+        "uniform": BiasInitializer(canonical, value**2 / 3),
+        "uniform_fan_in": BiasInitializer(canonical, 1 / 3, mode="fan_in"),
+    }[name]

@@ -51,6 +51,7 @@ FORMULAS = {  # Var[W] of the vocabulary, by hand
     "lecun_uniform": lambda m, n: 1 / m,
     "lecun_normal": lambda m, n: 1 / m,
     "orthogonal": lambda m, n: 1 / max(m, n),
+    "torch_default": lambda m, n: 1 / (3 * m),
     "nielsen_default": lambda m, n: 1 / m,
     "nielsen_large": lambda m, n: 1,
     "normal": lambda m, n: 0.05**2,
@@ -293,22 +294,32 @@ def test_errors_name_the_value_and_what_is_allowed(text, message):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_nielsen_brings_standard_normal_biases():
+def test_nielsen_brings_standard_normal_biases_and_torch_its_own():
     for name in initializers.NAMES:
         bias = initializers.get_bias(initializers.get(name).bias)
-        assert bias.variance == (1 if name.startswith("nielsen") else 0)
+        expected = 1 if name.startswith("nielsen") else 1 / 21 if name == "torch_default" else 0
+        assert bias.variance_at(7) == pytest.approx(expected, rel=1e-15)
 
 
 @pytest.mark.parametrize(
     ("text", "variance", "fourth"),
-    [("normal", 1, 3), ("normal(std=0.5)", 0.25, 3), ("uniform", 1 / 3, 9 / 5), ("uniform(bound=0.5)", 1 / 12, 9 / 5)],
+    [
+        ("normal", 1, 3),
+        ("normal(std=0.5)", 0.25, 3),
+        ("uniform", 1 / 3, 9 / 5),
+        ("uniform(bound=0.5)", 1 / 12, 9 / 5),
+        ("uniform_fan_in", 1 / 48, 9 / 5),
+        ("variance_scaling(scale=2)", 1 / 8, 9 / 5),
+        ("variance_scaling(scale=2, distribution=normal)", 1 / 8, 3),
+    ],
 )
 def test_bias_variance(text, variance, fourth):
     """Mean and E[b^2] within 5 standard errors of 400,000 biases; they would show an error of 2 %."""
     record = initializers.get_bias(text)
-    biases = record.sample(generator(0, Purpose.BIASES, 1), 400_000)
+    biases = record.sample(generator(0, Purpose.BIASES, 1), 16, 400_000)
     error = math.sqrt((fourth - 1) / biases.size)
-    assert record.variance == pytest.approx(variance, rel=1e-15)
+    assert record.variance_at(16) == pytest.approx(variance, rel=1e-15)
+    assert record.excess_kurtosis == pytest.approx(fourth - 3)
     assert (ERRORS + POWER) * error < 0.02
     assert abs((biases**2).mean() / variance - 1) < ERRORS * error
     assert abs(biases.mean()) < ERRORS * math.sqrt(variance / biases.size)
@@ -319,7 +330,7 @@ def test_constant_biases_have_a_mean():
     """Sutskever's 0.5 of tanh units; the theory refuses it."""
     record = initializers.get_bias("constant(value=0.5)")
     assert (record.name, record.mean, record.variance) == ("constant(value=0.5)", 0.5, 0.0)
-    assert (record.sample(generator(0, Purpose.BIASES, 1), 5) == np.full(5, 0.5)).all()
+    assert (record.sample(generator(0, Purpose.BIASES, 1), 3, 5) == np.full(5, 0.5)).all()
     spec = NetworkSpec.parse("7,6,5", initializer="sparse(k=3, std=0.25)", bias="constant(value=0.5)")
     for call in (lambda: predict(spec, input_second_moment=1.0), lambda: advise(spec, input_second_moment=1.0)):
         with pytest.raises(AssumptionError, match=r"biases constant\(value=0\.5\) have mean 0\.5: allowed is 0"):
@@ -338,6 +349,6 @@ def test_sparse_weights_scale_with_their_standard_deviation():
 
 
 def test_zero_biases_and_unknown_ones():
-    assert (initializers.get_bias("zeros").sample(generator(0, Purpose.BIASES, 1), 5) == np.zeros(5)).all()
+    assert (initializers.get_bias("zeros").sample(generator(0, Purpose.BIASES, 1), 3, 5) == np.zeros(5)).all()
     with pytest.raises(UnknownNameError, match="unknown bias 'ones': allowed are zeros, normal, uniform, constant"):
         initializers.get_bias("ones")

@@ -49,7 +49,7 @@ class Parameters:
             for layer, (fan_in, fan_out) in enumerate(self.spec.fans, start=1):
                 weights = padded_matrix(fan_in, fan_out, self.dtype, STORED)
                 self.spec.weight_initializer.fill(generator(seed, Purpose.WEIGHTS, layer), weights)
-                biases = self.spec.bias_initializer.sample(generator(seed, Purpose.BIASES, layer), fan_out)
+                biases = self.spec.bias_initializer.sample(generator(seed, Purpose.BIASES, layer), fan_in, fan_out)
                 yield weights, np.ascontiguousarray(biases, dtype=self.dtype)
 
     def allocate_velocities(self) -> None:

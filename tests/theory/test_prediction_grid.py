@@ -62,7 +62,7 @@ def output_layers(spec: NetworkSpec, seed: int) -> tuple[np.ndarray, np.ndarray]
     random, (fan_in, classes) = np.random.default_rng((seed, 1)), spec.fans[-1]
     weights, bias = initializers.get(spec.initializer), initializers.get_bias(spec.bias)
     drawn = [weights.sample(random, fan_in, classes) for _ in range(OUTPUT_LAYERS)]
-    biases = bias.sample(random, OUTPUT_LAYERS * classes).reshape(OUTPUT_LAYERS, 1, classes)
+    biases = bias.sample(random, fan_in, OUTPUT_LAYERS * classes).reshape(OUTPUT_LAYERS, 1, classes)
     return np.array(drawn, np.float32), biases.astype(np.float32)
 
 

@@ -121,7 +121,8 @@ def _rows(
     for name, bias in choices:
         chosen = NetworkSpec(**(spec.model_dump() | {"initializer": name, "bias": bias}))
         record = initializers.get(name)
-        variances = (*(record.variance(*fans) for fans in sorted(set(spec.fans))), initializers.get_bias(bias).variance)
+        fans, own_bias = sorted(set(spec.fans)), initializers.get_bias(bias)
+        variances = tuple(value for fan in fans for value in (record.variance(*fan), own_bias.variance_at(fan[0])))
         if variances not in verdicts:
             verdicts[variances] = judge(chosen, batch)
         if not bands:
@@ -167,11 +168,12 @@ def _gains(spec: NetworkSpec, second_moment: float) -> tuple[Gain, ...]:
 def _fixed_point(spec: NetworkSpec, second_moment: float) -> Gain | None:
     """Gains where signals settle in a square layer as wide as the widest; at the limits 0 and infinity, near them."""
     width = max(spec.layer_sizes[1:-1])
-    initializer, bias = initializers.get(spec.initializer), initializers.get_bias(spec.bias).variance
+    initializer, bias = spec.weight_initializer, spec.bias_initializer
     fan_in, fan_out = spec.fans[0]
     try:
-        start = fan_in * initializer.variance(fan_in, fan_out) * second_moment + bias
-        q = fixed_points(spec.activation, width * initializer.variance(width, width), bias).reached(start).q
+        start = fan_in * initializer.variance(fan_in, fan_out) * second_moment + bias.variance_at(fan_in)
+        plane = width * initializer.variance(width, width), bias.variance_at(width)
+        q = fixed_points(spec.activation, *plane).reached(start).q
     except AssumptionError:
         return None
     record = activations.get(spec.activation)

@@ -105,7 +105,7 @@ class DrawnNetworks:
                 s = np.stack([self._first_layer(inputs) for _ in range(self.networks)])
             f = record.function(s)
             variance = float(self.signal.weight_variance[k + 1])
-            kernel = variance * f @ np.swapaxes(f, 1, 2) + spec.bias_initializer.variance
+            kernel = variance * f @ np.swapaxes(f, 1, 2) + float(self.signal.bias_variance[k + 1])
             self.q.append(q)
             self.s.append(_levelled(s, q))
             self.f.append(_levelled(f, scale))
@@ -116,7 +116,7 @@ class DrawnNetworks:
         spec = self.signal.spec
         fan_in, fan_out = spec.fans[0]
         weights = spec.weight_initializer.sample(self._random, fan_in, fan_out)
-        return inputs @ weights + spec.bias_initializer.sample(self._random, fan_out)
+        return inputs @ weights + spec.bias_initializer.sample(self._random, fan_in, fan_out)
 
     def run_backward(self) -> None:
         """Draw y = f'(s) h of every hidden layer, h being what comes back, each network with its own output layer."""

@@ -163,9 +163,7 @@ class _Influences:
         if index == self.hidden and "weight" not in name:
             return self._fluctuation([], _forms(weights, self._scattered_gradient()) / expected, 0.0)
         draws, fresh, back = self._answer(weights, index)
-        signal = (
-            self.forward.q[index] - self.kernels.spec.bias_initializer.variance if index and "weight" in name else None
-        )
+        signal = self.forward.q[index] - self.kernels.bias_variance[index] if index and "weight" in name else None
         if single:
             parts = self._single_parts(index, share, back, signal)
         else:

@@ -52,8 +52,9 @@ def _inputs_alone(spec: NetworkSpec, batch: Batch) -> SignalKernels:
 
 def _follow_pairs(signal: SignalKernels) -> float:
     """Fill every layer, and return the largest relative error of a pair moment."""
-    bias, error = signal.spec.bias_initializer.variance, 0.0
-    for index, gain in enumerate(signal.forward_gain.tolist()):
+    error = 0.0
+    gains_and_biases = zip(signal.forward_gain.tolist(), signal.bias_variance.tolist(), strict=True)
+    for index, (gain, bias) in enumerate(gains_and_biases):
         q, record = signal.preactivation[index], signal.spec.layer_activation(index)
         with np.errstate(over="ignore"):  # refused in the next line but one
             np.multiply(signal.z[index], gain, out=q)
@@ -80,10 +81,10 @@ def _follow_one_example(signal: SignalKernels) -> float:
     The largest relative error of a moment
     """
     spec, last = signal.spec, signal.layers - 1
-    hidden, bias = spec.activation_record, spec.bias_initializer.variance
+    hidden, biases = spec.activation_record, signal.bias_variance.tolist()
     square, q = float(signal.z[0, 0, 0]), signal.preactivation[:, 0, 0]
     for index, gain in enumerate(signal.forward_gain.tolist()):
-        q[index] = gain * square + bias  # a float that overflows is refused in the next line
+        q[index] = gain * square + biases[index]  # a float that overflows is refused in the next line
         if not SMALLEST <= q[index] <= LARGEST:
             check_range("signal", "pre-activation", q[index : index + 1], index)
         if index < last:

@@ -96,6 +96,12 @@ class SignalKernels:
         return np.array(self.spec.layer_sizes[1:], dtype=np.float64)
 
     @property
+    def bias_variance(self) -> Array:
+        """Var[b], (layers,)."""
+        bias = self.spec.bias_initializer
+        return np.array([bias.variance_at(fan_in) for fan_in in self.spec.layer_sizes[:-1]], dtype=np.float64)
+
+    @property
     def forward_gain(self) -> Array:
         """n_{l-1} Var[W^l], (layers,), what E z^2 gains on its way into q of the layer above."""
         return self.fan_in * self.weight_variance

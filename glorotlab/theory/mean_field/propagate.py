@@ -61,7 +61,7 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
     narrow : bool
         Narrow layers are not refused.
     """
-    if not (np.diagonal(batch.kernel) + spec.bias_initializer.variance > 0).all():
+    if not (np.diagonal(batch.kernel) + spec.bias_initializer.variance_at(spec.fan_in) > 0).all():
         raise AssumptionError(
             "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
         )

@@ -58,7 +58,7 @@ def gaussianity_error(signal: SignalKernels) -> float:
     kurtosis = np.divide(fourth, square, where=square > 0, out=np.zeros_like(fourth))  # zeros leave the bias alone
     fans = zip(spec.fans, kurtosis, strict=True)
     excess = np.stack([_excess(spec.weight_initializer, fan_in, fan_out, row) for (fan_in, fan_out), row in fans])
-    share = spec.bias_initializer.variance / signal.q
+    share = signal.bias_variance[:, np.newaxis] / signal.q
     terms = excess * (1 - share) ** 2 + spec.bias_initializer.excess_kurtosis * share**2
     return float(np.abs(terms).sum(axis=0).max() / KURTOSIS)
 

@@ -262,7 +262,7 @@ def _placed(
 ) -> tuple[dict[str, Array], float]:
     """Place the initialisers as points of the plane, and what becomes of signals there."""
     w = np.array([fan_in * initializer.variance(fan_in, fan_out) for initializer in chosen], dtype=np.float64)
-    b = np.array([get_bias(initializer.bias).variance for initializer in chosen], dtype=np.float64)
+    b = np.array([get_bias(initializer.bias).variance_at(fan_in) for initializer in chosen], dtype=np.float64)
     columns, error = _reached(record, w, b, start)
     factor = columns["chi_1"] * (fan_out / fan_in)
     return {"weight_variance": w, "bias_variance": b, "gradient_factor": factor} | columns, error

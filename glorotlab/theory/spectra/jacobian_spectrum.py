@@ -266,7 +266,7 @@ def _layers(spec: NetworkSpec, layer: int | None) -> tuple[int, int]:
 
 def _first_second_moments(spec: NetworkSpec, batch: Batch) -> Array:
     """Second moments of the first layer's pre-activations, one for each example."""
-    q = _gain(spec) * batch.second_moment + spec.bias_initializer.variance
+    q = _gain(spec) * batch.second_moment + spec.bias_initializer.variance_at(spec.fan_in)
     if not (q > 0).all():
         raise AssumptionError(
             "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
@@ -282,7 +282,7 @@ def _gain(spec: NetworkSpec) -> float:
 def _component(spec: NetworkSpec, q: float, first: int, last: int) -> tuple[Component, float]:
     """Return the spectrum of one example, q the second moment of its first pre-activations, and its error."""
     initializer = spec.weight_initializer
-    second_moment = max(q - spec.bias_initializer.variance, 0.0) / _gain(spec)
+    second_moment = max(q - spec.bias_initializer.variance_at(spec.fan_in), 0.0) / _gain(spec)
     signal = forward(spec, Batch.one(second_moment))
     follow = signal.q[first - 1 : last, 0]
     record = spec.layer_activation(first - 1)

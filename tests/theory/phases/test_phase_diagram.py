@@ -99,6 +99,7 @@ def test_initialisers_of_a_rectangular_layer():
         "lecun_uniform": (1 / 100, 0),
         "lecun_normal": (1 / 100, 0),
         "orthogonal": (1 / 400, 0),
+        "torch_default": (1 / 300, 1 / 300),
         "nielsen_default": (1 / 100, 1),
         "nielsen_large": (1, 1),
         "normal(std=0.05)": (0.05**2, 0),
