@@ -8,12 +8,13 @@ import os
 import queue
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from contextlib import AbstractContextManager
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
-from glorotlab.errors import RunError
+from glorotlab.errors import RunError, RunFailedError
 from glorotlab.training.runs import lock
 from glorotlab.training.runs.status import ENDED, INTERRUPTED, RUNNING, read_status
 from glorotlab.training.sweeps.state import FAILED, IN_USE, STOPPED, SweepState
@@ -33,7 +34,24 @@ STOP_AFTER = 3.0
 """Seconds without a sign of a worker after which Ctrl-C waits no longer."""
 
 DEATHS = 3
-"""Worker processes that may die of one run before it counts as failed."""
+"""Worker processes that die of one run, without a checkpoint that got further, before it counts as failed."""
+
+IDLE_BREAKS = 3
+"""Executors that break one after another, with no run begun or got further, before the sweep gives up."""
+
+
+class Source(Protocol):
+    """Where a runner has its executors from."""
+
+    @property
+    def renewable(self) -> bool:
+        """Whether a new executor may take over from one that broke, as a pool does when a process is killed."""
+
+    def open(self) -> Executor:
+        """Return the executor that is open, or open one."""
+
+    def close(self) -> None:
+        """Close the executor; processes that were spawned for it have then ended."""
 
 
 class Runner:
@@ -67,30 +85,32 @@ class Runner:
         self.elsewhere: set[str] = set()
         self.lost: list[str] = []
         self.deaths: Counter[str] = Counter()
+        self.reached: dict[str, int] = {}
+        self.idle_breaks, self.got = 0, self._how_far()
         self.ended: queue.SimpleQueue[Future[str]] = queue.SimpleQueue()
         self.looked = 0.0
 
-    def run(self, opener: Callable[[], AbstractContextManager[Executor]], renewable: bool) -> None:
-        """Make every run.
+    def run(self, source: Source) -> None:
+        """Make every run with the executors of a source.
 
-        Parameters
-        ----------
-        opener : callable
-            Returns a context manager of an Executor.
-        renewable : bool
-            Whether a new executor may take over from one that broke, as a pool does when a process is killed.
+        Raises
+        ------
+        RunFailedError
+            Where executors break again and again before any run begins.
+        KeyboardInterrupt
+            After the runs in hand have written their checkpoints.
         """
-        while self.todo:
-            with opener() as executor:
-                try:
-                    self._submit(executor, self.todo)
-                    while self.pending or self.elsewhere:
-                        self._wait()
-                        self._submit(executor, self._released())
-                except KeyboardInterrupt:
-                    self._stop()
-                    raise
-            self.todo, self.lost = self._survivors(renewable), []
+        while self.todo or self.elsewhere:
+            executor = source.open()
+            try:
+                self._submit(executor, self.todo)
+                while self.pending or (self.elsewhere and not self.lost):
+                    self._wait()
+                    self._submit(executor, self._released())
+            except KeyboardInterrupt:
+                self._stop()
+                raise
+            self.todo, self.lost = self._survivors(source), []
 
     def _submit(self, executor: Executor, names: list[str]) -> None:
         for name in names:
@@ -140,8 +160,7 @@ class Runner:
 
     def _read_reports(self) -> None:
         """Read what workers have written about the runs in hand."""
-        with os.scandir(self.folder) as entries:
-            folders = {entry.name for entry in entries}
+        folders = self._folders()
         begun = (name for name in self.pending.values() if name in folders)
         for name in itertools.islice(begun, LOOKED_AT):
             run = self.state.runs[name]
@@ -150,6 +169,10 @@ class Runner:
             except RunError:
                 continue
             run.status = RUNNING if run.report["status"] == RUNNING else run.status
+
+    def _folders(self) -> set[str]:
+        with os.scandir(self.folder) as entries:
+            return {entry.name for entry in entries}
 
     def _released(self) -> list[str]:
         """Return the runs that another process had and left unfinished; note those that it ended."""
@@ -169,17 +192,60 @@ class Runner:
                 released.append(name)
         return released
 
-    def _survivors(self, renewable: bool) -> list[str]:
-        """Return what is left when an executor broke, runs that it may have broken over last."""
-        begun = [name for name in self.lost if (self.folder / name).exists()]
-        self.deaths.update(begun or self.lost)
-        left = [name for name in self.lost if name not in begun] + begun
-        for name in self.lost:
-            if not renewable or self.deaths[name] >= DEATHS:
-                run = self.state.runs[name]
-                run.status, run.error = FAILED, "its worker process died (killed, or out of memory?)"
-                left.remove(name)
+    def _survivors(self, source: Source) -> list[str]:
+        """Return the runs that are left of an executor that broke, those that a process died of last."""
+        if not self.lost:
+            return []
+        source.close()  # from now on no process has any of them in hand
+        self._reread(self.lost)
+        begun = [name for name in self.lost if self.token.was_claimed(name)]
+        for name in begun:
+            self._count_death(name)
+        failed = {name for name in begun if not source.renewable or self.deaths[name] >= DEATHS}
+        for name in failed:
+            self._settle(name, FAILED, "its worker process died (killed, or out of memory?)")
+        left = [name for name in self.lost if name not in begun] + [name for name in begun if name not in failed]
+        if not source.renewable:
+            for name in left:
+                self._settle(name, STOPPED, "its executor broke; another one resumes it")
+            return []
+        self._check_that_it_gets_further(begun)
         return left
+
+    def _settle(self, name: str, status: str, error: str) -> None:
+        self.state.runs[name].status, self.state.runs[name].error = status, error
+
+    def _reread(self, names: Iterable[str]) -> None:
+        """Read what the runs say of themselves where they have begun."""
+        folders = self._folders()
+        for name in names:
+            if name in folders:
+                with suppress(RunError):
+                    self.state.runs[name].report = read_status(self.folder / name)
+
+    def _count_death(self, name: str) -> None:
+        """Count a process that died with a run in hand, from 1 where its checkpoint got further since the last."""
+        updates = int(self.state.runs[name].report.get("updates", 0))
+        if updates > self.reached.get(name, -1):
+            self.deaths[name] = 0
+        self.reached[name] = updates
+        self.deaths[name] += 1
+
+    def _check_that_it_gets_further(self, begun: list[str]) -> None:
+        """Raise RunFailedError where executor after executor breaks and no run was begun or got further."""
+        got, self.got = self.got, self._how_far()
+        self.idle_breaks = 0 if begun or got != self.got else self.idle_breaks + 1
+        if self.idle_breaks >= IDLE_BREAKS:
+            raise RunFailedError(
+                f"worker processes end before they begin a run, {IDLE_BREAKS} pools in a row (killed, out of "
+                "memory, or started by a script without if __name__ == '__main__'?); "
+                f"{self.got[0]} of {len(self.state.runs)} runs are settled, the others as they were"
+            )
+
+    def _how_far(self) -> tuple[int, int]:
+        """Return how many runs are settled, and the updates of all."""
+        runs = self.state.runs.values()
+        return sum(run.settled for run in runs), sum(int(run.report.get("updates", 0)) for run in runs)
 
     def _stop(self) -> None:
         """Tell the runs to write their checkpoints, and wait for them."""

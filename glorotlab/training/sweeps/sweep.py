@@ -61,7 +61,7 @@ def sweep(
     RunError
         Where the folder cannot be written.
     RunFailedError
-        Where the scheduler does not answer.
+        Where the scheduler does not answer, or worker processes end again and again before they begin a run.
     KeyboardInterrupt
         After the runs in hand have written their checkpoints.
     """

@@ -19,6 +19,7 @@ from glorotlab.threads import set_num_threads
 from glorotlab.training.loop import train
 from glorotlab.training.runs.status import read_status
 from glorotlab.training.sweeps.state import FAILED, IN_USE, STOPPED
+from glorotlab.training.sweeps.token import claimed
 
 LOOK_EVERY = 0.1
 """Seconds between two looks whether the sweep goes on."""
@@ -70,8 +71,10 @@ def run_task(text: str) -> str:
         What ``status.json`` then says, or ``status`` ``in use``, ``stopped`` or ``failed`` with the ``error``, in JSON.
         Nothing is raised, except on SIGTERM: an exception of ours might not survive the way back.
     """
+    task = Task(**json.loads(text))
     try:
-        report = _run(Task(**json.loads(text)))
+        with claimed(Path(task.token), Path(task.folder).name):
+            report = _run(task)
     except Terminated:  # of the process
         raise
     except KeyboardInterrupt:

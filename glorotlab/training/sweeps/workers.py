@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -54,7 +54,7 @@ class Workers:
             if number is not None:
                 whole_number(name, number, 1, 1024)
         self._given, self._scheduler, self._threads = executor, scheduler, threads
-        self._count = workers
+        self._count, self._size = workers, workers or 1
         self._opened: Executor | None = None
         self._stack = ExitStack()
 
@@ -64,7 +64,7 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._close()
+        self.close()
 
     def make(
         self,
@@ -79,14 +79,14 @@ class Workers:
         Raises
         ------
         RunFailedError
-            Where the scheduler does not answer.
+            Where the scheduler does not answer, or worker processes end again and again before they begin a run.
         KeyboardInterrupt
             After the runs in hand have written their checkpoints.
         """
         todo = [name for name, run in state.runs.items() if not run.settled]
         if todo:
             specs = {point.run: point.spec.model_dump(mode="json") for point in points}
-            count = self._count or min(num_threads(), len(todo))
+            self._size = self._count or min(num_threads(), len(todo))
             with Token(folder) as token:
                 tasks = {
                     name: Task(
@@ -94,13 +94,16 @@ class Workers:
                         str(folder / name),
                         str(token.path),
                         token.word,
-                        self._threads_of_a_run(count),
+                        self._threads_of_a_run(self._size),
                         checkpoint_every,
                     )
                     for name in todo
                 }
-                renewable = self._given is None and self._scheduler is None
-                Runner(folder, tasks, state, progress, token).run(self._opener(count), renewable)
+                try:
+                    Runner(folder, tasks, state, progress, token).run(self)
+                except BaseException:
+                    self.close()
+                    raise
         if progress:
             progress(state)
 
@@ -109,31 +112,23 @@ class Workers:
             return self._threads
         return 1 if self._scheduler else max(1, num_threads() // count)
 
-    def _opener(self, count: int) -> Callable[[], AbstractContextManager[Executor]]:
-        """Return what opens the executor; what is open is used on, but for a second call: then it has broken."""
-        calls = 0
+    @property
+    def renewable(self) -> bool:
+        """Whether a new executor may take over from one that broke: processes that were spawned here."""
+        return self._given is None and self._scheduler is None
 
-        @contextmanager
-        def opener() -> Iterator[Executor]:
-            nonlocal calls
-            if calls:
-                self._close()
-            calls += 1
-            if self._opened is None:
-                self._opened = self._open(count)
-            try:
-                yield self._opened
-            except BaseException:
-                self._close()
-                raise
+    def open(self) -> Executor:
+        """Return the executor that is open, or open one."""
+        if self._opened is None:
+            self._opened = self._open(self._size)
+        return self._opened
 
-        return opener
+    def close(self) -> None:
+        """Close the executor, but for one that was given; processes that were spawned here have then ended."""
+        self._opened = None
+        self._stack.close()
 
     def _open(self, count: int) -> Executor:
         if self._given is not None:
             return self._given
         return self._stack.enter_context(dask_cluster(self._scheduler) if self._scheduler else processes(count))
-
-    def _close(self) -> None:
-        self._opened = None
-        self._stack.close()
