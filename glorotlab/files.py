@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 Content = TypeVar("Content")
 
+INTEGERS = "integers"
+"""Attribute of a stored variable that was of integers of 64 bits: their type."""
+
+_NARROWER = {np.int32: 2**31 - 1, np.float64: 2**53, np.str_: 2**64}
+"""Types that NetCDF 3 has, and the largest integer that each holds exactly."""
+
 
 def user_path(path: str | os.PathLike[str]) -> Path:
     """Return a path as the user means it, ``~`` being the home folder; RunError where there is none."""
@@ -93,15 +99,54 @@ def read_whole(path: Path, parse: Callable[[bytes], Content]) -> Content:
 
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> None:
-    """Write NetCDF 3, which ``xarray.open_dataset`` reads with SciPy alone."""
-    write_whole(path, bytes(dataset.to_netcdf(engine="scipy")))
+    """Write NetCDF 3, which ``xarray.open_dataset`` reads with SciPy alone.
+
+    That format has no integers of 64 bits. Those that fit are stored with 32, larger ones as float64, those that would
+    lose a digit there as decimal text; the attribute ``integers`` has the type that ``read_dataset`` gives back.
+    """
+    write_whole(path, bytes(_storable(dataset).to_netcdf(engine="scipy")))
 
 
 def read_dataset(path: Path) -> xr.Dataset:
     """Read what ``write_dataset`` wrote, whole into memory; RunError where it is missing or damaged."""
     import xarray as xr
 
-    return read_whole(path, lambda content: xr.load_dataset(io.BytesIO(content), engine="scipy"))
+    return read_whole(path, lambda content: _restored(xr.load_dataset(io.BytesIO(content), engine="scipy")))
+
+
+def _storable(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset without integers of 64 bits, whose type an attribute says."""
+
+    def stored(variable: xr.Variable) -> xr.Variable:
+        values = variable.values
+        if variable.dtype not in (np.int64, np.uint64):
+            return variable
+        dtype = next(kind for kind, most in _NARROWER.items() if np.abs(values).max(initial=0) <= most)
+        attributes = variable.attrs | {INTEGERS: variable.dtype.name}
+        return type(variable)(variable.dims, values.astype(dtype), attributes)
+
+    return _with(dataset, stored)
+
+
+def _restored(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset with the integers that its attributes speak of."""
+
+    def restored(variable: xr.Variable) -> xr.Variable:
+        name = variable.attrs.get(INTEGERS)
+        if name not in ("int64", "uint64"):
+            return variable
+        attributes = {key: value for key, value in variable.attrs.items() if key != INTEGERS}
+        return type(variable)(variable.dims, variable.values.astype(name), attributes)
+
+    return _with(dataset, restored)
+
+
+def _with(dataset: xr.Dataset, convert: Callable[[xr.Variable], xr.Variable]) -> xr.Dataset:
+    """Return a dataset whose variables, coordinates included, are what ``convert`` makes of them."""
+    made = {name: convert(variable.to_base_variable()) for name, variable in dataset.variables.items()}
+    return dataset.assign_coords({name: made[name] for name in dataset.coords}).assign(
+        {name: made[name] for name in dataset.data_vars}
+    )
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -118,6 +118,19 @@ COMPARED = tuple(
 """Variables a prediction and a measurement can be compared in."""
 
 
+COORDINATES: dict[str, tuple[str, str]] = {
+    "layer": ("layer: 1 is next to the inputs, the last is the output layer", "1"),
+    "estimator": ("what a variance is taken over", "1"),
+    "quantile": ("probability of a quantile", "1"),
+    "seed": ("seed of the network's weights and streams", "1"),
+    "step": ("mini-batch updates done", "updates"),
+}
+"""Each coordinate of the schema: what it is, and its unit."""
+
+COUNTERS = ("layer", "seed", "step")
+"""Coordinates that are whole numbers."""
+
+
 def describe(name: str) -> Variable:
     """Return the schema's entry of a variable, uncertainty suffixes included; KeyError where there is none."""
     if name in VARIABLES:
@@ -125,6 +138,32 @@ def describe(name: str) -> Variable:
     suffix = next((suffix for suffix in UNCERTAINTY if name.endswith(f"_{suffix}")), "")
     entry = VARIABLES[name.removesuffix(f"_{suffix}")]
     return Variable(name, f"{entry.long_name}: {UNCERTAINTY[suffix]}", entry.dims, entry.units, entry.equation)
+
+
+def coordinate(name: str, values: npt.ArrayLike, dim: str | None = None) -> xr.Variable:
+    """Return a coordinate of the schema with its description and unit; counters become whole numbers.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``COORDINATES``; KeyError where it is none.
+    values : array_like, shape (n,)
+    dim : str, optional
+        Its dimension, by default ``name``.
+
+    Returns
+    -------
+    xarray.Variable
+        Of dtype int64 for ``COUNTERS``, uint64 where a seed needs it.
+    """
+    import xarray as xr
+
+    long_name, units = COORDINATES[name]
+    array = np.asarray(values)
+    if name in COUNTERS:  # by Python's integers: NumPy makes floats of 1 and 2**64 - 1 together
+        whole = [int(value) for value in np.asarray(values, dtype=object)]
+        array = np.array(whole, dtype=np.int64 if max(whole, default=0) < 2**63 else np.uint64)
+    return xr.Variable(dim or name, array, {"long_name": long_name, "units": units})
 
 
 def digests(inputs: npt.ArrayLike, labels: npt.ArrayLike | None) -> dict[str, str]:
@@ -153,7 +192,7 @@ def layer_statistics(
     leading : tuple of str
         Dimensions in front, such as ``("seed",)`` or ``("step",)``.
     coords : mapping, optional
-        Coordinates beyond ``layer``, ``estimator`` and ``quantile``.
+        Values of ``seed`` or ``step``.
     attributes : mapping, optional
         Attributes beyond the schema and package version; dicts and lists become JSON strings.
 
@@ -182,14 +221,15 @@ def layer_statistics(
         attrs = {"long_name": entry.long_name, "units": entry.units, "equation": entry.equation}
         data[name] = xr.Variable(dims, array, attrs)
     sizes = {dim: size for variable in data.values() for dim, size in variable.sizes.items()}
-    own_coords: dict[str, Any] = {"layer": np.arange(1, sizes["layer"] + 1)}
+    labels: dict[str, Any] = {"layer": np.arange(1, sizes["layer"] + 1)}
     if "estimator" in sizes:
-        own_coords["estimator"] = list(ESTIMATORS[: sizes["estimator"]])
+        labels["estimator"] = list(ESTIMATORS[: sizes["estimator"]])
     if "quantile" in sizes:
-        own_coords["quantile"] = list(QUANTILES)
+        labels["quantile"] = list(QUANTILES)
     stamp: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "glorotlab_version": __version__}
     stamp |= {
         key: json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
         for key, value in (attributes or {}).items()
     }
-    return xr.Dataset(data, coords=own_coords | dict(coords or {}), attrs=stamp)
+    described = {name: coordinate(name, along) for name, along in (labels | dict(coords or {})).items()}
+    return xr.Dataset(data, coords=described, attrs=stamp)

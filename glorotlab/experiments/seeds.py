@@ -6,10 +6,17 @@ from collections.abc import Callable, Sequence
 
 import xarray as xr
 
+from glorotlab.schema import coordinate
 from glorotlab.training.runs.run import Run
 
 
 def over_seeds(runs: Sequence[Run], record: Callable[[Run], xr.Dataset]) -> xr.Dataset:
     """Return what ``record`` takes of every run, joined along ``seed``; NaN where a run that diverged has ended."""
-    seeds = xr.Variable("seed", [float(run.spec.seed) for run in runs])
-    return xr.concat([record(run) for run in runs], seeds, join="outer", combine_attrs="drop")
+    seeds = coordinate("seed", [run.spec.seed for run in runs])
+    return along_seeds([record(run) for run in runs], seeds)
+
+
+def along_seeds(records: Sequence[xr.Dataset], seeds: xr.Variable) -> xr.Dataset:
+    """Return datasets joined along ``seed``: attributes of variables stay, those of the datasets, which differ, go."""
+    joined = xr.concat(records, seeds, join="outer", combine_attrs="drop_conflicts")
+    return joined.drop_attrs(deep=False)

@@ -90,7 +90,7 @@ def measure(
     return layer_statistics(
         values,
         leading=("seed",),
-        coords={"seed": np.array(numbers, dtype=np.float64)},
+        coords={"seed": numbers},
         attributes={
             "kind": "measurement",
             "spec": spec.model_dump(mode="json"),

@@ -16,6 +16,7 @@ from glorotlab.experiments import experiment
 from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.scales import SCALES, get_scale
 from glorotlab.report.reproduce import load, save
+from glorotlab.schema import COUNTERS
 from glorotlab.training.sweeps.store import RunStore
 from glorotlab.training.sweeps.workers import Workers
 
@@ -68,6 +69,14 @@ def test_an_experiment_runs_and_is_drawn_from_its_files_alone(name, tmp_path, st
     assert all(0 <= done <= total for done, total in calls)
     save(results, tmp_path)
     reloaded = load(tmp_path, list(results))
+    for key, dataset in reloaded.items():
+        for variable, values in dataset.variables.items():
+            assert values.attrs.get("long_name"), f"{key}.nc does not say what {variable} is"
+            assert values.attrs.get("units"), f"{key}.nc does not say the unit of {variable}"
+            assert values.dtype.kind in "iu" or variable not in COUNTERS, f"{variable} of {key} is no whole number"
+        for variable in dataset.variables:  # a histogram is of no use without the edges of its bins
+            if str(variable).endswith(("_count", "_mass")):
+                assert f"{str(variable).rpartition('_')[0]}_edge" in dataset
     claims = entry.claims(reloaded)
     assert verdicts(claims) == verdicts(entry.claims(results))
     assert {claim.experiment for claim in claims} == ({name} if entry.findings else set())

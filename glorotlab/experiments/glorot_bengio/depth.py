@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.experiments.claims import judge
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Table, substitute
 from glorotlab.experiments.glorot_bengio.common import training
 from glorotlab.experiments.glorot_bengio.common.curves import STYLES, legend
@@ -45,8 +46,8 @@ def _at_depth(name: str, depth: int) -> Trained:
 
 def _final_errors(runs: list[Run], depth: int) -> xr.Dataset:
     """Return the last point of the error curves, dimensions depth (one) and seed."""
-    last = training.stack(runs, "curves").isel(step=-1, drop=True).drop_attrs()
-    return last.expand_dims(depth=[float(depth)])
+    last = training.stack(runs, "curves").isel(step=-1, drop=True).drop_attrs(deep=False)
+    return described(last.expand_dims(depth=[float(depth)]), depth=("hidden layers", "1"))
 
 
 def _errors(results: Results, name: str, split: str = "test") -> Array:

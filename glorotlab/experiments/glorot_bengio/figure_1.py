@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Progress
 from glorotlab.data.catalogue import describe_dataset, load_dataset
 from glorotlab.data.source import Source
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Experiment, Results
 from glorotlab.experiments.glorot_bengio.common.datasets import LABELS, absent, split_by_presence
 from glorotlab.experiments.scales import Scale
@@ -38,7 +39,8 @@ def _first_of_each_class(source: Source) -> xr.Dataset:
     """Return inputs and classes of the first ``COLUMNS`` pictures of each class."""
     x, y = source.batch(0, int(min(LOOKED_AT, source.length)))
     kept = np.sort(np.concatenate([np.flatnonzero(y == label)[:COLUMNS] for label in range(source.classes)]))
-    return xr.Dataset({"x": (("picture", "input"), x[kept]), "y": ("picture", y[kept].astype(np.float64))})
+    pictures = xr.Dataset({"x": (("picture", "input"), x[kept]), "y": ("picture", y[kept])})
+    return described(pictures, x=("brightness of a pixel, row by row", "1"), y=("class", "1"))
 
 
 def draw(results: Results) -> Figure:

@@ -17,9 +17,11 @@ from glorotlab import activations, costs
 from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.experiments.claims import judge
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import DPI, MEASUREMENT, OKABE_ITO, finish
+from glorotlab.schema import coordinate
 from glorotlab.streams import Purpose, generator
 from glorotlab.training.sweeps.store import RunStore
 
@@ -151,12 +153,24 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
                 results[f"{name}_surface"] = _dataset(weights, height, slope)
         if progress:
             progress(seed + 1, DRAWS)
-    return results | {f"{name}_shares": xr.Dataset({"flat": ("seed", values)}) for name, values in shares.items()}
+    seeds = coordinate("seed", range(DRAWS))
+    flat = "share of the surface that is flat", "1"
+    return results | {
+        f"{name}_shares": described(xr.Dataset({"flat": ("seed", values)}, {"seed": seeds}), flat=flat)
+        for name, values in shares.items()
+    }
 
 
 def _dataset(weights: Array, height: Array, slope: Array) -> xr.Dataset:
     dims = ("hidden_weight", "output_weight")
-    return xr.Dataset({"cost": (dims, height), "slope": (dims, slope)}, coords=dict.fromkeys(dims, weights))
+    surface = xr.Dataset({"cost": (dims, height), "slope": (dims, slope)}, coords=dict.fromkeys(dims, weights))
+    return described(
+        surface,
+        cost=("mean cost, from 0 at its least to 1 at its largest", "1"),
+        slope=("slope of the cost with both weights from 0 to 1", "1"),
+        hidden_weight=("a weight of the hidden layer", "1"),
+        output_weight=("a weight of the output layer", "1"),
+    )
 
 
 def _flat(results: Results, name: str) -> Array:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
 from glorotlab.experiments.glorot_bengio.common import training
 from glorotlab.experiments.scales import Scale
@@ -38,7 +39,8 @@ def _predicted_start(scale: Scale, name: str) -> xr.Dataset:
     spec, rows = training.NETWORKS[name].spec(scale), []
     for x, y in training.monitored_images(scale):
         rows.append(predict(spec, inputs=x, labels=y)[f"{TENSOR}_second_moment"].values)
-    return xr.Dataset({f"{TENSOR}_second_moment": ("layer", np.mean(rows, axis=0))})
+    layer = np.arange(1, len(rows[0]) + 1)
+    return described(xr.Dataset({f"{TENSOR}_second_moment": ("layer", np.mean(rows, axis=0))}, {"layer": layer}))
 
 
 def _spread(results: Results, name: str, step: int) -> Array:

@@ -6,7 +6,6 @@ import dataclasses
 import math
 
 import numpy as np
-import xarray as xr
 from matplotlib.figure import Figure
 
 from glorotlab.arrays import Array, Progress
@@ -16,10 +15,12 @@ from glorotlab.experiments.claims import judge
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
 from glorotlab.experiments.glorot_bengio.common.initialization import EXCHANGED, INITIALIZERS, both_initializers
 from glorotlab.experiments.scales import Scale
+from glorotlab.experiments.seeds import along_seeds
 from glorotlab.measurement.measure import measure
 from glorotlab.plotting import layers
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, PREDICTION, finish, handle, layer_ticks, new_figure
 from glorotlab.plotting.style import PAPER as PAPER_MARK
+from glorotlab.schema import coordinate
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.predict import predict
 from glorotlab.training.sweeps.store import RunStore
@@ -59,10 +60,10 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
             measured.append(measure(spec, x[own], y[own], seeds=[seed], jacobian=True)[[VARIABLE]])
             predicted.append(predict(spec, inputs=x[own])[[VARIABLE]])
             progress(seed + 1, count)
-        measured_seeds = xr.Variable("seed", np.arange(count, dtype=np.float64))
+        seeds = coordinate("seed", range(count))
         return {
-            "measured": xr.concat(measured, "seed", combine_attrs="drop").assign_coords(seed=measured_seeds),
-            "predicted": xr.concat(predicted, measured_seeds, combine_attrs="drop"),
+            "measured": along_seeds([one.isel(seed=0, drop=True) for one in measured], seeds),
+            "predicted": along_seeds(predicted, seeds),
             "all_predicted": predict(spec, inputs=x)[[VARIABLE]],
         }
 

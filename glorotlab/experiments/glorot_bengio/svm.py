@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.experiments.claims import judge, left_open
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Swap, Verdict, exchange, part_of
 from glorotlab.experiments.glorot_bengio.common import support_vectors, training
 from glorotlab.experiments.scales import Scale
@@ -67,7 +68,8 @@ def _train(scale: Scale, store: RunStore, data: str, progress: Progress) -> xr.D
         least[rate] = np.array([_at_least_validation_error(runs[rate, seed]) for seed in range(scale.seeds)])
     rate = min(least, key=lambda rate: float(least[rate][:, 0].mean()))
     chosen = runs[rate, 0]
-    return xr.Dataset({"test_error": ("seed", least[rate][:, 1])}).assign_attrs(
+    errors = xr.Dataset({"test_error": ("seed", least[rate][:, 1])}, {"seed": np.arange(scale.seeds)})
+    return described(errors, test_error=("share of test examples misclassified", "1")).assign_attrs(
         network=chosen.spec.network.layers, learning_rate=rate, updates=float(scale.updates)
     )
 

@@ -11,6 +11,7 @@ from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import (
     Claim,
     Experiment,
@@ -72,7 +73,9 @@ def _correct(runs: list[Run]) -> xr.Dataset:
         test = load_dataset(run.spec.data, seed=run.spec.seed, keep=True).test
         correct = correctly_classified(run.network(), test)
         rows.append(np.zeros(int(test.length), dtype=bool) if correct is None else correct)
-    return xr.Dataset({"correct": (("seed", "example"), np.array(rows, dtype=np.int8))})
+    seeds = [run.spec.seed for run in runs]
+    answers = xr.Dataset({"correct": (("seed", "example"), np.array(rows, dtype=np.int8))}, {"seed": seeds})
+    return described(answers, correct=("whether a test example is classified correctly", "1"))
 
 
 def _errors(results: Results, name: str, dataset: str = "shapeset") -> Array:

@@ -12,6 +12,7 @@ from glorotlab.activations import Activation
 from glorotlab.arrays import Progress
 from glorotlab.derivations.catalogue import derive
 from glorotlab.experiments.claims import judge_computed
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, substitute
 from glorotlab.experiments.scales import Scale
 from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, PAPER, PREDICTION, finish, new_figure
@@ -43,6 +44,17 @@ FAR = 40.0
 """Pre-activation at which every factor here is below 1."""
 
 
+ABOUT = {
+    "weight": ("weight w of the neuron", "1"),
+    "bias": ("bias of the neuron", "1"),
+    "width": ("length of the interval of inputs on which |w f'(s)| >= 1", "1"),
+    "above": ("derived length of the interval at the measured weights that have one", "1"),
+    "widest_weight": ("weight whose interval is longest", "1"),
+    "widest_width": ("length of the longest interval", "1"),
+}
+"""What each variable is, and its unit."""
+
+
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Measure intervals of sigmoid and tanh neurons by roots, and evaluate what is derived for the sigmoid."""
     return {f"{name}_measured": _measured(activations.get(name)) for name in ("sigmoid", "tanh")} | _derived()
@@ -69,14 +81,17 @@ def _measured(record: Activation) -> xr.Dataset:
     widest = minimize_scalar(
         lambda weight: -measured_width(record, weight, 0.0), bounds=(1.0, LARGEST_WEIGHT), method="bounded"
     )
-    return xr.Dataset(
-        {
-            "weight": ("point", weights),
-            "bias": ("point", biases),
-            "width": ("point", widths),
-            "widest_weight": widest.x,
-            "widest_width": -widest.fun,
-        }
+    return described(
+        xr.Dataset(
+            {
+                "weight": ("point", weights),
+                "bias": ("point", biases),
+                "width": ("point", widths),
+                "widest_weight": widest.x,
+                "widest_width": -widest.fun,
+            }
+        ),
+        **ABOUT,
     )
 
 
@@ -92,14 +107,17 @@ def _derived() -> Results:
     root = sp.nsolve(stationary.lhs - stationary.rhs, t, 1.5)
     weights = LEAST_WEIGHT + (LARGEST_WEIGHT - LEAST_WEIGHT) * np.linspace(0, 1, 400) ** 2
     return {
-        "derived": xr.Dataset(
-            {
-                "weight": ("grid", weights),
-                "width": ("grid", width(weights)),
-                "above": ("point", width(np.array(ABOVE))),
-                "widest_weight": float(4 * sp.cosh(root / 2) ** 2),
-                "widest_width": float(in_t.rhs.subs(t, root)),
-            }
+        "derived": described(
+            xr.Dataset(
+                {
+                    "weight": ("grid", weights),
+                    "width": ("grid", width(weights)),
+                    "above": ("point", width(np.array(ABOVE))),
+                    "widest_weight": float(4 * sp.cosh(root / 2) ** 2),
+                    "widest_width": float(in_t.rhs.subs(t, root)),
+                }
+            ),
+            **ABOUT,
         )
     }
 

@@ -12,6 +12,7 @@ from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.data.source import ArraySource
 from glorotlab.experiments.claims import judge
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Table, exchange, substitute
 from glorotlab.experiments.nielsen.common.images import Images, images
 from glorotlab.experiments.scales import NielsenSizes, Scale
@@ -44,6 +45,10 @@ FINAL = 1000
 
 TRAINING_EXAMPLES = 10_000
 """First training examples that the training error is taken on."""
+
+
+TRAINING_ERROR = ("mean error on training examples after the last update", "1")
+"""What a run's error on training examples is, and its unit: a squared distance or a share."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
     for place, name in enumerate(names):
         own = runs[place * len(seeds) : (place + 1) * len(seeds)]
         curves = over_seeds(own, lambda run: run.curves[["validation_error"]])
-        curves["training_error"] = ("seed", [_training_error(run, examples) for run in own])
+        errors = [_training_error(run, examples) for run in own]
+        curves = described(curves.assign(training_error=("seed", errors)), training_error=TRAINING_ERROR)
         first = own[0].spec
         results[_key(*name)] = curves.assign_attrs(
             dataset=source.label,

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
 from glorotlab.experiments.nielsen.common.images import UNITS, images
 from glorotlab.experiments.scales import Scale
@@ -36,10 +37,12 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
         if progress:
             progress(seed + 1, sizes.networks)
     gradient = np.array(rows, dtype=np.float64)
+    seeds = np.arange(sizes.networks)
     attributes = {"dataset": source.label, "images": float(sizes.images)}
     return {
-        f"layer_{layer + 1}_bars": xr.Dataset(
-            {"bias_gradient": (("seed", "neuron"), gradient[:, layer])}, attrs=attributes
+        f"layer_{layer + 1}_bars": described(
+            xr.Dataset({"bias_gradient": (("seed", "neuron"), gradient[:, layer])}, {"seed": seeds}, attributes),
+            bias_gradient=("gradient dC/db of the batch-mean cost", "1"),
         )
         for layer in range(HIDDEN_LAYERS)
     }

@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from glorotlab.arrays import Array, FloatArray, Labels, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.experiments.claims import judge, judge_computed
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Swap, Table, part_of
 from glorotlab.experiments.kept import kept
 from glorotlab.experiments.nielsen.common.images import Images, images
 from glorotlab.experiments.scales import NielsenSizes, Scale
+from glorotlab.experiments.seeds import along_seeds
 from glorotlab.measurement.measure import measure
 from glorotlab.network.mlp import Network
 from glorotlab.plotting import layers
@@ -29,6 +31,7 @@ from glorotlab.plotting.style import (
     new_figure,
 )
 from glorotlab.plotting.style import PAPER as PRINTED_MARK
+from glorotlab.schema import coordinate
 from glorotlab.theory.predict import predict
 from glorotlab.training.sweeps.store import RunStore
 
@@ -73,7 +76,9 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
             layer=slice(None, None, -1)
         )
         for key, values in (("printed", PRINTED[depth]), ("printed_reversed", PRINTED[depth][::-1])):
-            results[f"hidden_{depth}_{key}"] = xr.Dataset({SPEED: ("layer", np.array(values))})
+            results[f"hidden_{depth}_{key}"] = described(
+                xr.Dataset({SPEED: ("layer", np.array(values))}, {"layer": np.arange(1, depth + 1)})
+            )
     return {
         key: dataset.assign_attrs(dataset=source.label, images=float(sizes.images)) for key, dataset in results.items()
     }
@@ -95,7 +100,7 @@ def _trained(
         }
         rows.append(kept(store.folder, NAME, content, _training(source, depth, sizes, x, y, seed)))
         progress(seed + 1, sizes.speed_seeds)
-    return xr.concat(rows, xr.Variable("seed", np.arange(len(rows), dtype=np.float64)), combine_attrs="drop")
+    return described(along_seeds(rows, coordinate("seed", range(len(rows)))))
 
 
 def _training(
@@ -111,7 +116,9 @@ def _training(
             if epoch < sizes.speed_epochs:
                 network.train_step(x, y, RATE, l2=LAMBDA / len(x))
         steps = every * np.arange(len(speeds), dtype=np.float64)
-        return xr.Dataset({SPEED: (("step", "layer"), np.array(speeds))}, coords={"step": steps})
+        return xr.Dataset(
+            {SPEED: (("step", "layer"), np.array(speeds))}, {"step": steps, "layer": np.arange(1, depth + 1)}
+        )
 
     return make
 

@@ -15,6 +15,7 @@ from scipy.optimize import minimize_scalar
 from glorotlab import activations
 from glorotlab.arrays import Array, Progress
 from glorotlab.experiments.claims import judge, judge_computed
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, Swap, part_of, substitute
 from glorotlab.experiments.scales import Scale
 from glorotlab.network.mlp import Network
@@ -88,8 +89,15 @@ def _slope(name: str) -> xr.Dataset:
     derivative = activations.get(name).derivative
     s = np.linspace(-8, 8, 401)
     found = minimize_scalar(lambda at: -float(derivative(np.array([at]))[0]), bounds=(-8, 8), method="bounded")
-    return xr.Dataset(
+    slope = xr.Dataset(
         {"slope": ("s", np.asarray(derivative(s))), "largest": -found.fun, "largest_at": found.x}, coords={"s": s}
+    )
+    return described(
+        slope,
+        slope=("derivative f'(s)", "1"),
+        largest=("largest derivative", "1"),
+        largest_at=("pre-activation where the derivative is largest", "1"),
+        s=("pre-activation s", "1"),
     )
 
 
@@ -119,7 +127,15 @@ def _chains(chain: Chain, count: int, progress: Progress) -> xr.Dataset:
         errors.append(float(passed.activations[-1][0, 0]) - 1)
         progress(seed + 1, count)
     arrays = {name: (("chain", "neuron"), np.array(values)) for name, values in rows.items()}
-    return xr.Dataset({**arrays, "output_gradient": ("chain", errors)}, coords={"neuron": np.arange(1.0, NEURONS + 1)})
+    chains = xr.Dataset({**arrays, "output_gradient": ("chain", errors)}, {"neuron": np.arange(1, NEURONS + 1)})
+    return described(
+        chains,
+        weight=("weight of the neuron", "1"),
+        preactivation=("pre-activation s of the neuron", "1"),
+        bias_gradient=("gradient dC/db of the neuron", "1"),
+        output_gradient=("gradient dC/da of the last activation", "1"),
+        neuron=("neuron, counted from the input", "1"),
+    )
 
 
 def _put_at_zero(network: Network, x: float) -> None:

@@ -189,7 +189,7 @@ def phase_diagram(
         coords={
             "weight_variance": ("weight_variance", w, _ABOUT["weight_variance"]),
             "bias_variance": ("bias_variance", b, _ABOUT["bias_variance"]),
-            "initializer": ("initializer", np.array(names, dtype=str)),
+            "initializer": ("initializer", np.array(names, dtype=str), _ABOUT["initializer"]),
         },
         attrs={
             "kind": KIND,
@@ -278,7 +278,8 @@ _ABOUT = {
         ("chi_1", "chi_1 = sigma_w^2 E f'^2, factor of the squared gradient per layer", "1"),
         ("correlation", "c*, correlation that two examples settle at", "1"),
         ("correlation_slope", "slope of the correlation map at c*", "1"),
-        ("phase", "ordered, critical or chaotic", ""),
+        ("phase", "ordered, critical or chaotic", "1"),
+        ("initializer", "name of the initialiser", "1"),
         ("variance_depth", "xi_q, depth scale of the variance", "layers"),
         ("correlation_depth", "xi_c, depth scale of correlations", "layers"),
         ("gradient_depth", "-1 / ln chi_1, depth scale of squared gradients", "layers"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.schema import SATURATION_THRESHOLD, layer_statistics
+from glorotlab.schema import SATURATION_THRESHOLD, coordinate, layer_statistics
 from glorotlab.training.error_curves import COST_BEFORE_THE_WINDOW, CURVES, RECONSTRUCTION
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.state import without_prefix
@@ -44,7 +44,7 @@ def curves(checkpoint: Checkpoint) -> xr.Dataset:
         name: ("step", table[:, column], {"long_name": text, "units": "1"})
         for column, (name, text) in enumerate(descriptions.items(), start=1)
     }
-    return xr.Dataset(data, coords={"step": table[:, 0]})
+    return xr.Dataset(data, coords={"step": coordinate("step", table[:, 0])})
 
 
 def last_errors(checkpoint: Checkpoint) -> dict[str, float | None]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from glorotlab import files
 from glorotlab.errors import RunError
-from glorotlab.schema import SCHEMA_VERSION
+from glorotlab.schema import COORDINATES, SCHEMA_VERSION
 from glorotlab.spec.sweep import SEED, Axis, SweepSpec
 from glorotlab.training.error_curves import CURVES
 from glorotlab.training.runs.status import ENDED, FINISHED, read_status
@@ -84,8 +84,9 @@ class SweepResults:
             )
             for name, text in _NUMBERS.items()
         }
-        data["status"] = (dims, column("status", MISSING, object))
-        data["run"] = (dims, np.array(self.runs, dtype=object).reshape(self.spec.shape))
+        runs = np.array(self.runs, dtype=object).reshape(self.spec.shape)
+        data["status"] = (dims, column("status", MISSING, object), {"long_name": "status of the run", "units": "1"})
+        data["run"] = (dims, runs, {"long_name": "folder of the run", "units": "1"})
         attributes = {"schema_version": SCHEMA_VERSION, "sweep": json.dumps(self.spec.model_dump(mode="json"))}
         return xr.Dataset(data, _coordinates(self.spec.axes), attributes)
 
@@ -133,8 +134,10 @@ class SweepResults:
         final = self.final()
         errors = final[list(CURVES)].where(final["status"] == FINISHED)
         if SEED in final.dims and SEED not in self.spec.choose:
-            spread = errors.std(SEED, ddof=1, skipna=False).rename({name: f"{name}_std" for name in CURVES})
-            errors = errors.mean(SEED, skipna=False).assign(spread.data_vars)
+            spread = errors.std(SEED, ddof=1, skipna=False, keep_attrs=True).rename(
+                {name: f"{name}_std" for name in CURVES}
+            )
+            errors = errors.mean(SEED, skipna=False, keep_attrs=True).assign(spread.data_vars)
         chosen = [axis for axis in self.spec.axes if axis.name in self.spec.choose]
         if not chosen:
             return errors
@@ -150,8 +153,9 @@ class SweepResults:
         values = {}
         for name, candidates in _candidates(chosen).items():
             labels = candidates[places]
-            values[name] = (rest, np.where(nothing, np.nan if labels.dtype.kind in "if" else "", labels))
-        return xr.Dataset(values | least, {name: errors.coords[name] for name in rest})
+            values[name] = (rest, np.where(nothing, np.nan if labels.dtype.kind in "if" else "", labels), _about(name))
+        chosen_errors = {name: (*column, errors[name].attrs) for name, column in least.items()}
+        return xr.Dataset(values | chosen_errors, {name: errors.coords[name] for name in rest})
 
     def _repr_html_(self) -> str:
         ended = sum(report["status"] in ENDED for report in self.status().values())
@@ -197,7 +201,13 @@ def _columns(axis: Axis) -> dict[str, npt.NDArray[Any]]:
 
 
 def _coordinates(axes: Iterable[Axis]) -> dict[str, Any]:
-    return {name: (axis.name, values) for axis in axes for name, values in _columns(axis).items()}
+    return {name: (axis.name, values, _about(name)) for axis in axes for name, values in _columns(axis).items()}
+
+
+def _about(name: str) -> dict[str, str]:
+    """Return the description and the unit of a swept field."""
+    long_name, units = COORDINATES.get(name, (name.replace("_", " "), "1"))
+    return {"long_name": long_name, "units": units}
 
 
 def _candidates(axes: Sequence[Axis]) -> dict[str, npt.NDArray[Any]]:
@@ -219,6 +229,7 @@ def _stack(tables: Sequence[tuple[xr.Dataset, ...]], spec: SweepSpec) -> xr.Data
     import xarray as xr
 
     labels: dict[str, dict[Any, None]] = {}
+    attributes: dict[str, dict[Any, Any]] = {}
     variables: dict[str, xr.DataArray] = {}
     everything = [
         (place, table) for place, several in zip(np.ndindex(spec.shape), tables, strict=True) for table in several
@@ -226,6 +237,7 @@ def _stack(tables: Sequence[tuple[xr.Dataset, ...]], spec: SweepSpec) -> xr.Data
     for _, table in everything:
         for dim in table.dims:
             labels.setdefault(str(dim), {}).update(dict.fromkeys(table[dim].values.tolist()))
+            attributes[str(dim)] = table[dim].attrs
         variables |= {str(name): values for name, values in table.data_vars.items() if str(name) not in variables}
     if "step" in labels:
         labels["step"] = dict.fromkeys(sorted(labels["step"]))
@@ -245,4 +257,5 @@ def _stack(tables: Sequence[tuple[xr.Dataset, ...]], spec: SweepSpec) -> xr.Data
             inner = variables[str(name)].dims
             where = [[places[str(dim)][label] for label in table[dim].values.tolist()] for dim in inner]
             data[str(name)].values[index][np.ix_(*where)] = values.transpose(*inner).values
-    return xr.Dataset(data, {dim: list(along) for dim, along in labels.items()})
+    coords = {dim: (dim, list(along), attributes[dim]) for dim, along in labels.items()}
+    return xr.Dataset(data, coords)

@@ -103,7 +103,10 @@ def test_the_weights_are_plain_arrays(tmp_path, dtype):
 def test_netcdf_opens_with_xarray_alone(finished, name):
     run, folder = finished
     with xr.open_dataset(folder / f"{name}.nc", engine="scipy") as found:
-        xr.testing.assert_identical(found.load(), getattr(run, name))
+        xr.testing.assert_equal(found.load(), getattr(run, name))
+        assert found["step"].dtype.kind == "i"
+        assert found["step"].attrs["long_name"] == "mini-batch updates done"
+    xr.testing.assert_identical(files.read_dataset(folder / f"{name}.nc"), getattr(run, name))
 
 
 def test_provenance_names_versions_and_machine(finished):

@@ -85,6 +85,7 @@ def test_the_dataset_has_the_swept_fields_as_dimensions(tmp_path, data, executor
         for name in run.curves:
             np.testing.assert_array_equal(steps[name].sel(point.labels), run.curves[name])
     for number, dataset in enumerate((last, steps, results.best())):
+        assert all({"long_name", "units"} <= values.attrs.keys() for values in dataset.variables.values())
         dataset.to_netcdf(tmp_path / f"{number}.nc", engine="scipy")
         xr.testing.assert_allclose(xr.load_dataset(tmp_path / f"{number}.nc", engine="scipy"), dataset)
 

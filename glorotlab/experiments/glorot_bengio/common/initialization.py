@@ -21,6 +21,7 @@ from glorotlab.arrays import Array, Progress
 from glorotlab.averages import mean_and_error
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.experiments.claims import judge
+from glorotlab.experiments.describe import About, described
 from glorotlab.experiments.experiment import Claim, Finding, Results, Swap, Table, exchange, part_of, shared, substitute
 from glorotlab.experiments.scales import Scale
 from glorotlab.measurement.estimators import HISTOGRAM_TENSORS
@@ -36,6 +37,7 @@ from glorotlab.plotting.style import (
     log_ticks,
     new_figure,
 )
+from glorotlab.schema import TENSORS
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.distributions.predict_distributions import predict_distributions
 from glorotlab.theory.predict import predict
@@ -116,14 +118,18 @@ def both_initializers(
 
 
 def _masses(spec: NetworkSpec, x: npt.ArrayLike, y: npt.ArrayLike, measured: xr.Dataset) -> xr.Dataset:
-    """Predict the share of every bin of the measured histograms, ``{tensor}_mass`` with dimensions layer and bin."""
+    """Predict the share of every bin of the measured histograms: ``{tensor}_mass`` between ``{tensor}_edge``."""
     predicted = predict_distributions(spec, x, y)
-    masses = {}
+    masses: dict[str, tuple[tuple[str, str], Array]] = {}
+    about: dict[str, About] = {}
     for tensor in HISTOGRAM_TENSORS:
-        edges = measured[f"{tensor}_edge"].isel(seed=0).values
+        edges = measured[f"{tensor}_edge"].isel(seed=0).values[:HIDDEN]
         rows = [getattr(predicted, tensor)(layer).mass(edges[layer - 1]) for layer in range(1, HIDDEN + 1)]
         masses[f"{tensor}_mass"] = (("layer", "bin"), np.array(rows))
-    return xr.Dataset(masses, coords={"layer": np.arange(1, HIDDEN + 1)}, attrs={"long_name": "predicted histograms"})
+        masses[f"{tensor}_edge"] = (("layer", "edge"), edges)
+        about[f"{tensor}_mass"] = f"predicted share of {TENSORS[tensor][0]} between two edges", "1"
+    dataset = xr.Dataset(masses, {"layer": np.arange(1, HIDDEN + 1)}, {"long_name": "predicted histograms"})
+    return described(dataset, **about)
 
 
 def select(results: Results, tensor: str, extra: tuple[str, ...] = ()) -> Results:

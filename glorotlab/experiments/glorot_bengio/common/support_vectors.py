@@ -15,7 +15,10 @@ from glorotlab.arrays import Array, Progress
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.source import Source
 from glorotlab.errors import DataError
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.kept import kept
+from glorotlab.experiments.seeds import along_seeds
+from glorotlab.schema import coordinate
 from glorotlab.threads import num_threads, single_threaded_blas
 from glorotlab.training.sweeps.store import RunStore
 
@@ -37,6 +40,15 @@ MATRIX_AT_MOST = 12_000
 CACHE_MEGABYTES = 1_000
 """Kernel values that libsvm keeps; changes no result."""
 
+ABOUT = {
+    "validation_error": ("share of validation examples misclassified", "1"),
+    "test_error": ("share of test examples misclassified", "1"),
+    "support_vectors": ("support vectors of the machine", "1"),
+    "penalty": ("penalty C", "1"),
+    "gamma": ("gamma of the kernel exp(-gamma |x - x'|^2)", "1"),
+}
+"""What each variable is, and its unit."""
+
 T = TypeVar("T")
 
 
@@ -52,7 +64,7 @@ def tuned(store: RunStore, data: str, seed: int, progress: Progress | None) -> x
     """Return the validation error of every C and gamma, ``validation_error(penalty, gamma)``, fitting where need be."""
     content: dict[str, Any] = {"data": data, "seed": seed, "tuned_on": TUNED_ON}
     content |= {"penalties": list(PENALTIES), "gammas": list(GAMMAS)}
-    return kept(store.folder, "svm-tuning", content, lambda: _tune(data, seed, progress))
+    return described(kept(store.folder, "svm-tuning", content, lambda: _tune(data, seed, progress)), **ABOUT)
 
 
 def tested(
@@ -70,7 +82,7 @@ def tested(
 
     order = list(seeds)
     machines = _each(one, order, progress)
-    joined = xr.concat(machines, xr.Variable("seed", np.array(order, dtype=np.float64)), combine_attrs="drop")
+    joined = described(along_seeds(machines, coordinate("seed", order)), **ABOUT)
     return joined.assign_attrs(penalty=penalty, gamma=gamma)
 
 

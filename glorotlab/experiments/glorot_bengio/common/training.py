@@ -17,6 +17,7 @@ from glorotlab import activations
 from glorotlab.arrays import Array, FloatArray, Labels, Progress
 from glorotlab.data.catalogue import describe_dataset, load_dataset
 from glorotlab.experiments.claims import unless_too_short
+from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Results, Verdict
 from glorotlab.experiments.scales import Scale
 from glorotlab.experiments.seeds import over_seeds
@@ -233,7 +234,8 @@ def constant_errors(data: str, seeds: int) -> xr.Dataset:
         test = load_dataset(data, seed=seed).test
         _, labels = test.batch(0, int(test.length))
         errors.append(1 - np.bincount(labels).max() / len(labels))
-    return xr.Dataset({"test_error": ("seed", errors)})
+    constant = xr.Dataset({"test_error": ("seed", errors)}, {"seed": np.arange(seeds)})
+    return described(constant, test_error=("share of test examples the best constant guess misclassifies", "1"))
 
 
 def above_chance(results: Results, name: str) -> Array:
@@ -261,7 +263,8 @@ def predicted_start(scale: Scale, name: str) -> xr.Dataset:
         rows.append((means, [float(law.quantile(PERCENTILE)) for law in laws]))
     mean, percentile = np.mean(rows, axis=0)
     data = {"activation_mean": ("layer", mean), "activation_percentile": ("layer", percentile)}
-    return xr.Dataset(data, coords={"layer": np.arange(1, len(mean) + 1)})
+    start = xr.Dataset(data, coords={"layer": np.arange(1, len(mean) + 1)})
+    return described(start, activation_percentile=("98th percentile of activation z", "1"))
 
 
 def unless_shorter_than(
