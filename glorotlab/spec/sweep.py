@@ -2,88 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
-from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, expand
-from glorotlab.spec.training import TrainingSpec
-from glorotlab.streams import MAX_SEED, Purpose, generator
-
-MAX_RUNS = 100_000
-
-CASE, DRAW, SEED = "case", "draw", "seed"
-"""Dimensions that are no swept field: the cases by name, joint draws of several fields; and the one of repeats."""
-
-DIGITS = 6
-"""Significant digits of a number that is computed, so that a range means the same run folders on any machine."""
-
-
-def _fields() -> dict[str, tuple[str, Any]]:
-    """Return the fields of a RunSpec by name: the table each stands in, and its type."""
-    fields: dict[str, tuple[str, Any]] = {"layers": ("network", str)}
-    for table, model in (("network", NetworkSpec), ("training", TrainingSpec), ("", RunSpec)):
-        for name, field in model.model_fields.items():
-            if name not in ("layer_sizes", "network", "training", "data_digest"):
-                fields[name] = (table, field.annotation)
-    return fields
-
-
-FIELDS = _fields()
-"""What can be swept: every field of a RunSpec by its own name; layer sizes as text, ``layers``."""
-
-
-class Range(Spec):
-    """Numbers from ``low`` to ``high``.
-
-    Parameters
-    ----------
-    low, high : float
-    scale : str
-        ``linear`` or ``log``: evenly spaced, or uniformly distributed, numbers or their logarithms.
-    points : int
-        How many, of a grid; both ends are among them. Draws are counted by ``SweepSpec.draws``.
-    """
-
-    low: float
-    high: float
-    scale: Literal["linear", "log"] = "linear"
-    points: int = Field(default=0, ge=0, le=MAX_RUNS)
-
-    @model_validator(mode="after")
-    def _check_ends(self) -> Range:
-        if not self.low < self.high:
-            raise InvalidValueError(f"range from {self.low:g} to {self.high:g}: allowed is low < high")
-        if self.scale == "log" and self.low <= 0:
-            raise InvalidValueError(f"log range from {self.low:g}: allowed are numbers above 0")
-        return self
-
-    def at(self, places: Any) -> list[float]:
-        """Return the numbers at places in [0, 1], to six significant digits."""
-        low, high = (math.log(end) if self.scale == "log" else end for end in (self.low, self.high))
-        values = (low + place * (high - low) for place in map(float, places))
-        rounded = (float(f"{math.exp(value) if self.scale == 'log' else value:.{DIGITS}g}") for value in values)
-        return [min(max(value, self.low), self.high) for value in rounded]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One dimension of a sweep: its name, a label for each place along it, and the fields each place sets."""
-
-    name: str
-    labels: tuple[Any, ...]
-    places: tuple[dict[str, Any], ...]
+from glorotlab.spec.sweep_axes import (
+    FIELDS,
+    MAX_RUNS,
+    SEED,
+    Axis,
+    Range,
+    case_axis,
+    drawn_axis,
+    grid_axis,
+    grid_values,
+    seed_axis,
+)
+from glorotlab.streams import MAX_SEED
 
 
 class SweepSpec(Spec):
@@ -125,7 +68,7 @@ class SweepSpec(Spec):
         if isinstance(fields.get("run"), RunSpec):
             fields["run"] = fields["run"].model_dump(mode="json")
         if isinstance(fields.get("grid"), dict):
-            fields["grid"] = {name: _values(name, given) for name, given in fields["grid"].items()}
+            fields["grid"] = {name: grid_values(name, given) for name, given in fields["grid"].items()}
         return fields
 
     @model_validator(mode="after")
@@ -139,25 +82,18 @@ class SweepSpec(Spec):
             if values.points:
                 raise InvalidValueError(f"random {name} with {values.points} points: allowed is draws, for all of them")
         self._check_axes()
-        for _ in self.points():
+        for _ in self._combinations():
             pass
         return self
 
     def _check_axes(self) -> None:
         seen: set[str] = set()
         for axis in self.axes:
-            if not axis.labels:
-                raise InvalidValueError(f"{axis.name} []: allowed are 1 value or more")
-            if len(set(axis.labels)) < len(axis.labels):
-                twice = next(label for label in axis.labels if axis.labels.count(label) > 1)
-                raise InvalidValueError(f"{axis.name} {twice!r}: it is there twice")
+            axis.check()
             names = {name for place in axis.places for name in place}
             if names & seen:
                 raise InvalidValueError(f"{(names & seen).pop()}: it is swept twice")
             seen |= names
-        size = math.prod(len(axis.labels) for axis in self.axes)
-        if size > MAX_RUNS:
-            raise InvalidValueError(f"a sweep of {size} runs: allowed are at most {MAX_RUNS}")
         choices = [axis.name for axis in self.axes if axis.name != SEED]
         for name in self.choose:
             if name not in choices:
@@ -165,39 +101,27 @@ class SweepSpec(Spec):
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
-        """The dimensions, outermost first: cases, the fields of the grid in their order, draws, seeds."""
-        axes = []
-        if self.cases:
-            names = tuple(_case_name(case) for case in self.cases)
-            axes.append(Axis(CASE, names, tuple(_without_name(case) for case in self.cases)))
-        for name, given in self.grid.items():
-            if isinstance(given, Range):
-                values = list(dict.fromkeys(_typed(name, given.at(np.linspace(0, 1, given.points)))))
-            else:
-                values = [_label(name, value) for value in given]
-            axes.append(Axis(name, tuple(values), tuple({name: value} for value in values)))
-        if self.random:
-            axes.append(self._drawn())
-        if self.repeats > 1:
-            first = self.run.get("seed", 0)
-            if not isinstance(first, int):
-                raise InvalidValueError(f"seed {first!r}: allowed are whole numbers from 0")
-            seeds = range(first, first + self.repeats)
-            axes.append(Axis(SEED, tuple(seeds), tuple({SEED: seed} for seed in seeds)))
+        """The dimensions, outermost first: cases, the fields of the grid in their order, draws, seeds.
+
+        InvalidValueError is raised as soon as their product is larger than a sweep may be.
+        """
+        axes: list[Axis] = []
+        for axis in self._each_axis():
+            axes.append(axis)
+            runs = math.prod(len(axis.labels) for axis in axes)
+            if runs > MAX_RUNS:
+                raise InvalidValueError(f"a sweep of {runs} runs or more: allowed are at most {MAX_RUNS}")
         return tuple(axes)
 
-    def _drawn(self) -> Axis:
-        columns = {}
-        for name, values in self.random.items():
-            stream = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
-            uniform = generator(self.draw_seed, Purpose.SWEEP, stream).random(self.draws)
-            columns[name] = _typed(name, values.at(uniform))
-        if len(columns) == 1:
-            ((name, drawn),) = columns.items()
-            numbers = tuple(dict.fromkeys(drawn))  # whole numbers can come twice
-            return Axis(name, numbers, tuple({name: value} for value in numbers))
-        places = tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-        return Axis(DRAW, tuple(range(self.draws)), places)
+    def _each_axis(self) -> Iterator[Axis]:
+        if self.cases:
+            yield case_axis(self.cases)
+        for name, given in self.grid.items():
+            yield grid_axis(name, given)
+        if self.random:
+            yield drawn_axis(self.random, self.draws, self.draw_seed)
+        if self.repeats > 1:
+            yield seed_axis(self.run.get(SEED, 0), self.repeats)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -212,10 +136,23 @@ class SweepSpec(Spec):
         InvalidValueError
             Naming the combination where a spec is wrong.
         """
-        for places in itertools.product(*(range(size) for size in self.shape)):
+        for labels, spec in self._combinations():
+            if self.repeats == 1:
+                yield labels, spec
+                continue
+            for seed in self.axes[-1].labels:
+                yield labels | {SEED: seed}, spec.model_copy(update={SEED: seed})
+
+    def _combinations(self) -> Iterator[tuple[dict[str, Any], RunSpec]]:
+        """Return the labels, and the spec with the first seed, of every combination of the axes but that of seeds.
+
+        A seed that is allowed changes nothing about whether a spec is: each is checked once and not for every seed.
+        """
+        axes = self.axes if self.repeats == 1 else self.axes[:-1]
+        for places in itertools.product(*(range(len(axis.labels)) for axis in axes)):
             labels: dict[str, Any] = {}
             chosen: dict[str, Any] = {}
-            for axis, place in zip(self.axes, places, strict=True):
+            for axis, place in zip(axes, places, strict=True):
                 labels[axis.name] = axis.labels[place]
                 chosen |= axis.places[place]
             try:
@@ -255,38 +192,3 @@ class SweepSpec(Spec):
             return cls(run=fields, **table)
         except InvalidValueError as error:
             raise InvalidValueError(f"{origin}: {error}") from None
-
-
-def _values(name: str, given: Any) -> list[Any] | Range:
-    """Return what a field takes along an axis of the grid."""
-    if isinstance(given, dict):
-        try:
-            return Range(**given)
-        except InvalidValueError as error:
-            raise InvalidValueError(f"{name}: {error}") from None
-    if isinstance(given, (list, tuple, Range)):
-        return given if isinstance(given, Range) else list(given)
-    raise InvalidValueError(f"{name} {str(given)[:60]!r}: allowed is a list, or a range {{low, high, scale, points}}")
-
-
-def _label(name: str, value: Any) -> Any:
-    """Return a value as it names a place on an axis; InvalidValueError where it is no plain value."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise InvalidValueError(f"{name} {str(value)[:60]!r}: allowed are numbers and texts")
-    return value
-
-
-def _typed(name: str, values: list[float]) -> list[Any]:
-    """Return numbers of a range as the field takes them: rounded where it is a whole number."""
-    return [round(value) for value in values] if FIELDS[name][1] is int else list(values)
-
-
-def _case_name(case: dict[str, Any]) -> str:
-    name = case.get("name")
-    if not isinstance(name, str) or not name:
-        raise InvalidValueError(f"a case without a name: {str(case)[:60]}")
-    return name
-
-
-def _without_name(case: dict[str, Any]) -> dict[str, Any]:
-    return {key: _label(key, value) for key, value in case.items() if key != "name"}

@@ -1,5 +1,6 @@
 """SweepSpec: which runs a sweep has, and one line for what is wrong with it."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, TrainingSpec
-from glorotlab.spec.sweep import FIELDS, Range, SweepSpec
+from glorotlab.spec.sweep import SweepSpec
+from glorotlab.spec.sweep_axes import FIELDS, Range
 
 RUN = {"network": {"layers": "6,4,3"}, "training": {"updates": 10}}
 
@@ -71,6 +73,46 @@ def test_cases_set_fields_that_go_together_and_seeds_are_repeated():
     assert (first.network.activation, first.network.initializer) == ("sigmoid", "standard_uniform")
     assert (first.training.learning_rate, last.training.learning_rate) == (0.3, 0.05)
     assert (last.network.activation, last.network.initializer) == ("tanh", "glorot_uniform")
+
+
+@pytest.mark.parametrize("name", [name for name, (_, kind) in FIELDS.items() if kind is bool])
+def test_fields_that_are_true_or_false_are_swept(name):
+    run = {"network": {"layers": "6,4,6", "output": "linear"}, "training": {"updates": 10, "momentum": 0.5}}
+    spec = SweepSpec(run=run, grid={name: [True, False]})
+    assert [(labels[name], point.by_field()[name]) for labels, point in spec.points()] == [(True, True), (False, False)]
+    (first, _), (second, _) = SweepSpec(run=run, cases=[{"name": "a", name: True}, {"name": "b"}]).points()
+    assert (first, second) == ({"case": "a"}, {"case": "b"})
+
+
+def test_seeds_cost_no_check_of_their_own(monkeypatch):
+    """A hundred thousand runs are two specs, each checked once; the seeds of each are counted, not built."""
+    checked = []
+    check = SweepSpec._run
+    monkeypatch.setattr(SweepSpec, "_run", lambda self, chosen: checked.append(chosen) or check(self, chosen))
+    spec = SweepSpec(run=RUN | {"seed": 5}, grid={"l2": [0, 0.1]}, repeats=50_000)
+    assert spec.shape == (2, 50_000)
+    assert checked == [{"l2": 0}, {"l2": 0.1}]
+    labels, run = next(itertools.islice(spec.points(), 50_001, None))
+    assert labels == {"l2": 0.1, "seed": 6}
+    expected = RunSpec(network=NetworkSpec.parse("6,4,3"), training=TrainingSpec(updates=10, l2=0.1), seed=6)
+    assert (run, run.content_hash) == (expected, expected.content_hash)
+
+
+def test_a_sweep_that_is_too_large_is_refused_before_its_other_axes_are_made(monkeypatch):
+    made = []
+    at = Range.at
+    monkeypatch.setattr(Range, "at", lambda self, places: made.append(len(places)) or at(self, places))
+    whole = Range(low=0.1, high=0.9, points=1000)
+    numbers = ("learning_rate", "momentum", "l2", "damping", "corruption", "pretraining_learning_rate")
+    with pytest.raises(InvalidValueError, match="a sweep of 1000000 runs or more: allowed are at most 100000"):
+        SweepSpec(run=RUN, grid=dict.fromkeys(numbers, whole))
+    assert made == [1000, 1000]
+
+
+@pytest.mark.parametrize("seed", [True, -1, 2**64 - 1, "0"])
+def test_seeds_stay_in_their_range(seed):
+    with pytest.raises(InvalidValueError, match=rf"seed {seed!r}: allowed are whole numbers from 0 to 2\*\*64 - 2"):
+        SweepSpec(run=RUN | {"seed": seed}, repeats=2)
 
 
 def test_what_goes_with_a_swept_field_follows_it():
@@ -144,9 +186,17 @@ WRONG = {
     "an unknown name": ("[sweep.grid]\nactivation = ['tanhh']", "unknown activation 'tanhh': allowed are"),
     "no list": ("[sweep.grid]\nlearning_rate = 3", "learning_rate '3': allowed is a list, or a range"),
     "a list in a list": ("[sweep.grid]\nlayers = [[6, 3]]", "layers '[6, 3]': allowed are numbers and texts"),
+    "a truth that is none": ("[sweep.grid]\nnesterov = [0, 1]", "nesterov '0': allowed are true and false"),
+    "a number that is none": ("[sweep.grid]\nupdates = [true]", "updates 'True': allowed are numbers and texts"),
+    "a truth of a case": (
+        "[[sweep.cases]]\nname = 'a'\nnesterov = 'yes'",
+        "nesterov 'yes': allowed are true and false",
+    ),
+    "a truth twice": ("[sweep.grid]\nnesterov = [true, true]", "nesterov True: it is there 2 times"),
+    "a seed twice": ("[sweep.grid]\nseed = [0, 1, 0, 0]", "seed 0: it is there 3 times, allowed is once"),
     "an empty list": ("[sweep.grid]\nl2 = []", "l2 []: allowed are 1 value or more"),
     "no points": ("[sweep.grid]\nl2 = {low = 0, high = 1}", "l2 []: allowed are 1 value or more"),
-    "a value twice": ("[sweep.grid]\nl2 = [0, 0.0]", "l2 0: it is there twice"),
+    "a value twice": ("[sweep.grid]\nl2 = [0, 0.0]", "l2 0: it is there 2 times, allowed is once"),
     "a field twice": ("[sweep]\nrepeats = 2\n[sweep.grid]\nseed = [1]", "seed: it is swept twice"),
     "a range backwards": (
         "[sweep.grid]\nl2 = {low = 1, high = 0, points = 2}",
@@ -170,7 +220,7 @@ WRONG = {
     ),
     "too many runs": (
         "[sweep]\nrepeats = 100000\n[sweep.grid]\nl2 = [0, 1]",
-        "a sweep of 200000 runs: allowed are at most",
+        "a sweep of 200000 runs or more: allowed are at most",
     ),
     "no table": ("", "it has no table [sweep]"),
     "a table that is none": ("[sweep]\ngrid = 3", "grid 3"),

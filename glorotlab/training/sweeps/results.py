@@ -16,7 +16,8 @@ import numpy.typing as npt
 from glorotlab import files
 from glorotlab.errors import RunError
 from glorotlab.schema import COORDINATES, SCHEMA_VERSION
-from glorotlab.spec.sweep import SEED, Axis, SweepSpec
+from glorotlab.spec.sweep import SweepSpec
+from glorotlab.spec.sweep_axes import SEED, Axis
 from glorotlab.training.error_curves import CURVES
 from glorotlab.training.runs.status import ENDED, FINISHED, read_status
 from glorotlab.training.sweeps import plan
@@ -153,7 +154,8 @@ class SweepResults:
         values = {}
         for name, candidates in _candidates(chosen).items():
             labels = candidates[places]
-            values[name] = (rest, np.where(nothing, np.nan if labels.dtype.kind in "if" else "", labels), _about(name))
+            without = np.nan if labels.dtype.kind in "bif" else ""
+            values[name] = (rest, np.where(nothing, without, labels) if nothing.any() else labels, _about(name))
         chosen_errors = {name: (*column, errors[name].attrs) for name, column in least.items()}
         return xr.Dataset(values | chosen_errors, {name: errors.coords[name] for name in rest})
 

@@ -140,6 +140,22 @@ def test_the_least_mean_validation_error_is_chosen(tmp_path, data, executor, mon
     assert np.isnan([relu["learning_rate"].item(), relu["validation_error"].item()]).all()
 
 
+def test_a_field_that_is_true_or_false_is_a_dimension_and_can_be_chosen(tmp_path, data, executor):
+    """Of one network every run diverges: there the choice is NaN, as that of a number is."""
+    grid = {"nesterov": [True, False], "activation": ["tanh", "relu"], "momentum": [0.5]}
+    spec = sweep_spec(data, grid=grid, choose=["nesterov"])
+    points = plan(spec)
+    assert [point.spec.training.nesterov for point in points] == [True, True, False, False]
+    for point, status in zip(points, ("finished", "diverged", "finished", "diverged"), strict=True):
+        write_status(tmp_path, point.run, status=status, validation_error=0.25 + point.labels["nesterov"])
+    results = sweeps.SweepResults(tmp_path, spec, [point.run for point in points])
+    assert results.final()["nesterov"].values.tolist() == [True, False]
+    best = results.best()
+    assert best.sel(activation="tanh")["nesterov"].item() == 0
+    assert np.isnan(best.sel(activation="relu")["nesterov"].item())
+    best.to_netcdf(tmp_path / "best.nc", engine="scipy")
+
+
 def test_what_is_there_is_not_done_again(tmp_path, data, executor):
     """The same sweep writes nothing but its plan; a larger one, and one under other names, make what is missing."""
     spec = sweep_spec(data, grid={"learning_rate": [0.01, 0.1]})
