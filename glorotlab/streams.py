@@ -6,11 +6,14 @@ Shapeset stream, the mini-batch order of epoch e and the weights of layer l are 
 and the same on any number of workers.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from enum import IntEnum
 
 import numpy as np
 
 from glorotlab.checks import whole_number
+from glorotlab.errors import InvalidValueError
 
 
 class Purpose(IntEnum):
@@ -43,6 +46,18 @@ MAX_SEED = 2**64 - 1
 def check_seed(seed: int) -> int:
     """Return ``seed`` as an int, or raise InvalidValueError where it is not a whole number in [0, 2**64)."""
     return whole_number("seed", seed, 0, MAX_SEED, "2**64 - 1")
+
+
+def check_seeds(seeds: Iterable[int]) -> list[int]:
+    """Return seeds as a list of int, or raise InvalidValueError where one is no seed, or is there twice.
+
+    Networks of one seed are the same network: counted twice, they would make a standard error too small.
+    """
+    numbers = [check_seed(seed) for seed in seeds]
+    seed, count = Counter(numbers).most_common(1)[0] if numbers else (0, 0)
+    if count > 1:
+        raise InvalidValueError(f"seed {seed}: it is there {count} times among {len(numbers)} seeds, allowed is once")
+    return numbers
 
 
 def generator(seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:

@@ -126,7 +126,7 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
     Raises
     ------
     InvalidValueError
-        Where the two are not LayerStatistics of the same network, layers and examples.
+        Where the two are not LayerStatistics of the same network, layers and examples, or a seed was measured twice.
     """
     import xarray as xr
 
@@ -143,11 +143,21 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
     left, right = (dataset["layer"].values.tolist() for dataset in (prediction, measurement))
     if left != right:
         raise InvalidValueError(f"cannot compare: layers {left} predicted, {right} measured")
+    _check_that_seeds_differ(measurement)
     entries: list[Entry] = []
     for name in COMPARED:
         if name in prediction and name in measurement:
             entries += _entries(name, prediction, measurement)
     return Comparison(tuple(entries))
+
+
+def _check_that_seeds_differ(measurement: xr.Dataset) -> None:
+    """Refuse a seed that is there twice, as where measurements were joined: its network would be counted twice."""
+    if "seed" in measurement.coords and measurement["seed"].size:
+        seeds, counts = np.unique(measurement["seed"].values, return_counts=True)
+        if counts.max() > 1:
+            twice = int(seeds[counts.argmax()])
+            raise InvalidValueError(f"cannot compare: seed {twice} is measured {counts.max()} times, allowed is once")
 
 
 def _short(value: object) -> str:

@@ -16,7 +16,7 @@ from glorotlab.measurement.jacobian import jacobian_singular_value_mean
 from glorotlab.network.mlp import Network
 from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.streams import check_seed
+from glorotlab.streams import check_seeds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +42,7 @@ def measure(
     labels : array_like of int, shape (examples,), optional
         An autoencoder needs none.
     seeds : int or sequence of int
-        A number stands for seeds 0 .. number - 1.
+        A number stands for seeds 0 .. number - 1; in a sequence each seed is there once.
     dtype : str
         The networks' type; statistics are accumulated in float64.
     bins : int
@@ -104,7 +104,7 @@ def measure(
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
-    if isinstance(seeds, (int, np.integer)):
+    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         if not 1 <= seeds <= 10**6:
             raise InvalidValueError(f"seeds {seeds}: allowed are 1 to 1000000 networks, or a sequence of seeds")
         return list(range(int(seeds)))
@@ -112,4 +112,4 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
         raise InvalidValueError(f"seeds {seeds}: allowed are a whole number of networks, or a sequence of seeds")
     if not len(seeds):
         raise InvalidValueError("no seeds: allowed is at least one")
-    return [check_seed(seed) for seed in seeds]
+    return check_seeds(seeds)

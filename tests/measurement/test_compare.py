@@ -128,6 +128,14 @@ def test_other_examples_are_refused():
         compare(predict(spec, input_second_moment=1.0), measure(spec, x[:1], y[:1], 2))
 
 
+def test_a_seed_that_was_measured_twice_is_refused():
+    predicted, measured = prediction(activation_mean=[1.0, 1.0]), measurement(activation_mean=[[1.0, 1.0], [2.0, 2.0]])
+    assert compare(predicted, measured).entries
+    joined = measured.isel(seed=[0, 1, 0])
+    with pytest.raises(InvalidValueError, match="cannot compare: seed 0 is measured 2 times, allowed is once"):
+        compare(predicted, joined)
+
+
 def test_other_layers_are_refused():
     predicted, measured = prediction(activation_mean=[1.0, 1.0]), measurement(activation_mean=[[1.0, 1.0]])
     with pytest.raises(InvalidValueError, match=r"cannot compare: layers \[1, 2\] predicted, \[1\] measured"):

@@ -135,7 +135,7 @@ def _differing(runs: list[dict[str, Any]], without: set[str]) -> list[str]:
 def _groups(runs: list[dict[str, Any]], differing: list[str]) -> list[dict[str, Any]]:
     """Return counts and mean errors of the runs with the same fields but for the seed."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for run in runs:
+    for run in _distinct(runs):
         fields = run.get("fields", {})
         groups.setdefault(tuple(fields.get(name) for name in differing), []).append(run)
     made = []
@@ -150,6 +150,12 @@ def _groups(runs: list[dict[str, Any]], differing: list[str]) -> list[dict[str, 
             group[f"{name}_std"] = statistics.stdev(values) if len(values) > 1 else None
         made.append(group)
     return made
+
+
+def _distinct(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each run once, of copies one that has finished: counted twice it would make a deviation too small."""
+    finished_last = sorted(runs, key=lambda run: run["status"] == "finished")
+    return list({run.get("content_hash", run["run"]): run for run in finished_last}.values())
 
 
 def _text(value: Any) -> str:

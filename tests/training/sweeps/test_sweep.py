@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -473,6 +474,8 @@ def test_runs_are_listed_and_compared(run, tmp_path, data):
             assert group["test_error_std"] == pytest.approx(at["test_error"].std(ddof=1).item())
     out, _ = run("runs", "compare", "out")
     assert out.splitlines()[0].startswith("l2 ")
+    shutil.copytree(tmp_path / "out" / final["run"].values[0, 0], tmp_path / "out" / "copy")
+    assert json.loads(run("runs", "compare", "out", "--json")[0])["groups"] == groups, "a copy is no other run"
     name = final["run"].values[1, 1]
     out, _ = run("runs", "show", f"out/{name}")
     assert "l2               0.5\n" in out
