@@ -40,6 +40,10 @@ class DataError(GlorotlabError):
     """A data file that is missing, truncated, of the wrong format, or whose checksum differs."""
 
 
+class FetchError(DataError):
+    """A download that no mirror delivered. What was asked is allowed, so the command line's exit code is 1."""
+
+
 class RunError(GlorotlabError):
     """A run folder that cannot be used: another spec, not writable, not a run."""
 

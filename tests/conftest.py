@@ -46,6 +46,14 @@ def test_seed(request):
     return request.param
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_narrow_lines():
+    """Give every line all the columns it wants, wherever the tests run; cli/test_tables.py has narrow ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "1000")
+        yield
+
+
 @pytest.fixture
 def one_thread():
     """Use one thread: many small networks are measured faster."""

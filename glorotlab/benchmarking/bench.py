@@ -50,6 +50,10 @@ class Benchmark:
         """The peers that can run here."""
         return [peer for peer in self.peers if peer.available()]
 
+    def able(self, case: Case) -> list[Peer]:
+        """Return the peers that can run a case here."""
+        return [peer for peer in self.runnable if peer.has(case.spec.activation)]
+
     @property
     def missing(self) -> dict[str, str]:
         """Peers that cannot run here, and why."""
@@ -92,7 +96,7 @@ class Benchmark:
                 levels = [simd.get_level(), *(other_levels() if case.every_level else ())]
                 unknown = [level for level in levels if (count, case.dtype, level) not in self.rooflines]
                 self._measure_rooflines(count, case.dtype, unknown)
-                self.timings.append(time_case(case, count, self.runnable, rounds=rounds))
+                self.timings.append(time_case(case, count, self.able(case), rounds=rounds))
                 gc.collect()  # frees the peers' copies of the network
                 self._measure_rooflines(count, case.dtype, levels)
         if cases:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from glorotlab.errors import UnknownNameError
+from glorotlab.errors import InvalidValueError, UnknownNameError
 from glorotlab.spec.network import NetworkSpec
 
 PAPER = "1024,1000x5,10"
@@ -16,7 +16,7 @@ PAPER = "1024,1000x5,10"
 
 @dataclass(frozen=True)
 class Case:
-    """One training step: tanh layers, softmax, log-likelihood, plain gradient descent on the batch-mean cost.
+    """One training step: softmax, log-likelihood, plain gradient descent on the batch-mean cost.
 
     Parameters
     ----------
@@ -26,17 +26,20 @@ class Case:
         ``float32`` or ``float64``.
     every_level : bool
         Whether glorotlab is timed at every SIMD level of this machine, in place of its peers.
+    activation : str
+        Activation of the hidden layers.
     """
 
     layers: str
     batch: int = 10
     dtype: str = "float32"
     every_level: bool = False
+    activation: str = "tanh"
 
     @cached_property
     def spec(self) -> NetworkSpec:
         """The network."""
-        return NetworkSpec.parse(self.layers, activation="tanh", initializer="glorot_uniform")
+        return NetworkSpec.parse(self.layers, activation=self.activation, initializer="glorot_uniform")
 
     @property
     def weights(self) -> int:
@@ -64,7 +67,7 @@ class Case:
         return 3 * self.weight_bytes
 
     def __str__(self) -> str:
-        return f"{self.layers}, batch {self.batch}, {self.dtype}" + ", every level" * self.every_level
+        return f"{self.layers} {self.activation}, batch {self.batch}, {self.dtype}" + ", every level" * self.every_level
 
 
 GROUPS: dict[str, tuple[Case, ...]] = {
@@ -86,6 +89,22 @@ def cases_of(group: str | None = None) -> tuple[Case, ...]:
     if group not in GROUPS:
         raise UnknownNameError("benchmark", group, GROUPS)
     return GROUPS[group]
+
+
+def own_case(layers: str, activation: str | None = None, batch: int | None = None, dtype: str | None = None) -> Case:
+    """Return the case of a network of the user's own; what is None is as in the other cases.
+
+    Raises
+    ------
+    InvalidValueError
+        Where layers, activation or batch are not allowed.
+    """
+    given = {"activation": activation, "batch": batch, "dtype": dtype}
+    case = Case(layers, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    if case.batch < 1:
+        raise InvalidValueError(f"batch {case.batch}: allowed are whole numbers from 1")
+    _ = case.spec  # which refuses what no network has
+    return case
 
 
 def groups_of(case: Case) -> list[str]:

@@ -17,13 +17,14 @@ from glorotlab.cli.commands.reproduce import reproduce
 from glorotlab.cli.commands.sweep import sweep
 from glorotlab.cli.commands.train import train
 from glorotlab.cli.help import App
+from glorotlab.cli.terminal import say
 
 app = App()
 
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(__version__)
+        say(__version__)
         raise typer.Exit
 
 

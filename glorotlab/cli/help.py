@@ -44,7 +44,8 @@ class App(Typer):
     """A Typer application with this help."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(cls=Group, add_completion=False, rich_markup_mode=None, **settings)
+        names = {"help_option_names": ["-h", "--help"]}  # of the whole program: commands take them over
+        super().__init__(cls=Group, rich_markup_mode=None, context_settings=names, **settings)
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
         """Return a decorator that adds a function as a command."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glorotlab.averages import mean_and_error
+from glorotlab.cli.terminal import say
 from glorotlab.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Layers = list[dict[str, Any]]
 def print_json(document: Mapping[str, Any]) -> None:
     """Print a document after the schema's version."""
     text = json.dumps(_finite({"schema_version": SCHEMA_VERSION} | dict(document)), indent=2, allow_nan=False)
-    sys.stdout.write(text + "\n")
+    say(text)
 
 
 def print_layers(spec: Spec, assumptions: Sequence[str], layers: Layers, **more: Any) -> None:

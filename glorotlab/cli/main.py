@@ -3,18 +3,25 @@
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import typer
 
 from glorotlab.cli.app import app
-from glorotlab.errors import DivergedError, GlorotlabError, RunFailedError
+from glorotlab.cli.terminal import discard_output, note, usable_streams
+from glorotlab.errors import DivergedError, FetchError, GlorotlabError, RunFailedError
 from glorotlab.interrupts import Terminated
 
 __all__ = ["main"]
 
 SUCCESS, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+PROGRAM, COMPLETION = "glorotlab", "_GLOROTLAB_COMPLETE"
+
+WRONG_PATHS = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+"""Errors of the system that a path of the user's causes; what else it refuses, such as space, is no bad input."""
 
 # The public name of this class differs: older releases of typer take click's, newer ones have a copy of click.
 UsageError: Any = typer.BadParameter.__bases__[0]
@@ -31,24 +38,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 where a run failed or diverged, or with ``--strict`` a claim failed; 2 for bad input; 130 for Ctrl-C; 143
-        for a run or sweep that SIGTERM ended. One line on standard error says what is wrong.
+        0; 1 where what was asked is allowed and could not be done: a run failed or diverged, a check or with
+        ``--strict`` a claim failed, the network or the disk refused; 2 for bad input; 130 for Ctrl-C; 143 for a run or
+        sweep that SIGTERM ended. One line on standard error says what is wrong.
     """
+    with usable_streams(), _drawing_to_files():
+        return _code(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+
+
+def _code(arguments: list[str]) -> int:
+    """Run one command; return its exit code, having said in one line what is wrong."""
     try:
-        _run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+        _run(arguments)
     except typer.Exit as end:
         return int(end.exit_code)
+    except SystemExit as end:  # typer's way to end a completion
+        return int(end.code or 0)
     except UsageError as error:
         return _fail(error.format_message(), BAD_INPUT)
-    except (DivergedError, RunFailedError) as error:
+    except (DivergedError, FetchError, RunFailedError) as error:
         return _fail(str(error), FAILED)
     except GlorotlabError as error:
         return _fail(str(error), BAD_INPUT)
     except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
-        _discard_output()
+        discard_output()
     except OSError as error:
         reason = error.strerror or str(error)
-        return _fail(reason if error.filename is None else f"{error.filename}: {reason}", BAD_INPUT)
+        line = reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"
+        return _fail(line, BAD_INPUT if isinstance(error, WRONG_PATHS) else FAILED)
     except MemoryError as error:
         return _fail(f"not enough memory: {error}" if str(error) else "not enough memory", BAD_INPUT)
     except KeyboardInterrupt as interrupt:
@@ -60,10 +77,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> None:
     """Parse and call; unlike typer's own entry point this turns no exception into output or an exit."""
     try:
-        with _command().make_context("glorotlab", arguments) as context:
+        if COMPLETION in os.environ:  # a shell asks what may follow
+            _command().main(arguments, prog_name=PROGRAM)
+        with _command().make_context(PROGRAM, arguments) as context:
             _command().invoke(context)
     finally:
-        sys.stdout.flush()  # here a closed pipe can still be met quietly
+        _flush()
+
+
+def _flush() -> None:
+    """Write what is buffered, while a closed pipe can still be met quietly and a full disk be told."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise OSError(error.errno, f"cannot print the result: {error.strerror or error}") from None
+
+
+@contextmanager
+def _drawing_to_files() -> Iterator[None]:
+    """Let matplotlib draw without a display, whatever a notebook around this process asks for."""
+    before = os.environ.get("MPLBACKEND")
+    os.environ["MPLBACKEND"] = "agg"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["MPLBACKEND"]
+        else:
+            os.environ["MPLBACKEND"] = before
 
 
 @functools.cache
@@ -77,12 +121,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _print_error(message: str, code: int) -> int:
-    """Print one line without control characters, whatever the message quotes, and return the code."""
-    line = "".join(character if character.isprintable() else "?" for character in " ".join(message.split()))
-    print(f"glorotlab: {line}", file=sys.stderr)
+    """Print one line, whatever the message quotes, and return the code."""
+    with suppress(OSError):  # nobody reads standard error any more
+        note(f"glorotlab: {' '.join(message.split())}")
     return code
-
-
-def _discard_output() -> None:
-    """Send what is still buffered to nowhere, so that Python does not complain about the pipe on its way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -22,8 +22,20 @@ if TYPE_CHECKING:
 NETWORK, DATA = "Network", "Data"
 
 Layers = Annotated[str, typer.Argument(metavar="LAYERS", help="Layer sizes, such as 784,1000x5,10.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+
+
+def _one_format(context: typer.Context, asked: bool) -> bool:
+    """Refuse JSON and CSV together: whichever comes second finds the first."""
+    if asked and (context.params.get("as_json") or context.params.get("as_csv")):
+        raise InvalidValueError("--json together with --csv: allowed is one of the two")
+    return asked
+
+
+Json = Annotated[bool, typer.Option("--json", callback=_one_format, help="Print JSON.")]
+Csv = Annotated[
+    bool, typer.Option("--csv", callback=_one_format, help="Print CSV: a header, then a line for each row.")
+]
 
 
 class Dtype(StrEnum):

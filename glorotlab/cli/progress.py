@@ -71,7 +71,7 @@ def _bars() -> Iterator[Update]:
         TimeRemainingColumn(),
     )
     tasks: dict[str, TaskID] = {}
-    with Bars(*columns, console=console(error=True), transient=True) as bars:
+    with Bars(*columns, console=console(), transient=True) as bars:
 
         def update(name: str, done: int, total: int) -> None:
             if name not in tasks:

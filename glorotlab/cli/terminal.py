@@ -1,21 +1,82 @@
-"""Consoles and cells of tables: results go to standard output, everything else to standard error."""
+"""The one place where text leaves for a terminal, a pipe or a file.
+
+Results go to standard output, everything else to standard error. Whatever is printed loses its control characters and
+is spelled in what the stream's encoding has; a closed stream takes everything and shows nothing.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
+
+from glorotlab.cli.text import ERRORS, as_encoded, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 WIDE = 200
-"""Columns of a line where there is no terminal: a table in a file is not folded."""
+"""Columns of a line where there is no terminal: a table in a file need not be narrow."""
+
+MINUTE = 20
+"""Fewest columns that lines are folded to."""
 
 
-def console(error: bool = False) -> Console:
-    """Return a console on standard output (or error) as it is now, which prints text as it stands."""
+def line_width() -> int:
+    """Return the columns of a line: of COLUMNS, of the terminal, or `WIDE` where there is none."""
+    return max(MINUTE, shutil.get_terminal_size((WIDE, 24)).columns)
+
+
+def fitting(text: str, *, error: bool = False) -> str:
+    """Return a text as it can be shown on standard output, or error."""
+    stream = sys.stderr if error else sys.stdout
+    return as_encoded(visible(text), getattr(stream, "encoding", None) or "utf-8")
+
+
+def say(text: str = "", *, bold: bool = False) -> None:
+    """Print lines of a result."""
+    shown = fitting(text)
+    styled = bold and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    sys.stdout.write(f"\033[1m{shown}\033[0m\n" if styled else f"{shown}\n")
+
+
+def say_folded(text: str, indent: str = "", hanging: str = "  ") -> None:
+    """Print a sentence of a result; on a terminal it is folded between words where it is longer than a line."""
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    say(folded(text, line_width(), indent, hanging) if narrow else indent + text)
+
+
+def say_facts(facts: Mapping[str, str]) -> None:
+    """Print names and values in two columns; a value that is too long is folded between words."""
+    space = max(map(len, facts)) + 2
+    for name, value in facts.items():
+        say(folded(f"{name:{space}}{value}", line_width(), hanging=" " * min(space, MINUTE)))
+
+
+def folded(text: str, width: int, indent: str = "", hanging: str = "") -> str:
+    """Return a text folded between words; a word that is longer than a line stays whole."""
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent + hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def note(message: str) -> None:
+    """Print a line that is no result."""
+    sys.stderr.write(f"{fitting(message, error=True)}\n")
+
+
+def console() -> Console:
+    """Return a console of rich on standard error, for what moves there: bars and live tables."""
     from rich.console import Console
 
     class PipeConsole(Console):
@@ -24,52 +85,71 @@ def console(error: bool = False) -> Console:
         def on_broken_pipe(self) -> None:
             raise  # rich calls this while it handles BrokenPipeError
 
-    stream = sys.stderr if error else sys.stdout
-    width = None if stream.isatty() else WIDE
-    return PipeConsole(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    width = None if sys.stderr.isatty() else WIDE
+    return PipeConsole(file=sys.stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
-def note(message: str) -> None:
-    """Print a line that is no result."""
-    print(message, file=sys.stderr)
-
-
-def table(*columns: str, left: int = 1) -> Table:
-    """Return an empty table whose first ``left`` columns hold text and whose others hold numbers."""
+def live_table(*columns: str, left: int = 1) -> Table:
+    """Return an empty table of rich, whose first ``left`` columns hold text and whose others hold numbers."""
     from rich import box
     from rich.table import Table
 
-    empty = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    class FittingTable(Table):
+        """A table whose cells are what the terminal can show."""
+
+        def add_row(self, *cells: Any, **settings: Any) -> None:
+            super().add_row(*(fitting(str(cell), error=True) for cell in cells), **settings)
+
+    empty = FittingTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         empty.add_column(name, justify="left" if index < left else "right")
     return empty
 
 
-def number(value: float | None, digits: int = 5) -> str:
-    """Return a number as a cell; a dash where there is none."""
-    return "–" if value is None or value != value else f"{value:.{digits}g}"
+@contextmanager
+def usable_streams() -> Iterator[None]:
+    """Let every standard stream take every text while the block runs.
+
+    A closed one leads to nowhere, also for what is opened later: the next file would get its number, and whatever
+    writes to standard error would write into that file. Characters that an encoding lacks are spelled in ASCII.
+    """
+    _open_to_nowhere()
+    with ExitStack() as stack:
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:
+                stack.callback(setattr, sys, name, None)
+                setattr(sys, name, stack.enter_context(open(os.devnull, "w", encoding="utf-8")))
+            stack.enter_context(_spelling(getattr(sys, name)))
+        yield
 
 
-def error_text(value: float | None, spread: float | None = None, *, autoencoder: bool = False) -> str:
-    """Return an error as a cell, its standard deviation behind it: in per cent, an autoencoder's distance as it is."""
-    if value is None or value != value:
-        return number(None)
-
-    def text(error: float) -> str:
-        return number(error, 4) if autoencoder else f"{error:.2%}"
-
-    return text(value) + ("" if spread is None or spread != spread else f" ± {text(spread)}")
+def _open_to_nowhere() -> None:
+    """Open the numbers of standard streams that are closed, from the lowest: the next file opened gets that one."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
-def columns(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Return plain lines, the first ``left`` columns flush left: rich would take seconds for 10,000 rows."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+@contextmanager
+def _spelling(stream: TextIO) -> Iterator[None]:
+    """Spell what a stream's encoding lacks, where the stream lets its errors be handled (a notebook's does not)."""
+    reconfigure, before = getattr(stream, "reconfigure", None), getattr(stream, "errors", None)
+    if reconfigure is None:
+        yield
+        return
+    reconfigure(errors=ERRORS)
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):  # a full disk, or a stream that was closed meanwhile
+            reconfigure(errors=before)
 
-    def line(cells: Sequence[str]) -> str:
-        aligned = (
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        return "  ".join(aligned).rstrip()
 
-    return "\n".join(map(line, (header, *rows)))
+def discard_output() -> None:
+    """Send what is still buffered to nowhere, so that Python does not complain about the stream on its way out."""
+    with suppress(OSError, ValueError):  # a stream of no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

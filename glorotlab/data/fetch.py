@@ -11,7 +11,7 @@ from glorotlab.data import cifar10
 from glorotlab.data.archive import extract
 from glorotlab.data.files import VerifiedFile, cache_folder, find_folder
 from glorotlab.data.mnist import MNIST_FILES
-from glorotlab.errors import DataError
+from glorotlab.errors import DataError, FetchError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -60,7 +60,7 @@ def fetch_mnist(
 
     Raises
     ------
-    DataError
+    FetchError, DataError
         Where no mirror delivers a file (each one's reason is given), or the folder cannot be written.
     """
     folder = cache_folder("mnist") if folder is None else Path(folder)
@@ -102,7 +102,7 @@ def fetch_cifar10(
 
     Raises
     ------
-    DataError
+    FetchError, DataError
         Where no mirror delivers the archive (each one's reason is given), or the folder cannot be written.
     RunError
         Where the files cannot be written.
@@ -161,7 +161,7 @@ def _fetch(name: str, folder: Path, mirrors: Sequence[str], bars: "Progress", ac
             return
         finally:
             temporary.unlink(missing_ok=True)
-    raise DataError(f"{name} could not be fetched from any mirror: {'; '.join(reasons)}")
+    raise FetchError(f"{name} could not be fetched from any mirror: {'; '.join(reasons)}")
 
 
 def _download(url: str, path: Path, bars: "Progress") -> None:

@@ -26,6 +26,11 @@ SECOND_MOMENTS = (
 )
 """Variables that a table shows unless asked for more."""
 
+SLACK = 0.015
+"""Share of the prediction that may lie beyond two standard errors where no band says how far networks scatter."""
+
+AGREES, DIFFERS = "agrees", "differs"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -49,6 +54,10 @@ class Entry:
     inside_band : bool or None
         Whether the measured mean lies inside the band, where that is for as many networks as were measured; else
         whether every network does.
+    verdict : str or None
+        ``agrees`` or ``differs``. Where there is a band for as many networks as were measured, the measured mean agrees
+        inside it; elsewhere it agrees within 2 standard errors and `SLACK` of the prediction. None for one network
+        without a band.
     """
 
     layer: int
@@ -61,6 +70,7 @@ class Entry:
     low: float | None
     high: float | None
     inside_band: bool | None
+    verdict: str | None = None
 
     @property
     def ratio_error(self) -> float | None:
@@ -178,12 +188,23 @@ def _entries(name: str, prediction: xr.Dataset, measurement: xr.Dataset) -> list
         mean, standard_error = map(float, mean_and_error(values))
         error = None if math.isnan(standard_error) else standard_error
         low, high = (_band(prediction, f"{name}_{end}", index) for end in ("low", "high"))
-        judged = np.array([mean]) if prediction.attrs.get("networks") == len(values) else values
+        of_the_mean = prediction.attrs.get("networks") == len(values)
+        judged = np.array([mean]) if of_the_mean else values
         inside = None if low is None or high is None else bool(((judged >= low) & (judged <= high)).all())
         ratio = mean / expected if expected else None
         z = (mean - expected) / error if error else None
-        entries.append(Entry(int(layer), name, expected, mean, error, ratio, z, low, high, inside))
+        verdict = _verdict(expected, mean, error, inside if of_the_mean else None)
+        entries.append(Entry(int(layer), name, expected, mean, error, ratio, z, low, high, inside, verdict))
     return entries
+
+
+def _verdict(predicted: float, measured: float, error: float | None, inside: bool | None) -> str | None:
+    """Return the verdict of an `Entry`; the slack is multiplied by the prediction, which may be 0."""
+    if inside is None:
+        if error is None:
+            return None
+        inside = abs(measured - predicted) <= 2 * error + SLACK * abs(predicted)
+    return AGREES if inside else DIFFERS
 
 
 def _pooled(array: xr.DataArray) -> xr.DataArray:

@@ -68,6 +68,8 @@ def test_train_makes_the_run_of_its_options(run, own):
         np.testing.assert_array_equal(found.weights[name], values)
     error = float(expected.curves["test_error"][-1])
     assert text.startswith("finished after 6 updates")
+    assert "training cost " in text
+    assert " (mean of the last 6 mini-batches), validation error" in text
     assert f"test error {error:.2%}; saved in {folder}" in text
 
 

@@ -79,6 +79,37 @@ def test_a_band_of_the_mean_of_as_many_networks_judges_their_mean():
         assert [entry.inside_band for entry in table.entries] == inside
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("predicted", [-3.0, 0.0, 2.0])
+def test_without_a_band_the_verdict_is_two_standard_errors_and_the_slack(predicted, sign):
+    """Means just inside and just outside 2 standard errors + 1.5 % of the prediction, from two networks."""
+    error = 0.01
+    edge = 2 * error + 0.015 * abs(predicted)
+    for factor, verdict in ((0.999, "agrees"), (1.001, "differs")):
+        mean = predicted + sign * factor * edge
+        values = [[mean - error, 1.0], [mean + error, 1.0]]  # a standard error of the mean of 0.01
+        table = compare(prediction(activation_mean=[predicted, 1.0]), measurement(activation_mean=values))
+        assert [entry.verdict for entry in table.entries] == [verdict, "agrees"]
+
+
+def test_a_band_of_the_mean_decides_alone():
+    """The first mean lies outside a narrow band and within 1.5 %; the second inside a wide one, 20 errors away."""
+    bands = {"activation_second_moment_low": [0.999, 0.5], "activation_second_moment_high": [1.001, 1.5]}
+    predicted = prediction(activation_second_moment=[1.0, 1.0], **bands).assign_attrs(networks=2)
+    table = compare(predicted, measurement(activation_second_moment=[[1.005, 1.19], [1.005, 1.21]]))
+    assert [(entry.inside_band, entry.verdict) for entry in table.entries] == [(False, "differs"), (True, "agrees")]
+    of_one = compare(predicted.assign_attrs(networks=1), measurement(activation_second_moment=[[1.005, 1.005]] * 3))
+    assert [entry.verdict for entry in of_one.entries] == ["agrees", "agrees"]  # the second: by the slack
+
+
+def test_one_network_has_a_verdict_by_its_band_alone():
+    measured = measurement(activation_second_moment=[[1.2, 1.2]])
+    assert {entry.verdict for entry in compare(prediction(activation_second_moment=[1, 1]), measured).entries} == {None}
+    bands = {"activation_second_moment_low": [0.5, 0.5], "activation_second_moment_high": [1.5, 1.1]}
+    predicted = prediction(activation_second_moment=[1.0, 1.0], **bands).assign_attrs(networks=1)
+    assert [entry.verdict for entry in compare(predicted, measured).entries] == ["agrees", "differs"]
+
+
 def test_nan_and_unshared_variables_are_left_out():
     table = compare(
         prediction(activation_second_moment=[1.0, np.nan], activation_mean=[1.0, 1.0], learning_speed=[1.0, 1.0]),

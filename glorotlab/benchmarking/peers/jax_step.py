@@ -13,6 +13,9 @@ from glorotlab.arrays import FloatArray, Labels
 from glorotlab.benchmarking.peers.peer import Peer, StepByStep
 from glorotlab.network.mlp import Network
 
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "silu", "softplus")
+"""Activations that ``jax.nn`` has under our name, as the same function."""
+
 UNROLLED = 4
 """Steps of one turn of the compiled loop."""
 
@@ -25,7 +28,7 @@ class JaxStep(StepByStep):
     Parameters
     ----------
     network : Network
-        tanh layers, softmax and log-likelihood.
+        Layers of `ACTIVATIONS`, softmax and log-likelihood.
     batch : int
         Not used.
     """
@@ -34,14 +37,14 @@ class JaxStep(StepByStep):
         import jax
         import jax.numpy as jnp
 
-        self._jax = jax
+        self._jax, activation = jax, getattr(jax.nn, network.spec.activation)
         pairs = zip(network.weights, network.biases, strict=True)
         self._parameters = [(jnp.array(weight, copy=True), jnp.array(bias, copy=True)) for weight, bias in pairs]
 
         def cost(parameters: Any, x: Any, labels: Any) -> Any:
             *hidden, (weight, bias) = parameters
             for below, its_bias in hidden:
-                x = jnp.tanh(x @ below + its_bias)
+                x = activation(x @ below + its_bias)
             logs = jax.nn.log_softmax(x @ weight + bias)
             chosen = jax.nn.one_hot(labels, logs.shape[1], dtype=logs.dtype)
             return -(chosen * logs).sum(axis=1).mean()
@@ -117,4 +120,7 @@ def _limited(threads: int) -> Iterator[None]:
         clear_backends()
 
 
-PEERS = (Peer("jax", "jax", JaxStep, _limited), Peer("jax_scan", "jax", JaxScan, _limited))
+PEERS = (
+    Peer("jax", "jax", JaxStep, _limited, activations=ACTIVATIONS),
+    Peer("jax_scan", "jax", JaxScan, _limited, activations=ACTIVATIONS),
+)

@@ -81,4 +81,4 @@ class NumpyNetwork(StepByStep):
         return np.asarray(np.subtract(1, s, out=s))
 
 
-PEERS = (Peer("numpy", "numpy", NumpyNetwork, partial(threadpool_limits, user_api="blas")),)
+PEERS = (Peer("numpy", "numpy", NumpyNetwork, partial(threadpool_limits, user_api="blas"), activations=None),)

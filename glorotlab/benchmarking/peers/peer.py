@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -68,6 +68,8 @@ class Peer:
         many CPUs.
     problem : callable
         Returns why the peer cannot run here though the package is installed; empty where it can.
+    activations : container of str, optional
+        Names of the activations that it has; None stands for all of glorotlab's.
     """
 
     name: str
@@ -75,10 +77,15 @@ class Peer:
     build: Callable[[Network, int], TrainingSteps]
     limited: Callable[[int], AbstractContextManager[Any]]
     problem: Callable[[], str] = str
+    activations: Container[str] | None = ("tanh",)
 
     def missing(self) -> str:
         """Return why the peer cannot run here; empty where it can."""
         return self.problem() if find_spec(self.package) else f"{self.package} is not installed"
+
+    def has(self, activation: str) -> bool:
+        """Return whether it can train layers of this activation, in its canonical form."""
+        return self.activations is None or activation in self.activations
 
     def available(self) -> bool:
         """Return whether it can run here."""

@@ -15,14 +15,28 @@ from glorotlab.arrays import FloatArray, Labels
 from glorotlab.benchmarking.peers.peer import Peer, StepByStep
 from glorotlab.network.mlp import Network
 
+ACTIVATIONS = {
+    "tanh": "Tanh",
+    "relu": "ReLU",
+    "sigmoid": "Sigmoid",
+    "softsign": "Softsign",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "mish": "Mish",
+    "softplus": "Softplus",
+    "selu": "SELU",
+    "hard_tanh": "Hardtanh",
+}
+"""Names of PyTorch's modules by ours."""
+
 
 class TorchStep(StepByStep):
-    """A copy of a network as ``nn.Sequential`` of ``nn.Linear`` and ``nn.Tanh``, as PyTorch's own examples write it.
+    """A copy of a network as ``nn.Sequential`` of ``nn.Linear`` and an activation, as PyTorch's own examples write it.
 
     Parameters
     ----------
     network : Network
-        tanh layers, softmax and log-likelihood.
+        Layers of `ACTIVATIONS`, softmax and log-likelihood.
     batch : int
         Not used.
     fused : bool
@@ -43,7 +57,7 @@ class TorchStep(StepByStep):
             with torch.no_grad():
                 linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight.T)))
                 linear.bias.copy_(torch.from_numpy(bias))
-            modules += [linear, torch.nn.Tanh()]
+            modules += [linear, getattr(torch.nn, ACTIVATIONS[network.spec.activation])()]
         self._linears = modules[::2]
         model, cost = torch.nn.Sequential(*modules[:-1]), torch.nn.CrossEntropyLoss()
         kind: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
@@ -100,7 +114,7 @@ def _no_compiler() -> str:
 
 
 PEERS = (
-    Peer("torch", "torch", TorchStep, _limited),
-    Peer("torch_fused", "torch", partial(TorchStep, fused=True), _limited),
-    Peer("torch_compile", "torch", partial(TorchStep, fused=True, compiled=True), _limited, _no_compiler),
+    Peer("torch", "torch", TorchStep, _limited, activations=ACTIVATIONS),
+    Peer("torch_fused", "torch", partial(TorchStep, fused=True), _limited, activations=ACTIVATIONS),
+    Peer("torch_compile", "torch", partial(TorchStep, fused=True, compiled=True), _limited, _no_compiler, ACTIVATIONS),
 )

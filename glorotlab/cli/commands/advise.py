@@ -9,7 +9,7 @@ import typer
 from glorotlab.cli.describe import examples_line
 from glorotlab.cli.options import InputOptions, Json, Layers, NetworkOptions, Quiet, grouped
 from glorotlab.cli.progress import progress_bar
-from glorotlab.cli.terminal import console
+from glorotlab.cli.terminal import say
 
 EXAMPLES = 100
 """Examples taken of a dataset unless the user says how many."""
@@ -41,6 +41,4 @@ def advise(
 
         print_json(advice.to_dict() | {"data": data})
         return
-    console().print(
-        advice.text(examples_line(data) if inputs.dataset is not None else "a stand-in for data"), soft_wrap=True
-    )
+    say(advice.text(examples_line(data) if inputs.dataset is not None else "a stand-in for data"))

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glorotlab.benchmarking import ROUNDS
-from glorotlab.cli.options import Json, Quiet
+from glorotlab.cli.numbers import number
+from glorotlab.cli.options import Csv, Dtype, Json, Quiet
 from glorotlab.cli.progress import progress_bar
-from glorotlab.cli.terminal import console, note, number, table
+from glorotlab.cli.tables import table, typed
+from glorotlab.cli.terminal import note, say, say_folded
 from glorotlab.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from glorotlab.benchmarking.bench import Benchmark
+    from glorotlab.benchmarking.cases import Case
     from glorotlab.benchmarking.roofline import Roofline
 
 FORMATS = (".png", ".pdf", ".svg")
@@ -27,11 +28,19 @@ def bench(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME",
-            help="Cases: paper, widths, depths, nielsen, float64, levels or roofline.",
-            show_default="all",
+            metavar="NAME|LAYERS",
+            help="Cases: paper, widths, depths, nielsen, float64, levels or roofline; or layer sizes of your own.",
+            show_default="all cases",
         ),
     ] = None,
+    activation: Annotated[
+        str | None,
+        typer.Option("--activation", "-a", metavar="F", help="Activation of LAYERS.", show_default="tanh"),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(metavar="B", help="Mini-batch size of LAYERS.", show_default="10")
+    ] = None,
+    dtype: Annotated[Dtype | None, typer.Option(help="Floating type of LAYERS.", show_default="float32")] = None,
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads of every side.", show_default="1, then all CPUs")
     ] = None,
@@ -45,6 +54,7 @@ def bench(
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Time the training step against NumPy, PyTorch and JAX, and against the machine's roofline.
 
@@ -52,25 +62,38 @@ def bench(
     with what has been timed.
     """
     from glorotlab.benchmarking.bench import Benchmark, check
-    from glorotlab.benchmarking.cases import cases_of
     from glorotlab.benchmarking.cpus import cpus
     from glorotlab.benchmarking.peers import chosen_peers
 
     counts = list(dict.fromkeys((1, cpus()))) if threads is None else [threads]
     check(counts, rounds)
-    cases = cases_of(name)
+    cases = _cases(name, {"--activation": activation, "--batch": batch, "--dtype": dtype})
     names = None if peers is None else [name for part in peers.split(",") if (name := part.strip())]
     benchmark = Benchmark(() if all(case.every_level for case in cases) else chosen_peers(names))
     if plot is not None:
         plot = _checked(plot)
     for peer, reason in benchmark.missing.items():
         note(f"{peer} is left out: {reason}")
+    for unable in [peer for peer in benchmark.runnable for case in cases if not peer.has(case.spec.activation)]:
+        note(f"{unable.name} is left out: it has no {activation}")
     try:
         with progress_bar("cases", show=not quiet) as progress:
             benchmark.run(cases, counts, rounds=rounds, progress=progress)
     finally:
         if benchmark.rooflines:
-            _report(benchmark, as_json, plot)
+            _report(benchmark, as_json, as_csv, plot)
+
+
+def _cases(name: str | None, own: dict[str, Any]) -> tuple[Case, ...]:
+    """Return the cases of a name, or a case of the user's own; InvalidValueError where options do not fit."""
+    from glorotlab.benchmarking.cases import cases_of, own_case
+
+    if name is not None and name[:1].isdigit():
+        return (own_case(name, *own.values()),)
+    given = [option for option, value in own.items() if value is not None]
+    if given:
+        raise InvalidValueError(f"{', '.join(given)} beside {name or 'all cases'}: allowed beside layer sizes alone")
+    return cases_of(name)
 
 
 def _checked(plot: Path) -> Path:
@@ -85,11 +108,16 @@ def _checked(plot: Path) -> Path:
     return path
 
 
-def _report(benchmark: Benchmark, as_json: bool, plot: Path | None) -> None:
+def _report(benchmark: Benchmark, as_json: bool, as_csv: bool, plot: Path | None) -> None:
     if as_json:
         from glorotlab.cli.json_output import print_json
 
         print_json(benchmark.to_dict())
+    elif as_csv:
+        from glorotlab.cli.csv_output import print_csv
+
+        cases = benchmark.to_dict()["cases"]
+        print_csv([case | {"sides": None, "side": side["name"]} | side for case in cases for side in case["sides"]])
     else:
         _print(benchmark)
     if plot is not None and benchmark.timings:
@@ -102,59 +130,61 @@ def _report(benchmark: Benchmark, as_json: bool, plot: Path | None) -> None:
 
 
 def _print(benchmark: Benchmark) -> None:
-    record, out = benchmark.to_dict(), console()
+    record = benchmark.to_dict()
     machine = record["machine"]
-    out.print(f"{machine['processor']}, {machine['cpus']} CPUs, {machine['platform']}")
+    say_folded(f"{machine['processor']}, {machine['cpus']} CPUs, {machine['platform']}")
     versions = (f"{name} {version}" for name, version in record["peers"].items() if name not in record["missing"])
     own = (f"{name} {machine[name]}" for name in ("glorotlab", "python", "simd"))
-    out.print(", ".join([*own, *versions]))
+    say_folded(", ".join([*own, *versions]))
     for roofline in benchmark.rooflines.values():
-        out.print(_roofline_title(roofline), style="bold")
+        say(f"\n{_roofline_title(roofline)}", bold=True)
         if roofline.simd == machine["simd"]:
-            out.print(_roofline_table(roofline, machine["caches"]))
+            say(_roofline_table(roofline, machine["caches"]))
+    for case in record["cases"]:
+        say(f"\n{_case_title(case)}", bold=True)
+        say(_case_table(case["sides"]))
     if benchmark.timings:
-        out.print(_case_table(record["cases"]))
-        out.print("ratio: time / glorotlab's of the same round, median and quartiles")
-        out.print("GB/s: three passes over the weights; share: the roofline's bound / the fastest round")
+        say_folded("\nratio: time / glorotlab's of the same round, median and quartiles")
+        say_folded("GB/s: three passes over the weights; share: the roofline's bound / the fastest round")
     if not benchmark.complete:
-        out.print("stopped before the end")
+        say("stopped before the end")
 
 
 def _roofline_title(roofline: Roofline) -> str:
-    noun = "thread" if roofline.threads == 1 else "threads"
     return (
-        f"roofline, {roofline.threads} {noun}, {roofline.dtype}, {roofline.simd}: "
+        f"roofline, {_threads(roofline.threads)}, {roofline.dtype}, {roofline.simd}: "
         f"{number(roofline.flops / 1e9, 4)} GFLOP/s of multiply-adds"
     )
 
 
-def _roofline_table(roofline: Roofline, caches: dict[str, int]) -> Table:
-    rows = table("buffer KB", "fits one CPU's", "read GB/s", "read + write GB/s", left=0)
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' * (count != 1)}"
+
+
+def _roofline_table(roofline: Roofline, caches: dict[str, int]) -> str:
+    rows = []
     for size, read, read_write in zip(roofline.sizes, roofline.read, roofline.read_write, strict=True):
         level = next((name for name, capacity in caches.items() if size <= capacity), "memory" if caches else "–")
-        rows.add_row(str(size >> 10), level, number(read / 1e9, 4), number(read_write / 1e9, 4))
-    return rows
+        rows.append([str(size >> 10), level, number(read / 1e9, 4), number(read_write / 1e9, 4)])
+    return table(["buffer KB", "fits one CPU's", "read GB/s", "read + write GB/s"], rows)
 
 
-def _case_table(cases: list[dict[str, Any]]) -> Table:
-    rows = table(
-        *("layers", "dtype", "side", "batch", "threads", "weights"),
-        *("ms a step", "ratio", "quartiles", "GFLOP/s", "GB/s", "share %"),
-        left=3,
-    )
-    for case in cases:
-        for index, side in enumerate(case["sides"]):
-            first = index == 0
-            rows.add_row(
-                *((case["layers"], case["dtype"]) if first else ("", "")),
-                side["name"],
-                *((str(case["batch"]), str(case["threads"]), number(case["weights"], 3)) if first else ("", "", "")),
-                number(1e3 * side["seconds"], 4),
-                f"{side['ratio']:.2f}",
-                f"{side['ratio_low']:.2f} .. {side['ratio_high']:.2f}",
-                number(side["flops"] / 1e9, 4),
-                number(side["bandwidth"] / 1e9, 4),
-                f"{100 * side['roofline_share']:.1f}",
-            )
-        rows.add_section()
-    return rows
+def _case_title(case: dict[str, Any]) -> str:
+    network = f"{case['layers']} {case['activation']}, {case['dtype']}, batch {case['batch']}"
+    return f"{network}, {_threads(case['threads'])}, {number(case['weights'], 3)} weights"
+
+
+def _case_table(sides: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            side["name"],
+            number(1e3 * side["seconds"], 4),
+            f"{side['ratio']:.2f}",
+            f"{side['ratio_low']:.2f} .. {side['ratio_high']:.2f}",
+            number(side["flops"] / 1e9, 4),
+            number(side["bandwidth"] / 1e9, 4),
+            f"{100 * side['roofline_share']:.1f}",
+        ]
+        for side in sides
+    ]
+    return table([typed("side"), "ms a step", "ratio", "quartiles", "GFLOP/s", "GB/s", "share %"], rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,24 +10,24 @@ import typer
 
 from glorotlab.cli.commands.measure import Seeds, consecutive_seeds, measure_seeds
 from glorotlab.cli.describe import examples_line, print_assumptions, spec_line
-from glorotlab.cli.options import ExampleOptions, Json, Layers, Level, NetworkOptions, Quiet, grouped
+from glorotlab.cli.numbers import number
+from glorotlab.cli.options import Csv, ExampleOptions, Json, Layers, Level, NetworkOptions, Quiet, grouped
 from glorotlab.cli.progress import progress_bars
-from glorotlab.cli.terminal import console, number, table
+from glorotlab.cli.tables import Column, fits, table, typed
+from glorotlab.cli.terminal import say, say_folded
 from glorotlab.errors import AssumptionError
 
 if TYPE_CHECKING:
     import xarray as xr
-    from rich.table import Table
 
     from glorotlab.measurement.compare import Comparison, Entry
     from glorotlab.spec.network import NetworkSpec
 
-SLACK = 0.015
-"""Relative difference that is allowed beyond two standard errors."""
-
-RULE = f"agrees: |ratio - 1| <= 2 standard errors + {SLACK:.1%}, else differs; no verdict from one network alone"
-
-FIELDS = ("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high", "inside_band")
+FIELDS = (
+    *("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high", "inside_band"),
+    "verdict",
+)
+"""What JSON and CSV say of each variable in each layer."""
 
 
 @grouped
@@ -38,12 +37,13 @@ def compare(
     data: ExampleOptions,
     seeds: Seeds = 20,
     level: Level = 0.95,
-    bands: Annotated[bool, typer.Option(help="Also predict bands.")] = True,
+    bands: Annotated[bool, typer.Option(help="Also predict bands, by which the verdict is then given.")] = True,
     everything: Annotated[
-        bool, typer.Option("--all", help="Print every variable, as JSON always does, not second moments alone.")
+        bool, typer.Option("--all", help="Print every variable, as JSON and CSV do, not second moments alone.")
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Predict, measure, and set both side by side, layer by layer."""
     from glorotlab.measurement.compare import SECOND_MOMENTS
@@ -66,17 +66,15 @@ def compare(
 
         print_layers(spec, assumptions, _records(spec, comparison, variables), data=origin)
         return
-    out = console()
-    out.print(f"{spec_line(spec)}; {examples_line(origin)}; {seeds} network{'s' * (seeds > 1)}")
-    for name in variables if everything else [name for name in variables if name in SECOND_MOMENTS]:
-        out.print(name, style="bold")
-        out.print(_table(comparison.select(name)))
-    out.print(RULE)
-    if "level" in prediction.attrs:
-        whose = f"the mean of {seeds} networks" if seeds > 1 else "one network"
-        out.print(f"band: {whose} lies inside with probability {prediction.attrs['level']:g}, finite width included")
-    elif refusal:
-        out.print(f"no bands: {refusal}")
+    if as_csv:
+        from glorotlab.cli.csv_output import print_csv
+
+        print_csv([_place(entry) | _record(entry) for entry in comparison.entries])
+        return
+    say_folded(f"Compared: {spec_line(spec)}; {examples_line(origin)}; {seeds} network{'s' * (seeds > 1)}")
+    shown = [name for name in variables if everything or name in SECOND_MOMENTS]
+    _print_rules(prediction, refusal, seeds, [entry for name in shown for entry in comparison.select(name)])
+    _print_tables(comparison, shown)
     print_assumptions(prediction)
 
 
@@ -94,48 +92,67 @@ def _predict(
         return predict(spec, inputs=x, labels=y), refusal
 
 
-def verdict(entry: Entry) -> str:
-    """Return ``agrees`` or ``differs`` by `RULE`, multiplied by the prediction so that it may be 0."""
-    if entry.standard_error is None:
-        return "–"
-    allowed = 2 * entry.standard_error + SLACK * abs(entry.predicted)
-    return "agrees" if abs(entry.measured - entry.predicted) <= allowed else "differs"
+def _print_rules(prediction: xr.Dataset, refusal: AssumptionError | None, seeds: int, shown: Sequence[Entry]) -> None:
+    """Print what a row's verdict rests on, above the first table."""
+    from glorotlab.measurement.compare import SLACK
+
+    rules = []
+    if "level" in prediction.attrs:
+        whose = f"the mean of {seeds} networks" if seeds > 1 else "one network"
+        level = prediction.attrs["level"]
+        say_folded(f"Band: {whose} lies in it with probability {level:g}, finite width included")
+        rules.append("a measurement agrees inside its band")
+    elif refusal:
+        say_folded(f"No bands: {refusal}")
+    if any(entry.low is None for entry in shown):
+        where = "; where there is no band, it agrees" if rules else "a measurement agrees"
+        error_rule = f"{where} within 2 standard errors + {SLACK:.1%} of the prediction"
+        none = "; none without a band" if rules else "none"
+        rules.append(error_rule if seeds > 1 else f"{none}, since one network has no standard error")
+    say_folded(f"Verdict: {''.join(rules)}")
 
 
-def _table(entries: Sequence[Entry]) -> Table:
+def _print_tables(comparison: Comparison, variables: Sequence[str]) -> None:
+    """Print a table for each variable; where one has no room for z-scores, none has them."""
+    tables = {name: _table(comparison.select(name)) for name in variables}
+    if not all(fits(*columns_and_rows) for columns_and_rows in tables.values()):
+        tables = {name: _table(comparison.select(name), z_scores=False) for name in variables}
+    for name, columns_and_rows in tables.items():
+        say(f"\n{name}", bold=True)
+        say(table(*columns_and_rows))
+
+
+def _table(entries: Sequence[Entry], z_scores: bool = True) -> tuple[list[Column | str], list[list[str]]]:
+    """Return columns and rows of one variable, a row for each layer."""
     band = any(entry.low is not None for entry in entries)
-    columns = ["layer", "predicted", "measured", "standard error", "ratio", "z-score"] + ["band", "inside"] * band
-    rows = table(*columns, "verdict", left=0)
+    rows = []
     for entry in entries:
-        row = [str(entry.layer), *(number(value) for value in (entry.predicted, entry.measured))]
-        row += [number(entry.standard_error, 2), _ratio(entry), _fixed(entry.z_score)]
+        row = [str(entry.layer), number(entry.predicted)]
         if band:
-            inside = {None: "–", True: "yes", False: "no"}[entry.inside_band]
-            row += [f"{number(entry.low, 3)} .. {number(entry.high, 3)}", inside]
-        rows.add_row(*row, verdict(entry))
-    return rows
+            row.append("–" if entry.low is None else f"{number(entry.low, 3)} .. {number(entry.high, 3)}")
+        row += [number(entry.measured), number(entry.standard_error, 2), _fixed(entry.ratio, 4)]
+        rows.append([*row, *[_fixed(entry.z_score, 2)] * z_scores, entry.verdict or "–"])
+    names = ["layer", "predicted", *["band"] * band, "measured", "standard error", "ratio", *["z-score"] * z_scores]
+    return [*names, typed("verdict")], rows
 
 
-def _ratio(entry: Entry) -> str:
-    if entry.ratio is None:
-        return "–"
-    error = "" if entry.ratio_error is None else f" ± {entry.ratio_error:.4f}"
-    return f"{entry.ratio:.4f}{error}"
-
-
-def _fixed(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _fixed(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _records(spec: NetworkSpec, comparison: Comparison, variables: list[str]) -> list[dict[str, Any]]:
     """Return one record a layer; a variable that is missing there, such as a softmax activation, is null."""
     by_place = {(entry.layer, entry.variable): entry for entry in comparison.entries}
-    records: list[dict[str, Any]] = []
-    for layer, (fan_in, fan_out) in enumerate(spec.fans, start=1):
-        record: dict[str, Any] = {"layer": layer, "fan_in": fan_in, "fan_out": fan_out}
-        for name in variables:
-            entry = by_place.get((layer, name))
-            fields = {} if entry is None else dataclasses.asdict(entry)
-            record[name] = {key: fields.get(key) for key in FIELDS}
-        records.append(record)
-    return records
+    return [
+        {"layer": layer, "fan_in": fan_in, "fan_out": fan_out}
+        | {name: _record(by_place.get((layer, name))) for name in variables}
+        for layer, (fan_in, fan_out) in enumerate(spec.fans, start=1)
+    ]
+
+
+def _record(entry: Entry | None) -> dict[str, Any]:
+    return {field: None if entry is None else getattr(entry, field) for field in FIELDS}
+
+
+def _place(entry: Entry) -> dict[str, Any]:
+    return {"variable": entry.variable, "layer": entry.layer}

@@ -1,4 +1,4 @@
-"""glorotlab data: list, fetch, build, show and find datasets."""
+"""glorotlab data: list, fetch, build, show and locate datasets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glorotlab.cli.help import App
+from glorotlab.cli.numbers import number
 from glorotlab.cli.options import Json, Quiet
-from glorotlab.cli.terminal import console, note, number, table
+from glorotlab.cli.tables import prose, table, typed
+from glorotlab.cli.terminal import note, say, say_folded
 from glorotlab.errors import DataError, InvalidValueError
 
 if TYPE_CHECKING:
     from glorotlab.data.catalogue import DatasetRecord
 
-app = App(help="List, fetch, build, show and find datasets.")
+app = App(help="List, fetch, build and show datasets, and print their paths.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Dataset: a name of 'glorotlab data list', or FILE.npz.")]
 
@@ -36,11 +38,12 @@ def list_datasets(as_json: Json = False) -> None:
 
         print_json({"datasets": [_fields(record) for record in records]})
         return
-    rows = table("name", "description", "where", "inputs", "classes", "train", "validation", "test", left=3)
+    rows = []
     for record in records:
         splits = [_count(size) for size in (record.train, record.validation, record.test)]
-        rows.add_row(record.name, record.description, _where(record), str(record.fan_in), str(record.classes), *splits)
-    console().print(rows)
+        rows.append([record.name, record.description, _where(record), str(record.fan_in), str(record.classes), *splits])
+    words = (typed("name"), prose("description"), typed("where"))
+    say(table([*words, "inputs", "classes", "train", "validation", "test"], rows))
 
 
 @app.command()
@@ -53,7 +56,7 @@ def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: mni
     if name not in fetchers:
         describe_dataset(name)  # which refuses an unknown name
         raise InvalidValueError(f"dataset {name!r} is not fetched: allowed are {', '.join(fetchers)}")
-    print(fetchers[name]())
+    say(str(fetchers[name]()))
 
 
 @app.command()
@@ -84,7 +87,7 @@ def build(
             note("\n".join(f"  {path}" for path in paths))
     note(", ".join(f"{split} {_count(size)}" for split, size in report.sizes.items()))
     note(", ".join(f"{kind} {_count(count)}" for kind, count in report.counts.items()))
-    print(report.path)
+    say(str(report.path))
 
 
 @app.command()
@@ -122,12 +125,12 @@ def show(
         print_json(_fields(record) | {"first_training_examples": numbers})
         return
     splits = zip(("train", "validation", "test"), (record.train, record.validation, record.test), strict=True)
-    print(f"{record.name}: {record.description}")
-    print(f"{record.fan_in} inputs, {record.classes} classes; {_where(record)}")
-    print(", ".join(f"{split} {_count(size)}" for split, size in splits))
+    say_folded(f"{record.name}: {record.description}")
+    say_folded(f"{record.fan_in} inputs, {record.classes} classes; {_where(record)}")
+    say_folded(", ".join(f"{split} {_count(size)}" for split, size in splits))
     moments = (f"{key.replace('_', ' ')} {number(numbers[key])}" for key in list(numbers)[1:5])
-    print(f"first {len(x)} training examples: {', '.join(moments)}")
-    print(f"  of each class: {', '.join(map(str, numbers['class_counts']))}")
+    say_folded(f"first {len(x)} training examples: {', '.join(moments)}")
+    say_folded(f"  of each class: {', '.join(map(str, numbers['class_counts']))}")
 
 
 @app.command()
@@ -139,7 +142,7 @@ def path(name: Name) -> None:
     if record.path is None:
         reason = "is generated from its seed" if record.available else f"is not here: run '{record.command}'"
         raise DataError(f"dataset {name!r} lies in no file: it {reason}")
-    print(record.path)
+    say(str(record.path))
 
 
 def _fields(record: DatasetRecord) -> dict[str, Any]:

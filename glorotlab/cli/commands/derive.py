@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glorotlab.cli.terminal import console, note, table
+from glorotlab.cli.tables import prose, table, typed
+from glorotlab.cli.terminal import note, say
 
 if TYPE_CHECKING:
     from glorotlab.derivations import Verification
@@ -52,7 +52,7 @@ def derive(
         print_json(derivation.to_dict() | ({} if verification is None else {"verification": _record(verification)}))
     else:
         write = {Format.text: derivation.text, Format.latex: derivation.latex, Format.mathml: derivation.mathml}[format]
-        sys.stdout.write(write())
+        say(write().removesuffix("\n"))
         if verification is not None:
             note(str(verification))
     if verification is not None and not verification:
@@ -60,7 +60,7 @@ def derive(
 
 
 def _list(format: Format) -> None:
-    """Print name, title and source of every derivation; names, which a user types, are never cut."""
+    """Print name, title and source of every derivation."""
     from glorotlab.derivations.catalogue import CATALOGUE
 
     if format is Format.json:
@@ -69,11 +69,8 @@ def _list(format: Format) -> None:
         rows = [{"name": name, "title": entry.title, "source": entry.source} for name, entry in CATALOGUE.items()]
         print_json({"derivations": rows})
         return
-    listing = table("name", "title", "source", left=3)
-    listing.columns[0].no_wrap = True
-    for name, entry in CATALOGUE.items():
-        listing.add_row(name, entry.title, entry.source)
-    console().print(listing)
+    listing = [[name, entry.title, entry.source] for name, entry in CATALOGUE.items()]
+    say(table([typed("name"), prose("title"), prose("source")], listing))
 
 
 def _record(verification: Verification) -> dict[str, Any]:

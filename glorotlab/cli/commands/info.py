@@ -7,6 +7,7 @@ import platform
 from typing import Any
 
 from glorotlab.cli.options import Json
+from glorotlab.cli.terminal import say_facts
 
 
 def info(as_json: Json = False) -> None:
@@ -17,9 +18,7 @@ def info(as_json: Json = False) -> None:
 
         print_json(facts)
         return
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        print(f"{name.replace('_', ' '):{width}}  {_text(value)}")
+    say_facts({name.replace("_", " "): _text(value) for name, value in facts.items()})
 
 
 def collect() -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glorotlab.cli.describe import examples_line, spec_line
-from glorotlab.cli.options import DATA, ExampleOptions, Json, Layers, NetworkOptions, Quiet, grouped
+from glorotlab.cli.options import DATA, Csv, ExampleOptions, Json, Layers, NetworkOptions, Quiet, grouped
 from glorotlab.cli.progress import Update, progress_bars
-from glorotlab.cli.terminal import console
+from glorotlab.cli.terminal import say_folded
 from glorotlab.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def measure(
     seeds: Seeds = 20,
     quiet: Quiet = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Measure the statistics of every layer of real networks at initialisation."""
     spec = network.spec(layers)
@@ -45,11 +46,17 @@ def measure(
 
         print_layers(spec, [], layer_records(measurement), data=origin)
         return
-    from glorotlab.cli.tables import print_layers_tables
+    if as_csv:
+        from glorotlab.cli.csv_output import print_csv
+        from glorotlab.cli.json_output import layer_records
+
+        print_csv(layer_records(measurement))
+        return
+    from glorotlab.cli.layer_tables import print_layer_tables
 
     count = "one network" if seeds == 1 else f"mean of {seeds} networks ± standard error"
-    console().print(f"Measured: {spec_line(spec)}; {examples_line(origin)}; {count}")
-    print_layers_tables(measurement)
+    say_folded(f"Measured: {spec_line(spec)}; {examples_line(origin)}; {count}")
+    print_layer_tables(measurement)
 
 
 def consecutive_seeds(network: NetworkOptions, seeds: int) -> range:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from glorotlab.cli.describe import examples_line, print_assumptions, spec_line
-from glorotlab.cli.options import InputOptions, Json, Layers, Level, NetworkOptions, grouped
-from glorotlab.cli.terminal import console
+from glorotlab.cli.options import Csv, InputOptions, Json, Layers, Level, NetworkOptions, grouped
+from glorotlab.cli.terminal import say_folded
 
 
 @grouped
@@ -23,6 +23,7 @@ def predict(
         typer.Option("--all", help="Also print saturation, singular values and learning speeds, as JSON always does."),
     ] = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Predict the statistics of every layer at initialisation by mean-field theory."""
     inputs.check()
@@ -36,12 +37,17 @@ def predict(
 
         print_layers(spec, json.loads(prediction.attrs["assumptions"]), layer_records(prediction), data=data)
         return
-    from glorotlab.cli.tables import print_layers_tables
+    if as_csv:
+        from glorotlab.cli.csv_output import print_csv
+        from glorotlab.cli.json_output import layer_records
+
+        print_csv(layer_records(prediction))
+        return
+    from glorotlab.cli.layer_tables import print_layer_tables
 
     what = f"inputs of second moment {data['input_second_moment']:g}" if inputs.dataset is None else examples_line(data)
-    out = console()
-    out.print(f"Predicted: {spec_line(spec)}; {what}")
-    print_layers_tables(prediction, everything=everything)
+    say_folded(f"Predicted: {spec_line(spec)}; {what}")
     if level is not None:
-        out.print(f"Bands: one network drawn once lies inside with probability {level:g}")
+        say_folded(f"Band: one network drawn once lies in it with probability {level:g}")
+    print_layer_tables(prediction, everything=everything)
     print_assumptions(prediction)

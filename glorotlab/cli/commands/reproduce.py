@@ -9,7 +9,8 @@ import typer
 
 from glorotlab.cli.options import Json, Quiet
 from glorotlab.cli.progress import progress_bars
-from glorotlab.cli.terminal import console, table
+from glorotlab.cli.tables import prose, table, typed
+from glorotlab.cli.terminal import say, say_folded
 from glorotlab.errors import UnknownNameError
 from glorotlab.experiments.scales import SCALES
 
@@ -70,10 +71,8 @@ def _list(as_json: bool) -> None:
         targets = [{"name": name, "title": item.title, "source": item.source} for name, item in CATALOGUE.items()]
         print_json({"targets": targets})
         return
-    rows = table("target", "title", "source", left=3)
-    for name, item in CATALOGUE.items():
-        rows.add_row(name, item.title, item.source)
-    console().print(rows)
+    rows = [[name, item.title, item.source] for name, item in CATALOGUE.items()]
+    say(table([typed("target"), prose("title"), prose("source")], rows))
 
 
 def _report(reproduction: Reproduction, as_json: bool) -> None:
@@ -86,16 +85,13 @@ def _report(reproduction: Reproduction, as_json: bool) -> None:
         return
     from glorotlab.experiments.claims import number_texts
 
-    rows = table("target", "verdict", "claim, and the numbers that decide it", left=3)
+    rows = []
     for claim in reproduction.claims:
-        rows.add_row(claim.experiment, claim.verdict, claim.sentence)
-        rows.add_row(
-            "", "", "; ".join(f"{name}: {text}" for name, text in number_texts(claim.numbers).items()), style="dim"
-        )
+        numbers = "; ".join(f"{name}: {shown}" for name, shown in number_texts(claim.numbers).items())
+        rows += [[claim.experiment, claim.verdict, claim.sentence], ["", "", numbers]]
     verdicts = [claim.verdict for claim in reproduction.claims]
     counts = ", ".join(f"{verdicts.count(name)} {name}" for name in ("pass", "fail", "undecided"))
-    out = console()
-    out.print(rows)
-    out.print("±: half-width of the interval that holds with 99 % for all numbers of a claim together")
-    out.print(f"{counts}; {reproduction.seconds:.1f} s")
-    print(reproduction.page)
+    say(table([typed("target"), typed("verdict"), prose("claim, and the numbers that decide it")], rows))
+    say_folded("±: half-width of the interval that holds with 99 % for all numbers of a claim together")
+    say(f"{counts}; {reproduction.seconds:.1f} s")
+    say(str(reproduction.page))

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from glorotlab.cli.describe import cost_window
 from glorotlab.cli.help import App
-from glorotlab.cli.options import Json
-from glorotlab.cli.terminal import columns, error_text, number
+from glorotlab.cli.numbers import error_text, number
+from glorotlab.cli.options import Csv, Json
+from glorotlab.cli.tables import Column, table, typed
+from glorotlab.cli.terminal import say, say_facts, say_folded
 from glorotlab.errors import RunError
 
 app = App(help="List, show and compare runs.")
@@ -18,18 +21,24 @@ app = App(help="List, show and compare runs.")
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of run folders, such as a sweep's.")]
 
 ERRORS = ("training_cost", "validation_error", "test_error")
+COST = "Training cost: mean of the last 100 mini-batches, or of all where they are fewer"
 WITHIN = {"seed", "data_digest"}
 """Fields in which runs of one group may differ; an .npz file is split by the seed, so its digest goes with it."""
 
 
 @app.command("list")
-def list_runs(folder: Folder, as_json: Json = False) -> None:
+def list_runs(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> None:
     """List the runs in a folder, with the fields in which they differ."""
     runs = _runs(folder)
     if as_json:
         from glorotlab.cli.json_output import print_json
 
         print_json({"folder": str(folder), "runs": runs})
+        return
+    if as_csv:
+        from glorotlab.cli.csv_output import print_csv
+
+        print_csv([run | {"fields": None} | run.get("fields", {}) for run in runs])
         return
     differing = _differing(runs, {"data_digest"})
     rows = [
@@ -44,16 +53,17 @@ def list_runs(folder: Folder, as_json: Json = False) -> None:
         ]
         for run in runs
     ]
-    names = ["run", "status", *differing, "updates", *ERRORS, "seconds"]
-    print(columns([name.replace("_", " ") for name in names], rows, left=2 + len(differing)))
+    say(table([*map(_words, ["run", "status", *differing]), "updates", *map(_title, ERRORS), "seconds"], rows))
     counts = {
         status: sum(run["status"] == status for run in runs) for status in sorted({run["status"] for run in runs})
     }
-    print(f"{len(runs)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}")
+    noun = "run" if len(runs) == 1 else "runs"
+    say_folded(f"{len(runs)} {noun}: {', '.join(f'{count} {status}' for status, count in counts.items())}")
+    say_folded(COST)
 
 
 @app.command()
-def compare(folder: Folder, as_json: Json = False) -> None:
+def compare(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> None:
     """Compare runs: means over the seeds of those that differ in nothing else, least validation error first."""
     runs = _runs(folder)
     differing = _differing(runs, WITHIN)
@@ -65,6 +75,11 @@ def compare(folder: Folder, as_json: Json = False) -> None:
 
         print_json({"folder": str(folder), "groups": groups})
         return
+    if as_csv:
+        from glorotlab.cli.csv_output import print_csv
+
+        print_csv([group["fields"] | {name: group[name] for name in group if name != "fields"} for group in groups])
+        return
     counted = ("finished", "diverged", "unfinished")
     rows = [
         [
@@ -75,14 +90,16 @@ def compare(folder: Folder, as_json: Json = False) -> None:
         ]
         for group in groups
     ]
-    print(columns([name.replace("_", " ") for name in (*differing, *counted, *ERRORS)], rows, left=len(differing)))
-    print("means of finished runs ± standard deviation between seeds")
+    say(table([*map(_words, differing), *counted, *map(_title, ERRORS)], rows))
+    say_folded("Costs and errors: means of finished runs ± standard deviation between seeds")
+    say_folded(COST)
 
 
 @app.command()
 def show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Show one run: its spec, how far it is, what it ran on and its last statistics."""
     from glorotlab.training.runs.run import load_run
@@ -97,19 +114,36 @@ def show(
         ending = {"status": run.status, "updates": run.updates, "seconds": run.seconds} | errors
         print_layers(run.spec, [], layer_records(layers), **ending, provenance=run.provenance, folder=str(folder))
         return
-    from glorotlab.cli.tables import print_layers_tables
+    if as_csv:
+        from glorotlab.cli.csv_output import print_csv
+        from glorotlab.cli.json_output import layer_records
 
-    for name, value in run.spec.by_field().items():
-        print(f"{name:17}{value}")
+        print_csv(layer_records(layers))
+        return
+    from glorotlab.cli.layer_tables import print_layer_tables
+
+    say_facts({name: str(value) for name, value in run.spec.by_field().items()})
     for session in run.provenance:
         where = f"on {session['host']} ({session['processor']}), {session['threads']} threads, {session['simd']}"
-        print(f"from update {session['from_update']}: {session['started']} {where}, glorotlab {session['glorotlab']}")
-    print_layers_tables(layers)
+        begun = f"from update {session['from_update']}: {session['started']}"
+        say_folded(f"{begun} {where}, glorotlab {session['glorotlab']}")
+    print_layer_tables(layers)
     validation, test = (error_text(errors[name], autoencoder=run.spec.network.autoencoder) for name in ERRORS[1:])
-    print(
+    cost = f"training cost {number(errors['training_cost'], 4)} ({cost_window(run)})"
+    say()
+    say_folded(
         f"{run.status} after {run.updates} of {run.spec.training.updates} updates in {run.seconds:.1f} s: "
-        f"training cost {number(errors['training_cost'], 4)}, validation error {validation}, test error {test}"
+        f"{cost}, validation error {validation}, test error {test}"
     )
+
+
+def _words(name: str) -> Column:
+    """Return a column of names or words."""
+    return typed(_title(name))
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _runs(folder: Path) -> list[dict[str, Any]]:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cli.numbers import error_text, number
 from glorotlab.cli.options import Json
-from glorotlab.cli.terminal import columns, console, error_text, note, number, table
+from glorotlab.cli.tables import table, typed
+from glorotlab.cli.terminal import console, live_table, note, say, say_folded
 from glorotlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ def _errors(report: dict[str, Any]) -> str:
 @contextmanager
 def _progress(show: bool) -> Iterator[Callable[[SweepState], None]]:
     """Show a live table on standard error where that is a terminal, else a line for each run that ends."""
-    target = console(error=True)
+    target = console()
     if not show:
         yield lambda state: None
     elif not target.is_terminal:
@@ -162,7 +164,7 @@ class _Table:
         running = [run for run in state.runs.values() if run.status in ("running", "in use")]
         self.ended |= {name: None for name, run in state.runs.items() if run.settled and not run.skipped}
         last = [state.runs[name] for name in list(self.ended)[::-1][: max(0, SHOWN - len(running))]]
-        made = table("run", "status", "updates", "training cost", "validation error", left=2)
+        made = live_table("run", "status", "updates", "training cost", "validation error", left=2)
         made.title = self._title(state)
         made.title_justify = "left"
         for run in [*running[:SHOWN], *last]:
@@ -218,12 +220,13 @@ def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
     else:
         network = results.spec.run.get("network")
         autoencoder = isinstance(network, dict) and bool(network.get("autoencoder"))
-        print(columns(*_rows(best, autoencoder), left=sum(not name.endswith(("cost", "error")) for name in best[0])))
+        names, rows = _rows(best, autoencoder)
+        say(table([name if name.endswith(("cost", "error")) else typed(name) for name in names], rows))
         for name, error in results.errors.items():
-            print(f"{name} {label(state.runs[name].labels)}: {error}")
+            say_folded(f"{name} {label(state.runs[name].labels)}: {error}")
         ending = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
         chosen = f"; {', '.join(results.spec.choose)} chosen on validation error" if results.spec.choose else ""
-        print(f"{ending} of {len(state.runs)} runs in {results.folder}{chosen}")
+        say_folded(f"{ending} of {len(state.runs)} runs in {results.folder}{chosen}")
     if set(counts) != {"finished"}:
         raise typer.Exit(1)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cli.describe import cost_window
+from glorotlab.cli.numbers import error_text
 from glorotlab.cli.options import (
     TRAINING,
     Json,
@@ -18,7 +20,7 @@ from glorotlab.cli.options import (
     grouped,
 )
 from glorotlab.cli.progress import progress_bar
-from glorotlab.cli.terminal import error_text, note
+from glorotlab.cli.terminal import note, say_folded
 from glorotlab.errors import DataError, InvalidValueError, RunError
 
 if TYPE_CHECKING:
@@ -251,7 +253,7 @@ def _report(run: Run, as_json: bool) -> None:
         print_layers(run.spec, [], layer_records(run.statistics.isel(step=-1)), **ending)
     else:
         place = f"; saved in {run.folder}" if run.folder else "; not saved (--out DIR saves it)"
-        print(f"{run.status} after {run.updates} updates{_resumed(run)}: {_ending(run, errors)}{place}")
+        say_folded(f"{run.status} after {run.updates} updates{_resumed(run)}: {_ending(run, errors)}{place}")
     if run.status == "diverged":
         raise typer.Exit(1)
 
@@ -267,4 +269,5 @@ def _ending(run: Run, errors: dict[str, float]) -> str:
         return "the training cost is no longer finite"
     autoencoder = run.spec.network.autoencoder
     validation, test = (error_text(errors[f"{part}_error"], autoencoder=autoencoder) for part in ("validation", "test"))
-    return f"training cost {errors['training_cost']:.4g}, validation error {validation}, test error {test}"
+    cost = f"training cost {errors['training_cost']:.4g} ({cost_window(run)})"
+    return f"{cost}, validation error {validation}, test error {test}"

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from training_fixtures import ENVIRONMENT, bits, contents, stop_after
 
 from glorotlab.cli.main import main
 from glorotlab.errors import InvalidValueError, RunError
+from glorotlab.training.error_curves import COST_WINDOW
 from glorotlab.training.loop import train
 from glorotlab.training.runs import lock
 from glorotlab.training.runs.lock import Lock
@@ -459,7 +461,8 @@ def test_runs_are_listed_and_compared(run, tmp_path, data):
         *("run", "status", "l2", "seed", "updates"),
         *("training", "cost", "validation", "error", "test", "error", "seconds"),
     ]
-    assert lines[-1] == "5 runs: 4 finished, 1 unreadable"
+    assert lines[-2] == "5 runs: 4 finished, 1 unreadable"
+    assert f"mean of the last {COST_WINDOW} mini-batches" in lines[-1]
     found = json.loads(run("runs", "list", "out", "--json")[0])["runs"]
     assert [record["run"] for record in found] == sorted([*final["run"].values.ravel(), "a"])
     groups = json.loads(run("runs", "compare", "out", "--json")[0])["groups"]
@@ -478,7 +481,7 @@ def test_runs_are_listed_and_compared(run, tmp_path, data):
     assert json.loads(run("runs", "compare", "out", "--json")[0])["groups"] == groups, "a copy is no other run"
     name = final["run"].values[1, 1]
     out, _ = run("runs", "show", f"out/{name}")
-    assert "l2               0.5\n" in out
+    assert re.search(r"^l2 +0\.5$", out, re.MULTILINE)
     assert "finished after 12 of 12 updates" in out
     shown = json.loads(run("runs", "show", f"out/{name}", "--json")[0])
     assert (shown["status"], shown["spec"]["seed"]) == ("finished", 1)

@@ -1,0 +1,19 @@
+"""Numbers as cells of tables."""
+
+from __future__ import annotations
+
+
+def number(value: float | None, digits: int = 5) -> str:
+    """Return a number as a cell; a dash where there is none."""
+    return "–" if value is None or value != value else f"{value:.{digits}g}"
+
+
+def error_text(value: float | None, spread: float | None = None, *, autoencoder: bool = False) -> str:
+    """Return an error as a cell, its standard deviation behind it: in per cent, an autoencoder's distance as it is."""
+    if value is None or value != value:
+        return number(None)
+
+    def text(error: float) -> str:
+        return number(error, 4) if autoencoder else f"{error:.2%}"
+
+    return text(value) + ("" if spread is None or spread != spread else f" ± {text(spread)}")

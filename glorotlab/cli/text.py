@@ -1,0 +1,102 @@
+"""Text as a terminal can take it: no control characters, and nothing that its encoding does not have."""
+
+from __future__ import annotations
+
+import codecs
+import unicodedata
+
+HIDDEN = "?"
+"""Stand-in for a control character: a terminal would obey it, whoever put it into the name of a file."""
+
+SPELLED = {
+    "±": "+-",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "─": "-",
+    "×": "x",
+    "·": "*",
+    "≥": ">=",
+    "≤": "<=",
+    "≈": "~",
+    "√": "sqrt",
+    "∞": "inf",
+    "✓": "yes",
+    "✗": "no",
+    "…": "...",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+}
+"""ASCII for characters that decompose into none."""
+
+ERRORS = "glorotlab.spelled"
+"""Name of the error handler that `register` gives to Python's codecs."""
+
+
+def visible(text: str) -> str:
+    """Return a text in which every control character but the end of a line is a question mark."""
+    if text.isprintable():
+        return text
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or character == "\n":
+        return character
+    return " " if unicodedata.category(character) == "Zs" else HIDDEN
+
+
+def spelled(text: str) -> str:
+    """Return a text in ASCII: ``+-`` for ``±``, ``sigma`` for ``σ``, letters without accents."""
+    return text if text.isascii() else "".join(map(_spelled, text))
+
+
+def _spelled(character: str) -> str:
+    if character.isascii():
+        return character
+    if character in SPELLED:
+        return SPELLED[character]
+    kind, _, name = unicodedata.name(character, "").rpartition(" LETTER ")
+    if kind.startswith("GREEK"):
+        name = name.split(" WITH ")[0].lower().removeprefix("final ")
+        return name.capitalize() if kind.endswith("CAPITAL") else name
+    decomposed = unicodedata.normalize("NFKD", character)
+    kept = decomposed.encode("ascii", "ignore").decode()
+    if not kept:
+        return "" if unicodedata.combining(character) else HIDDEN
+    power = unicodedata.decomposition(character).startswith("<super>")
+    return f"^{kept}" if power else kept
+
+
+def as_encoded(text: str, encoding: str) -> str:
+    """Return a text whose characters an encoding has; those that it lacks are spelled in ASCII."""
+    try:
+        return text.encode(encoding, ERRORS).decode(encoding)
+    except LookupError:
+        return spelled(text)
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a line takes: letters of East Asia take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )
+
+
+def register() -> None:
+    """Make `ERRORS` an error handler of Python's codecs."""
+    codecs.register_error(ERRORS, _replacement)
+
+
+def _replacement(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return spelled(error.object[error.start : error.end]), error.end
+
+
+register()
