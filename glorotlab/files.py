@@ -1,14 +1,21 @@
-"""Files written whole: a temporary file in the same folder, flushed to disk, then renamed into place."""
+"""Files: read within bounds where they are regular, and written whole, beside their place and then renamed into it.
+
+A name in a folder may be a link to something else, a named pipe that never answers, or a device. So a file of ours is
+opened without following a link and without waiting, is looked at once it is open, and is read up to a bound.
+"""
 
 from __future__ import annotations
 
 import errno
 import io
 import os
+import secrets
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +26,22 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Content = TypeVar("Content")
+Place = str | os.PathLike[str]
+
+LARGEST_DATASET = 2**31
+"""Bytes of a NetCDF file that is read: the format itself ends near there."""
+
+LARGEST_TEXT = 2**20
+"""Bytes of a text that a person wrote, at most."""
+
+KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What is no regular file and no folder."""
 
 INTEGERS = "integers"
 """Attribute of a stored variable that was of integers of 64 bits: their type."""
@@ -27,7 +50,7 @@ _NARROWER = {np.int32: 2**31 - 1, np.float64: 2**53, np.str_: 2**64}
 """Types that NetCDF 3 has, and the largest integer that each holds exactly."""
 
 
-def user_path(path: str | os.PathLike[str]) -> Path:
+def user_path(path: Place) -> Path:
     """Return a path as the user means it, ``~`` being the home folder; RunError where there is none."""
     try:
         return Path(path).expanduser()
@@ -35,10 +58,141 @@ def user_path(path: str | os.PathLike[str]) -> Path:
         raise RunError(f"folder {str(path)!r}: {error}") from None
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and see that it can be written; RunError where not."""
+# reading
+
+
+def check_regular(path: Place, *, links: bool = False) -> None:
+    """Raise OSError, which says what is there, where a path leads to no regular file, or to nothing.
+
+    Parameters
+    ----------
+    path : path-like
+    links : bool
+        Whether a symbolic link to a regular file is one.
+    """
+    _check_kind(os.stat(path, follow_symlinks=links), path)
+
+
+def open_regular(path: Place, flags: int = os.O_RDONLY, *, links: bool = False) -> int:
+    """Open a regular file, never waiting for it, and return its descriptor.
+
+    Parameters
+    ----------
+    path : path-like
+    flags : int
+        As of ``os.open``; a file that is made has the rights that the user's umask leaves.
+    links : bool
+        Whether to follow a symbolic link.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    OSError
+        Where it cannot be opened, or is a link, named pipe, socket, device or folder.
+    """
+    with suppress(FileNotFoundError):  # a device is not even opened
+        check_regular(path, links=links)
+    follow = 0 if links else os.O_NOFOLLOW
+    descriptor = os.open(path, flags | follow | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
     try:
+        _check_kind(os.fstat(descriptor), path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_kind(status: os.stat_result, path: Place) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
+        raise OSError(errno.EINVAL, f"{kind}: allowed is a regular file", str(path))
+
+
+def read_bytes(path: Place, limit: int, *, links: bool = False) -> bytes:
+    """Return what a regular file holds.
+
+    Parameters
+    ----------
+    path : path-like
+    limit : int
+        Bytes that are allowed.
+    links : bool
+        Whether to follow a symbolic link.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    OSError
+        Where it cannot be read, is no regular file, or is larger.
+    """
+    with os.fdopen(open_regular(path, links=links), "rb") as file:
+        return _read_at_most(file, limit, path)
+
+
+def read_text(path: Place) -> str:
+    """Return a text in UTF-8 that a person wrote, at most ``LARGEST_TEXT`` bytes; links are followed.
+
+    Raises
+    ------
+    OSError
+        As of ``read_bytes``.
+    UnicodeDecodeError
+        Where it is no UTF-8.
+    """
+    return read_bytes(path, LARGEST_TEXT, links=True).decode()
+
+
+def _read_at_most(file: BinaryIO, limit: int, path: Place) -> bytes:
+    size = os.fstat(file.fileno()).st_size
+    content = file.read(limit + 1) if size <= limit else b""
+    if max(size, len(content)) > limit:  # a file may grow while it is read
+        raise OSError(errno.EFBIG, f"larger than {limit:,} bytes, which are allowed", str(path))
+    return content
+
+
+def read_file(path: Path, parse: Callable[[BinaryIO], Content]) -> Content:
+    """Return what ``parse`` makes of an open regular file; RunError, in one line, where it is missing or damaged."""
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            return parse(file)
+    except Exception as error:  # damage shows in zipfile, zlib, NumPy, SciPy or xarray, in many ways
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise RunError(f"cannot read {str(path)!r}: {reason}") from None
+
+
+def read_whole(path: Path, parse: Callable[[bytes], Content], limit: int) -> Content:
+    """Return what ``parse`` makes of a regular file of at most ``limit`` bytes; RunError as of ``read_file``."""
+    return read_file(path, lambda file: parse(_read_at_most(file, limit, path)))
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """Read what ``write_dataset`` wrote, whole into memory; RunError where it is missing or damaged."""
+    import xarray as xr
+
+    def parse(content: bytes) -> xr.Dataset:
+        return _restored(xr.load_dataset(io.BytesIO(content), engine="scipy"))
+
+    return read_whole(path, parse, LARGEST_DATASET)
+
+
+# writing
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those around it, their names on disk, and see that it can be written; RunError where not."""
+    try:
+        made = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for place in made or [folder]:  # of a folder that is there, an earlier call may have been killed before this
+            _sync(place.absolute().parent)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, ValueError) as error:  # ValueError: a null byte
@@ -46,26 +200,37 @@ def make_folder(folder: Path) -> None:
         raise RunError(f"output folder {str(folder)!r} cannot be written: {reason}") from None
 
 
-def write_whole(path: Path, content: bytes | str | Callable[[IO[bytes]], object]) -> None:
+def write_whole(path: Path, content: bytes | str | Callable[[IO[bytes]], object], *, sync: bool = True) -> None:
     """Write a file so that no reader ever sees a part of it; RunError where the disk refuses.
 
-    The content may be a function that writes it.
+    Parameters
+    ----------
+    path : Path
+        Its rights are those that the user's umask leaves. A link that is there is replaced, not followed.
+    content : bytes, str or callable
+        A function writes it into the open file that it is given.
+    sync : bool
+        Whether to bring the file's name to disk too, so that it outlasts a power failure.
     """
-    temporary = ""
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    made = False
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        made = True
+        with os.fdopen(descriptor, "w+b") as file:
             if callable(content):
                 content(file)
             else:
                 file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+        made = False
+        if sync:
+            _sync(path.parent)
     except BaseException as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        if made:
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
         raise
@@ -77,25 +242,26 @@ def is_temporary(name: str, of: Iterable[str]) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to disk, so that a rename outlasts a power failure, where the system can."""
+    """Bring the names in a folder to disk, so that a rename outlasts a power failure; RunError where the disk fails."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(folder)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # network file systems that cannot
-            raise RunError(f"cannot write {str(folder)!r}: {error.strerror or error}") from None
+        raise RunError(f"cannot write {str(folder)!r}: {error.strerror or error}") from None
 
 
-def read_whole(path: Path, parse: Callable[[bytes], Content]) -> Content:
-    """Return what ``parse`` makes of a file; RunError, in one line, where it is missing or damaged."""
+def _sync(folder: Path) -> None:
+    """Flush a folder, where the system can: not all network file systems, nor a folder that may not be listed."""
     try:
-        return parse(path.read_bytes())
-    except Exception as error:  # damage shows in zipfile, zlib, NumPy, SciPy or xarray, in many ways
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise RunError(f"cannot read {str(path)!r}: {reason}") from None
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> None:
@@ -104,14 +270,12 @@ def write_dataset(path: Path, dataset: xr.Dataset) -> None:
     That format has no integers of 64 bits. Those that fit are stored with 32, larger ones as float64, those that would
     lose a digit there as decimal text; the attribute ``integers`` has the type that ``read_dataset`` gives back.
     """
-    write_whole(path, bytes(_storable(dataset).to_netcdf(engine="scipy")))
+    write_whole(path, dataset_bytes(dataset))
 
 
-def read_dataset(path: Path) -> xr.Dataset:
-    """Read what ``write_dataset`` wrote, whole into memory; RunError where it is missing or damaged."""
-    import xarray as xr
-
-    return read_whole(path, lambda content: _restored(xr.load_dataset(io.BytesIO(content), engine="scipy")))
+def dataset_bytes(dataset: xr.Dataset) -> bytes:
+    """Return what ``write_dataset`` writes."""
+    return bytes(_storable(dataset).to_netcdf(engine="scipy"))
 
 
 def _storable(dataset: xr.Dataset) -> xr.Dataset:
@@ -149,12 +313,6 @@ def _with(dataset: xr.Dataset, convert: Callable[[xr.Variable], xr.Variable]) ->
     )
 
 
-def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write an ``.npz`` of plain arrays."""
-    write_whole(path, lambda file: np.savez(file, allow_pickle=False, **dict(arrays)))
-
-
-def parse_arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Return what ``write_arrays`` wrote, never unpickling; any error where it is damaged (each array has a CRC)."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], *, sync: bool = True) -> None:
+    """Write an ``.npz`` of plain arrays, which ``archives`` reads; ``sync`` as of ``write_whole``."""
+    write_whole(path, lambda file: np.savez(file, allow_pickle=False, **dict(arrays)), sync=sync)

@@ -1,6 +1,7 @@
 """Fixtures of several test modules, the marks of tests by name, and the seed of statistical tests."""
 
 import os
+import tempfile
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: a thread each, but where a test asks for more
@@ -20,6 +21,9 @@ settings.register_profile("glorotlab", deadline=None, suppress_health_check=[Hea
 settings.load_profile("glorotlab")  # how long an example takes on a busy machine is no property of the code
 
 TESTS = Path(__file__).parent
+
+STATE = tempfile.TemporaryDirectory(prefix="glorotlab-tests-")
+os.environ["XDG_STATE_HOME"] = STATE.name  # what is remembered of data files, here and in processes of the tests
 
 
 def pytest_collection_modifyitems(items):

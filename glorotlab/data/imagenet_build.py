@@ -8,22 +8,27 @@ taken, a tenth of them of each class, or what there is.
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glorotlab.archives import read_arrays
 from glorotlab.arrays import Progress
 from glorotlab.data.files import cache_folder
 from glorotlab.data.imagenet_classes import CLASS_NAMES, CLASS_OF
 from glorotlab.data.pictures import ENDINGS, read_grey_square
 from glorotlab.data.small_imagenet import FILE, PIXELS, SIDE, SPLITS
 from glorotlab.errors import DataError, RunError
-from glorotlab.files import make_folder, parse_arrays, read_whole, write_arrays
+from glorotlab.files import make_folder, read_file, write_arrays
 from glorotlab.streams import Purpose, generator
 
 PARTS = "parts"
 """Folder, beside the result, of what an interrupted build has done."""
+
+LARGEST_PART = 2**26
+"""Bytes of an array of a part, at most: the names of its files take the most."""
 
 PART_SIZE = 500
 """Pictures read between two files of what was done."""
@@ -154,7 +159,7 @@ def _part(
     key = np.array([str(photographs.absolute()), *(f"{name} {_size(photographs / name)}" for name in names)])
     if path.is_file():
         try:
-            arrays = read_whole(path, parse_arrays)
+            arrays = read_file(path, partial(read_arrays, largest=LARGEST_PART))
             if np.array_equal(arrays["key"], key):
                 progress(done + len(names), total)
                 return arrays["images"], arrays["readable"]

@@ -1,13 +1,15 @@
 """A user's arrays in an ``.npz`` file, read without ever unpickling."""
 
+import os
 from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from glorotlab.archives import Archive
 from glorotlab.data.pickles import refuse_pickle
-from glorotlab.errors import DataError
+from glorotlab.errors import DataError, InvalidValueError
+from glorotlab.files import open_regular
+from glorotlab.machine import memory
 
 ALLOWED = "x and y (or x_train and y_train), then optionally x_validation, y_validation, x_test, y_test"
 """Names of the arrays, for messages."""
@@ -32,29 +34,27 @@ def read_npz(path: str) -> dict[str, Pair]:
     Raises
     ------
     DataError
-        Where the file is missing, is not ``.npz``, lacks an array, is damaged or holds pickled objects.
+        Where the file is missing or no regular file, is not ``.npz``, lacks an array, is damaged, holds pickled
+        objects, or an array would not fit into memory.
     """
     refuse_pickle(path)
     try:
-        with open(path, "rb") as file, _open_archive(file, path) as archive:
+        with os.fdopen(open_regular(path, links=True), "rb") as file, open_archive(file, path) as archive:
             return _read_splits(archive, path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
 
 
-def _open_archive(file: BinaryIO, path: str) -> NpzFile:
-    problem = f"{path}: not an .npz archive: allowed are files written by numpy.savez"
+def open_archive(file: BinaryIO, path: str) -> Archive:
+    """Return the arrays of an open file, none of which may be larger than memory; DataError where it is no ``.npz``."""
     try:
-        archive = np.load(file, allow_pickle=False)
-    except Exception as error:  # depending on its first bytes the file is taken for a zip, an array or a pickle
-        raise DataError(problem) from error
-    if not isinstance(archive, NpzFile):
-        raise DataError(problem)
-    return archive
+        return Archive(file, largest=memory())
+    except InvalidValueError as error:
+        raise DataError(f"{path}: not an .npz archive ({error}): allowed are files written by numpy.savez") from error
 
 
-def _read_splits(archive: NpzFile, path: str) -> dict[str, Pair]:
-    stored = set(archive.files)
+def _read_splits(archive: Archive, path: str) -> dict[str, Pair]:
+    stored = set(archive.names)
     if {"x", "x_train"} <= stored:
         raise DataError(f"{path}: holds both x and x_train: allowed are {ALLOWED}")
     suffixes = {
@@ -69,14 +69,11 @@ def _read_splits(archive: NpzFile, path: str) -> dict[str, Pair]:
     }
 
 
-def _read_array(archive: NpzFile, key: str, path: str) -> NDArray[Any]:
-    if key not in archive.files:
-        held = ", ".join(archive.files) or "nothing"
+def _read_array(archive: Archive, key: str, path: str) -> NDArray[Any]:
+    if key not in archive.names:
+        held = ", ".join(archive.names) or "nothing"
         raise DataError(f"{path}: no array {key} (it holds {held}): allowed are {ALLOWED}")
     try:
-        return np.asarray(archive[key])
-    except Exception as error:  # a damaged member can fail in zipfile, zlib or NumPy, in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{path}: array {key} cannot be read ({reason}): allowed are plain numeric arrays, never pickled objects"
-        ) from error
+        return archive.read(key)
+    except InvalidValueError as error:
+        raise DataError(f"{path}: {error}: allowed are plain numeric arrays, never pickled objects") from error

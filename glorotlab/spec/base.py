@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from glorotlab.errors import InvalidValueError
 
@@ -24,6 +25,13 @@ def _one_line(error: ValidationError, known: Iterable[str]) -> str:
     return f"{place} {shown if len(shown) <= 60 else shown[:57] + '...'}: {message[0].lower()}{message[1:]}"
 
 
+_BOOLEANS = (bool, np.bool_)
+
+
+def _is_row_of_numbers(kind: Any, value: Any) -> bool:
+    return kind == tuple[int, ...] and isinstance(value, (list, tuple))
+
+
 class Spec(BaseModel):
     """A plain, frozen, validated description; InvalidValueError where a field is wrong."""
 
@@ -37,6 +45,18 @@ class Spec(BaseModel):
             super().__init__(**fields)
         except ValidationError as error:
             raise InvalidValueError(_one_line(error, type(self).model_fields)) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_own_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true, false and texts as numbers, and numbers and texts as true or false."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if kind is bool and not isinstance(value, _BOOLEANS):
+            raise InvalidValueError(f"{info.field_name} {value!r:.60}: input should be true or false")
+        for number in (value,) if kind in (int, float) else value if _is_row_of_numbers(kind, value) else ():
+            if isinstance(number, (*_BOOLEANS, str)):
+                raise InvalidValueError(f"{info.field_name} {number!r:.60}: input should be a number")
+        return value
 
     def canonical_json(self) -> str:
         """Return the spec as JSON with sorted keys and canonical names: equal specs give equal text."""

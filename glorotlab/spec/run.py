@@ -1,12 +1,12 @@
 """RunSpec: everything that determines a run."""
 
 import hashlib
-import tomllib
 from typing import Any, Literal
 
 import tomli_w
 from pydantic import Field, field_validator, model_validator
 
+from glorotlab.documents import parse_toml
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import SCHEMA_VERSION
 from glorotlab.spec.base import Spec
@@ -76,11 +76,7 @@ class RunSpec(Spec):
     def from_toml(cls, text: str, origin: str = "spec") -> "RunSpec":
         """Read a spec; InvalidValueError, with ``origin`` in its message, where the text is not one."""
         try:
-            fields = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise InvalidValueError(f"{origin}: not TOML: {error}") from None
-        try:
-            return cls(**expand(fields))
+            return cls(**expand(parse_toml(text)))
         except InvalidValueError as error:
             raise InvalidValueError(f"{origin}: {error}") from None
 

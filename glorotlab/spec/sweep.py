@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import tomllib
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 from pydantic import Field, model_validator
 
+from glorotlab.documents import parse_toml
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
 from glorotlab.spec.run import RunSpec, expand
@@ -180,9 +180,9 @@ class SweepSpec(Spec):
     def from_toml(cls, text: str, origin: str = "sweep") -> SweepSpec:
         """Read the TOML of a RunSpec with a table ``[sweep]``; InvalidValueError with ``origin`` where it is none."""
         try:
-            fields = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise InvalidValueError(f"{origin}: not TOML: {error}") from None
+            fields = parse_toml(text)
+        except InvalidValueError as error:
+            raise InvalidValueError(f"{origin}: {error}") from None
         table = fields.pop("sweep", None)
         if not isinstance(table, dict):
             raise InvalidValueError(f"{origin}: it has no table [sweep], which says what differs between the runs")

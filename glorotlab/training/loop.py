@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from glorotlab.arrays import Progress
+from glorotlab.data import places
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.dataset import Dataset
 from glorotlab.errors import DataError, DivergedError, InvalidValueError
@@ -87,7 +88,7 @@ def train(
     """
     if not checkpoint_every >= 0:
         raise InvalidValueError(f"checkpoint_every {checkpoint_every!r}: allowed are seconds from 0")
-    data = dataset if dataset is not None else load_dataset(spec.data, seed=spec.seed)
+    data = dataset if dataset is not None else _load(spec)
     spec = _identified(spec, data, own=dataset is not None)
     _check_fit(spec, data)
     folder = RunFolder(out) if out is not None else None
@@ -122,8 +123,33 @@ def _train_in(folder: RunFolder, loop: _Loop, release: Callable[[], None], every
     return saver.end(status)
 
 
+def _load(spec: RunSpec) -> Dataset:
+    """Load the data of a spec; a user's file, of a digest, also from where it was when a run of it began."""
+    if not spec.data.endswith(".npz"):
+        return load_dataset(spec.data, seed=spec.seed)
+    paths = [os.path.expanduser(spec.data), places.recall(spec.data_digest)]
+    found: Dataset | None = None
+    reason = ""
+    for path in filter(None, paths):
+        try:
+            found = load_dataset(path, seed=spec.seed)
+        except DataError as error:
+            reason = reason or str(error)
+            continue
+        if spec.data_digest in ("", found.digest):
+            places.remember(found.digest or "", path)
+            return found
+    if found is None:
+        hint = "; they are not where this run had them, so start it where they are" if spec.data_digest else ""
+        raise DataError(f"{reason}{hint}")
+    return found  # other data, which are refused by their digest
+
+
 def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
-    """Return the spec with the name of the data it is trained on, and the digest where the name does not say which."""
+    """Return the spec with the name of the data it is trained on, and the digest where the name does not say which.
+
+    The name of a user's file tells nothing of the user's machine.
+    """
     from_file = spec.data.endswith(".npz")
     digest = "" if data.published and not spec.data_digest else data.digest or ""
     if spec.data_digest and spec.data_digest != digest:
@@ -131,7 +157,8 @@ def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
             f"dataset {data.name!r} is not the data of this spec: "
             f"its digest is {digest or 'none'}, the spec says {spec.data_digest}"
         )
-    return spec.model_copy(update={"data": data.name if own and not from_file else spec.data, "data_digest": digest})
+    name = data.name if own and not from_file else places.public_name(spec.data) if from_file else spec.data
+    return spec.model_copy(update={"data": name, "data_digest": digest})
 
 
 def _check_fit(spec: RunSpec, data: Dataset) -> None:

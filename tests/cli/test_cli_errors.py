@@ -251,7 +251,7 @@ RAISED = {
     "memory": (MemoryError("Unable to allocate 9. GiB"), 2, "error: not enough memory: Unable to allocate 9. GiB"),
     "disk": (OSError(28, "No space left on device", "run/weights.npz"), 1, "error: run/weights.npz: No space left"),
     "diverged": (DivergedError("the cost is not finite"), 1, "error: the cost is not finite"),
-    "Ctrl-C": (KeyboardInterrupt(), 130, "interrupted: nothing was saved"),
+    "Ctrl-C": (KeyboardInterrupt(), 130, "interrupted: before the first update, so that there is nothing to save"),
 }
 
 

@@ -83,10 +83,11 @@ def sweep(
 
 
 def _read(path: Path) -> SweepSpec:
+    from glorotlab.files import read_text
     from glorotlab.spec.sweep import SweepSpec
 
     try:
-        return SweepSpec.from_toml(path.read_text(encoding="utf-8"), origin=str(path))
+        return SweepSpec.from_toml(read_text(path), origin=str(path))
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a text file in UTF-8") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -157,10 +158,11 @@ def _refuse_options(context: typer.Context, target: str) -> None:
 
 
 def _read(path: Path) -> RunSpec:
+    from glorotlab.files import read_text
     from glorotlab.spec.run import RunSpec
 
     try:
-        return RunSpec.from_toml(path.read_text(encoding="utf-8"), origin=str(path))
+        return RunSpec.from_toml(read_text(path), origin=str(path))
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a text file in UTF-8") from None
 
@@ -219,14 +221,17 @@ def _warn_of_another_level(out: Path) -> None:
 def _saved(out: Path | None) -> str:
     """Return what an interrupted run left, and how to resume it; Ctrl-C in its last moments leaves it ended."""
     from glorotlab.files import user_path
+    from glorotlab.training.runs.checkpoint import FILE as CHECKPOINT
     from glorotlab.training.runs.status import ENDED, read_status
 
     if out is None:
-        return "nothing was saved"
+        return "nothing was saved, as there is no --out DIR"
     try:
         status = read_status(user_path(out))
     except RunError:
-        return "nothing was saved"
+        if os.path.lexists(user_path(out) / CHECKPOINT):
+            return f"the last checkpoint in {out} is as it was"
+        return "before the first update, so that there is nothing to save: the same command begins again"
     if status["status"] in ENDED:
         return f"the run in {out} had ended"
     done = f"saved after {_done(status)} updates"

@@ -21,18 +21,24 @@ Fields may be added to format 1, never changed: a spec without a field of today 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
 from glorotlab import __version__, files
-from glorotlab.errors import RunError
-from glorotlab.network.checks import check_state
+from glorotlab.archives import Archive
+from glorotlab.documents import parse_json
+from glorotlab.errors import InvalidValueError, RunError
 from glorotlab.spec.run import RunSpec
-from glorotlab.training.runs.status import ENDED, STATUSES
-from glorotlab.training.state import Arrays, without_prefix
+from glorotlab.training.runs import provenance
+from glorotlab.training.runs.layout import check_forms, check_values
+from glorotlab.training.runs.records import Count, Record, Seconds, Session, Text
+from glorotlab.training.runs.status import ENDED, FINISHED, Status
+from glorotlab.training.state import Arrays
 
 FILE = "checkpoint.npz"
 FORMAT = 1
@@ -103,44 +109,60 @@ class Checkpoint:
             "sessions": self.sessions,
         }
         text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-        files.write_arrays(folder / FILE, {HEADER: text} | self.arrays)
+        files.write_arrays(folder / FILE, {HEADER: text} | self.arrays, sync=False)  # see RunFolder.sync
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
         """Return the checkpoint of a run folder; RunError, in one line, where it cannot be read."""
-        return files.read_whole(folder / FILE, cls._parse)
+        return files.read_file(folder / FILE, cls._parse)
 
     @classmethod
-    def _parse(cls, content: bytes) -> Checkpoint:
-        arrays = files.parse_arrays(content)
-        header = json.loads(arrays.pop(HEADER).tobytes())
-        if header["format"] != FORMAT:
-            raise RunError(
-                f"it has run format {header['format']}, of glorotlab {header['glorotlab']}; this version reads {FORMAT}"
-            )
-        checkpoint = cls(
-            RunSpec(**header["spec"]),
-            STATUSES[STATUSES.index(header["status"])],
-            int(header["updates"]),
-            float(header["seconds"]),
-            dict(header["examples"]),
-            list(header["sessions"]),
-            arrays,
-        )
-        checkpoint._check()
-        return checkpoint
+    def _parse(cls, file: BinaryIO) -> Checkpoint:
+        """Return the checkpoint in an open file, of which nothing is taken into memory that a run would not have."""
+        with Archive(file, largest=os.fstat(file.fileno()).st_size) as archive:
+            header = _read_header(archive)
+            spec = RunSpec(**header["spec"])
+            names = [name for name in archive.names if name != HEADER]
+            check_forms({name: archive.form(name) for name in names}, spec)
+            arrays = {name: archive.read(name) for name in names}
+        status, updates, in_all = header["status"], header["updates"], spec.training.updates
+        if updates > in_all or (status == FINISHED and updates < in_all):
+            raise InvalidValueError(f"it is {status} after {updates} updates of {in_all}")
+        if header["content_hash"] != spec.content_hash:
+            raise InvalidValueError("its spec is not the one of its content hash")
+        check_values(arrays, spec, updates)
+        return cls(spec, status, updates, header["seconds"], header["examples"], header["sessions"], arrays)
 
-    def _check(self) -> None:
-        check_state(self.parameters, self.spec.network, self.spec.dtype)
-        records = len(self.arrays["steps"])
-        statistics = without_prefix("statistics", self.arrays)
-        if not records or {len(values) for values in statistics.values()} != {records}:
-            raise ValueError("its statistics are not of one length")
-        if "recent_costs" in self.arrays:
-            costs_fit = self.arrays["recent_costs"].ndim == 1
-        else:  # written before the training cost was the mean of a window
-            costs_fit = self.arrays["since_point"].shape == (2,)
-        if self.arrays["curves"].shape[1:] != (4,) or not costs_fit:
-            raise ValueError("its curves have another shape")
-        if not 0 <= self.updates <= self.spec.training.updates:
-            raise ValueError(f"{self.updates} updates of {self.spec.training.updates}")
+
+class _Examples(Record):
+    model_config = ConfigDict(extra="forbid")
+
+    examples: Count
+    inputs_digest: Text
+    labels_digest: Text
+
+
+class _Header(Record):
+    """What a checkpoint says beside its arrays."""
+
+    spec: dict[str, Any]
+    content_hash: Text
+    status: Status
+    updates: Count
+    seconds: Seconds
+    examples: _Examples
+    sessions: Annotated[list[Session], Field(min_length=1)]
+
+
+def _read_header(archive: Archive) -> dict[str, Any]:
+    """Return the header of an archive, checked; RunError where it is of another format."""
+    if archive.form(HEADER).dtype != np.uint8:
+        raise InvalidValueError(f"array {HEADER} is no text")
+    header = parse_json(archive.read(HEADER).tobytes(), provenance.LIMITS)
+    if isinstance(header, dict) and header.get("format") != FORMAT:
+        raise RunError(
+            f"it has run format {header.get('format')!r:.20}, of glorotlab {header.get('glorotlab')!s:.20}; "
+            f"this version reads {FORMAT}"
+        )
+    _Header.check(header, HEADER)
+    return header  # type: ignore[no-any-return]

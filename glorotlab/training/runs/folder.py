@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -22,8 +23,14 @@ from glorotlab.training.runs.checkpoint import FORMAT, Checkpoint
 from glorotlab.training.runs.status import FILE as STATUS
 from glorotlab.training.runs.status import read_status, unfinished_status
 
-DERIVED = ("spec.toml", "statistics.nc", "histograms.nc", "curves.nc", provenance.FILE, STATUS)
+CONTENTS = ("spec.toml", "statistics.nc", "histograms.nc", "curves.nc", provenance.FILE)
+"""Files that are made from the checkpoint and have a digest in the status."""
+
+DERIVED = (*CONTENTS, STATUS)
 """Files that are made from the checkpoint."""
+
+EMPTY = hashlib.sha256(b"").hexdigest()[:16]
+"""Digest of an empty file; a status of before has no digests, and no file of a run is empty."""
 
 BEFORE_CHECKPOINTS = {"status.json", "weights.npz"}
 """Files of a run written before there were checkpoints (format 0)."""
@@ -51,11 +58,14 @@ class RunFolder:
         Raises
         ------
         RunError
-            Where the folder cannot be read, the checkpoint is damaged or of another format, or files of something
-            else are there.
+            Where the folder cannot be read, the checkpoint is damaged or of another format, files of something
+            else are there, or what has the name of a file of a run is a link, a named pipe, a device or a folder.
         """
         try:
             names = sorted(path.name for path in self.path.iterdir()) if self.path.exists() else []
+            for name in names:
+                if name in (CHECKPOINT, lock.FILE, *DERIVED):
+                    self._check_regular(name)
         except (OSError, ValueError) as error:  # ValueError: a null byte
             raise RunError(f"run folder {str(self.path)!r} cannot be read: {_reason(error)}") from None
         if CHECKPOINT in names:
@@ -69,6 +79,15 @@ class RunFolder:
         if others:
             raise RunError(f"{str(self.path)!r} is not a run folder: it holds {others[0]!r} and no {CHECKPOINT}")
         return None
+
+    def _check_regular(self, name: str) -> None:
+        """Raise OSError where a name of ours is no regular file; whatever else it leads to stays untouched."""
+        try:
+            files.check_regular(self.path / name)
+        except FileNotFoundError:  # its owner is just done with it
+            return
+        except OSError as error:
+            raise OSError(error.errno, f"{name!r} in it: {error.strerror}") from None
 
     def read_matching(self, spec: RunSpec) -> Checkpoint | None:
         """Return what ``read`` does; RunError, naming the fields that differ, where the run is of another spec."""
@@ -85,13 +104,16 @@ class RunFolder:
         return checkpoint.status if checkpoint.ended else unfinished_status(self.path)
 
     def is_complete(self, checkpoint: Checkpoint) -> bool:
-        """Return whether a run has ended and all its files are there and say so."""
-        if not (checkpoint.ended and all((self.path / name).is_file() for name in DERIVED)):
+        """Return whether a run has ended and all its files are there, whole, and say so."""
+        if not checkpoint.ended:
             return False
         try:
-            return bool(read_status(self.path)["status"] == checkpoint.status)
-        except RunError:
+            status = read_status(self.path)
+            digests = {name: _digest(files.read_bytes(self.path / name, files.LARGEST_DATASET)) for name in CONTENTS}
+        except (RunError, OSError):
             return False
+        as_written = status.get("files", {name: digest for name, digest in digests.items() if digest != EMPTY})
+        return bool(status["status"] == checkpoint.status and digests == as_written)
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -132,23 +154,24 @@ class RunFolder:
         files.sync_folder(self.path)
 
     def write_derived(self, checkpoint: Checkpoint) -> None:
-        """Write every file but the checkpoint, the status last."""
-        self.write_spec(checkpoint)
-        self.write_datasets(checkpoint)
-        self.write_status(checkpoint)
+        """Write every file but the checkpoint; the status, with a digest of each of the others, comes last."""
+        contents = _spec_contents(checkpoint) | {
+            f"{name}.nc": files.dataset_bytes(getattr(datasets, name)(checkpoint))
+            for name in ("statistics", "histograms", "curves")
+        }
+        self._write(contents)
+        self.write_status(checkpoint, {name: _digest(contents[name]) for name in CONTENTS})
 
     def write_spec(self, checkpoint: Checkpoint) -> None:
         """Write ``spec.toml`` and ``provenance.json``."""
-        files.write_whole(self.path / "spec.toml", checkpoint.spec.to_toml())
-        files.write_whole(self.path / provenance.FILE, json.dumps(checkpoint.sessions, indent=2))
+        self._write(_spec_contents(checkpoint))
 
-    def write_datasets(self, checkpoint: Checkpoint) -> None:
-        """Write ``statistics.nc``, ``histograms.nc`` and ``curves.nc``."""
-        for name in ("statistics", "histograms", "curves"):
-            files.write_dataset(self.path / f"{name}.nc", getattr(datasets, name)(checkpoint))
+    def _write(self, contents: dict[str, bytes]) -> None:
+        for name, content in contents.items():
+            files.write_whole(self.path / name, content)
 
-    def write_status(self, checkpoint: Checkpoint) -> None:
-        """Write ``status.json``."""
+    def write_status(self, checkpoint: Checkpoint, digests: dict[str, str] | None = None) -> None:
+        """Write ``status.json``, with the digests of the files beside it where these are as new."""
         status = {
             "format": FORMAT,
             "status": checkpoint.status,
@@ -159,7 +182,20 @@ class RunFolder:
             "fields": checkpoint.spec.by_field(),
         }
         status |= datasets.last_errors(checkpoint) | pretraining.progress(checkpoint.spec, checkpoint.arrays)
+        status |= {"files": digests} if digests else {}
         files.write_whole(self.path / STATUS, json.dumps(status))
+
+
+def _spec_contents(checkpoint: Checkpoint) -> dict[str, bytes]:
+    return {
+        "spec.toml": checkpoint.spec.to_toml().encode(),
+        provenance.FILE: json.dumps(checkpoint.sessions, indent=2).encode(),
+    }
+
+
+def _digest(content: bytes) -> str:
+    """Return 16 digits of a SHA-256: what is damaged is to be noticed, not forged."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _is_transient(name: str) -> bool:

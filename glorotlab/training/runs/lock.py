@@ -7,14 +7,18 @@ The owner holds ``flock`` on it and has written in it who it is. Who may take th
    two that find a stale lock one gets ``flock``. The file is unlinked by its owner, before ``flock`` is given back;
    who then gets ``flock`` on the unlinked file sees that the path no longer leads to it, and begins again.
 2. Network file systems may keep ``flock`` to one machine, or lack it. The owner therefore touches the file every
-   ``HEARTBEAT`` seconds; an owner on another kernel counts as gone only after ``FORGOTTEN_AFTER`` seconds without. Two
-   that take over from it at once are told apart as in Fischer's protocol: write who you are, wait longer than a
+   ``HEARTBEAT`` seconds; an owner on another kernel counts as gone only after ``FORGOTTEN_AFTER`` seconds without, by
+   the clock of the file system, which dates the touches of all machines. A touch that lies in its future is dated anew
+   by whoever wants the folder: a dead owner is then gone ``FORGOTTEN_AFTER`` seconds later, a living one touches again.
+   Two that take over from it at once are told apart as in Fischer's protocol: write who you are, wait longer than a
    write takes to be seen, and look whether it still stands (L. Lamport, A fast mutual exclusion algorithm,
    ACM TOCS 5, 1987, p. 2).
 3. Before every checkpoint the owner looks whether it still is (``Lock.check``): one that was stopped for
    longer than ``FORGOTTEN_AFTER`` writes nothing into a folder that has gone to another.
 
 Readers never touch ``flock``: ``living_owner`` asks the process table where it is the owner's own, else the heartbeat.
+
+What has the name of the file and is none of ours (a link, a pipe, a text of somebody's) is refused and stays as it is.
 
 The package filelock does not do this: its native lock leaves the file behind and trusts ``flock`` alone, and its lease
 on a marker file gives up what the kernel knows; neither tells a reader who owns the folder, on another host too.
@@ -27,13 +31,21 @@ import fcntl
 import json
 import os
 import platform
+import tempfile
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
-from glorotlab.errors import RunError, RunInUseError
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from glorotlab import files
+from glorotlab.documents import parse_json
+from glorotlab.errors import InvalidValueError, RunError, RunInUseError
+from glorotlab.training.runs.records import Text
 
 FILE = "lock"
 
@@ -59,7 +71,7 @@ WITHOUT_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, er
 """Errors of ``flock`` where the file system lacks it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, allow_inf_nan=False))
 class Owner:
     """A process, such that no other is ever taken for it.
 
@@ -78,11 +90,11 @@ class Owner:
         When the folder was taken, seconds since 1970.
     """
 
-    host: str
-    pid: int
-    started: str
-    kernel: str
-    processes: str
+    host: Text
+    pid: Annotated[int, Field(ge=1, le=2**31)]
+    started: Text
+    kernel: Text
+    processes: Text
     since: float
 
     def to_bytes(self) -> bytes:
@@ -102,10 +114,11 @@ class Owner:
         ----------
         heartbeat : float
             Time of its last touch of the file, seconds since 1970; it decides where the process is on another machine.
+            One that lies as far in the future as a dead owner's in the past is no sign of life either.
         """
         if (self.kernel, self.processes) == _machine():
             return _started(self.pid) == self.started
-        return time.time() - heartbeat < FORGOTTEN_AFTER
+        return abs(time.time() - heartbeat) < FORGOTTEN_AFTER
 
 
 def _machine() -> tuple[str, str]:
@@ -135,11 +148,24 @@ def _started(pid: int) -> str | None:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Read who the file names; None where it names nobody, or is not there."""
+    """Read who the file names; None where it names nobody, is no regular file, or is not there."""
     try:
-        return Owner(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return _parse_owner(files.read_bytes(path, LENGTH))
+    except OSError:
         return None
+
+
+def _parse_owner(content: bytes) -> Owner | None:
+    try:
+        return Owner(**parse_json(content))
+    except (InvalidValueError, ValidationError, TypeError):
+        return None
+
+
+def _is_ours(content: bytes) -> bool:
+    """Return whether a file may be overwritten: it holds a table of JSON, or what a power failure leaves, nothing."""
+    begun = content.strip(b"\0 \n")
+    return len(content) <= LENGTH and (not begun or begun.startswith(b"{"))
 
 
 def living_owner(folder: Path) -> Owner | None:
@@ -147,7 +173,7 @@ def living_owner(folder: Path) -> Owner | None:
     path = folder / FILE
     owner = read_owner(path)
     try:
-        return owner if owner and owner.lives(path.stat().st_mtime) else None
+        return owner if owner and owner.lives(path.lstat().st_mtime) else None
     except OSError:
         return None
 
@@ -179,7 +205,7 @@ class Lock:
 
     def _take(self) -> int:
         for _ in range(ATTEMPTS):
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = files.open_regular(self.path, os.O_RDWR | os.O_CREAT)
             try:
                 if self._owns(descriptor):
                     return descriptor
@@ -211,15 +237,18 @@ class Lock:
 
     def _leads_to(self, descriptor: int) -> bool:
         try:
-            return os.path.samestat(os.stat(self.path), os.fstat(descriptor))
+            return os.path.samestat(os.lstat(self.path), os.fstat(descriptor))
         except FileNotFoundError:
             return False
 
     def _write(self, descriptor: int, locked: bool) -> None:
         """Write who owns the folder, over one that is gone."""
-        before = read_owner(self.path)
+        content = os.pread(descriptor, LENGTH + 1, 0)
+        if not _is_ours(content) or os.fstat(descriptor).st_nlink > 1:
+            raise OSError(errno.EEXIST, "it is no lock that a run left: move it elsewhere")
+        before = _parse_owner(content)
         decided = locked and (before is None or before.kernel == self.owner.kernel)
-        if not decided and before and before.lives(os.fstat(descriptor).st_mtime):
+        if not decided and before and before.lives(self._last_touch(descriptor)):
             raise self._in_use(before)
         try:
             os.pwrite(descriptor, self.owner.to_bytes(), 0)
@@ -231,6 +260,18 @@ class Lock:
         if not decided:
             time.sleep(SETTLE)
             self.check()
+
+    def _last_touch(self, descriptor: int) -> float:
+        """Return when the file was touched last, as if this machine's clock were the file system's.
+
+        A touch in the future of that clock is none: the file is touched now, and silence counts from here.
+        """
+        touched = os.fstat(descriptor).st_mtime
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            now = os.fstat(file.fileno()).st_mtime
+        if touched > now:
+            os.utime(descriptor)
+        return time.time() - max(0.0, now - touched)
 
     def _in_use(self, owner: Owner | None) -> RunInUseError:
         who = f"process {owner.pid} on host {owner.host}" if owner else "another process"

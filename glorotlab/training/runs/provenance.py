@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import platform
 import subprocess
@@ -11,16 +10,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-from glorotlab import __version__
+from glorotlab import __version__, files
+from glorotlab.documents import Limits, parse_json
+from glorotlab.errors import InvalidValueError, RunError
 from glorotlab.kernels import simd
 from glorotlab.machine import package_version, processor
 from glorotlab.threads import num_threads
+from glorotlab.training.runs.records import Session
 
 FILE = "provenance.json"
 """File of a run folder that holds the records of its sessions."""
 
 PACKAGES = ("numpy", "scipy", "xarray")
 """Packages whose versions are recorded."""
+
+LIMITS = Limits(size=2**24, depth=8, keys=10**6)
+"""Limits of the file: the sessions of a run that is resumed every hour for a year fit."""
 
 GIT_SECONDS = 10
 """Seconds that git may take to answer."""
@@ -29,10 +34,18 @@ GIT_SECONDS = 10
 def read_sessions(folder: Path) -> list[dict[str, Any]]:
     """Return the sessions of the run in a folder; an empty list where it does not say."""
     try:
-        sessions = json.loads((folder / FILE).read_bytes())
-        return [dict(session) for session in sessions]
-    except (OSError, ValueError, TypeError):
+        return files.read_whole(folder / FILE, _parse, LIMITS.size)
+    except RunError:
         return []
+
+
+def _parse(content: bytes) -> list[dict[str, Any]]:
+    table = parse_json(content, LIMITS)
+    if not isinstance(table, list):
+        raise InvalidValueError("allowed is a list of sessions")
+    for session in table:
+        Session.check(session, "session")
+    return table
 
 
 def session(from_update: int) -> dict[str, Any]:

@@ -5,25 +5,51 @@ This module imports nothing slow: a listing takes as long as opening its files.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from glorotlab import files
+from glorotlab.documents import LIMITS, parse_json
 from glorotlab.errors import RunError
 from glorotlab.training.runs import lock
+from glorotlab.training.runs.records import Count, Record, Seconds
 
 FILE = "status.json"
 
 FINISHED, DIVERGED, INTERRUPTED, RUNNING = "finished", "diverged", "interrupted", "running"
-STATUSES = (FINISHED, DIVERGED, INTERRUPTED, RUNNING)
-"""Statuses a run can have."""
+Status = Literal["finished", "diverged", "interrupted", "running"]
+"""A status that a run can have."""
 
 ENDED = (FINISHED, DIVERGED)
 """Statuses of a run that is not trained any further."""
 
 UNREADABLE = "unreadable"
-"""Status, in a listing, of a folder whose ``status.json`` is damaged."""
+"""Status, in a listing, of a folder whose ``status.json`` cannot be read."""
+
+
+class _Pretraining(Record):
+    updates: Count
+    updates_in_all: Count
+    reconstruction_cost: list[float | None]
+
+
+class _Status(Record):
+    """What ``status.json`` holds; of a run of before some of it may be missing."""
+
+    status: Status
+    updates: Count
+    updates_in_all: Count = 0
+    seconds: Seconds = 0.0
+    content_hash: str = ""
+    fields: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    training_cost: float | None = None
+    validation_error: float | None = None
+    test_error: float | None = None
+    pretraining: _Pretraining | None = None
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 def read_status(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -45,16 +71,14 @@ def read_status(folder: str | os.PathLike[str]) -> dict[str, Any]:
     RunError
         Where there is no such file, or it is damaged.
     """
-    path = os.path.join(folder, FILE)
-    try:
-        with open(path, "rb") as file:
-            status: dict[str, Any] = json.loads(file.read())
-        STATUSES.index(status["status"])
-        status["updates"] = int(status["updates"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise RunError(f"cannot read {path!r}: {reason}") from None
+    status = files.read_whole(Path(folder, FILE), _parse, LIMITS.size)
     return status if status["status"] in ENDED else status | {"status": unfinished_status(Path(folder))}
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    table: dict[str, Any] = parse_json(content)
+    _Status.check(table, "field")
+    return table
 
 
 def unfinished_status(folder: Path) -> str:
@@ -64,6 +88,8 @@ def unfinished_status(folder: Path) -> str:
 
 def list_runs(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Return the status of every run folder right below a folder, sorted by name, with its name as ``run``.
+
+    One whose ``status.json`` cannot be read is ``unreadable``, and ``error`` says why.
 
     Raises
     ------
@@ -81,7 +107,7 @@ def list_runs(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
         place = os.path.join(folder, name)
         try:
             runs.append({"run": name} | read_status(place))
-        except RunError:
-            if os.path.exists(os.path.join(place, FILE)):
-                runs.append({"run": name, "status": UNREADABLE})
+        except RunError as error:
+            if os.path.lexists(os.path.join(place, FILE)):
+                runs.append({"run": name, "status": UNREADABLE, "error": str(error)})
     return runs

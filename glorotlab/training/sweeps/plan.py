@@ -13,6 +13,7 @@ from typing import Any
 
 from glorotlab import files
 from glorotlab.data.catalogue import DatasetRecord, describe_dataset, load_dataset
+from glorotlab.documents import Limits, parse_json
 from glorotlab.errors import InvalidValueError, RunError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec
@@ -21,6 +22,9 @@ from glorotlab.spec.sweep import SweepSpec
 FILE = "sweep.json"
 FORMAT = 1
 """Version of the file's content."""
+
+LIMITS = Limits(size=2**26, keys=10**7)
+"""Limits of the file: a sweep of as many runs as are allowed, each a case, fits."""
 
 NAME_LENGTH = 16
 """Digits of the content hash that name a run folder."""
@@ -102,7 +106,7 @@ def read(folder: Path) -> tuple[SweepSpec, list[str]]:
     """Return what ``write`` wrote; RunError where it is missing or damaged."""
 
     def parse(content: bytes) -> tuple[SweepSpec, list[str]]:
-        fields = json.loads(content)
+        fields = parse_json(content, LIMITS)
         if fields["format"] != FORMAT:
             raise RunError(f"it has sweep format {fields['format']}; this version reads {FORMAT}")
         sweep, runs = SweepSpec(**fields["sweep"]), [str(name) for name in fields["runs"]]
@@ -110,4 +114,4 @@ def read(folder: Path) -> tuple[SweepSpec, list[str]]:
             raise ValueError(f"{len(runs)} runs in a sweep of {math.prod(sweep.shape)}")
         return sweep, runs
 
-    return files.read_whole(folder / FILE, parse)
+    return files.read_whole(folder / FILE, parse, LIMITS.size)

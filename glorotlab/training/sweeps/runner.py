@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import queue
 import time
@@ -14,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from glorotlab.documents import parse_json
 from glorotlab.errors import RunError, RunFailedError
 from glorotlab.training.runs import lock
 from glorotlab.training.runs.status import ENDED, INTERRUPTED, RUNNING, read_status
@@ -140,7 +140,7 @@ class Runner:
         name = self.pending.pop(future)
         run = self.state.runs[name]
         try:
-            report = json.loads(future.result())
+            report = parse_json(future.result())
         except BrokenExecutor:
             self.lost.append(name)
             return

@@ -11,12 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from glorotlab import files
 from glorotlab.data.catalogue import is_stored, load_dataset
+from glorotlab.documents import parse_json
 from glorotlab.errors import GlorotlabError, RunError, RunInUseError
 from glorotlab.interrupts import Terminated
 from glorotlab.spec.run import RunSpec
 from glorotlab.threads import set_num_threads
 from glorotlab.training.loop import train
+from glorotlab.training.runs import lock
 from glorotlab.training.runs.status import read_status
 from glorotlab.training.sweeps.state import FAILED, IN_USE, STOPPED
 from glorotlab.training.sweeps.token import claimed
@@ -71,7 +74,7 @@ def run_task(text: str) -> str:
         What ``status.json`` then says, or ``status`` ``in use``, ``stopped`` or ``failed`` with the ``error``, in JSON.
         Nothing is raised, except on SIGTERM: an exception of ours might not survive the way back.
     """
-    task = Task(**json.loads(text))
+    task = Task(**parse_json(text))
     try:
         with claimed(Path(task.token), Path(task.folder).name):
             report = _run(task)
@@ -104,7 +107,7 @@ def _check_folder(task: Task) -> None:
     where = f"the worker on host {platform.node()} does not see the sweep's folder"
     hint = "every worker must reach it by this path"
     try:
-        word = Path(task.token).read_text(encoding="utf-8")
+        word = files.read_bytes(task.token, lock.LENGTH).decode(errors="replace")
     except OSError as error:
         raise RunError(f"{where}: {task.token!r}: {error.strerror or error}; {hint}") from None
     if word != task.word:

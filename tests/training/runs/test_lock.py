@@ -262,8 +262,9 @@ def test_the_owner_shows_that_it_lives(tmp_path, monkeypatch):
 # a file that cannot be read or written
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"{}", b"[1]", b"\xff" * 600, b'{"pid": "7"}'], ids=len)
+@pytest.mark.parametrize("content", [b"", b"\0" * lock.LENGTH, b"{}", b'{"pid": "7"}', b'{"host": "a'], ids=len)
 def test_a_lock_that_names_nobody_is_stale(tmp_path, content):
+    """What a power failure, or another version, leaves."""
     (tmp_path / lock.FILE).write_bytes(content)
     assert living_owner(tmp_path) is None
     held = Lock(tmp_path)

@@ -1,0 +1,55 @@
+"""Places: where this user's own data files lie, remembered by their digests beside the user's other state.
+
+A run names such data by their digest and by a path that tells nothing of the user's machine, so that its folder can be
+given away. Whoever resumes it on the machine where it began finds the file by what is remembered here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path, PurePath
+
+import platformdirs
+
+from glorotlab import files
+from glorotlab.errors import RunError
+
+DIGEST = re.compile("[0-9a-f]{64}")
+"""A SHA-256, as ``Dataset.digest`` writes it."""
+
+LONGEST = 4096
+"""Bytes of a path, at most."""
+
+
+def public_name(path: str) -> str:
+    """Return the path of a data file as a run's folder may tell it: the last part, of one that does not lead down."""
+    place = PurePath(path)
+    leads_down = not place.is_absolute() and ".." not in place.parts and place.parts[0] != "~"
+    return path if leads_down else place.name
+
+
+def remember(digest: str, path: str) -> None:
+    """Remember where the data of a digest lie, for this user alone; nothing is done where that cannot be written."""
+    note, where = _note(digest), os.path.abspath(path)
+    if not DIGEST.fullmatch(digest) or recall(digest) == where:
+        return
+    with suppress(OSError, RunError):
+        note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.write_whole(note, os.fsencode(where), sync=False)
+
+
+def recall(digest: str) -> str | None:
+    """Return where the data of a digest were, or None."""
+    if not DIGEST.fullmatch(digest):  # it is part of a path, and may come from a file
+        return None
+    try:
+        return os.fsdecode(files.read_bytes(_note(digest), LONGEST))
+    except OSError:
+        return None
+
+
+def _note(digest: str) -> Path:
+    """Return the file that remembers a digest."""
+    return platformdirs.user_state_path("glorotlab") / "data" / digest

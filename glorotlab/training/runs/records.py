@@ -1,0 +1,43 @@
+"""Records: what the small files of a run folder hold, each field with its type, checked whenever one is read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glorotlab.errors import InvalidValueError
+
+Count = Annotated[int, Field(ge=0, le=10**15)]
+"""A number of updates, examples or processes."""
+
+Seconds = Annotated[float, Field(ge=0, le=1e12)]
+Text = Annotated[str, Field(max_length=1000)]
+
+
+class Record(BaseModel):
+    """A table of typed fields. Others are kept, as a later version may have written them."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+    @classmethod
+    def check(cls, table: Any, what: str) -> Self:
+        """Return a record of what was read; InvalidValueError, in one line, names the first field that is wrong."""
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place, message = ".".join(str(part) for part in first["loc"]), " ".join(first["msg"].split())
+            raise InvalidValueError(f"{what} {place:.60}: {message[0].lower()}{message[1:]:.120}") from None
+
+
+class Session(Record):
+    """What a session that trained a run ran on; ``provenance.session`` has all of its fields."""
+
+    from_update: Count
+    started: Text
+    host: Text
+    glorotlab: Text
+    processor: Text
+    simd: Text
+    threads: Count
