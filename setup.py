@@ -25,7 +25,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.modified import newer_group
 
 DEBUG = os.environ.get("GLOROTLAB_DEBUG", "0") == "1"
-OPENMP = os.environ.get("GLOROTLAB_OPENMP", "auto")
+OPENMP = os.environ.get("GLOROTLAB_OPENMP", "").strip() or "auto"
 
 KERNELS = Path("glorotlab", "kernels")
 INCLUDE, SOURCE = KERNELS / "include", KERNELS / "source"

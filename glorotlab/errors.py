@@ -1,17 +1,36 @@
 """The errors a user can cause, each with one line that names the value and what is allowed."""
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class GlorotlabError(Exception):
     """Base of every error glorotlab raises on purpose.
 
     The command line prints its message in one line and exits with code 2, of a run that failed or diverged with 1.
+    Every one of them travels between processes with its message and its attributes.
     """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is pickled as a call of its class with the message, which a class with parameters does not take.
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[GlorotlabError], arguments: tuple[Any, ...]) -> GlorotlabError:
+    """Return an error as it was, without a call of its ``__init__``."""
+    return kind.__new__(kind, *arguments)
 
 
 class InvalidValueError(GlorotlabError, ValueError):
     """A value outside what is allowed: a layer size, a learning rate, a label, a shape, a file's content."""
+
+
+class NotEnoughMemoryError(GlorotlabError):
+    """A request for more memory than there is; nothing of it has been taken."""
+
+
+class NetworkInUseError(GlorotlabError):
+    """A network that one thread trains while another one uses it."""
 
 
 class UnknownNameError(InvalidValueError):

@@ -13,9 +13,11 @@ from typing import Any
 import threadpoolctl
 
 from glorotlab.checks import whole_number
+from glorotlab.errors import InvalidValueError
+from glorotlab.resources import setting, usable_cpus
 
 _lock = Lock()
-_state = {"threads": 0, "limits": 0}
+_state = {"threads": 0, "limits": 0, "forked": 0}
 _restore: list[Any] = []
 
 
@@ -24,20 +26,25 @@ def _check(n: object, origin: str) -> int:
 
 
 def default_num_threads() -> int:
-    """Return GLOROTLAB_NUM_THREADS where it is set, else the number of CPUs this process may use."""
-    text = os.environ.get("GLOROTLAB_NUM_THREADS")
+    """Return GLOROTLAB_NUM_THREADS where it is set and not empty, else the number of CPUs this process may use."""
+    text = setting("GLOROTLAB_NUM_THREADS")
     if text is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return usable_cpus()
     return _check(int(text) if text.isdecimal() else text, "GLOROTLAB_NUM_THREADS")
 
 
 def num_threads() -> int:
     """Return the number of threads the kernels use.
 
+    It is 1 in a process that ``os.fork`` has made of this one, where GNU OpenMP would wait for threads that the fork
+    has not taken along.
+
     Returns
     -------
     int
     """
+    if _state["forked"]:
+        return 1
     if not _state["threads"]:
         _state["threads"] = default_num_threads()
     return _state["threads"]
@@ -54,9 +61,26 @@ def set_num_threads(n: int) -> None:
     Raises
     ------
     InvalidValueError
-        Where ``n`` is not a whole number from 1 to 1024.
+        Where ``n`` is not a whole number from 1 to 1024, or not 1 in a forked process.
     """
-    _state["threads"] = _check(n, "number of threads")
+    n = _check(n, "number of threads")
+    if _state["forked"] and n > 1:
+        raise InvalidValueError(
+            f"number of threads {n}: allowed is 1 in a forked process, whose threads the fork has left behind; "
+            "processes of the start methods spawn and forkserver have as many as they are given"
+        )
+    _state["threads"] = n
+
+
+def _begin_in_fork() -> None:
+    """Begin in a forked process, where the only thread is the one that has forked; others may have held the lock."""
+    global _lock
+    _lock = Lock()
+    _state["forked"] = 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_fork)
 
 
 @lru_cache(maxsize=1)

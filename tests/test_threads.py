@@ -59,7 +59,7 @@ def test_default_is_what_the_process_may_use():
     assert asked(None) == str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1025", "two", "1.5", ""])
+@pytest.mark.parametrize("value", ["0", "-1", "1025", "two", "1.5"])
 def test_environment_errors(value, monkeypatch):
     monkeypatch.setenv("GLOROTLAB_NUM_THREADS", value)
     with pytest.raises(

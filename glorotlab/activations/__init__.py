@@ -4,7 +4,9 @@ The compiled counterpart of a record, where there is one, carries the name of it
 ``glorotlab.kernels.network.elementwise.CODES``; a record without one trains through NumPy.
 """
 
+import copyreg
 import re
+from collections.abc import Callable
 
 from glorotlab.activations import named
 from glorotlab.activations.expression.syntax import MAX_LENGTH, parse
@@ -39,3 +41,10 @@ def get(text: str) -> Activation:
     from glorotlab.activations.expression.record import read
 
     return read(text.strip())
+
+
+def _by_name(record: Activation) -> tuple[Callable[[str], Activation], tuple[str]]:
+    return get, (record.name,)
+
+
+copyreg.pickle(Activation, _by_name)  # its functions do not travel: those of an expression are made where it is read

@@ -8,9 +8,11 @@ from typing import Self
 
 from numpy.typing import ArrayLike
 
+from glorotlab.checks import real_number
 from glorotlab.data.npz import read_npz
 from glorotlab.data.source import ArraySource, Source
 from glorotlab.errors import DataError, InvalidValueError
+from glorotlab.files import user_path
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
 
@@ -161,7 +163,7 @@ class Dataset:
             Where the file is missing, is not ``.npz``, lacks an array, or holds pickled objects or values
             that `from_arrays` refuses.
         """
-        name = os.fspath(path)
+        name = os.fspath(user_path(path))
         pairs = read_npz(name)
         try:
             return cls.from_arrays(
@@ -178,8 +180,7 @@ class Dataset:
 def _split(whole: ArraySource, fractions: dict[str, float], seed: int) -> dict[str, ArraySource]:
     """Split the named fractions off ``whole``; the rest is ``train``. Every part has at least one example."""
     for split, fraction in fractions.items():
-        if not 0 < fraction < 1:
-            raise InvalidValueError(f"{split}_fraction {fraction!r}: allowed are numbers between 0 and 1")
+        real_number(f"{split}_fraction", fraction, 0, 1, open_low=True, open_high=True)
     sizes = {split: max(1, round(fraction * whole.length)) for split, fraction in fractions.items()}
     held_out = sum(sizes.values())
     if held_out >= whole.length:

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glorotlab.arrays import Labels
+from glorotlab.checks import as_array, refuse_infinite, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels.network.batch_source import BatchSource
+from glorotlab.resources import check_memory
 
 MAX_CLASSES = 1_000_000
 """Most classes: a larger label is a mistake, and counting by class would fill the memory."""
@@ -135,7 +137,7 @@ class ArraySource:
 
 def _checked_inputs(x: ArrayLike, name: str) -> Inputs:
     """Return a finite C-contiguous copy of shape (n, fan_in)."""
-    values = _as_array(x, name)
+    values = as_array(name, x)
     if values.dtype.kind not in "biuf":
         raise InvalidValueError(f"{name} has dtype {values.dtype}: allowed are real numbers")
     if values.ndim < 2 or values.size == 0:
@@ -143,39 +145,29 @@ def _checked_inputs(x: ArrayLike, name: str) -> Inputs:
             f"{name} has shape {values.shape}: allowed are (examples, inputs), at least one of each"
         )
     precision: type[np.float32 | np.float64] = np.float64 if np.issubdtype(values.dtype, np.float64) else np.float32
-    with np.errstate(over="ignore"):  # a value that overflows float32 becomes inf, which is refused below
+    itemsize = np.dtype(precision).itemsize
+    check_memory(f"{name} of shape {values.shape}", {"a copy": values.size * (itemsize + 1.0)})
+    with np.errstate(over="ignore"):  # a value that overflows float32 becomes inf, which is refused
         copy: NDArray[Any] = np.array(values, dtype=precision, order="C").reshape(len(values), -1)
-    finite = np.isfinite(copy)
-    if not finite.all():
-        row, column = np.unravel_index(int(np.argmin(finite)), copy.shape)
-        raise InvalidValueError(
-            f"{name}[{row}, {column}] is {copy[row, column]}: allowed are finite {copy.dtype.name} numbers"
-        )
+    refuse_infinite(name, copy, values)
     return copy
 
 
 def _checked_labels(y: ArrayLike, length: int, classes: int | None, names: tuple[str, str]) -> Labels:
     """Return an int64 copy of shape (length,) with every label in [0, classes)."""
     x_name, name = names
-    labels = _as_array(y, name)
+    labels = as_array(name, y)
     if labels.dtype.kind not in "iu":
         raise InvalidValueError(f"{name} has dtype {labels.dtype}: allowed are integer labels")
     if labels.shape != (length,):
         raise InvalidValueError(
             f"{name} has shape {labels.shape}: allowed is ({length},), one label per example of {x_name}"
         )
-    if classes is not None and (not isinstance(classes, (int, np.integer)) or classes < 1):
-        raise InvalidValueError(f"classes {classes!r}: allowed are whole numbers from 1")
+    if classes is not None:
+        classes = whole_number("classes", classes, 1)
     highest = (MAX_CLASSES if classes is None else min(classes, MAX_CLASSES)) - 1
     bad = (labels < 0) | (labels > highest)
     if bad.any():
         index = int(np.argmax(bad))
         raise InvalidValueError(f"{name}[{index}] is {labels[index]}: allowed are labels from 0 to {highest}")
     return np.array(labels, dtype=np.int64)
-
-
-def _as_array(values: ArrayLike, name: str) -> NDArray[Any]:
-    try:
-        return np.asarray(values)
-    except ValueError as error:  # rows of different lengths
-        raise InvalidValueError(f"{name} is not an array: {error}") from error

@@ -5,9 +5,10 @@ Listing them, or refusing an unknown name, imports no SymPy: a derivation's modu
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 from glorotlab.errors import UnknownNameError
 
@@ -136,6 +137,7 @@ def derive(name: str | None = None, without: str | Iterable[str] = ()) -> Deriva
         raise UnknownNameError("derivation", name, CATALOGUE)
     build: Callable[..., Derivation] = getattr(import_module(f"glorotlab.derivations.{CATALOGUE[name].module}"), name)
     derivation = build()
+    copyreg.pickle(type(derivation), _by_name)  # its steps hold functions, which do not travel between processes
     dropped = frozenset((without,) if isinstance(without, str) else without)
     known = {item.name: item for item in derivation.assumptions}
     for item in sorted(dropped - known.keys()):
@@ -144,3 +146,9 @@ def derive(name: str | None = None, without: str | Iterable[str] = ()) -> Deriva
     if carried:
         derivation = build(carried)
     return derivation.stop_without([known[item] for item in sorted(dropped - carried)])
+
+
+def _by_name(derivation: Derivation) -> tuple[Any, ...]:
+    if derivation.name in CATALOGUE:
+        return derive, (derivation.name, tuple(sorted(derivation.without)))
+    return cast(tuple[Any, ...], object.__reduce_ex__(derivation, 4))

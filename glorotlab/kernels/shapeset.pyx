@@ -296,6 +296,9 @@ cdef class ImageStream(BatchSource):
         self.loader.source = &self.stream
         self.loader.to_float, self.loader.to_double = load_float, load_double
 
+    def __reduce__(self):
+        return ImageStream, (self.stream.seed, self.stream.purpose, self.stream.first)
+
 
 def render(
     seed, purpose, start, floating[::strided, ::contiguous] images, long long[::1] labels, int threads=1

@@ -26,5 +26,5 @@ def set_level(name):
 
 
 level = best
-if "GLOROTLAB_SIMD" in os.environ:
-    set_level(os.environ["GLOROTLAB_SIMD"])
+if os.environ.get("GLOROTLAB_SIMD", "").strip():  # empty counts as unset
+    set_level(os.environ["GLOROTLAB_SIMD"].strip())

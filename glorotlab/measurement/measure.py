@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.arrays import Progress
-from glorotlab.checks import whole_number
+from glorotlab.checks import progress_function, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement import estimators
 from glorotlab.measurement.jacobian import jacobian_singular_value_mean
 from glorotlab.network.mlp import Network
 from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
-from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.streams import check_seeds
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def measure(
-    spec: NetworkSpec,
+    spec: NetworkSpec | str,
     inputs: npt.ArrayLike,
     labels: npt.ArrayLike | None = None,
     seeds: int | Sequence[int] = 20,
@@ -63,6 +63,7 @@ def measure(
     InvalidValueError
         Where inputs, labels, seeds or bins are not allowed.
     """
+    spec, progress = network_spec(spec), progress_function(progress)
     x = spec.check_inputs(inputs)
     y = spec.check_labels(labels, len(x))
     numbers = _seeds(seeds)

@@ -3,30 +3,38 @@
 An activation without a kernel takes the unfused step: the same kernels with f = identity, then NumPy for f and f'.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from glorotlab import activations
 from glorotlab.arrays import FloatArray, Labels
-from glorotlab.checks import as_array, whole_number
+from glorotlab.checks import finite_inputs, real_number, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels.network import costs, dense, elementwise
 from glorotlab.kernels.network.batch_source import BatchSource, RowSource
 from glorotlab.kernels.network.buffers import padded_matrix
 from glorotlab.kernels.network.step import Steps
 from glorotlab.network.checks import check_order, check_source, count_updates
+from glorotlab.network.guard import Guard
+from glorotlab.network.memory import parameter_bytes, pass_bytes, step_bytes
 from glorotlab.network.parameters import Parameters
 from glorotlab.network.passes import BackwardPass, ForwardPass, Gradients
-from glorotlab.spec.network import NetworkSpec
+from glorotlab.resources import check_memory
+from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.spec.training import Descent, UpdateRule
 from glorotlab.streams import check_seed
 from glorotlab.threads import num_threads
 
 DTYPES = ("float32", "float64")
 LINEAR = elementwise.CODES["linear"]
+
+PREPARED = ("_guard", "_workspaces", "_cost_code", "_activation", "_fused", "_code", "_parameter")
+"""Attributes of a network that follow from its spec."""
 
 
 @dataclass
@@ -59,17 +67,42 @@ class Network:
         Where seed or dtype is not allowed.
     """
 
-    def __init__(self, spec: NetworkSpec, seed: int = 0, dtype: str = "float32") -> None:
+    def __init__(self, spec: NetworkSpec | str, seed: int = 0, dtype: str = "float32") -> None:
         if dtype not in DTYPES:
-            raise InvalidValueError(f"dtype {dtype!r}: allowed are {', '.join(DTYPES)}")
-        self.spec, self.seed, self.dtype = spec, check_seed(seed), np.dtype(dtype)
-        self._parameters = Parameters(spec, self.seed, self.dtype)
+            raise InvalidValueError(f"dtype {dtype!r:.60}: allowed are {', '.join(DTYPES)}")
+        self.spec, self.seed, self.dtype = network_spec(spec), check_seed(seed), np.dtype(dtype)
+        check_memory(f"layers {self.spec.layers}", {"weights": parameter_bytes(self.spec, self.dtype)})
+        self._parameters = Parameters(self.spec, self.seed, self.dtype)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Look up what follows from the spec; a copy of the network does so for itself."""
+        self._guard = Guard()
         self._workspaces: dict[int, _Workspace] = {}
-        self._cost_code = costs.CODES[spec.output, spec.cost]
-        self._activation = activations.get(spec.activation)
+        self._cost_code = costs.CODES[self.spec.output, self.spec.cost]
+        self._activation = activations.get(self.spec.activation)
         self._fused = self._activation.family in elementwise.CODES
         self._code = elementwise.CODES.get(self._activation.family, LINEAR)
         self._parameter = sum(self._activation.parameters)  # of one, or of none
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs, its own arrays among it; the rest follows from the spec."""
+        with self._guard.reading():
+            return self._given() | {"_parameters": self._parameters.copy()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._prepare()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        with self._guard.reading():
+            copied.__setstate__(copy.deepcopy(self._given(), memo) | {"_parameters": self._parameters.copy()})
+        return copied
+
+    def _given(self) -> dict[str, Any]:
+        """Return the attributes that do not follow from the spec, without the arrays."""
+        return {name: value for name, value in vars(self).items() if name not in ("_parameters", *PREPARED)}
 
     @property
     def weights(self) -> tuple[FloatArray, ...]:
@@ -99,6 +132,14 @@ class Network:
             Where x has another shape.
         """
         inputs = self.inputs(x)
+        check_memory(
+            f"a pass of {len(inputs)} examples through layers {self.spec.layers}",
+            {"its tensors": pass_bytes(self.spec, self.dtype, len(inputs))},
+        )
+        with self._guard.reading():
+            return self._forward(inputs)
+
+    def _forward(self, inputs: FloatArray) -> ForwardPass:
         s, z = self._buffers(len(inputs)), self._buffers(len(inputs))
         self._run_forward(inputs, s, z)
         costs.output(self._cost_code, s[-1], z[-1])
@@ -127,7 +168,15 @@ class Network:
         inputs = self.inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
         self.spec.check_targets(inputs)
-        passed = self.forward(inputs)
+        with self._guard.reading():
+            return self._backpropagate(inputs, y)
+
+    def _backpropagate(self, inputs: FloatArray, y: Labels) -> BackwardPass:
+        check_memory(
+            f"a pass of {len(inputs)} examples through layers {self.spec.layers}",
+            {"its tensors": pass_bytes(self.spec, self.dtype, len(inputs), gradients=True)},
+        )
+        passed = self._forward(inputs)
         backprop, cost = self._buffers(len(inputs)), np.empty(len(inputs))
         costs.cost_and_gradient(
             self._cost_code, passed.preactivations[-1], y, cost, backprop[-1], self._targets(inputs)
@@ -271,6 +320,13 @@ class Network:
         """
         batch_size, updates = whole_number("batch_size", batch_size, 1), whole_number("updates", updates, 0)
         check_source(source, self.spec, updates * batch_size)
+        with self._guard.training():
+            return self._take_steps(source, updates, rule, batch_size)
+
+    def _take_steps(
+        self, source: BatchSource, updates: int, rule: UpdateRule, batch_size: int
+    ) -> npt.NDArray[np.float64]:
+        self._check_memory(batch_size, bool(rule.momentum))
         if rule.momentum:
             self._parameters.allocate_velocities()
         work, step_costs, descent = self._workspace(batch_size), np.empty(updates), rule.descent(batch_size)
@@ -285,6 +341,15 @@ class Network:
             if not np.isfinite(step_costs[update]):
                 return step_costs[: update + 1]
         return step_costs
+
+    def _check_memory(self, batch_size: int, momentum: bool) -> None:
+        """Refuse steps for whose velocities and buffers, where they are not there yet, there is no memory."""
+        missing: dict[str, float] = {}
+        if momentum and self._parameters.weight_velocities[0] is None:
+            missing["velocities"] = parameter_bytes(self.spec, self.dtype)
+        if batch_size not in self._workspaces:
+            missing["buffers of a step"] = step_bytes(self.spec, self.dtype, batch_size)
+        check_memory(f"training layers {self.spec.layers} in batches of {batch_size}", missing)
 
     def _unfused_step(self, work: _Workspace, descent: Descent) -> float:
         """Take one step on the mini-batch in the buffers, f and f' by NumPy."""
@@ -353,7 +418,8 @@ class Network:
         """
         s = np.empty((len(below), self.spec.layer_sizes[layer + 1]), dtype=self.dtype)
         z = np.empty_like(s)
-        self._forward_layer(layer, below, s, z)
+        with self._guard.reading():
+            self._forward_layer(layer, below, s, z)
         return s, z
 
     def _unfused_derivative(self, s: FloatArray, d: FloatArray) -> None:
@@ -375,7 +441,8 @@ class Network:
         InvalidValueError
             Where a shape is another one, or a factor is negative or not finite; nothing is then changed.
         """
-        self._parameters.set_rates(weights, biases)
+        with self._guard.training():
+            self._parameters.set_rates(weights, biases)
 
     def move_along_velocities(self, amount: float) -> None:
         """Add ``amount`` times its velocity to every weight and bias, where a step has had momentum.
@@ -387,7 +454,9 @@ class Network:
         ----------
         amount : float
         """
-        self._parameters.move_along_velocities(amount)
+        amount = real_number("amount", amount)
+        with self._guard.training():
+            self._parameters.move_along_velocities(amount)
 
     def state(self) -> dict[str, FloatArray]:
         """Return copies of what training changes.
@@ -398,7 +467,8 @@ class Network:
             ``weight_1``, ``bias_1``, ...; ``weight_velocity_1``, ``bias_velocity_1``, ... once a step had momentum, and
             ``weight_rate_1``, ``bias_rate_1``, ... once ``set_rates`` was called.
         """
-        return {name: own.copy() for name, own in self._parameters.arrays().items()}
+        with self._guard.reading():
+            return {name: own.copy() for name, own in self._parameters.arrays().items()}
 
     def load_state(self, state: Mapping[str, FloatArray]) -> None:
         """Take over what ``state`` returned, bit for bit.
@@ -412,7 +482,8 @@ class Network:
         InvalidValueError
             Where the arrays are not those of a network of this spec and dtype; nothing is then changed.
         """
-        self._parameters.load(state)
+        with self._guard.training():
+            self._parameters.load(state)
 
     def _buffers(self, batch: int) -> list[FloatArray]:
         return [np.empty((batch, size), dtype=self.dtype) for size in self.spec.layer_sizes[1:]]
@@ -432,10 +503,7 @@ class Network:
 
     def inputs(self, x: npt.ArrayLike) -> FloatArray:
         """Return x as an array that the kernels can read; InvalidValueError where it is not one of inputs."""
-        values = as_array("inputs", x)
-        if values.dtype.kind not in "biuf":
-            raise InvalidValueError(f"inputs of dtype {values.dtype}: allowed are real numbers")
-        inputs = np.ascontiguousarray(values, dtype=self.dtype)
+        inputs = finite_inputs("inputs", x, self.dtype)
         if inputs.ndim != 2 or inputs.shape[1] != self.spec.fan_in:
             raise InvalidValueError(
                 f"inputs of shape {inputs.shape}: allowed is (examples, {self.spec.fan_in}) "

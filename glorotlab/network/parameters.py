@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -42,6 +42,23 @@ class Parameters:
         self.weights, self.biases = (tuple(arrays) for arrays in zip(*self._draw(seed), strict=True))
         self.weight_velocities, self.bias_velocities = self._none(), self._none()
         self.weight_rates, self.bias_rates = self._none(), self._none()
+
+    @classmethod
+    def of(cls, spec: NetworkSpec, dtype: np.dtype[Any], arrays: Mapping[str, FloatArray]) -> Self:
+        """Return parameters with the values of another ``arrays``, in memory of their own."""
+        own = cls.__new__(cls)
+        own.spec, own.dtype = spec, dtype
+        own.weights = tuple(padded_matrix(*fans, dtype, STORED) for fans in spec.fans)
+        own.biases = tuple(np.empty(fan_out, dtype=dtype) for _, fan_out in spec.fans)
+        own.load(arrays)
+        return own
+
+    def copy(self) -> Self:
+        """Return a copy, in memory that the kernels can rely on as well."""
+        return self.of(self.spec, self.dtype, self.arrays())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).of, (self.spec, self.dtype, self.arrays())
 
     def _draw(self, seed: int) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield weights and biases of every layer."""

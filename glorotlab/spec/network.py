@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from glorotlab import activations, costs, initializers
-from glorotlab.checks import as_array
+from glorotlab.checks import as_array, finite_inputs, instance_of, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
 
@@ -114,11 +115,34 @@ class NetworkSpec(Spec):
         return self
 
     @classmethod
-    def parse(cls, layers: str, /, **fields: Any) -> "NetworkSpec":
-        """Build a spec from layers written as ``784,1000x5,10`` and the other fields by name."""
+    def parse(cls, layers: str | Sequence[int], /, **fields: Any) -> "NetworkSpec":
+        """Build a spec from layers and the other fields by name.
+
+        Parameters
+        ----------
+        layers : str or sequence of int
+            Written as ``784,1000x5,10``, or a number for each layer.
+        **fields
+            The other fields of a NetworkSpec.
+
+        Returns
+        -------
+        NetworkSpec
+
+        Raises
+        ------
+        InvalidValueError
+            Where layers or a field are not allowed.
+        """
         if "layer_sizes" in fields:
-            raise InvalidValueError(f"layers {layers[:60]!r} together with layer_sizes: allowed is one of the two")
-        return cls(layer_sizes=parse_layers(layers), **fields)
+            raise InvalidValueError(f"layers {layers!r:.60} together with layer_sizes: allowed is one of the two")
+        if isinstance(layers, str):
+            return cls(layer_sizes=parse_layers(layers), **fields)
+        if not isinstance(layers, (Sequence, np.ndarray)):
+            raise InvalidValueError(
+                f"layers {layers!r:.60}: allowed are a text such as '784,1000x5,10', or a list of sizes"
+            )
+        return cls(layer_sizes=tuple(whole_number("layer size", size, 1, MAX_WIDTH) for size in layers), **fields)
 
     @property
     def layers(self) -> str:
@@ -221,18 +245,10 @@ class NetworkSpec(Spec):
         InvalidValueError
             Naming the shape, or the first number that is not finite and its place.
         """
-        inputs = as_array("inputs", x)
-        if inputs.dtype.kind not in "fiub":
-            raise InvalidValueError(f"inputs of dtype {inputs.dtype}: allowed are numbers")
-        inputs = inputs if inputs.dtype in (np.float32, np.float64) else inputs.astype(np.float64)
+        inputs = finite_inputs("inputs", x)
         if inputs.ndim != 2 or inputs.shape[1] != self.fan_in or not len(inputs):
             raise InvalidValueError(
                 f"inputs of shape {inputs.shape}: allowed is (examples, {self.fan_in}) for layers {self.layers}"
-            )
-        if not np.isfinite(inputs).all():
-            row, column = np.argwhere(~np.isfinite(inputs))[0]
-            raise InvalidValueError(
-                f"input {inputs[row, column]} of example {row}, column {column}: allowed are finite numbers"
             )
         return inputs
 
@@ -288,3 +304,19 @@ class NetworkSpec(Spec):
             wrong = classes[(classes < 0) | (classes >= self.classes)][0]
             raise InvalidValueError(f"label {wrong}: allowed are 0 to {self.classes - 1}")
         return np.ascontiguousarray(classes, dtype=np.int64)
+
+
+def network_spec(spec: NetworkSpec | str) -> NetworkSpec:
+    """Return the spec of a network that a user gave: itself, or its layers as text with all else at its default.
+
+    Raises
+    ------
+    InvalidValueError
+        Where it is neither, such as a model of another framework, or no layers.
+    """
+    if isinstance(spec, str):
+        return NetworkSpec.parse(spec)
+    instance_of(
+        "network", spec, NetworkSpec, "a NetworkSpec, such as NetworkSpec.parse('784,1000x5,10'), or its layers as text"
+    )
+    return spec

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from glorotlab.checks import real_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
 from glorotlab.spec.momentum import Schedule, momentum_at, updates_until_change
@@ -67,14 +68,9 @@ class UpdateRule:
     l2: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = (
-            ("learning rate", self.learning_rate, np.inf),
-            ("momentum", self.momentum, 1),
-            ("l2", self.l2, np.inf),
-        )
-        for name, value, end in limits:
-            if not 0 <= value < end:
-                raise InvalidValueError(f"{name} {value!r}: allowed are numbers from 0, below {end}")
+        real_number("learning rate", self.learning_rate, 0)
+        real_number("momentum", self.momentum, 0, 1, open_high=True)
+        real_number("l2", self.l2, 0)
         check_nesterov(self.nesterov, self.momentum)
 
     def descent(self, batch_size: int) -> Descent:

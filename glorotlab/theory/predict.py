@@ -17,7 +17,7 @@ from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, digests, layer_statistics
-from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.theory.distributions.pushforward import quantiles_and_saturation
 from glorotlab.theory.finite_width import bands
 from glorotlab.theory.mean_field.inputs import batch_of
@@ -43,10 +43,10 @@ WITHOUT_DATA = "inputs have mean zero, and the batch is one example"
 
 @single_threaded_blas()
 def predict(
-    spec: NetworkSpec,
-    *,
+    spec: NetworkSpec | str,
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
+    *,
     input_second_moment: float | None = None,
     level: float | None = None,
     networks: int = 1,
@@ -92,6 +92,7 @@ def predict(
         that need no pairs, second moments of one example, are predicted from ``input_second_moment``, those that need
         no gradients without labels.
     """
+    spec = network_spec(spec)
     if level is None and networks != 1:
         raise InvalidValueError(f"networks {networks} without a level: give the level of the bands")
     batch = batch_of(spec, inputs=inputs, labels=labels, input_second_moment=input_second_moment)

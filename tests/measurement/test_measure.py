@@ -198,7 +198,7 @@ NAN_INPUT[0, 5] = np.inf
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((NAN_INPUT, [0, 1]), "input inf of example 0, column 5"),
+        ((NAN_INPUT, [0, 1]), r"inputs\[0, 5\] is inf: allowed are finite"),
         ((np.ones((2, 5)), [0, 1]), r"shape \(2, 5\)"),
         ((np.ones((2, 6)), [0, 4]), "label 4: allowed are 0 to 3"),
         ((np.ones((2, 6)), [0, 1], 0), "seeds 0: allowed are 1 to"),

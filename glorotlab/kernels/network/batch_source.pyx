@@ -78,3 +78,6 @@ cdef class RowSource(BatchSource):
             self.loader.to_float = load_rows_float
         else:
             self.loader.to_double = load_rows_double
+
+    def __reduce__(self):
+        return RowSource, (*self.kept, self.classes)

@@ -31,13 +31,18 @@ def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int 
 
     From a row to the next it is so many cache lines of ``clearance``, or more, off any multiple of 4,096 bytes.
     """
-    itemsize = np.dtype(dtype).itemsize
-    stride = -(-columns * itemsize // CACHE_LINE) * CACHE_LINE
+    itemsize, stride = np.dtype(dtype).itemsize, row_size(columns, dtype, clearance)
+    whole = _memory(rows * stride).view(dtype).reshape(rows, stride // itemsize)
+    return whole[:, :columns]
+
+
+def row_size(columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> int:
+    """Return the bytes from a row of such a matrix to the next."""
+    stride = -(-columns * np.dtype(dtype).itemsize // CACHE_LINE) * CACHE_LINE
     near = (clearance - 1) * CACHE_LINE
     while stride + near >= CACHE_WAY and (stride + near) % CACHE_WAY <= 2 * near:
         stride += CACHE_LINE
-    whole = _memory(rows * stride).view(dtype).reshape(rows, stride // itemsize)
-    return whole[:, :columns]
+    return stride
 
 
 def padded_zeros(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> npt.NDArray[Any]:

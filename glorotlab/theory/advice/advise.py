@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from glorotlab import activations, initializers
 from glorotlab.arrays import Array, Progress
+from glorotlab.checks import progress_function
 from glorotlab.errors import AssumptionError
-from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.theory.advice.advice import HOW_TO_GET_BANDS, Advice, Compromise, Gain, InitializerAdvice
 from glorotlab.theory.advice.ratio_bands import RatioBand, ratio_band
 from glorotlab.theory.advice.recommend import PARTS, recommend
@@ -37,10 +38,10 @@ BAND_ASSUMPTION = "a band is of one network drawn once and one example, over the
 
 @single_threaded_blas()
 def advise(
-    spec: NetworkSpec,
-    *,
+    spec: NetworkSpec | str,
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
+    *,
     input_second_moment: float | None = None,
     bands: bool = False,
     progress: Progress | None = None,
@@ -72,6 +73,7 @@ def advise(
     AssumptionError
         Where the moments of the activation cannot be given, or an example's inputs are all 0.
     """
+    spec, progress = network_spec(spec), progress_function(progress)
     check_hidden(spec)
     batch = labelled_batch(spec, inputs, labels, input_second_moment)
     choices = _choices(spec)

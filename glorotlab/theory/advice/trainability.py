@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.theory.mean_field import tangent_kernel, validity
 from glorotlab.theory.mean_field.forward import forward
 from glorotlab.theory.mean_field.inputs import Batch, labelled_batch
@@ -87,10 +87,10 @@ class Trainability:
 
 @single_threaded_blas()
 def trainability(
-    spec: NetworkSpec,
-    *,
+    spec: NetworkSpec | str,
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
+    *,
     input_second_moment: float | None = None,
 ) -> Trainability:
     """Judge whether a network will train, before it is trained.
@@ -114,6 +114,7 @@ def trainability(
     InvalidValueError, AssumptionError
         Where an argument is not allowed, or the moments of the activation cannot be given.
     """
+    spec = network_spec(spec)
     check_hidden(spec)
     return judge(spec, labelled_batch(spec, inputs, labels, input_second_moment))
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from glorotlab.arrays import Array
+from glorotlab.checks import points
 from glorotlab.initializers import TRUNCATED_VARIANCE, TRUNCATION
 from glorotlab.theory.gaussian.root_finding import bisect, probabilities
 
@@ -69,12 +70,12 @@ class LocationScale:
 
     def cdf(self, x: npt.ArrayLike) -> Array:
         """Return P(X <= x), of the shape of x."""
-        at = np.asarray(x, dtype=np.float64)
+        at = points("x", x)
         return np.array([self._shares(point, strict=False).mean() for point in at.ravel()]).reshape(at.shape)
 
     def density(self, x: npt.ArrayLike) -> Array:
         """Return the density at x, of the shape of x, without the masses of flat activations."""
-        at = np.asarray(x, dtype=np.float64)
+        at = points("x", x)
         law, keep = BASES[self.base][1], self.scales > 0
         centres, scales = self.centres[keep], self.scales[keep]
         sums = np.array([(law((point - centres) / scales) / scales).sum() for point in at.ravel()])
@@ -87,7 +88,7 @@ class LocationScale:
     def mass_and_error(self, edges: npt.ArrayLike) -> tuple[Array, Array]:
         """Return the mass of every bin and its standard error from the draws."""
         bins, below = [], np.zeros(len(self.scales))
-        for edge in np.asarray(edges, dtype=np.float64)[1:-1]:
+        for edge in points("edges", edges)[1:-1]:
             upto = self._shares(edge, strict=True)
             bins.append(((upto - below).mean(), self._error(upto - below)))
             below = upto

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from glorotlab.arrays import Array, Labels
 from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.distributions.location_scale import LocationScale
 from glorotlab.theory.distributions.pushforward import Pushforward
@@ -166,7 +166,7 @@ class Distributions:
 
 
 def predict_distributions(
-    spec: NetworkSpec, inputs: npt.ArrayLike, labels: npt.ArrayLike | None = None
+    spec: NetworkSpec | str, inputs: npt.ArrayLike, labels: npt.ArrayLike | None = None
 ) -> Distributions:
     """Predict the distributions of activations and gradients at initialisation.
 
@@ -189,4 +189,5 @@ def predict_distributions(
     InvalidValueError, AssumptionError
         As ``predict``.
     """
+    spec = network_spec(spec)
     return Distributions(propagate(spec, batch_of(spec, inputs=inputs, labels=labels)))

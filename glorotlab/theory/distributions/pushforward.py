@@ -20,6 +20,7 @@ from scipy.special import ndtr, ndtri
 
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
+from glorotlab.checks import points
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.interpolation import log_nodes
@@ -162,12 +163,12 @@ class Pushforward:
 
     def cdf(self, z: npt.ArrayLike) -> Array:
         """Return P(Z <= z), of the shape of z."""
-        at = np.asarray(z, dtype=np.float64)
+        at = points("z", z)
         return self._below(at.ravel(), strict=False).reshape(at.shape)
 
     def density(self, z: npt.ArrayLike) -> Array:
         """Return the density at z, of the shape of z, without the masses of values at which f is constant."""
-        at = np.asarray(z, dtype=np.float64).ravel()
+        at = points("z", z).ravel()
         total = np.zeros(at.shape)
         for piece in self._pieces:
             low, high = sorted((float(piece.f[0]), float(piece.f[-1])))
@@ -180,7 +181,7 @@ class Pushforward:
 
     def mass(self, edges: npt.ArrayLike) -> Array:
         """Return the probability of every bin [edge, next edge); the outermost also hold what lies beyond."""
-        below = self._below(np.asarray(edges, dtype=np.float64)[1:-1], strict=True)
+        below = self._below(points("edges", edges)[1:-1], strict=True)
         return np.diff(below, prepend=0.0, append=1.0)
 
     def quantile(self, p: npt.ArrayLike) -> Array:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from glorotlab.arrays import Array
-from glorotlab.checks import whole_number
-from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.checks import real_number, whole_number
+from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.finite_width import fluctuations
 from glorotlab.theory.finite_width.fluctuations import Fluctuation
@@ -149,8 +149,7 @@ def _columns(
 
 
 def _check(spec: NetworkSpec, level: float, networks: int) -> None:
-    if not 0 < level < 1:
-        raise InvalidValueError(f"level {level!r}: allowed are numbers between 0 and 1")
+    real_number("level", level, 0, 1, open_low=True, open_high=True)
     whole_number("networks", networks, 1)
     initializer = spec.weight_initializer
     if not initializer.independent:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
-from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.checks import real_array
+from glorotlab.errors import AssumptionError
 from glorotlab.theory.gaussian import closed_forms, quadrature
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
 from glorotlab.theory.gaussian.interpolation import log_nodes
@@ -157,17 +158,7 @@ def _moments(record: Activation, q: Array) -> tuple[Moments, Array | None]:
 
 def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
     """Return second moments as an array; InvalidValueError where one is not a number of the allowed range."""
-    try:
-        second = np.asarray(q, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidValueError(f"second moment {name} = {q!s:.60}: allowed are positive numbers") from None
-    inside = (second >= SMALLEST) & (second <= LARGEST)
-    if not inside.all():
-        wrong = second[~inside].flat[0]
-        raise InvalidValueError(
-            f"second moment {name} = {wrong}: allowed are positive numbers, {SMALLEST:g} to {LARGEST:g}"
-        )
-    return second
+    return real_array(f"second moment {name}", q, SMALLEST, LARGEST)
 
 
 def product_moments(record: Activation, q: Array) -> tuple[Array, Array]:

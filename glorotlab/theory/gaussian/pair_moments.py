@@ -13,6 +13,7 @@ import numpy.typing as npt
 from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
+from glorotlab.checks import real_array
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory.gaussian import closed_forms, moments, pair_quadrature
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
@@ -114,11 +115,4 @@ def one_by_one(record: Activation, q1: Array, q2: Array, rho: Array, rule: pair_
 
 
 def _correlations(correlation: npt.ArrayLike) -> Array:
-    try:
-        rho = np.asarray(correlation, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidValueError(f"correlation = {correlation!s:.60}: allowed are numbers from -1 to 1") from None
-    inside = np.abs(rho) <= 1
-    if not inside.all():
-        raise InvalidValueError(f"correlation = {rho[~inside].flat[0]}: allowed are numbers from -1 to 1")
-    return rho
+    return real_array("correlation", correlation, -1, 1)

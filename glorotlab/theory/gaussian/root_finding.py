@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.arrays import Array
-from glorotlab.errors import InvalidValueError
+from glorotlab.checks import real_array
 
 Function = Callable[[Array], Array]
 
@@ -61,7 +61,4 @@ def bisect(function: Function, low: Array, high: Array) -> Array:
 
 def probabilities(p: npt.ArrayLike) -> Array:
     """Return p as an array; InvalidValueError where one is not between 0 and 1, ends left out."""
-    values = np.asarray(p, dtype=np.float64)
-    if not ((values > 0) & (values < 1)).all():
-        raise InvalidValueError(f"probability {p!s:.60}: allowed are numbers between 0 and 1")
-    return values
+    return real_array("probability", p, 0, 1, open_low=True, open_high=True)

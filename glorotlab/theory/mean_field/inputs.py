@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from glorotlab.arrays import Array, Labels
+from glorotlab.checks import real_number
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, second_moments
@@ -118,14 +118,10 @@ def batch_of(
     if (inputs is None) == (input_second_moment is None):
         raise InvalidValueError("give either inputs or input_second_moment to predict from")
     if inputs is None:
-        q = input_second_moment
-        if not (isinstance(q, Real) and SMALLEST <= q <= LARGEST):
-            raise InvalidValueError(
-                f"input second moment {q!s:.60}: allowed are positive numbers from {SMALLEST:g} to {LARGEST:g}"
-            )
+        q = real_number("input second moment", input_second_moment, SMALLEST, LARGEST)
         if spec.autoencoder:
-            return Batch.one(float(q))
-        return Batch.one(float(q), np.zeros(1, dtype=np.int64) if labels is None else spec.check_labels(labels, 1))
+            return Batch.one(q)
+        return Batch.one(q, np.zeros(1, dtype=np.int64) if labels is None else spec.check_labels(labels, 1))
     data = spec.check_inputs(inputs)
     labels = None if spec.autoencoder else labels
     if labels is not None:  # gradients need pairs

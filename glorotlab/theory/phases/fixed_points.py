@@ -17,7 +17,8 @@ import numpy.typing as npt
 from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
-from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.checks import real_array, real_number
+from glorotlab.errors import AssumptionError
 from glorotlab.theory.gaussian.moments import moments, second_moments, susceptibility
 from glorotlab.theory.phases import correlation_map
 from glorotlab.theory.phases.variance_map import HIGHEST, ZERO, Place, destination, excess, find, variance_map
@@ -180,8 +181,9 @@ def fixed_points(
         Where the moments of the activation cannot be given.
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
-    w = float(variances(weight_variance, "weight_variance", positive=True))
-    b = float(variances(bias_variance, "bias_variance"))
+    w = real_number("weight_variance =", weight_variance, 0, HIGHEST, open_low=True)
+    b = real_number("bias_variance =", bias_variance, 0, HIGHEST)
+    tolerance = real_number("tolerance", tolerance, 0)
     places = find(record, np.array([w]), np.array([b]))[0]
     points = tuple(_points(record, w, b, places, tolerance))
     neutral = any(point.stability == "neutral" for point in points)
@@ -191,15 +193,7 @@ def fixed_points(
 
 def variances(values: npt.ArrayLike, name: str, *, positive: bool = False) -> Array:
     """Return variances as an array; InvalidValueError where one is not finite, negative or, if ``positive``, 0."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidValueError(f"{name} = {values!s:.60}: allowed are numbers") from None
-    allowed = np.isfinite(array) & ((array > 0) if positive else (array >= 0)) & (array <= HIGHEST)
-    if not allowed.all():
-        interval = f"numbers {'above' if positive else 'from'} 0 to {HIGHEST:g}"
-        raise InvalidValueError(f"{name} = {array[~allowed].flat[0]}: allowed are {interval}")
-    return array
+    return real_array(name, values, 0, HIGHEST, open_low=positive)
 
 
 def phases(chi_1: Array, tolerance: float = TOLERANCE) -> npt.NDArray[np.str_]:

@@ -24,11 +24,11 @@ import xarray as xr
 from glorotlab import __version__, activations
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
-from glorotlab.checks import whole_number
+from glorotlab.checks import real_number, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.initializers import ALIASES, NAMES, Initializer, get, get_bias
 from glorotlab.theory.gaussian import root_finding
-from glorotlab.theory.gaussian.moments import moments, second_moments, susceptibility
+from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments, susceptibility
 from glorotlab.theory.phases import fixed_points, variance_map
 from glorotlab.theory.phases.fixed_points import TOLERANCE, TRAINABLE
 from glorotlab.theory.phases.variance_map import ZERO
@@ -91,7 +91,7 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
         Where ``fixed_points`` raises them.
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
-    b = float(fixed_points.variances(bias_variance, "bias_variance"))
+    b = real_number("bias_variance =", bias_variance, 0, variance_map.HIGHEST)
     grid = variance_map.variance_map(record)
     points = []
     if b == 0 and grid.zero_at_zero and grid.slope_at_zero > 0:
@@ -174,7 +174,7 @@ def phase_diagram(
     b = _axis(bias_variance, "bias_variance")
     if w.size * b.size > MAX_POINTS:
         raise InvalidValueError(f"phase diagram of {w.size} x {b.size} points: allowed are {MAX_POINTS}")
-    start = float(second_moments(input_second_moment, "input_second_moment"))
+    start = real_number("input_second_moment", input_second_moment, SMALLEST, LARGEST)
     layer = whole_number("fan_in", fan_in, 1), whole_number("fan_out", fan_in if fan_out is None else fan_out, 1)
     at = np.meshgrid(w, b, indexing="ij")
     grid, error = _reached(record, at[0].ravel(), at[1].ravel(), start)

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.arrays import Array
-from glorotlab.checks import whole_number
+from glorotlab.checks import points, whole_number
 from glorotlab.errors import AssumptionError
-from glorotlab.spec.network import NetworkSpec
+from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.theory.gaussian.interpolation import gauss_rule
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.gaussian.root_finding import newton, probabilities
@@ -98,7 +98,7 @@ class JacobianSpectrum:
 
     def cdf(self, sigma: npt.ArrayLike) -> Array:
         """P(a singular value <= sigma), of the shape of sigma."""
-        at = np.asarray(sigma, dtype=np.float64)
+        at = points("sigma", sigma)
         below = np.where(at < 0, 0.0, self.atom_at_zero)
         positive = at > 0
         below[positive] = self._ln_cdf(np.log(at[positive]))
@@ -110,7 +110,7 @@ class JacobianSpectrum:
 
     def density(self, sigma: npt.ArrayLike) -> Array:
         """Density at sigma, of the shape of sigma, without the atom at 0."""
-        at = np.asarray(sigma, dtype=np.float64)
+        at = points("sigma", sigma)
         density, positive = np.zeros(at.shape), at > 0
         density[positive] = self._above_and_density(np.log(at[positive]))[1] / at[positive]
         return density
@@ -176,9 +176,9 @@ class JacobianSpectrum:
 
 @single_threaded_blas()
 def jacobian_spectrum(
-    spec: NetworkSpec,
-    *,
+    spec: NetworkSpec | str,
     inputs: npt.ArrayLike | None = None,
+    *,
     input_second_moment: float | None = None,
     layer: int | None = None,
 ) -> JacobianSpectrum:
@@ -206,6 +206,7 @@ def jacobian_spectrum(
     AssumptionError
         Where no spectrum is known: sparse weights, a softmax output, no hidden layer; layers too narrow; all slopes 0.
     """
+    spec = network_spec(spec)
     first, last = _layers(spec, layer)
     initializer = spec.weight_initializer
     if initializer.distribution == "sparse":

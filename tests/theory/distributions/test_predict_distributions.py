@@ -53,7 +53,7 @@ def test_a_mixture_with_a_mass(base):
     np.testing.assert_allclose(mass, [before[0], before[1] - before[0], 1 - before[1]], atol=1e-14)
     slope = (found.cdf(x[:2] + 1e-6) - found.cdf(x[:2] - 1e-6)) / 2e-6
     np.testing.assert_allclose(found.density(x[:2]), slope, rtol=1e-6)
-    with pytest.raises(InvalidValueError, match="probability 0: allowed are numbers between 0 and 1"):
+    with pytest.raises(InvalidValueError, match=r"probability = 0\.0: allowed are numbers between 0 and 1"):
         found.quantile(0)
 
 

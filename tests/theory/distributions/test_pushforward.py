@@ -85,5 +85,5 @@ def test_a_stack_of_layers_is_each_alone(name):
 
 
 def test_bad_probabilities_are_refused():
-    with pytest.raises(InvalidValueError, match=r"probability 1\.5: allowed are numbers between 0 and 1"):
+    with pytest.raises(InvalidValueError, match=r"probability = 1\.5: allowed are numbers between 0 and 1"):
         Pushforward.of(activations.get("tanh"), Q).quantile(1.5)

@@ -117,7 +117,7 @@ def test_the_ends_of_the_range(name, q):
 
 @pytest.mark.parametrize("q", [0.0, -1.0, np.nan, np.inf, [1.0, 0.0]])
 def test_bad_q_is_refused(q):
-    with pytest.raises(InvalidValueError, match=r"second moment q = .*positive numbers"):
+    with pytest.raises(InvalidValueError, match=r"second moment q = .*numbers from 1e-100 to 1e\+30"):
         moments("tanh", q)
 
 
@@ -135,7 +135,7 @@ def test_odd_activations_have_mean_exactly_0(name):
 
 @pytest.mark.parametrize("q", ["a", [1.0, "b"], [[1.0], [1.0, 2.0]], None, 1e-101, 1e31])
 def test_what_is_no_second_moment_is_refused_in_one_line(q):
-    with pytest.raises(InvalidValueError, match="second moment q = ") as caught:
+    with pytest.raises(InvalidValueError, match=r"second moment q( =|: allowed is an array)") as caught:
         moments("tanh", q)
     assert "\n" not in str(caught.value)
 

@@ -170,7 +170,7 @@ def test_it_is_saved_and_read(tmp_path):
         ({"bias_variance": [-1.0]}, "bias_variance = -1"),
         ({"fan_in": 0}, "fan_in 0: allowed are whole numbers from 1"),
         ({"fan_out": 2.5}, "fan_out 2.5: allowed are whole numbers from 1"),
-        ({"input_second_moment": 0}, "input_second_moment = 0"),
+        ({"input_second_moment": 0}, "input_second_moment 0: allowed are numbers from 1e-100"),
         ({"weight_variance": np.ones(1000), "bias_variance": np.ones(1000)}, "1000 x 1000 points"),
     ],
 )

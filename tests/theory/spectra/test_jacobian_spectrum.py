@@ -250,7 +250,12 @@ def test_singular_values_are_those_of_the_derivative():
         (spec("60,60,5"), {}, InvalidValueError, "give either inputs or input_second_moment"),
         (spec("60,60,5"), {"input_second_moment": 1.0, "inputs": X}, InvalidValueError, "give either"),
         (spec("60,60,5"), {"input_second_moment": -1.0}, InvalidValueError, "input second moment -1.0: allowed are"),
-        (spec("60,60,5"), {"input_second_moment": "much"}, InvalidValueError, "input second moment much: allowed are"),
+        (
+            spec("60,60,5"),
+            {"input_second_moment": "much"},
+            InvalidValueError,
+            "input second moment 'much': allowed are",
+        ),
         (spec("60,60,5"), {"inputs": 0 * X}, AssumptionError, "inputs are all 0"),
         (spec("60,60,5"), {"inputs": X * (np.arange(30) > 0)[:, np.newaxis]}, AssumptionError, "inputs are all 0"),
         (spec("60,60,5"), {"input_second_moment": 1.0, "layer": 3}, InvalidValueError, "layer 3: allowed are whole"),

@@ -1,0 +1,34 @@
+"""How much memory a network takes: sums over its shapes, made before any of it is taken."""
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.kernels.network.buffers import STORED, row_size
+from glorotlab.spec.network import NetworkSpec
+
+Parts = dict[str, float]
+"""Bytes by the name of what takes them."""
+
+
+def parameter_bytes(spec: NetworkSpec, dtype: npt.DTypeLike) -> float:
+    """Return the bytes of weights and biases, and so of their velocities, of their rates, and of a copy."""
+    matrices = sum(fan_in * row_size(fan_out, dtype, STORED) for fan_in, fan_out in spec.fans)
+    return matrices + sum(spec.layer_sizes[1:]) * np.dtype(dtype).itemsize
+
+
+def step_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, batch_size: int) -> float:
+    """Return the bytes of the buffers of a training step: a mini-batch, and s, z and dC/ds of every layer."""
+    units = sum(row_size(size, dtype) for size in spec.layer_sizes[1:])
+    widest = max(row_size(size, dtype) for size in spec.layer_sizes)
+    return batch_size * (row_size(spec.fan_in, dtype) + 3 * units + widest)
+
+
+def pass_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, examples: int, *, gradients: bool = False) -> float:
+    """Return the bytes that a pass over examples leaves: s and z of every layer; with ``gradients`` dC/ds too."""
+    return (3 if gradients else 2) * examples * sum(spec.layer_sizes[1:]) * float(np.dtype(dtype).itemsize)
+
+
+def statistics_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, examples: int) -> float:
+    """Return the bytes that estimators take of one layer at a time: its weight gradient, and products in float64."""
+    itemsize = np.dtype(dtype).itemsize
+    return max(fan_in * fan_out * itemsize + 4 * 8 * examples * (fan_in + fan_out) for fan_in, fan_out in spec.fans)
