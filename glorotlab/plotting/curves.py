@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.typing import ColorType
 
 from glorotlab.arrays import Array
 from glorotlab.averages import mean_and_error
 from glorotlab.plotting.steps import draw_with_bars
+
+
+def is_share(errors: xr.DataArray) -> bool:
+    """Whether errors are shares of examples, drawn in per cent, and no squared distances."""
+    return str(errors.attrs.get("long_name", "")).startswith("share")
 
 
 def draw_error_curve(

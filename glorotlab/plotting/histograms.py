@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import ColorType
 
 from glorotlab.arrays import Array
 from glorotlab.averages import mean_and_error
 from glorotlab.plotting.style import PREDICTION
+
+DECADES = 4
+"""Decades of density that a picture shows: below, a bin holds a handful of numbers."""
 
 
 def densities(counts: Array, edges: Array) -> Array:
@@ -40,3 +44,16 @@ def draw_histogram(ax: Axes, counts: Array, edges: Array, *, color: ColorType, l
 def draw_density(ax: Axes, points: Array, density: Array, *, color: ColorType, label: str | None = None) -> None:
     """Draw a predicted density along its points as a line."""
     ax.plot(points, density, color=color, label=label, **(PREDICTION | {"linewidth": 1.2}))
+
+
+def crop(ax: Axes) -> None:
+    """Show the upper ``DECADES`` of the densities drawn, and the values that reach them."""
+    points = np.concatenate([line.get_xydata() for line in ax.lines])
+    top = 2 * points[:, 1].max()
+    shown = points[points[:, 1] > top / 10**DECADES, 0]
+    low, high = shown.min(), shown.max()
+    margin = 0.05 * max(abs(low), abs(high))
+    ax.set_yscale("log")
+    ax.set_ylim(top / 10**DECADES, top)
+    ax.set_xlim(low - margin, high + margin)
+    ax.xaxis.set_major_locator(MaxNLocator(6))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ MARKERS = "osD^vP*X<>hp"
 """Markers of the initialisers."""
 
 
-def draw_phase_diagram(ax: Axes, diagram: xr.Dataset) -> None:
+def draw_phase_diagram(ax: Axes, objects: Sequence[xr.Dataset], variable: str | None = None) -> list[Artist]:
     """Draw a phase diagram; markers beyond the grid stand at its edge, and the legend gives their place."""
+    (diagram,) = objects
     w, b = diagram["weight_variance"].values, diagram["bias_variance"].values
     with np.errstate(divide="ignore"):
         logarithm = np.log(diagram["chi_1"].values)
@@ -47,7 +49,7 @@ def draw_phase_diagram(ax: Axes, diagram: xr.Dataset) -> None:
         "weight variance σ_w² = fan_in Var[W]",
         "bias variance σ_b²",
     )
-    ax.legend(handles=handles, fontsize=7.5, loc="upper center", bbox_to_anchor=(0.55, -0.14), frameon=False, ncols=1)
+    return handles
 
 
 def _draw_unbounded(ax: Axes, diagram: xr.Dataset) -> list[Artist]:

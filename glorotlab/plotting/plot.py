@@ -1,37 +1,48 @@
-"""A picture of any result: statistics, comparison, run, spectrum or phase diagram."""
+"""A picture of any result of the package, or of several that belong together."""
 
 from __future__ import annotations
 
-import math
+from textwrap import shorten
+from typing import Any, Literal
 
-import numpy as np
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glorotlab.errors import InvalidValueError
-from glorotlab.measurement.compare import SECOND_MOMENTS, Comparison
-from glorotlab.plotting import curves, layers, phases, spectra, steps
-from glorotlab.plotting.style import MEASUREMENT, OKABE_ITO, finish, handle, layer_ticks, new_figure
-from glorotlab.schema import TENSORS
-from glorotlab.theory.phases.phase_diagram import KIND as PHASE_DIAGRAM
-from glorotlab.theory.spectra.jacobian_spectrum import JacobianSpectrum
-from glorotlab.training.runs.run import Run
+from glorotlab.plotting.objects.kinds import picture_of
+from glorotlab.plotting.style import new_figure
 
-ALLOWED = "LayerStatistics of a prediction or a measurement, a Comparison, a Run, a JacobianSpectrum, a phase diagram"
+LONGEST = 46
+"""Most letters of an entry of a legend inside axes."""
+
+TITLES: tuple[Literal["left", "center", "right"], ...] = ("left", "center", "right")
+"""Places of the titles of axes."""
 
 
-def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None = None) -> Figure:
-    """Draw an object.
+def plot(obj: Any, *others: Any, ax: Axes | None = None, variable: str | None = None) -> Figure:
+    """Draw a result, or several of them in one picture.
+
+    - Predictions and measurements: second moments per layer on a logarithmic axis, or the ``variable`` asked for;
+      lines with bands are predicted, points with standard errors measured.
+    - Statistics over training (``run.statistics``): 98th percentile and standard deviation of the activations of each
+      layer over updates, or the ``variable``; a prediction beside them is drawn before the first update.
+    - Histograms (``run.histograms``, ``gl.measure(..., bins=100)`` with a ``variable``) and predicted distributions:
+      densities of activations, or of the tensor ``variable``, per layer.
+    - Runs and their error curves; spectra of Jacobians: one curve each.
+    - Alone: a comparison, a sweep, advice, fixed points, moments, a phase diagram, a dataset of pictures.
 
     Parameters
     ----------
-    obj : LayerStatistics, Comparison, Run, JacobianSpectrum or phase diagram
-        Drawn are, in this order: second moments per layer on a logarithmic axis; measured / predicted per layer; error
-        curves; the density; ln chi_1 over (sigma_w^2, sigma_b^2) with the critical line and the initialisers.
+    obj : object
+        Any of these.
+    *others : object
+        More to draw in the same picture, such as ``gl.plot(prediction, measurement)``.
     ax : matplotlib.axes.Axes, optional
-        Axes to draw on; by default those of a new figure, which needs no display.
+        Axes to draw on; a title, labels and a legend that are there stay. By default those of a new figure, which
+        needs no display.
+    variable : str, optional
+        Variable of LayerStatistics, or tensor of histograms and distributions, to draw in place of the usual one.
 
     Returns
     -------
@@ -41,88 +52,44 @@ def plot(obj: xr.Dataset | Comparison | Run | JacobianSpectrum, ax: Axes | None 
     Raises
     ------
     InvalidValueError
-        Where the object has nothing to draw.
+        Where an object is none of these, objects do not go together, or there is no such variable.
     """
+    objects = (obj, *others)
+    if others and ax is None and isinstance(others[-1], Axes):  # plot(obj, ax)
+        objects, ax = objects[:-1], others[-1]
+    picture = picture_of(objects, variable)
     if ax is None:
-        diagram = isinstance(obj, xr.Dataset) and obj.attrs.get("kind") == PHASE_DIAGRAM
-        ax = new_figure(size=(7.0, 6.8) if diagram else (6.5, 4.5)).axes[0]
-    if isinstance(obj, Run):
-        _plot_run(ax, obj)
-    elif isinstance(obj, Comparison):
-        _plot_comparison(ax, obj)
-    elif isinstance(obj, JacobianSpectrum):
-        spectra.draw_spectrum(ax, obj)
-        _legend(ax)
-    elif isinstance(obj, xr.Dataset) and obj.attrs.get("kind") == PHASE_DIAGRAM:
-        phases.draw_phase_diagram(ax, obj)
-    elif isinstance(obj, xr.Dataset) and "layer" in obj.dims and "step" not in obj.dims:
-        _plot_statistics(ax, obj)
+        ax = new_figure(size=picture.size).axes[0]
+        _legend_below(ax, picture.draw(ax, objects, variable))
     else:
-        raise InvalidValueError(f"cannot plot {type(obj).__name__}: allowed are {ALLOWED}")
+        if not isinstance(ax, Axes):
+            raise InvalidValueError(f"ax is a {type(ax).__name__}: allowed are axes of matplotlib")
+        _draw_beside(ax, picture.draw, objects, variable)
     return ax.figure.figure  # of a subfigure, the figure it is part of
 
 
-def _plot_statistics(ax: Axes, statistics: xr.Dataset) -> None:
-    names = [name for name in SECOND_MOMENTS if name in statistics]
-    if not names:
-        raise InvalidValueError(f"cannot plot statistics without any of {', '.join(SECOND_MOMENTS)}")
-    for name, color in zip(names, OKABE_ITO, strict=False):
-        label, values = _label(name), statistics[name]
-        if "seed" in values.dims:
-            layers.draw_measurement(ax, values.transpose("seed", "layer").values, color=color, label=label)
-        else:
-            band = [statistics[f"{name}_{end}"].values if f"{name}_{end}" in statistics else None for end in _BAND]
-            layers.draw_prediction(ax, values.values, color=color, label=label, low=band[0], high=band[1])
-    ax.set_yscale("log")
-    layer_ticks(ax, statistics.sizes["layer"])
-    kind = str(statistics.attrs.get("kind", "statistics"))
-    finish(ax, kind.capitalize(), "layer", "second moment (dimensionless)")
-    _legend(ax)
+def _draw_beside(ax: Axes, draw: Any, objects: tuple[Any, ...], variable: str | None) -> None:
+    """Draw on the user's axes: their words stay, and the legend lies inside, as there may be no room around."""
+    titles = {place: ax.get_title(loc=place) for place in TITLES}
+    xlabel, ylabel = ax.get_xlabel(), ax.get_ylabel()
+    legend = ax.get_legend()
+    handles = list(legend.legend_handles if legend else ax.get_legend_handles_labels()[0])
+    handles += draw(ax, objects, variable)
+    if any(titles.values()):
+        for place, text in titles.items():
+            ax.set_title(text, loc=place)
+    ax.set_xlabel(xlabel or ax.get_xlabel())
+    ax.set_ylabel(ylabel or ax.get_ylabel())
+    unique = {str(handle.get_label()): handle for handle in handles if handle is not None}
+    if unique:
+        labels = [shorten(label, LONGEST, placeholder=" …") for label in unique]
+        ax.legend(list(unique.values()), labels, fontsize=7, loc="best", framealpha=0.75)
 
 
-_BAND = ("low", "high")
-
-
-def _label(variable: str) -> str:
-    return TENSORS[variable.removesuffix("_second_moment")][0]
-
-
-def _plot_comparison(ax: Axes, comparison: Comparison) -> None:
-    names = [name for name in SECOND_MOMENTS if comparison.select(name)]
-    if not names:
-        raise InvalidValueError("cannot plot a comparison without second moments")
-    offsets = np.linspace(-0.2, 0.2, len(names)) if len(names) > 1 else [0.0]
-    for name, color, offset in zip(names, OKABE_ITO, offsets, strict=False):
-        entries = [entry for entry in comparison.select(name) if entry.ratio is not None]
-        ax.errorbar(
-            [entry.layer + offset for entry in entries],
-            [entry.ratio or math.nan for entry in entries],
-            yerr=[entry.ratio_error or 0.0 for entry in entries],
-            color=color,
-            label=_label(name),
-            **MEASUREMENT,
-        )
-    ax.axhline(1.0, color="0.25", linewidth=1.2)
-    layer_ticks(ax, max(entry.layer for entry in comparison.entries))
-    finish(ax, "Measured second moments over predicted ones", "layer", "measured / predicted")
-    handles = [*ax.get_legend_handles_labels()[0], handle("prediction", linewidth=1.2)]
-    _legend(ax, handles)
-
-
-def _plot_run(ax: Axes, run: Run) -> None:
-    network = run.spec.network
-    for name, color in (("test_error", OKABE_ITO[0]), ("validation_error", OKABE_ITO[1])):
-        if name in run.curves:
-            errors = run.curves[name].values[np.newaxis]
-            label, scale = name.replace("_", " "), 1 if network.autoencoder else 100
-            curves.draw_error_curve(ax, run.curves["step"].values, errors, color=color, label=label, scale=scale)
-    steps.update_ticks(ax)
-    units = "squared distance from the input" if network.autoencoder else "error (%)"
-    finish(ax, f"{network.layers} {network.activation}, {network.initializer}", "updates", units)
-    _legend(ax)
-
-
-def _legend(ax: Axes, handles: list[Artist] | None = None) -> None:
-    """Put the legend below the axes, where it hides nothing."""
-    handles = handles if handles is not None else list(ax.get_legend_handles_labels()[0])
-    ax.legend(handles=handles, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, ncols=2)
+def _legend_below(ax: Axes, handles: list[Artist]) -> None:
+    """Put the legend below the axes, where it hides nothing; the layout makes room for it."""
+    if handles:
+        longest = max(len(str(handle.get_label())) for handle in handles)
+        columns = 1 if longest > 45 else 2 if longest > 18 else 4
+        style: dict[str, Any] = {"fontsize": 8, "frameon": False, "ncols": columns}
+        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.16), **style)

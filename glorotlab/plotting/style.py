@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,6 +20,9 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "
 
 DPI = 130
 """Dots per inch of every picture."""
+
+MOST_LAYERS = 12
+"""Most layers that a legend names."""
 
 PREDICTION: dict[str, Any] = {"linestyle": "-", "linewidth": 1.6}
 MEASUREMENT: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4.5, "elinewidth": 1.2, "capsize": 2.5}
@@ -41,6 +46,13 @@ def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.5
 def layer_colors(layers: int) -> list[ColorType]:
     """Return one colour a layer, from dark (next to the input) to light, equally spaced in lightness (viridis)."""
     return [colormaps["viridis"](at) for at in np.linspace(0.0, 0.85, max(layers, 2))][:layers]
+
+
+def layer_handles(layers: int, shown: Sequence[int]) -> list[Artist]:
+    """Return legend entries of layers, the places ``shown`` of as many, thinned out where they are many."""
+    colors = layer_colors(layers)
+    thinned = shown[:: max(1, -(-len(shown) // MOST_LAYERS))]
+    return [handle(f"layer {place + 1}", colors[place], linewidth=4) for place in thinned]
 
 
 def finish(ax: Axes, title: str, xlabel: str, ylabel: str) -> Axes:
