@@ -96,7 +96,12 @@ def table_digest(dataset):
 
 
 def stable(name, values):
-    """Return values as they are hashed: the learning speed is a BLAS norm, whose last digit depends on the CPU."""
+    """Return values as they are hashed.
+
+    The learning speed is a BLAS norm, whose last digit depends on the CPU; steps were of float64 when this began.
+    """
+    if name == "step":
+        return values.astype(np.float64)
     return np.array([float(f"{value:.6e}") for value in values.flat]) if name == "learning_speed" else values
 
 
