@@ -15,7 +15,7 @@ from glorotlab.averages import mean_and_error
 from glorotlab.errors import InvalidValueError
 from glorotlab.plotting.curves import is_share
 from glorotlab.plotting.style import OKABE_ITO, finish, handle
-from  import SEED
+from glorotlab.spec.sweep_axes import SEED
 from glorotlab.training.error_curves import CURVES
 from glorotlab.training.sweeps.results import SweepResults
 
