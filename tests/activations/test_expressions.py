@@ -10,11 +10,13 @@ from contextlib import contextmanager
 import mpmath
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glorotlab import activations
-from glorotlab.activations.expression import syntax
+from glorotlab.activations.expression import polynomials, syntax, taylor, tree
+from glorotlab.activations.expression.polynomials import X
 from glorotlab.errors import InvalidValueError, UnknownNameError
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
@@ -113,7 +115,26 @@ WITHOUT_MOMENTS = [
     ("log(cosh(x))", "f is computed as inf at x = -10000"),
     ("x-x", "does not depend on x"),
     ("2+3", "does not depend on x"),
+    ("min((x)/relu(x),max(erf(x),x,x))", "not a real number everywhere"),
+    ("sign(sign(sqrt((sign(x))**0.3)))", "not a real number everywhere"),
+    ("abs(max(x,exp(x**16)/(max(x,-x,16)*(x-x))))", "not a real number everywhere"),
+    ("sinh(cos(x)/relu(abs(x)*(x-x)+x)**0.5)", "not a real number everywhere"),
+    ("relu(x-cosh(softplus(max(0.5,sign(x)+999983))))", "numbers too large to be followed"),
+    ("(x**16+1)*(x**16+x)*x", r"a polynomial of degree 33 \(at most 32\)"),
+    (
+        "max(max(x,x**2,x**3,x**4),max(-x,1-x,2-x,3-x),max(5*x,6*x,7*x,8*x),max(x/2,x/3,x/4,x/5))+max(max(x-1,x-2),x**5)",
+        "kinks: allowed are at most 16",
+    ),
 ]
+
+
+HEAVY = [
+    "((x+1)*(x+2)*(x+3)*(x+4)*(x+5)*(x+6)*(x+7)*(x+8))**4",
+    "(x/2)**2*(x**2-16)**5*(x**2+1e6*x)-x**4",
+    "softplus(softplus(tanh(abs(asinh(x)))))*asinh(erf(-x*x))*tanh(x)*(x+asinh(1/3)*atan(asinh(x)))",
+    "((x-pi)*x*x)**4+x**4+(x-1e-6)*2*x",
+]
+"""Expressions whose expansion, zeros by continued fractions or third derivative take SymPy from 5 to 20 seconds."""
 
 
 @contextmanager
@@ -151,6 +172,59 @@ def test_what_is_wrong_is_named_in_one_line(text, reason):
     message = str(caught.value)
     assert message.isprintable()
     assert len(message) < 400
+
+
+@pytest.mark.parametrize("text", HEAVY)
+def test_what_is_long_for_sympy_is_answered_at_once(text):
+    with limit(4):
+        record = activations.get(text)
+    s = np.array([-2.7, -0.3, 0.4, 1.9])
+    names = {name: getattr(mpmath, name) for name in ("tanh", "asinh", "erf", "atan", "pi")}
+    names |= {"softplus": lambda x: mpmath.log1p(mpmath.exp(x)), "abs": abs}
+    code = compile(text, "test", "eval")
+    with mpmath.workdps(50):
+        exact = [mpmath.taylor(lambda x: eval(code, names | {"x": x}), mpmath.mpf(v), 1) for v in s]  # noqa: S307
+    np.testing.assert_allclose(record.function(s), [float(value) for value, _ in exact], rtol=1e-11)
+    np.testing.assert_allclose(record.derivative(s), [float(slope) for _, slope in exact], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "roots",
+    [
+        ["-1000000", "0.000001", "0.000002", "3", "4"],
+        ["-8", "-7", "-6", "-5", "-4", "-3", "-2", "-1", *["0.5"] * 8, *["2.25"] * 14],
+        ["1000000", "0.999999", "1.000001", "-0.3333333333"],
+    ],
+)
+def test_zeros_of_a_polynomial_are_its_roots(roots):
+    exact = sorted({sympy.Rational(root) for root in roots})
+    expr = sympy.prod([X - sympy.Rational(root) for root in roots]) * (X**2 + 7)
+    zeros = polynomials.real_zeros(polynomials.polynomial(expr))
+    assert len(zeros) == len(exact)
+    assert all(abs(zero - root) <= sympy.Rational(1, 10**20) for zero, root in zip(zeros, exact, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("tanh(x)*exp(-x**2)/(1+x**2)", lambda x: mpmath.tanh(x) * mpmath.exp(-(x**2)) / (1 + x**2)),
+        ("sin(softplus(x))**1.5", lambda x: mpmath.sin(mpmath.log1p(mpmath.exp(x))) ** 1.5),
+        ("(1+x**2)**-2.5*sigmoid(3*x)", lambda x: (1 + x**2) ** -2.5 / (1 + mpmath.exp(-3 * x))),
+        ("sqrt(erf(x)+atan(x))*log(2+x)", lambda x: mpmath.sqrt(mpmath.erf(x) + mpmath.atan(x)) * mpmath.log(2 + x)),
+    ],
+)
+def test_taylor_series_are_those_of_mpmath(text, reference):
+    series = taylor.series(tree.tree(syntax.parse(text)), sympy.Rational(2, 7), 3)
+    with mpmath.workdps(60):
+        exact = mpmath.taylor(reference, mpmath.mpf(2) / 7, 3)
+    np.testing.assert_allclose([float(c) for c in series], [float(c) for c in exact], rtol=1e-14)
+
+
+def test_a_taylor_series_ends_where_a_derivative_is_infinite():
+    """|x|^2.5 has two derivatives at 0, x^-1 not even a value."""
+    x = sympy.Symbol("x", real=True)
+    assert [mpmath.isnan(c) for c in taylor.series(x ** sympy.Rational(5, 2), sympy.Integer(0), 3)] == [0, 0, 0, 1]
+    assert all(mpmath.isnan(c) for c in taylor.series(1 / x, sympy.Integer(0), 3))
 
 
 @pytest.mark.parametrize("text", ["swish", "ex", "pi", "lambda", "tanhx"])

@@ -7,13 +7,11 @@ from typing import Any
 import sympy
 from sympy import Expr
 
+from glorotlab.activations.expression.polynomials import NotFound, X, polynomial, real_zeros
 from glorotlab.activations.expression.tree import (
-    MAX_DEGREE,
-    NotFound,
     Undefined,
-    X,
     check,
-    polynomial_zeros,
+    real_number,
     sigmoid,
     softplus,
     zeros,
@@ -84,7 +82,7 @@ def value_range(expr: Expr, low: float, high: float) -> Range:
 
 def _value_range(expr: Expr, low: float, high: float) -> Range:
     if expr.is_number:
-        number = float(check(expr))
+        number = float(real_number(expr))
         return number, number
     if expr == X:
         return low, high
@@ -120,14 +118,12 @@ def _value_range(expr: Expr, low: float, high: float) -> Range:
 
 
 def _polynomial_range(expr: Expr, low: float, high: float) -> Range:
-    polynomial = sympy.Poly(expr, X)
-    if polynomial.degree() > MAX_DEGREE:
-        raise Undefined(f"a polynomial of degree {polynomial.degree()}: allowed is {MAX_DEGREE}")
-    inside = [zero for zero in polynomial_zeros(expr.diff(X)) if low < zero < high]
-    values = [float(expr.subs(X, zero)) for zero in inside]
+    dense = polynomial(expr)
+    inside = [zero for zero in real_zeros(dense.diff(X)) if low < zero < high]
+    values = [float(dense.eval(zero)) for zero in inside]
     for end in (low, high):
-        lead = float(polynomial.LC()) * (1 if end > 0 or polynomial.degree() % 2 == 0 else -1)
-        values.append(math.copysign(math.inf, lead) if math.isinf(end) else float(expr.subs(X, sympy.Rational(end))))
+        infinite = math.copysign(math.inf, _sign_at(dense, end))
+        values.append(infinite if math.isinf(end) else float(dense.eval(sympy.Rational(end))))
     return min(values), max(values)
 
 
@@ -184,7 +180,7 @@ def _growth(expr: Expr, end: float, low: float, high: float) -> Growth:
     if expr.is_number:
         return CONSTANT
     if expr.is_polynomial(X):
-        return 0.0, float(sympy.Poly(expr, X).degree())
+        return 0.0, float(polynomial(expr).degree())
     if isinstance(expr, sympy.Add):
         return max(_growth(arg, end, low, high) for arg in expr.args)
     if isinstance(expr, sympy.Mul):
@@ -206,7 +202,7 @@ def _function_growth(expr: Expr, end: float, low: float, high: float) -> Growth:
     if isinstance(expr, softplus):
         return inner
     if isinstance(expr, sympy.exp):
-        if argument.is_polynomial(X) and _sign_at(argument, end) < 0:
+        if argument.is_polynomial(X) and _sign_at(polynomial(argument), end) < 0:
             return 0.0, -math.inf
         if value_range(argument, low, high)[1] < math.inf:
             return CONSTANT
@@ -215,9 +211,8 @@ def _function_growth(expr: Expr, end: float, low: float, high: float) -> Growth:
     return max(inner[1], 0.0), 0.0
 
 
-def _sign_at(polynomial: Expr, end: float) -> float:
-    poly = sympy.Poly(polynomial, X)
-    return float(poly.LC()) * (1 if end > 0 or poly.degree() % 2 == 0 else -1)
+def _sign_at(dense: sympy.Poly, end: float) -> float:
+    return float(sympy.sign(dense.LC())) * (1 if end > 0 or dense.degree() % 2 == 0 else -1)
 
 
 def _power_growth(expr: Expr, end: float, low: float, high: float) -> Growth:

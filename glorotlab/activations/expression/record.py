@@ -8,7 +8,7 @@ symmetry, and the refusal of what has no Gaussian moments. NumPy evaluates the s
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +19,8 @@ from sympy import Expr
 
 from glorotlab.activations import functions
 from glorotlab.activations.expression import analysis, syntax, tree
-from glorotlab.activations.expression.tree import X
+from glorotlab.activations.expression.polynomials import NotFound, X
+from glorotlab.activations.expression.taylor import MPMATH, series
 from glorotlab.activations.record import Activation
 from glorotlab.arrays import FloatArray
 
@@ -41,6 +42,11 @@ class _Piece:
     low: float
     high: float
 
+    @cached_property
+    def derivative(self) -> Expr:
+        """The derivative of the piece."""
+        return tree.derivative(self.expr)
+
 
 @lru_cache(maxsize=64)
 def read(text: str) -> Activation:
@@ -57,19 +63,25 @@ def read(text: str) -> Activation:
         if not expr.has(X):
             raise tree.Undefined("does not depend on x")
         pieces = _pieces(expr)
+        ends = [piece.high for piece in pieces[:-1]]
         degree = max(map(_growth, pieces))
         orders = [_jump(left, right) for left, right in pairwise(pieces)]
         if -1 in orders:
             where = pieces[orders.index(-1)].high
             raise tree.Undefined(f"jumps at x = {where:.6g}, where E f'^2 does not exist")
         bound = _bound(pieces) if degree == 0 else None
-    except tree.NotFound as error:
+    except NotFound as error:
         raise syntax.refusal(text, f"cannot find {error} exactly") from None
     except OverflowError:
         raise syntax.refusal(text, "numbers too large to be followed") from None
     except tree.Undefined as error:
         raise syntax.refusal(text, str(error)) from None
-    function, derivative = _numpy(pieces, lambda f: f), _numpy(pieces, tree.derivative)
+    except Exception as error:  # SymPy has no list of what it raises; nothing of ours is to fail on a text of a user
+        reason = " ".join(str(error).split())[:60]
+        raise syntax.refusal(text, f"cannot be followed: {type(error).__name__}: {reason}") from None
+    function, derivative = (
+        _numpy([getattr(piece, which) for piece in pieces], ends) for which in ("expr", "derivative")
+    )
     _scan(text, degree, function, derivative)
     return Activation(
         name,
@@ -77,7 +89,7 @@ def read(text: str) -> Activation:
         function,
         derivative,
         bound=bound if bound is not None and _reaches(function, bound) else None,
-        kinks=tuple(piece.high for piece, order in zip(pieces, orders, strict=False) if order < math.inf),
+        kinks=tuple(ends),
         odd=_odd(expr),
         smoothness=min(orders, default=math.inf),
         growth=degree,
@@ -102,22 +114,19 @@ def _pieces(expr: Expr) -> list[_Piece]:
 
 
 def _jump(left: _Piece, right: _Piece) -> float:
-    """Return how many derivatives are continuous where two pieces meet; inf where none is seen to jump."""
-    a, b, point = left.expr, right.expr, sympy.Rational(left.high)
-    for order in range(SMOOTHEST + 1):
-        values = [tree.value(expr, point) for expr in (a, b)]
-        if any(map(mp.isnan, values)) or abs(values[0] - values[1]) > 1e-12 * (1 + abs(values[0])):
+    """Return how many derivatives are continuous where two pieces meet; SMOOTHEST where none is seen to jump."""
+    point = sympy.Rational(left.high)
+    for order, pair in enumerate(zip(*(series(piece.expr, point, SMOOTHEST) for piece in (left, right)), strict=True)):
+        if any(map(mp.isnan, pair)) or abs(pair[0] - pair[1]) > 1e-12 * (1 + abs(pair[0])):
             return order - 1
-        a, b = tree.derivative(a), tree.derivative(b)
     return SMOOTHEST
 
 
 def _growth(piece: _Piece) -> float:
     """Return the power with which f grows; Undefined where f or f' does not exist, or E f^4 or E f'^4 does not."""
-    derivative = tree.derivative(piece.expr)
-    for expr in (piece.expr, derivative):
+    for expr in (piece.expr, piece.derivative):
         analysis.value_range(expr, piece.low, piece.high)
-    analysis.growth(derivative, piece.low, piece.high)
+    analysis.growth(piece.derivative, piece.low, piece.high)
     order, degree = analysis.growth(piece.expr, piece.low, piece.high)
     return math.inf if order else max(degree, 0.0)
 
@@ -154,16 +163,15 @@ def _scan(
 def _odd(expr: Expr) -> bool:
     """Whether f(-x) = -f(x): identity at 20 points to 50 digits."""
     total = expr + expr.xreplace({X: -X})
-    f = sympy.lambdify(X, (expr, total), [tree.MPMATH, "mpmath"])
+    f = sympy.lambdify(X, (expr, total), [MPMATH, "mpmath"])
     with mp.workdps(50):
         values = [f(mp.mpf(k * k) / 37) for k in range(1, 21)]
         return all(abs(both) <= mp.mpf(10) ** -40 * (1 + abs(one)) for one, both in values)
 
 
-def _numpy(pieces: list[_Piece], transform: Callable[[Expr], Expr]) -> Callable[[FloatArray], FloatArray]:
-    """Return a NumPy function of f or f', dtype kept; at a kink it is that of the piece to the left."""
-    parts = [sympy.lambdify(X, tree.for_numpy(transform(piece.expr)), _NUMPY, cse=True) for piece in pieces]
-    ends = [piece.high for piece in pieces[:-1]]
+def _numpy(smooth: list[Expr], ends: list[float]) -> Callable[[FloatArray], FloatArray]:
+    """Return a NumPy function of f or f', dtype kept, of its pieces; at a kink it is that of the piece to the left."""
+    parts = [sympy.lambdify(X, tree.for_numpy(expr), _NUMPY, cse=True) for expr in smooth]
 
     def plain(s: FloatArray) -> FloatArray:
         value = np.broadcast_to(np.asarray(parts[-1](s), s.dtype), s.shape)

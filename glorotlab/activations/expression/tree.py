@@ -5,7 +5,8 @@ expression is a smooth piece.
 """
 
 import ast
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -14,40 +15,30 @@ from mpmath import mp
 from sympy import Expr
 
 from glorotlab.activations.expression import syntax
+from glorotlab.activations.expression.polynomials import NotFound, X, polynomial, rational, real_zeros
+from glorotlab.activations.expression.taylor import MPMATH, series
 
-X = sympy.Symbol("x", real=True)
-MAX_DEGREE = 32
 MAX_VARIANTS = 64
-
-
-class NotFound(Exception):
-    """The zeros of an expression cannot be found exactly."""
+MAX_SEARCHES = 500
+"""Zeros are searched in at most as many expressions."""
 
 
 class Undefined(Exception):
     """An expression, or its moment, does not exist; the message says why."""
 
 
-MPMATH = {
-    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
-    "softplus": lambda x: mp.log1p(mp.exp(x)),
-}
-"""What ``lambdify`` needs beside mpmath's own functions."""
+UNREAL = (sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo)
+"""What SymPy makes of a constant part that is no real number."""
 
 
 def value(expr: Expr, point: sympy.Rational) -> Any:
     """Return the value at a point as an mpf of 30 digits; NaN where it is infinite or not real."""
-    try:
-        with mp.workdps(30):
-            result = sympy.lambdify(X, expr, [MPMATH, "mpmath"])(mp.mpf(point.p) / point.q)
-            return mp.mpf(result) if mp.isfinite(result) else mp.nan
-    except (ArithmeticError, TypeError, ValueError):
-        return mp.nan
+    return mp.nan if expr.has(*UNREAL) else series(expr, point, 0)[0]
 
 
 def check(expr: Expr) -> Expr:
     """Return the expression; Undefined where SymPy knows it to be infinite or complex."""
-    if expr.has(sympy.I, sympy.zoo, sympy.nan, sympy.oo):
+    if expr.has(*UNREAL):
         raise Undefined("not a real number everywhere")
     return expr
 
@@ -56,10 +47,10 @@ def _folded(function: Any, argument: Expr) -> Expr | None:
     if not argument.is_number:
         return None
     with mp.workdps(30):
-        return _rational(function(_mpf(check(argument))))
+        return rational(function(real_number(check(argument))))
 
 
-def _mpf(number: Expr) -> Any:
+def real_number(number: Expr) -> Any:
     """Return a real number of SymPy as an mpf of 30 digits."""
     result = value(number, sympy.Integer(0))
     if mp.isnan(result):
@@ -110,6 +101,14 @@ _FUNCTIONS: dict[str, Any] = (
     | {name: getattr(sympy, name) for name in ("sinh", "sqrt", "tanh")}
 )
 
+_OPERATORS: dict[type[ast.operator], Callable[[Expr, Expr], Expr]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+
 SWITCHES = (sympy.Abs, sympy.sign, sympy.Max, sympy.Min)
 
 INVERSES: dict[Any, tuple[Any, float, float]] = {
@@ -127,7 +126,7 @@ INVERSES: dict[Any, tuple[Any, float, float]] = {
 
 
 def tree(node: ast.expr) -> Expr:
-    """Return the SymPy expression of a tree of ``syntax.parse``."""
+    """Return the SymPy expression of a tree of ``syntax.parse``; Undefined where a part of it is no real number."""
     number = syntax.constant(node)
     if number is not None:
         return sympy.Rational(number.numerator, number.denominator)
@@ -137,19 +136,9 @@ def tree(node: ast.expr) -> Expr:
         case ast.UnaryOp(operand=operand):
             return -tree(operand)
         case ast.BinOp(left=left, op=op, right=right):
-            a, b = tree(left), tree(right)
-            match op:
-                case ast.Add():
-                    return a + b
-                case ast.Sub():
-                    return a - b
-                case ast.Mult():
-                    return a * b
-                case ast.Div():
-                    return a / b
-            return a**b
+            return check(_OPERATORS[type(op)](tree(left), tree(right)))
         case ast.Call(func=ast.Name(id=name), args=args):
-            return _FUNCTIONS[name](*map(tree, args))
+            return check(_FUNCTIONS[name](*map(tree, args)))
     raise AssertionError(ast.dump(node))
 
 
@@ -219,7 +208,7 @@ def piece(expr: Expr, point: sympy.Rational) -> Expr:
         return expr
     args = [piece(arg, point) for arg in expr.args]
     if not isinstance(expr, SWITCHES):
-        rebuilt = expr.func(*args)
+        rebuilt = check(expr.func(*args))
         return piece(rebuilt, point) if isinstance(rebuilt, SWITCHES) else rebuilt
     values = [value(arg, point) for arg in args]
     if any(map(mp.isnan, values)):
@@ -238,12 +227,13 @@ def switch_arguments(expr: Expr) -> set[Expr]:
 
 def switching_points(expr: Expr) -> list[sympy.Rational]:
     """Return every zero of what a switch compares, ascending; NotFound where one cannot be found."""
-    points: set[sympy.Rational] = set()
-    for switch in (node for node in sympy.preorder_traversal(expr) if isinstance(node, SWITCHES)):
-        for compared in _compared(switch):
-            for variant in variants(compared):
-                points.update(zeros(variant))
-    return sorted(points)
+    switches = (node for node in sympy.preorder_traversal(expr) if isinstance(node, SWITCHES))
+    searched = dict.fromkeys(
+        variant for switch in switches for compared in _compared(switch) for variant in variants(compared)
+    )
+    if len(searched) > MAX_SEARCHES:
+        raise NotFound(f"the zeros of {len(searched)} combinations of what is compared (at most {MAX_SEARCHES})")
+    return sorted({zero for variant in searched for zero in zeros(variant)})
 
 
 def _compared(switch: Expr) -> Iterator[Expr]:
@@ -256,10 +246,10 @@ def _compared(switch: Expr) -> Iterator[Expr]:
 
 def zeros(expr: Expr) -> list[sympy.Rational]:
     """Return the real zeros of an expression without switches, to 1e-20; NotFound where they cannot be found."""
-    if not expr.has(X):
+    if not check(expr).has(X):
         return []
     if expr.is_polynomial(X):
-        return polynomial_zeros(expr)
+        return real_zeros(polynomial(expr))
     if isinstance(expr, sympy.Mul):
         return sorted({zero for factor in expr.args for zero in zeros(factor)})
     if isinstance(expr, sympy.Pow):
@@ -267,39 +257,22 @@ def zeros(expr: Expr) -> list[sympy.Rational]:
     rest, constant = _separate(expr)
     scale, inner = rest.as_independent(X, as_Add=False)
     target = -constant / scale
-    target = target if target.is_Rational else _rational(_mpf(target))
+    target = target if target.is_Rational else rational(real_number(target))
     if type(inner) in INVERSES:
         inverse, low, high = INVERSES[type(inner)]
-        reached = _mpf(target)
-        return zeros(inner.args[0] - _rational(inverse(reached))) if low < reached < high else []
+        reached = real_number(target)
+        return zeros(inner.args[0] - rational(inverse(reached))) if low < reached < high else []
     if isinstance(inner, sympy.cosh) and target < 1:
         return []
     if isinstance(inner, sympy.sin | sympy.cos) and abs(target) > 1:
         return []
     if isinstance(inner, sympy.Pow) and inner.exp.is_Integer and inner.exp % 2 == 1 and inner.exp > 0:
         root = sympy.sign(target) * sympy.Abs(target) ** (1 / inner.exp)
-        return zeros(inner.base - _rational(_mpf(root)))
+        return zeros(inner.base - rational(real_number(root)))
     raise NotFound(f"the zeros of {expr}")
 
 
 def _separate(expr: Expr) -> tuple[Expr, sympy.Rational]:
     """Split an expression into what depends on x and a number."""
     constant, rest = expr.as_independent(X, as_Add=True)
-    return rest, constant if constant.is_Rational else _rational(_mpf(constant))
-
-
-def _rational(value: Any) -> sympy.Rational:
-    return sympy.Rational(sympy.Float(value, 25)).limit_denominator(10**22)
-
-
-def polynomial_zeros(expr: Expr) -> list[sympy.Rational]:
-    """Return the real zeros of a polynomial in x, each within 1e-20."""
-    polynomial = sympy.Poly(expr, X)
-    if polynomial.degree() > MAX_DEGREE:
-        raise NotFound(f"the zeros of a polynomial of degree {polynomial.degree()}")
-    if polynomial.degree() < 1:
-        return []
-    if not all(coefficient.is_Rational for coefficient in polynomial.coeffs()):
-        polynomial = sympy.Poly([_rational(_mpf(c)) for c in polynomial.all_coeffs()], X)
-    intervals = polynomial.sqf_part().intervals(eps=sympy.Rational(1, 10**20), sqf=True)
-    return [sympy.Rational(low + high) / 2 for low, high in intervals]
+    return rest, constant if constant.is_Rational else rational(real_number(constant))

@@ -1,0 +1,118 @@
+"""Polynomials in x: dense, of bounded degree, with their real zeros. Nothing is expanded whose degree is not known."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import sympy
+from sympy import Expr
+
+X = sympy.Symbol("x", real=True)
+
+MAX_DEGREE = 32
+MAX_EXPANDED_DEGREE = 8
+"""Largest degree where coefficients are irrational: only SymPy's own expansion then cancels them exactly."""
+
+LARGEST_NUMBER = 1e300
+"""Largest coefficient that is followed."""
+
+PRECISION = Fraction(1, 10**20)
+"""How near a zero is found."""
+
+
+class NotFound(Exception):
+    """The zeros of an expression cannot be found exactly."""
+
+
+def degree(expr: Expr) -> int:
+    """Return a bound on the degree of a polynomial in x, without expanding it."""
+    if expr == X:
+        return 1
+    if expr.is_Add:
+        return max(map(degree, expr.args))
+    if expr.is_Mul:
+        return sum(map(degree, expr.args))
+    if expr.is_Pow and not expr.is_number:
+        return int(expr.exp) * degree(expr.base)
+    return 0
+
+
+def polynomial(expr: Expr) -> sympy.Poly:
+    """Return an expression that is a polynomial in x as such, with rational coefficients.
+
+    Raises
+    ------
+    NotFound
+        Where its degree exceeds MAX_DEGREE, or MAX_EXPANDED_DEGREE with irrational coefficients.
+    """
+    numbers = [node for node in sympy.preorder_traversal(expr) if node.is_number]
+    is_rational = all(number.is_Rational for number in numbers)
+    allowed = MAX_DEGREE if is_rational else MAX_EXPANDED_DEGREE
+    if (bound := degree(expr)) > allowed:
+        raise NotFound(f"the zeros of a polynomial of degree {bound} (at most {allowed})")
+    if is_rational:
+        return _dense(expr)
+    coefficients = sympy.Poly(expr, X).all_coeffs()
+    if not all(coefficient.is_real for coefficient in coefficients):
+        raise NotFound("the zeros of a polynomial with complex coefficients")
+    return sympy.Poly([c if c.is_Rational else rational(c.evalf(30)) for c in coefficients], X)
+
+
+def _dense(expr: Expr) -> sympy.Poly:
+    """Return a polynomial from the leaves up: products cost little where expansion costs seconds."""
+    if expr.is_Add:
+        return sum(map(_dense, expr.args), sympy.Poly(0, X, domain="QQ"))
+    if expr.is_Mul:
+        return math.prod(map(_dense, expr.args), start=sympy.Poly(1, X, domain="QQ"))
+    if expr.is_Pow:
+        return _dense(expr.base) ** int(expr.exp)
+    return sympy.Poly(expr, X, domain="QQ")
+
+
+def rational(number: Any) -> sympy.Rational:
+    """Return the fraction nearest to a real number of SymPy or mpmath; OverflowError where it is too large."""
+    value = sympy.Float(number, 25)
+    if abs(value) > LARGEST_NUMBER:
+        raise OverflowError
+    return sympy.Rational(value).limit_denominator(10**22)
+
+
+def real_zeros(polynomial: sympy.Poly) -> list[sympy.Rational]:
+    """Return the real zeros, ascending, each once and within PRECISION."""
+    if polynomial.degree() < 1:
+        return []
+    simple = polynomial.sqf_part()
+    _, integral = simple.clear_denoms(convert=True)
+    coefficients = [int(coefficient) for coefficient in integral.all_coeffs()]
+    return [_bisected(coefficients, *map(_fraction, ends)) for ends in simple.intervals(fast=True, sqf=True)]
+
+
+def _fraction(number: Any) -> Fraction:
+    return Fraction(int(number.p), int(number.q))
+
+
+def _bisected(coefficients: list[int], low: Fraction, high: Fraction) -> sympy.Rational:
+    """Return the one zero from low to high; SymPy's continued fractions take seconds where it is near a fraction."""
+    rising = _sign(coefficients, high) > 0
+    while high - low > PRECISION:
+        middle = (low + high) / 2
+        sign = _sign(coefficients, middle)
+        if sign == 0:
+            low = high = middle
+        elif (sign > 0) == rising:
+            high = middle
+        else:
+            low = middle
+    middle = (low + high) / 2
+    return sympy.Rational(middle.numerator, middle.denominator)
+
+
+def _sign(coefficients: list[int], point: Fraction) -> int:
+    """Return the sign of a polynomial at p / q, as that of its value times a power of q."""
+    total, power = 0, 1
+    for coefficient in coefficients:
+        total = total * point.numerator + coefficient * power
+        power *= point.denominator
+    return (total > 0) - (total < 0)
