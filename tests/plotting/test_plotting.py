@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import glorotlab as gl
 from glorotlab.errors import InvalidValueError
-from glorotlab.plotting import curves, histograms, layers, steps, style
+from glorotlab.plotting import curves, histograms, layers, spectra, steps, style
 from glorotlab.plotting.plot import plot
 
 SPEC = gl.NetworkSpec.parse("8,12x2,3")
@@ -143,3 +143,17 @@ def test_plotting_needs_no_display_and_no_pyplot():
 
 def test_plot_makes_a_figure():
     assert isinstance(plot(gl.predict(SPEC, input_second_moment=1.0)), Figure)
+
+
+def test_the_curve_of_a_spectrum_ends_at_zero_and_bends_where_the_density_does():
+    """Two examples of unlike size: a corner where the first spectrum ends, a square root where the second does."""
+    spec = gl.NetworkSpec.parse("20,60x2,5", activation="tanh", initializer="lecun_normal")
+    x = np.concatenate([np.full((9, 20), 0.3), np.full((1, 20), 3.0)])
+    spectrum = gl.jacobian_spectrum(spec, x, layer=2)
+    sigma, density = spectra.curve(spectrum)
+    height = density.max()
+    assert density[-1] < 0.01 * height
+    between = np.exp(np.log(sigma[:-1]) + np.diff(np.log(sigma)) * np.linspace(0.1, 0.9, len(sigma) - 1))
+    drawn = np.interp(np.log(between), np.log(sigma), density)
+    np.testing.assert_allclose(drawn, between * spectrum.density(between), atol=0.02 * height)
+    np.testing.assert_allclose(np.trapezoid(density, np.log(sigma)), 1, atol=0.01)
