@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from glorotlab.cli.app import app
-from glorotlab.cli.terminal import discard_output, note, usable_streams
+from glorotlab.cli.terminal import discard_output, flush, note, usable_streams
 from glorotlab.errors import DivergedError, FetchError, GlorotlabError, RunFailedError
 from glorotlab.interrupts import Terminated
 
@@ -82,18 +82,7 @@ def _run(arguments: list[str]) -> None:
         with _command().make_context(PROGRAM, arguments) as context:
             _command().invoke(context)
     finally:
-        _flush()
-
-
-def _flush() -> None:
-    """Write what is buffered, while a closed pipe can still be met quietly and a full disk be told."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        discard_output()
-        raise OSError(error.errno, f"cannot print the result: {error.strerror or error}") from None
+        flush()
 
 
 @contextmanager

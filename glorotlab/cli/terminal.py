@@ -42,7 +42,26 @@ def say(text: str = "", *, bold: bool = False) -> None:
     """Print lines of a result."""
     shown = fitting(text)
     styled = bold and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    sys.stdout.write(f"\033[1m{shown}\033[0m\n" if styled else f"{shown}\n")
+    with _printing():
+        sys.stdout.write(f"\033[1m{shown}\033[0m\n" if styled else f"{shown}\n")
+
+
+def flush() -> None:
+    """Write what is buffered, while a closed pipe can still be met quietly and a full disk be told."""
+    with _printing():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Say of an error of the system, but for a closed pipe, that it is the result that cannot be printed."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise OSError(error.errno, f"cannot print the result: {error.strerror or error}") from None
 
 
 def say_folded(text: str, indent: str = "", hanging: str = "  ") -> None:

@@ -91,7 +91,8 @@ def _report(reproduction: Reproduction, as_json: bool) -> None:
         rows += [[claim.experiment, claim.verdict, claim.sentence], ["", "", numbers]]
     verdicts = [claim.verdict for claim in reproduction.claims]
     counts = ", ".join(f"{verdicts.count(name)} {name}" for name in ("pass", "fail", "undecided"))
-    say(table([typed("target"), typed("verdict"), prose("claim, and the numbers that decide it")], rows))
-    say_folded("±: half-width of the interval that holds with 99 % for all numbers of a claim together")
+    if rows:
+        say(table([typed("target"), typed("verdict"), prose("claim, and the numbers that decide it")], rows))
+        say_folded("±: half-width of the interval that holds with 99 % for all numbers of a claim together")
     say(f"{counts}; {reproduction.seconds:.1f} s")
     say(str(reproduction.page))
