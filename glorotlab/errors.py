@@ -48,7 +48,20 @@ class UnknownNameError(InvalidValueError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
-        super().__init__(f"unknown {kind} {name!r}: allowed are {', '.join(self.known)}")
+        like = nearest(name, self.known)
+        hint = "" if like is None else f"; did you mean {like!r}?"
+        super().__init__(f"unknown {kind} {name!r}: allowed are {', '.join(self.known)}{hint}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is like another, or begins with it, whatever case and hyphens; None where none is."""
+    from difflib import get_close_matches  # only whoever errs pays for it
+
+    plain = {text.lower().replace("_", ""): text for text in known}
+    asked = name[:60].lower().translate(str.maketrans("", "", "_- "))
+    longer = [text for text in plain if len(asked) > 1 and text.startswith(asked)]
+    close = get_close_matches(asked, plain, n=1, cutoff=0.7) or longer
+    return plain[close[0]] if close else None
 
 
 class AssumptionError(GlorotlabError):

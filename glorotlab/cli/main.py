@@ -55,7 +55,7 @@ def _code(arguments: list[str]) -> int:
     except SystemExit as end:  # typer's way to end a completion
         return int(end.code or 0)
     except UsageError as error:
-        return _fail(error.format_message(), BAD_INPUT)
+        return _fail(error.format_message().replace("Value error, ", ""), BAD_INPUT)  # pydantic's words, below typer
     except (DivergedError, FetchError, RunFailedError) as error:
         return _fail(str(error), FAILED)
     except GlorotlabError as error:
