@@ -15,5 +15,8 @@ FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 Labels: TypeAlias = npt.NDArray[np.int64]
 """Classes of examples, or numbers of rows."""
 
+Targets: TypeAlias = npt.NDArray[Any]
+"""Classes of examples, int64 (examples,), or floating numbers for the outputs to reach, (examples, outputs)."""
+
 Progress: TypeAlias = Callable[[int, int], None]
 """Function that long work calls as it goes on, with the steps done and the steps in all."""

@@ -104,6 +104,10 @@ class NetworkOptions:
     autoencoder: Annotated[
         bool, typer.Option("--autoencoder", help="Compare the outputs with the inputs.", rich_help_panel=NETWORK)
     ] = False
+    extra_outputs: Annotated[
+        bool,
+        typer.Option("--extra-outputs", help="Allow more outputs than the data have classes.", rich_help_panel=NETWORK),
+    ] = False
     seed: Annotated[int, typer.Option(help="Seed of the data and of the first network.", rich_help_panel=NETWORK)] = 0
     dtype: Annotated[Dtype, typer.Option(help="Floating type of the networks.", rich_help_panel=NETWORK)] = (
         Dtype.float32
@@ -124,7 +128,7 @@ class NetworkOptions:
         check_seed(self.seed)
         if self.threads is not None:
             set_num_threads(self.threads)
-        names = ("activation", "initializer", "bias", "output", "cost", "autoencoder")
+        names = ("activation", "initializer", "bias", "output", "cost", "autoencoder", "extra_outputs")
         return NetworkSpec.parse(layers, **{name: getattr(self, name) for name in names})
 
 

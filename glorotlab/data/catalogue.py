@@ -35,6 +35,7 @@ class DatasetRecord:
     ----------
     name, description : str
     fan_in, classes : int
+        Numbers of inputs and of classes; 0 classes where examples have targets.
     train, validation, test : int or float
         Numbers of examples; ``math.inf`` for an endless stream.
     path : Path or None
@@ -47,6 +48,8 @@ class DatasetRecord:
         Command that makes it available; empty where there is none.
     class_names : tuple of str
         Names of the classes; empty where they have none.
+    targets : int
+        How many numbers an example gives the outputs to reach; 0 where it has a class.
     """
 
     name: str
@@ -61,6 +64,7 @@ class DatasetRecord:
     published: bool
     command: str = ""
     class_names: tuple[str, ...] = ()
+    targets: int = 0
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -256,6 +260,7 @@ def _describe_npz(name: str) -> DatasetRecord:
         path=Path(name),
         available=True,
         published=False,
+        targets=data.targets,
     )
 
 

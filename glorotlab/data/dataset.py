@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from glorotlab.checks import real_number
 from glorotlab.data.npz import read_npz
-from glorotlab.data.source import ArraySource, Source
+from glorotlab.data.source import ArraySource, Source, targets_of
 from glorotlab.errors import DataError, InvalidValueError
 from glorotlab.files import user_path
 from glorotlab.spec.network import NetworkSpec
@@ -28,14 +28,14 @@ class Dataset:
     name : str
         Name of the dataset in results and messages.
     train, validation, test : Source
-        Sources with equal ``fan_in`` and ``classes``.
+        Sources with equal ``fan_in``, ``classes`` and ``targets``.
     published : bool
         Whether the name alone says which data these are, to everyone; a RunSpec names all other data by their digest.
 
     Raises
     ------
     InvalidValueError
-        Where the three differ in fan_in or classes.
+        Where the three differ in fan_in, classes or targets.
     """
 
     name: str
@@ -53,6 +53,11 @@ class Dataset:
                         f"dataset {self.name!r} has {attribute} {value} in validation or test: "
                         f"allowed is {expected}, as in training"
                     )
+            if targets_of(split) != self.targets:
+                raise InvalidValueError(
+                    f"dataset {self.name!r} has {targets_of(split)} targets in validation or test: "
+                    f"allowed is {self.targets}, as in training"
+                )
 
     @property
     def fan_in(self) -> int:
@@ -61,8 +66,13 @@ class Dataset:
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """Number of classes; 0 where examples have targets."""
         return self.train.classes
+
+    @property
+    def targets(self) -> int:
+        """How many numbers each example gives the outputs to reach; 0 where it has a class."""
+        return targets_of(self.train)
 
     @cached_property
     def digest(self) -> str | None:
@@ -78,11 +88,8 @@ class Dataset:
         return digest.hexdigest()
 
     def check_fits(self, network: NetworkSpec) -> None:
-        """Raise InvalidValueError where a network has other inputs, or fewer outputs than there are classes."""
-        if not network.fits(self.fan_in, self.classes):
-            raise InvalidValueError(
-                f"layers {network.layers}: dataset {self.name!r} needs {self.fan_in} inputs and {self.classes} outputs"
-            )
+        """Raise InvalidValueError where a network is not made for these data; see ``NetworkSpec.check_fits``."""
+        network.check_fits(self.name, self.fan_in, self.classes, self.targets)
 
     @classmethod
     def from_arrays(
@@ -104,8 +111,8 @@ class Dataset:
         ----------
         x : array_like, shape (n, ...)
             Real, finite inputs; see `ArraySource`.
-        y : array_like of int, shape (n,)
-            Labels from 0.
+        y : array_like, shape (n,) or (n, targets)
+            Whole numbers are labels from 0; floats, and rows of any numbers, are targets (regression).
         validation, test : (x, y), optional
             Examples of that split; by default a permutation drawn from ``seed`` splits them off ``x`` and ``y``.
         validation_fraction, test_fraction : float
@@ -114,7 +121,7 @@ class Dataset:
             Seed of the permutation.
         name : str
         classes : int, optional
-            By default the largest label anywhere plus 1.
+            By default the largest label anywhere plus 1; targets have none.
 
         Returns
         -------
@@ -134,7 +141,7 @@ class Dataset:
         if classes is None:
             classes = max(source.classes for source in (train, *held_out.values()))
             for source in (train, *held_out.values()):
-                source.classes = classes
+                source.classes = 0 if source.targets else classes
         fractions = {"validation": validation_fraction, "test": test_fraction}
         missing = {split: fraction for split, fraction in fractions.items() if split not in held_out}
         splits = _split(train, missing, seed) | held_out
@@ -147,8 +154,8 @@ class Dataset:
         Parameters
         ----------
         path : path-like
-            Holds ``x`` and ``y``, or ``x_train`` and ``y_train``; optionally ``x_validation`` and
-            ``y_validation``, ``x_test`` and ``y_test``.
+            Holds ``x`` and ``y`` (labels or targets, as of `from_arrays`), or ``x_train`` and ``y_train``; optionally
+            ``x_validation`` and ``y_validation``, ``x_test`` and ``y_test``.
         seed : int
             Seed of the permutation that splits off missing examples; see `from_arrays`.
 
@@ -192,4 +199,4 @@ def _split(whole: ArraySource, fractions: dict[str, float], seed: int) -> dict[s
     parts, start = {"train": order[held_out:]}, 0
     for split, size in sizes.items():
         parts[split], start = order[start : start + size], start + size
-    return {split: ArraySource(whole.x[part], whole.y[part], whole.classes) for split, part in parts.items()}
+    return {split: ArraySource(whole.x[part], whole.y[part], whole.classes or None) for split, part in parts.items()}

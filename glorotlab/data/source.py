@@ -6,11 +6,12 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glorotlab.arrays import Labels
-from glorotlab.checks import as_array, refuse_infinite, whole_number
+from glorotlab.arrays import FloatArray, Labels, Targets
+from glorotlab.checks import as_array, finite_inputs, refuse_infinite, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels.network.batch_source import BatchSource
 from glorotlab.resources import check_memory
+from glorotlab.spec.targets import is_regression
 
 MAX_CLASSES = 1_000_000
 """Most classes: a larger label is a mistake, and counting by class would fill the memory."""
@@ -36,12 +37,20 @@ class Source(Protocol):
 
     @property
     def classes(self) -> int:
-        """Number of classes; labels lie in [0, classes)."""
+        """Number of classes; labels lie in [0, classes). 0 where examples have targets."""
         ...
 
-    def batch(self, start: int, size: int) -> tuple[Inputs, Labels]:
-        """Return examples start, ..., start + size - 1: x of shape (size, fan_in), y of shape (size,)."""
+    def batch(self, start: int, size: int) -> tuple[Inputs, Targets]:
+        """Return examples start, ..., start + size - 1: x of shape (size, fan_in), y of shape (size,).
+
+        Where the source has an attribute ``targets``, and it is not 0, y are so many numbers an example.
+        """
         ...
+
+
+def targets_of(source: Source) -> int:
+    """Return how many numbers an example of a source gives the outputs to reach; 0 where it has a class."""
+    return int(getattr(source, "targets", 0))
 
 
 @runtime_checkable
@@ -61,18 +70,20 @@ class ArraySource:
     x : array_like, shape (n, ...)
         Real inputs, finite; an example of several dimensions is flattened. float32 and float64 keep their
         precision, everything else becomes float32. They are copied: later edits by the caller change nothing.
-    y : array_like of int, shape (n,)
-        Labels in [0, classes), copied.
+    y : array_like, shape (n,) or (n, targets)
+        Whole numbers, one an example, are labels in [0, classes). Floats, and rows of any numbers, are targets: finite
+        numbers for the outputs to reach; of one output they may be (n,). Copied.
     classes : int, optional
-        Number of classes; by default the largest label plus 1.
+        Number of classes; by default the largest label plus 1. Targets have none.
     names : (str, str)
         Names of ``x`` and ``y`` in error messages.
 
     Attributes
     ----------
     x : ndarray, shape (n, fan_in), float32 or float64, C-contiguous, read-only
-    y : ndarray of int64, shape (n,), read-only
-    length, fan_in, classes : int
+    y : ndarray of int64, shape (n,), or of float32 or float64, shape (n, targets), read-only
+    length, fan_in, classes, targets : int
+        ``classes`` is 0 where there are targets, ``targets`` is 0 where there are labels.
 
     Raises
     ------
@@ -84,13 +95,15 @@ class ArraySource:
         self, x: ArrayLike, y: ArrayLike, classes: int | None = None, names: tuple[str, str] = ("x", "y")
     ) -> None:
         self.x = _checked_inputs(x, names[0])
-        self.y = _checked_labels(y, len(self.x), classes, names)
-        self.classes = int(self.y.max()) + 1 if classes is None else int(classes)
+        self.y: Targets = _checked_answers(y, len(self.x), classes, names)
+        self.targets = self.y.shape[1] if self.y.ndim == 2 else 0
+        self.classes = 0 if self.targets else int(self.y.max()) + 1 if classes is None else int(classes)
         self.x.flags.writeable = False
         self.y.flags.writeable = False
 
     def __repr__(self) -> str:
-        return f"ArraySource({self.length} examples, {self.fan_in} inputs, {self.classes} classes)"
+        answers = f"{self.targets} targets" if self.targets else f"{self.classes} classes"
+        return f"ArraySource({self.length} examples, {self.fan_in} inputs, {answers})"
 
     @property
     def length(self) -> int:
@@ -102,7 +115,7 @@ class ArraySource:
         """Number of inputs of one example."""
         return int(self.x.shape[1])
 
-    def batch(self, start: int, size: int) -> tuple[Inputs, Labels]:
+    def batch(self, start: int, size: int) -> tuple[Inputs, Targets]:
         """Return examples start, ..., start + size - 1 as read-only views.
 
         Parameters
@@ -113,7 +126,7 @@ class ArraySource:
         Returns
         -------
         x : ndarray, shape (size, fan_in)
-        y : ndarray of int64, shape (size,)
+        y : ndarray, shape (size,) or (size, targets)
 
         Raises
         ------
@@ -129,7 +142,8 @@ class ArraySource:
 
     def digest(self) -> str:
         """Return the SHA-256 of precision, shape and values, hexadecimal; the same on every machine."""
-        digest = hashlib.sha256(f"{self.x.dtype.name} {self.x.shape} {self.classes}\n".encode())
+        answers = f"targets {self.y.dtype.name} {self.targets}" if self.targets else f"{self.classes}"
+        digest = hashlib.sha256(f"{self.x.dtype.name} {self.x.shape} {answers}\n".encode())
         for array in (self.x, self.y):
             digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
         return digest.hexdigest()
@@ -153,10 +167,33 @@ def _checked_inputs(x: ArrayLike, name: str) -> Inputs:
     return copy
 
 
-def _checked_labels(y: ArrayLike, length: int, classes: int | None, names: tuple[str, str]) -> Labels:
+def _checked_answers(y: ArrayLike, length: int, classes: int | None, names: tuple[str, str]) -> Targets:
+    """Return a copy of labels, or of targets."""
+    values = as_array(names[1], y)
+    if is_regression(values):
+        return _checked_targets(values, length, classes, names)
+    return _checked_labels(values, length, classes, names)
+
+
+def _checked_targets(y: NDArray[Any], length: int, classes: int | None, names: tuple[str, str]) -> FloatArray:
+    """Return a finite C-contiguous copy of shape (length, targets), in float32 where it came so, else in float64."""
+    x_name, name = names
+    values = y[:, np.newaxis] if y.ndim == 1 else y
+    if values.ndim != 2 or len(values) != length or not values.shape[1]:
+        raise InvalidValueError(
+            f"{name} has shape {y.shape} and dtype {y.dtype}: allowed are ({length},) or ({length}, targets), numbers "
+            f"for each example of {x_name}, or whole numbers ({length},), its class"
+        )
+    if classes is not None:
+        raise InvalidValueError(
+            f"{name} has dtype {y.dtype} and shape {y.shape}: allowed with classes {classes} are integer labels"
+        )
+    return np.array(finite_inputs(name, values), order="C")
+
+
+def _checked_labels(labels: NDArray[Any], length: int, classes: int | None, names: tuple[str, str]) -> Labels:
     """Return an int64 copy of shape (length,) with every label in [0, classes)."""
     x_name, name = names
-    labels = as_array(name, y)
     if labels.dtype.kind not in "iu":
         raise InvalidValueError(f"{name} has dtype {labels.dtype}: allowed are integer labels")
     if labels.shape != (length,):

@@ -56,9 +56,10 @@ def count_updates(examples: int, batch_size: int) -> int:
 
 def check_source(source: BatchSource, spec: NetworkSpec, examples: int) -> None:
     """Raise InvalidValueError where a source does not fit a network or has fewer examples than are needed."""
-    if not spec.fits(source.fan_in, source.classes):
+    if not spec.fits(source.fan_in, source.classes, source.targets):
+        outputs = f"{source.targets} sigmoid or linear" if source.targets else source.classes
         raise InvalidValueError(
-            f"layers {spec.layers}: these examples need {source.fan_in} inputs and {source.classes} outputs"
+            f"layers {spec.layers}: these examples need {source.fan_in} inputs and {outputs} outputs"
         )
     if examples > source.length:
         raise InvalidValueError(f"{examples} examples: the source has {source.length}")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab import activations
-from glorotlab.arrays import FloatArray, Labels
+from glorotlab.arrays import FloatArray, Labels, Targets
 from glorotlab.checks import finite_inputs, real_number, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels.network import costs, dense, elementwise
@@ -43,6 +43,7 @@ class _Workspace:
 
     inputs: FloatArray
     labels: Labels
+    targets: FloatArray
     preactivations: list[FloatArray]
     activations: list[FloatArray]
     backprop: list[FloatArray]
@@ -152,8 +153,8 @@ class Network:
         Parameters
         ----------
         x : array_like, shape (batch, fan_in)
-        labels : array_like of int, shape (batch,), optional
-            Classes in [0, classes); an autoencoder needs none.
+        labels : array_like, shape (batch,) or (batch, outputs), optional
+            Classes, or targets, as ``NetworkSpec.check_labels`` says; an autoencoder needs none.
 
         Returns
         -------
@@ -171,25 +172,28 @@ class Network:
         with self._guard.reading():
             return self._backpropagate(inputs, y)
 
-    def _backpropagate(self, inputs: FloatArray, y: Labels) -> BackwardPass:
+    def _backpropagate(self, inputs: FloatArray, y: Targets) -> BackwardPass:
         check_memory(
             f"a pass of {len(inputs)} examples through layers {self.spec.layers}",
             {"its tensors": pass_bytes(self.spec, self.dtype, len(inputs), gradients=True)},
         )
         passed = self._forward(inputs)
         backprop, cost = self._buffers(len(inputs)), np.empty(len(inputs))
-        costs.cost_and_gradient(
-            self._cost_code, passed.preactivations[-1], y, cost, backprop[-1], self._targets(inputs)
-        )
+        classes, targets = self._classes_and_targets(y)
+        targets = inputs if self.spec.autoencoder else targets
+        costs.cost_and_gradient(self._cost_code, passed.preactivations[-1], classes, cost, backprop[-1], targets)
         for layer in range(len(self.weights) - 1, 0, -1):
             s, z, d = passed.preactivations[layer - 1], passed.activations[layer - 1], backprop[layer - 1]
             dense.backward(backprop[layer], self.weights[layer], s, z, self._code, d, num_threads(), self._parameter)
             self._unfused_derivative(s, d)
         return BackwardPass(**vars(passed), cost=cost, backprop=backprop)
 
-    def _targets(self, inputs: FloatArray) -> FloatArray | None:
-        """Return the inputs where they are the targets."""
-        return inputs if self.spec.autoencoder else None
+    def _classes_and_targets(self, labels: Targets) -> tuple[Labels, FloatArray | None]:
+        """Return classes, zeros where there are targets, and the targets in the network's dtype, None of classes."""
+        if labels.ndim == 1:
+            return labels, None
+        targets = finite_inputs("labels", labels, self.dtype)
+        return np.zeros(len(labels), dtype=np.int64), targets
 
     def gradients(self, x: npt.ArrayLike, labels: npt.ArrayLike | None = None) -> Gradients:
         """Return the gradients of the batch-mean cost; arguments as for ``backpropagate``."""
@@ -219,8 +223,8 @@ class Network:
         Parameters
         ----------
         x : array_like, shape (batch, fan_in)
-        labels : array_like of int, shape (batch,)
-            Classes in [0, classes).
+        labels : array_like, shape (batch,) or (batch, outputs)
+            Classes, or targets, as ``NetworkSpec.check_labels`` says.
         learning_rate : float
             Factor of the batch-mean gradient, from 0.
         momentum : float
@@ -262,7 +266,8 @@ class Network:
         ----------
         x : array_like, shape (examples, fan_in)
             Not copied where it has the network's dtype and is contiguous.
-        labels : array_like of int, shape (examples,)
+        labels : array_like, shape (examples,) or (examples, outputs)
+            As of ``train_step``.
         learning_rate : float
         batch_size : int
             A divisor of the number of examples, or of the length of ``order``.
@@ -291,8 +296,9 @@ class Network:
         """Return the rows of arrays as ``train_on`` takes them; arguments and errors are those of ``train_steps``."""
         inputs = self.inputs(x)
         self.spec.check_targets(inputs)
-        y = self.spec.check_labels(labels, len(inputs))
-        return RowSource(inputs, y, None if order is None else check_order(order, len(inputs)), self.spec.classes)
+        classes, targets = self._classes_and_targets(self.spec.check_labels(labels, len(inputs)))
+        rows = None if order is None else check_order(order, len(inputs))
+        return RowSource(inputs, classes, rows, self.spec.most_classes, targets)
 
     def train_on(
         self, source: BatchSource, updates: int, rule: UpdateRule, *, batch_size: int
@@ -336,8 +342,8 @@ class Network:
             work.steps.set_rates(own.weight_rates, own.bias_rates)
             return step_costs[: work.steps.run(source, descent, num_threads(), step_costs)]
         for update in range(updates):
-            source.load(update * batch_size, work.inputs, work.labels)
-            step_costs[update] = self._unfused_step(work, descent)
+            source.load(update * batch_size, work.inputs, work.labels, work.targets)
+            step_costs[update] = self._unfused_step(work, descent, has_targets=source.targets > 0)
             if not np.isfinite(step_costs[update]):
                 return step_costs[: update + 1]
         return step_costs
@@ -351,13 +357,12 @@ class Network:
             missing["buffers of a step"] = step_bytes(self.spec, self.dtype, batch_size)
         check_memory(f"training layers {self.spec.layers} in batches of {batch_size}", missing)
 
-    def _unfused_step(self, work: _Workspace, descent: Descent) -> float:
+    def _unfused_step(self, work: _Workspace, descent: Descent, *, has_targets: bool) -> float:
         """Take one step on the mini-batch in the buffers, f and f' by NumPy."""
         self._run_forward(work.inputs, work.preactivations, work.activations)
-        cost = work.steps.costs
-        costs.cost_and_gradient(
-            self._cost_code, work.preactivations[-1], work.labels, cost, work.backprop[-1], self._targets(work.inputs)
-        )
+        cost, targets = work.steps.costs, work.targets if has_targets else None
+        targets = work.inputs if self.spec.autoencoder else targets
+        costs.cost_and_gradient(self._cost_code, work.preactivations[-1], work.labels, cost, work.backprop[-1], targets)
         self._run_backward_update(work, descent)
         return float(cost.mean())
 
@@ -495,7 +500,8 @@ class Network:
                 return [padded_matrix(batch, size, self.dtype) for size in self.spec.layer_sizes[1:]]
 
             inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
-            buffers = inputs, np.empty(batch, dtype=np.int64), padded(), padded(), padded()
+            targets = np.empty((batch, self.spec.classes), dtype=self.dtype)
+            buffers = inputs, np.empty(batch, dtype=np.int64), targets, padded(), padded(), padded()
             codes = self._code, self._parameter, self._cost_code, self.spec.autoencoder
             steps = Steps(self.weights, self.biases, *buffers, *codes)
             self._workspaces = {batch: _Workspace(*buffers, steps)}

@@ -10,9 +10,11 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from glorotlab import activations, costs, initializers
-from glorotlab.checks import as_array, finite_inputs, instance_of, whole_number
+from glorotlab.arrays import Array, FloatArray, Targets
+from glorotlab.checks import finite_inputs, instance_of, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
+from glorotlab.spec.targets import check_fits, check_labels, check_probabilities, target_matrix
 
 MAX_WIDTH = 2**24
 MAX_LAYERS = 100_000
@@ -68,9 +70,11 @@ class NetworkSpec(Spec):
     autoencoder : bool
         Whether the outputs are compared with the inputs, in place of the one-hot label: there are as many of both, and
         outputs are sigmoid or linear.
+    extra_outputs : bool
+        Whether more outputs than the data have classes are meant; without it a dataset of fewer classes is refused.
     """
 
-    added_fields: ClassVar[frozenset[str]] = frozenset({"autoencoder"})
+    added_fields: ClassVar[frozenset[str]] = frozenset({"autoencoder", "extra_outputs"})
 
     layer_sizes: tuple[int, ...] = Field(min_length=2, max_length=MAX_LAYERS + 1)
     activation: str = "tanh"
@@ -79,6 +83,7 @@ class NetworkSpec(Spec):
     output: str = "softmax"
     cost: str = ""
     autoencoder: bool = False
+    extra_outputs: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -170,20 +175,48 @@ class NetworkSpec(Spec):
         """Number of outputs."""
         return self.layer_sizes[-1]
 
-    def fits(self, inputs: int, classes: int) -> bool:
-        """Return whether the network takes examples of these inputs and classes.
+    @property
+    def most_classes(self) -> int:
+        """Number of classes that the outputs can tell apart: as many as there are, and two of a single one."""
+        return max(self.classes, 2)
+
+    def fits(self, inputs: int, classes: int, targets: int = 0) -> bool:
+        """Return whether the network takes examples of these inputs and classes, or targets.
 
         Parameters
         ----------
         inputs : int
         classes : int
             Number of classes, which does not matter to an autoencoder.
+        targets : int
+            How many numbers an example gives the outputs to reach; 0 where it has a class.
 
         Returns
         -------
         bool
         """
-        return self.fan_in == inputs and (self.autoencoder or self.classes >= classes)
+        if self.fan_in != inputs or self.autoencoder:
+            return self.fan_in == inputs
+        if targets:
+            return self.output != "softmax" and self.classes == targets
+        return self.most_classes >= classes
+
+    def check_fits(self, data: str, inputs: int, classes: int, targets: int = 0) -> None:
+        """Refuse data that the network is not made for, among them those with fewer classes than it has outputs.
+
+        Parameters
+        ----------
+        data : str
+            Name of the data in the message.
+        inputs, classes, targets : int
+            As of ``fits``.
+
+        Raises
+        ------
+        InvalidValueError
+            Where ``fits`` says no, or where there are more outputs than classes without ``extra_outputs``.
+        """
+        check_fits(self, data, inputs, classes, targets)
 
     # The records are looked up by name and remembered outside of the spec: what functools.cached_property keeps in an
     # instance would follow it through pickle (records hold functions) and, out of date, through model_copy(update=...).
@@ -264,25 +297,23 @@ class NetworkSpec(Spec):
         InvalidValueError
             Naming the least and the largest input.
         """
-        if self.autoencoder and self.cost == "cross_entropy" and inputs.size:
-            low, high = float(inputs.min()), float(inputs.max())
-            if not 0 <= low <= high <= 1:
-                raise InvalidValueError(
-                    f"inputs from {low:g} to {high:g} as targets of cross-entropy: allowed are 0 to 1"
-                )
+        if self.autoencoder:
+            check_probabilities(self, "inputs", inputs)
 
-    def check_labels(self, labels: npt.ArrayLike | None, examples: int) -> npt.NDArray[np.int64]:
-        """Return labels as int64.
+    def check_labels(self, labels: npt.ArrayLike | None, examples: int) -> Targets:
+        """Return classes as int64, or the numbers for the outputs to reach as floats.
 
         Parameters
         ----------
-        labels : array_like of int, shape (examples,)
-            Classes in [0, classes); of an autoencoder, which has none, anything.
+        labels : array_like, shape (examples,) or (examples, outputs)
+            Whole numbers, one an example, are classes in [0, outputs); a single output tells class 0 from class 1.
+            Floats, and rows of any numbers, are targets of sigmoid or linear outputs, of a single one (examples,) too.
+            Of an autoencoder, which has neither, anything.
         examples : int
 
         Returns
         -------
-        ndarray of int64, shape (examples,)
+        ndarray of int64, shape (examples,), or of float32 or float64, shape (examples, outputs)
             Zeros of an autoencoder.
 
         Raises
@@ -290,20 +321,24 @@ class NetworkSpec(Spec):
         InvalidValueError
             Naming what is wrong.
         """
-        if not examples:
-            raise InvalidValueError("batch of 0 examples: allowed are 1 or more")
-        if self.autoencoder:
-            return np.zeros(examples, dtype=np.int64)
-        classes = as_array("labels", () if labels is None else labels)
-        if classes.shape != (examples,) or classes.dtype.kind not in "iu":
-            raise InvalidValueError(
-                f"labels of shape {classes.shape} and dtype {classes.dtype}: allowed is one whole number for each "
-                f"of {examples} examples"
-            )
-        if not (classes.min() >= 0 and classes.max() < self.classes):
-            wrong = classes[(classes < 0) | (classes >= self.classes)][0]
-            raise InvalidValueError(f"label {wrong}: allowed are 0 to {self.classes - 1}")
-        return np.ascontiguousarray(classes, dtype=np.int64)
+        return check_labels(self, labels, examples)
+
+    def target_matrix(self, labels: Targets, inputs: FloatArray | None = None) -> Array:
+        """Return the numbers that the outputs are compared with.
+
+        Parameters
+        ----------
+        labels : ndarray
+            What ``check_labels`` returned.
+        inputs : ndarray, shape (examples, fan_in), optional
+            An autoencoder needs them.
+
+        Returns
+        -------
+        ndarray of float64, shape (examples, outputs)
+            One-hot rows of classes, or 0 and 1 of a single output; targets and inputs as they are.
+        """
+        return target_matrix(self, labels, inputs)
 
 
 def network_spec(spec: NetworkSpec | str) -> NetworkSpec:

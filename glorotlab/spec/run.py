@@ -1,7 +1,7 @@
 """RunSpec: everything that determines a run."""
 
 import hashlib
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import Field, field_validator, model_validator
@@ -32,7 +32,12 @@ class RunSpec(Spec):
         Seed of the weights, the streams and the order of batches.
     dtype : str
         ``float32`` or ``float64``.
+    regression : bool
+        Whether the examples have targets, numbers for the outputs to reach, in place of classes; ``train`` writes here
+        what it finds in the data.
     """
+
+    added_fields: ClassVar[frozenset[str]] = frozenset({"regression"})
 
     network: NetworkSpec
     training: TrainingSpec
@@ -40,6 +45,7 @@ class RunSpec(Spec):
     data_digest: str = ""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     dtype: Literal["float32", "float64"] = "float32"
+    regression: bool = False
 
     @field_validator("data")
     @classmethod
@@ -60,6 +66,11 @@ class RunSpec(Spec):
         """SHA-256 of the schema version and of what determines the numbers: no paths, no threads."""
         fields = self.model_copy(update={"data": ""}) if self.data_digest else self
         return hashlib.sha256(f"{SCHEMA_VERSION}\n{fields.canonical_json()}".encode()).hexdigest()
+
+    @property
+    def squared_errors(self) -> bool:
+        """Whether validation and test errors are squared distances rather than shares of examples misclassified."""
+        return self.regression or self.network.autoencoder
 
     def by_field(self) -> dict[str, Any]:
         """Return every field by its own name, tables unfolded, layer sizes as text."""

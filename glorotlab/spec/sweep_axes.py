@@ -35,7 +35,7 @@ def _fields() -> dict[str, tuple[str, Any]]:
     fields: dict[str, tuple[str, Any]] = {"layers": ("network", str)}
     for table, model in (("network", NetworkSpec), ("training", TrainingSpec), ("", RunSpec)):
         for name, field in model.model_fields.items():
-            if name not in ("layer_sizes", "network", "training", "data_digest"):
+            if name not in ("layer_sizes", "network", "training", "data_digest", "regression"):
                 fields[name] = (table, field.annotation)
     return fields
 

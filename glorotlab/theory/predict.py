@@ -58,8 +58,9 @@ def predict(
     spec : NetworkSpec
     inputs : (examples, fan_in), optional
         Real data; give either this or ``input_second_moment``.
-    labels : (examples,) int, optional
-        Labels of the inputs; without them gradients are not predicted.
+    labels : (examples,) int or (examples, outputs) float, optional
+        Classes of the inputs, or targets, as ``NetworkSpec.check_labels`` says; without them gradients are not
+        predicted, but those of an autoencoder, whose targets are the inputs.
     input_second_moment : float, optional
         E[x^2] of one example whose inputs have mean zero, from 1e-100 to 1e30; gradients are then those of a batch
         of one.
@@ -110,8 +111,8 @@ def predict(
         "finite_width_error": propagation.finite_width_error,
         "gaussianity_error": propagation.gaussianity_error,
     }
-    if gradient is not None and batch.labels is not None:
-        columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(signal, gradient, batch.labels)
+    if gradient is not None and batch.targets is not None:
+        columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(signal, gradient, batch.targets)
     if level is not None:
         columns |= bands.bands(propagation, columns, level, networks)
         errors |= {"level": level, "networks": networks}

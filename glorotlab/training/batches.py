@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.data.source import CompiledSource, Source
+from glorotlab.data.source import CompiledSource, Source, targets_of
 from glorotlab.errors import InvalidValueError
 from glorotlab.network.mlp import Network
 from glorotlab.spec.training import TrainingSpec
@@ -45,8 +45,9 @@ class Batches:
         self._epoch = -1
         self._order: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         if self.shuffled:
-            x, self._y = source.batch(0, int(source.length))
+            x, y = source.batch(0, int(source.length))
             self._x = np.ascontiguousarray(x, dtype=dtype)
+            self._y = np.ascontiguousarray(y, dtype=dtype) if targets_of(source) else y
 
     def train(self, network: Network, update: int, most: int) -> npt.NDArray[np.float64]:
         """Take at most ``most`` updates from ``update`` on; return their costs, as ``Network.train_steps`` does.

@@ -1,4 +1,4 @@
-"""Error curves: training cost and the share of held-out examples that a network misclassifies, over updates."""
+"""Error curves over updates: training cost, and the share of held-out examples misclassified or a squared distance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.data.source import Source
+from glorotlab.data.source import Source, targets_of
 from glorotlab.network.mlp import Network
 from glorotlab.training.state import Arrays
 
@@ -19,12 +19,21 @@ COST_WINDOW = 100
 EVALUATION_BATCH = 200
 """Examples that errors are counted on between two looks at Ctrl-C; changes no result."""
 
+THRESHOLD = 0.5
+"""Output above which a single output says class 1."""
+
 CURVES = {
     "training_cost": f"mean cost of the last {COST_WINDOW} mini-batches, or of all where they are fewer",
     "validation_error": "share of validation examples misclassified",
     "test_error": "share of test examples misclassified",
 }
 """What each curve is, by its name; training cost is NaN before the first update."""
+
+REGRESSION = {
+    f"{part}_error": f"mean over {part} examples of the squared distance of outputs and targets"
+    for part in ("validation", "test")
+}
+"""What the errors are where the data have targets: sums over the outputs, without a factor 1/2."""
 
 RECONSTRUCTION = {
     f"{part}_error": f"mean over {part} examples of the squared distance of output and input"
@@ -38,6 +47,8 @@ COST_BEFORE_THE_WINDOW = "mean cost of the mini-batches since the point before"
 
 def classification_error(network: Network, source: Source, look: Callable[[], None] = lambda: None) -> float:
     """Return the share of the examples of a finite source whose largest output is not the label.
+
+    A single output says class 1 above ``THRESHOLD``, and class 0 else.
 
     Parameters
     ----------
@@ -55,30 +66,31 @@ def classification_error(network: Network, source: Source, look: Callable[[], No
     return float("nan") if correct is None else int((~correct).sum()) / len(correct)
 
 
-def reconstruction_error(network: Network, source: Source, look: Callable[[], None] = lambda: None) -> float:
-    """Return the mean over the examples of a finite source of |a - x|^2, a being the output; arguments as above.
+def squared_error(network: Network, source: Source, look: Callable[[], None] = lambda: None) -> float:
+    """Return the mean over the examples of a finite source of |a - y|^2, a being the output; arguments as above.
 
-    It is NaN, or infinite, where an output is not finite.
+    y are the targets, of an autoencoder the inputs. The error is twice the quadratic cost. It is NaN, or infinite,
+    where an output is not finite.
     """
     length, total = int(source.length), 0.0
     for start in range(0, length, EVALUATION_BATCH):
         look()
-        x, _ = source.batch(start, min(EVALUATION_BATCH, length - start))
-        residual = network.forward(x).output.astype(np.float64) - x
+        x, y = source.batch(start, min(EVALUATION_BATCH, length - start))
+        residual = network.forward(x).output.astype(np.float64) - (x if network.spec.autoencoder else y)
         total += float(np.vdot(residual, residual))
     return total / length
 
 
 def held_out_error(network: Network, source: Source, look: Callable[[], None] = lambda: None) -> float:
-    """Return the error of a network on a finite source: of classification, or of an autoencoder's reconstruction."""
-    error = reconstruction_error if network.spec.autoencoder else classification_error
+    """Return the error of a network on a finite source: of classification, or a squared distance."""
+    error = squared_error if network.spec.autoencoder or targets_of(source) else classification_error
     return error(network, source, look)
 
 
 def correctly_classified(
     network: Network, source: Source, look: Callable[[], None] = lambda: None
 ) -> npt.NDArray[np.bool_] | None:
-    """Return whether the largest output is the label, for each example of a finite source.
+    """Return whether the largest output is the label, for each example of a finite source, as above of a single one.
 
     Parameters
     ----------
@@ -97,10 +109,12 @@ def correctly_classified(
     for start in range(0, length, EVALUATION_BATCH):
         look()
         x, y = source.batch(start, min(EVALUATION_BATCH, length - start))
-        outputs = network.forward(x).preactivations[-1]
+        passed = network.forward(x)
+        outputs = passed.preactivations[-1]
         if not np.isfinite(outputs).all():
             return None
-        correct[start : start + len(y)] = outputs.argmax(axis=1) == y
+        classes = outputs.argmax(axis=1) if outputs.shape[1] > 1 else passed.output[:, 0] > THRESHOLD
+        correct[start : start + len(y)] = classes == y
     return correct
 
 

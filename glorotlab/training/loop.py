@@ -90,9 +90,9 @@ def train(
         raise InvalidValueError(f"checkpoint_every {checkpoint_every!r}: allowed are seconds from 0")
     data = dataset if dataset is not None else _load(spec)
     spec = _identified(spec, data, own=dataset is not None)
-    _check_fit(spec, data)
     folder = RunFolder(out) if out is not None else None
     checkpoint = folder.read_matching(spec) if folder else None
+    _check_fit(spec, data, begun=checkpoint is not None)
     if folder and checkpoint and folder.is_complete(checkpoint):
         return Run.of(checkpoint, folder)
     loop = _Loop(spec, data, progress, ANSWERS_WITHIN if checkpoint_every else 0.0)
@@ -158,11 +158,12 @@ def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
             f"its digest is {digest or 'none'}, the spec says {spec.data_digest}"
         )
     name = data.name if own and not from_file else places.public_name(spec.data) if from_file else spec.data
-    return spec.model_copy(update={"data": name, "data_digest": digest})
+    return spec.model_copy(update={"data": name, "data_digest": digest, "regression": data.targets > 0})
 
 
-def _check_fit(spec: RunSpec, data: Dataset) -> None:
-    data.check_fits(spec.network)
+def _check_fit(spec: RunSpec, data: Dataset, *, begun: bool) -> None:
+    """Refuse data that do not fit; a run that was begun had outputs enough, and may have more than are asked for."""
+    data.check_fits(spec.network.model_copy(update={"extra_outputs": True}) if begun else spec.network)
     _check_targets(spec, data)
     if math.isinf(max(data.validation.length, data.test.length)):
         raise InvalidValueError(
@@ -171,11 +172,16 @@ def _check_fit(spec: RunSpec, data: Dataset) -> None:
 
 
 def _check_targets(spec: RunSpec, data: Dataset) -> None:
-    """Refuse inputs that cannot be targets, before the first update; of an endless stream the first mini-batch's."""
-    if spec.network.autoencoder:
+    """Refuse inputs or targets that cannot be compared with the outputs, before the first update.
+
+    Of an endless stream the first mini-batch is looked at.
+    """
+    if spec.squared_errors:
         for part in (data.train, data.validation, data.test):
             size = spec.training.batch_size if math.isinf(part.length) else part.length
-            spec.network.check_targets(part.batch(0, int(size))[0])
+            x, y = part.batch(0, int(size))
+            spec.network.check_targets(x)
+            spec.network.check_labels(y, len(x))
 
 
 class _Loop:

@@ -1,5 +1,7 @@
 """ArraySource: what it accepts, keeps and refuses."""
 
+import math
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
@@ -118,8 +120,12 @@ def test_wrong_inputs(x, message):
         ([0, -1, -2, 3], None, r"y\[1\] is -1: allowed are labels from 0"),
         (np.array([0, 1, 2**64 - 1, 0], np.uint64), None, r"y\[2\] is 18446744073709551615"),
         ([0, 1, 2], None, r"y has shape \(3,\): allowed is \(4,\)"),
-        ([[0], [1], [2], [0]], None, r"y has shape \(4, 1\)"),
-        ([0.0, 1.0, 2.0, 0.0], None, "y has dtype float64: allowed are integer labels"),
+        ([[0], [1], [2], [0]], 3, r"y has dtype int64 and shape \(4, 1\): allowed with classes 3 are integer labels"),
+        ([0.0, 1.0, 2.0, 0.0], 3, "y has dtype float64 and shape .*: allowed with classes 3 are integer labels"),
+        ([0.0, 1.0, 2.0], None, r"y has shape \(3,\) and dtype float64: allowed are \(4,\) or \(4, targets\)"),
+        ([0.0, 1.0, math.inf, 0.0], None, r"y\[2, 0\] is inf: allowed are finite float64 numbers"),
+        (np.zeros((4, 0)), None, r"y has shape \(4, 0\)"),
+        (np.zeros((4, 2, 1)), None, r"y has shape \(4, 2, 1\)"),
         ([True, False, True, True], None, "y has dtype bool"),
         (Y, 0, "classes 0"),
         (Y, 3.5, r"classes 3\.5"),
@@ -146,3 +152,24 @@ def test_digest_depends_on_every_part():
     ]
     assert len(set(digests)) == len(digests)
     assert ArraySource(X.astype(">f4"), Y.astype("i1")).digest() == digests[0]
+
+
+@pytest.mark.parametrize(
+    ("y", "targets", "dtype"),
+    [
+        ([0.5, 1.0, 2.0, -3.0], 1, "float64"),
+        (np.array([0.5, 1.0, 2.0, -3.0], np.float32), 1, "float32"),
+        ([[0, 1], [2, 3], [4, 5], [6, 7]], 2, "float64"),
+    ],
+    ids=["column", "float32", "whole"],
+)
+def test_targets(y, targets, dtype):
+    """Floats, and rows of any numbers, are targets: a read-only matrix, and no classes."""
+    source = ArraySource(X, y)
+    assert (source.targets, source.classes, source.y.dtype) == (targets, 0, dtype)
+    np.testing.assert_array_equal(source.y, np.reshape(y, (4, targets)))
+    np.testing.assert_array_equal(source.batch(1, 2)[1], np.reshape(y, (4, targets))[1:3])
+    assert not source.y.flags.writeable
+    assert f"{targets} targets" in repr(source)
+    assert source.digest() != ArraySource(X, np.array(y) + 1).digest() != ArraySource(X, Y).digest()
+    assert ArraySource(X, Y).targets == 0

@@ -11,6 +11,7 @@ from glorotlab.costs import RECORDS, get
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.source import ArraySource
 from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.measurement.compare import compare
 from glorotlab.measurement.measure import measure
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import NetworkSpec
@@ -132,17 +133,15 @@ def test_a_target_that_would_come_late_is_refused_before_anything_is_written(par
     assert not (tmp_path / "run").exists()
 
 
-def test_statistics_are_measured_and_the_signal_is_predicted():
-    """Gradients are measured alone: theory has those of labels."""
+def test_gradients_are_predicted_from_inputs_alone():
+    """Labels count for nothing, and a second moment has no targets; the numbers are in test_regression_theory.py."""
     spec, x = autoencoder(layers="9,60,60,9"), inputs()
-    measured, predicted = (
-        measure(spec, x, np.zeros(len(x), dtype=int), seeds=2),
-        predict(spec, inputs=x, labels=[3] * 13),
-    )
-    assert (measured["backprop_gradient_second_moment"] > 0).all()
-    assert "backprop_gradient_second_moment" not in predicted
-    assert "activation_second_moment" in predicted
-    with pytest.raises(AssumptionError, match="gradients of an autoencoder are not predicted"):
+    predicted, with_labels = predict(spec, inputs=x), predict(spec, inputs=x, labels=[3] * 13)
+    assert predicted.identical(with_labels)
+    assert compare(predicted, measure(spec, x, seeds=3)).select("backprop_gradient_second_moment")
+    assert "backprop_gradient_second_moment" not in predict(spec, input_second_moment=1.0)
+    assert advise(spec, inputs=x).verdict.trains
+    with pytest.raises(AssumptionError, match="an autoencoder without inputs has no targets: give inputs"):
         advise(spec, input_second_moment=1.0)
 
 

@@ -27,9 +27,9 @@ def test_every_field_of_a_run_can_be_swept_by_its_own_name():
         if name not in ("network", "training")
     ]
     assert len(every) == len(set(every))
-    assert set(FIELDS) == {*every, "layers"} - {"layer_sizes", "data_digest"}
+    assert set(FIELDS) == {*every, "layers"} - {"layer_sizes", "data_digest", "regression"}
     run = RunSpec(network=NetworkSpec.parse("6,4,3"), training=TrainingSpec(updates=1))
-    assert set(run.by_field()) == {*FIELDS, "data_digest"}
+    assert set(run.by_field()) == {*FIELDS, "data_digest", "regression"}
 
 
 def test_the_example_of_the_docs():

@@ -117,8 +117,14 @@ def show(
         "maximum": float(x.max()),
         "mean": float(x.mean(dtype=float)),
         "second_moment": float((x.astype(float) ** 2).mean()),
-        "class_counts": [int((y == label).sum()) for label in range(data.classes)],
     }
+    if data.targets:
+        numbers |= {
+            "target_mean": float(y.mean(dtype=float)),
+            "target_second_moment": float((y.astype(float) ** 2).mean()),
+        }
+    else:
+        numbers["class_counts"] = [int((y == label).sum()) for label in range(data.classes)]
     if as_json:
         from glorotlab.cli.json_output import print_json
 
@@ -126,11 +132,15 @@ def show(
         return
     splits = zip(("train", "validation", "test"), (record.train, record.validation, record.test), strict=True)
     say_folded(f"{record.name}: {record.description}")
-    say_folded(f"{record.fan_in} inputs, {record.classes} classes; {_where(record)}")
+    say_folded(f"{record.fan_in} inputs, {_answers(record)}; {_where(record)}")
     say_folded(", ".join(f"{split} {_count(size)}" for split, size in splits))
     moments = (f"{key.replace('_', ' ')} {number(numbers[key])}" for key in list(numbers)[1:5])
     say_folded(f"first {len(x)} training examples: {', '.join(moments)}")
-    say_folded(f"  of each class: {', '.join(map(str, numbers['class_counts']))}")
+    if data.targets:
+        mean, square = (number(numbers[f"target_{name}"]) for name in ("mean", "second_moment"))
+        say_folded(f"  their targets: mean {mean}, second moment {square}")
+    else:
+        say_folded(f"  of each class: {', '.join(map(str, numbers['class_counts']))}")
 
 
 @app.command()
@@ -152,10 +162,15 @@ def _fields(record: DatasetRecord) -> dict[str, Any]:
         "description": record.description,
         "fan_in": record.fan_in,
         "classes": record.classes,
+        "targets": record.targets,
         **sizes,
         "path": None if record.path is None else str(record.path),
         "available": record.available,
     }
+
+
+def _answers(record: DatasetRecord) -> str:
+    return f"{record.targets} targets (regression)" if record.targets else f"{record.classes} classes"
 
 
 def _size(count: float) -> int | None:

@@ -10,7 +10,7 @@ import typer
 
 from glorotlab.cli.describe import cost_window
 from glorotlab.cli.help import App
-from glorotlab.cli.numbers import error_text, number
+from glorotlab.cli.numbers import error_text, has_squared_errors, number
 from glorotlab.cli.options import Csv, Json
 from glorotlab.cli.tables import Column, table, typed
 from glorotlab.cli.terminal import say, say_facts, say_folded
@@ -48,7 +48,7 @@ def list_runs(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> Non
             *(_text(run.get("fields", {}).get(name)) for name in differing),
             f"{run.get('updates', 0)}/{run.get('updates_in_all', '?')}",
             number(run.get("training_cost"), 4),
-            *(error_text(run.get(name), autoencoder=_is_autoencoder(run)) for name in ERRORS[1:]),
+            *(error_text(run.get(name), squared=has_squared_errors(run)) for name in ERRORS[1:]),
             number(run.get("seconds"), 4),
         ]
         for run in runs
@@ -86,7 +86,7 @@ def compare(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> None:
             *(_text(group["fields"].get(name)) for name in differing),
             *(str(group[name]) for name in counted),
             number(group["training_cost"], 4),
-            *(error_text(group[name], group[f"{name}_std"], autoencoder=group["autoencoder"]) for name in ERRORS[1:]),
+            *(error_text(group[name], group[f"{name}_std"], squared=group["squared_errors"]) for name in ERRORS[1:]),
         ]
         for group in groups
     ]
@@ -128,7 +128,7 @@ def show(
         begun = f"from update {session['from_update']}: {session['started']}"
         say_folded(f"{begun} {where}, glorotlab {session['glorotlab']}")
     print_layer_tables(layers)
-    validation, test = (error_text(errors[name], autoencoder=run.spec.network.autoencoder) for name in ERRORS[1:])
+    validation, test = (error_text(errors[name], squared=run.spec.squared_errors) for name in ERRORS[1:])
     cost = f"training cost {number(errors['training_cost'], 4)} ({cost_window(run)})"
     say()
     say_folded(
@@ -177,7 +177,7 @@ def _groups(runs: list[dict[str, Any]], differing: list[str]) -> list[dict[str, 
         counts = {status: sum(run["status"] == status for run in members) for status in ("finished", "diverged")}
         group: dict[str, Any] = {"fields": dict(zip(differing, key, strict=True))} | counts
         group["unfinished"] = len(members) - sum(counts.values())
-        group["autoencoder"] = any(map(_is_autoencoder, members))
+        group["squared_errors"] = any(map(has_squared_errors, members))
         for name in ERRORS:
             values = [run[name] for run in members if run["status"] == "finished" and run.get(name) is not None]
             group[name] = statistics.fmean(values) if values else None
@@ -194,7 +194,3 @@ def _distinct(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _text(value: Any) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _is_autoencoder(run: dict[str, Any]) -> bool:
-    return bool(run.get("fields", {}).get("autoencoder"))

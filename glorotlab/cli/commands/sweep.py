@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glorotlab.cli.numbers import error_text, number
+from glorotlab.cli.numbers import error_text, has_squared_errors, number
 from glorotlab.cli.options import Json
 from glorotlab.cli.tables import table, typed
 from glorotlab.cli.terminal import console, live_table, note, say, say_folded
@@ -108,7 +108,7 @@ def label(labels: dict[str, Any]) -> str:
 
 def _errors(report: dict[str, Any]) -> str:
     errors = (
-        f"{name.replace('_', ' ')} {error_text(report[name], autoencoder=_is_autoencoder(report))}"
+        f"{name.replace('_', ' ')} {error_text(report[name], squared=has_squared_errors(report))}"
         for name in ("validation_error", "test_error")
         if report.get(name) is not None
     )
@@ -192,12 +192,8 @@ def _cells(run: RunState) -> list[str]:
         run.status + (f": {run.error}" if run.error else ""),
         f"{report.get('updates', 0)}/{run.updates_in_all}",
         number(report.get("training_cost"), 4),
-        error_text(report.get("validation_error"), autoencoder=_is_autoencoder(report)),
+        error_text(report.get("validation_error"), squared=has_squared_errors(report)),
     ]
-
-
-def _is_autoencoder(report: dict[str, Any]) -> bool:
-    return bool(report.get("fields", {}).get("autoencoder"))
 
 
 def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
@@ -219,9 +215,7 @@ def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
             }
         )
     else:
-        network = results.spec.run.get("network")
-        autoencoder = isinstance(network, dict) and bool(network.get("autoencoder"))
-        names, rows = _rows(best, autoencoder)
+        names, rows = _rows(best, any(has_squared_errors(run.report) for run in state.runs.values()))
         say(table([name if name.endswith(("cost", "error")) else typed(name) for name in names], rows))
         for name, error in results.errors.items():
             say_folded(f"{name} {label(state.runs[name].labels)}: {error}")
@@ -244,17 +238,17 @@ def records(dataset: xr.Dataset) -> list[dict[str, Any]]:
     return rows
 
 
-def _rows(best: list[dict[str, Any]], autoencoder: bool) -> tuple[list[str], list[list[str]]]:
+def _rows(best: list[dict[str, Any]], squared: bool) -> tuple[list[str], list[list[str]]]:
     """Return header and cells; a standard deviation goes behind its mean."""
     names = [name for name in best[0] if not name.endswith("_std")]
-    rows = [[_cell(record, name, autoencoder) for name in names] for record in best]
+    rows = [[_cell(record, name, squared) for name in names] for record in best]
     return [name.replace("_", " ") for name in names], rows
 
 
-def _cell(record: dict[str, Any], name: str, autoencoder: bool) -> str:
+def _cell(record: dict[str, Any], name: str, squared: bool) -> str:
     value = record[name]
     if not isinstance(value, float):
         return str(value)
     if name.endswith("_error"):
-        return error_text(value, record.get(f"{name}_std"), autoencoder=autoencoder)
+        return error_text(value, record.get(f"{name}_std"), squared=squared)
     return number(value, 6)

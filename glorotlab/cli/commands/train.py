@@ -272,7 +272,7 @@ def _resumed(run: Run) -> str:
 def _ending(run: Run, errors: dict[str, float]) -> str:
     if run.status == "diverged":
         return "the training cost is no longer finite"
-    autoencoder = run.spec.network.autoencoder
-    validation, test = (error_text(errors[f"{part}_error"], autoencoder=autoencoder) for part in ("validation", "test"))
+    squared = run.spec.squared_errors
+    validation, test = (error_text(errors[f"{part}_error"], squared=squared) for part in ("validation", "test"))
     cost = f"training cost {errors['training_cost']:.4g} ({cost_window(run)})"
     return f"{cost}, validation error {validation}, test error {test}"

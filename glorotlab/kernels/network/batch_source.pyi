@@ -12,16 +12,21 @@ class BatchSource:
         Number of inputs of an example.
     classes : int
         Number of classes: labels lie in [0, classes).
+    targets : int
+        How many numbers each example gives the outputs to reach, beside its label; 0 where it has a label alone.
     length : int
         Number of examples; the largest number of ``Py_ssize_t`` where there is no end.
     """
 
     fan_in: int
     classes: int
+    targets: int
     length: int
 
-    def load(self, first: int, x: Matrix, labels: Labels) -> None:
+    def load(self, first: int, x: Matrix, labels: Labels, targets: Matrix | None = None) -> None:
         """Fill ``x`` (count, fan_in) and ``labels`` (count,) with examples first, ..., first + count - 1.
+
+        ``targets`` (count, outputs) are filled too where the source has some.
 
         Raises
         ------
@@ -41,6 +46,10 @@ class RowSource(BatchSource):
     order : Labels or None
         Rows of x in the order they are taken; None takes them as they stand.
     classes : int
+    targets : Matrix or None
+        Numbers for the outputs to reach, of shape (examples, outputs) and the dtype of ``x``; None of classes alone.
     """
 
-    def __init__(self, x: Matrix, labels: Labels, order: Labels | None, classes: int) -> None: ...
+    def __init__(
+        self, x: Matrix, labels: Labels, order: Labels | None, classes: int, targets: Matrix | None = None
+    ) -> None: ...

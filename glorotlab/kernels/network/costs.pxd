@@ -2,7 +2,7 @@
 
 from cython cimport floating
 
-# Where targets is not NULL its n numbers are y, of outputs unit by unit (sigmoid, linear); else the one-hot label is.
+# Where targets is not NULL its n numbers are y, of outputs unit by unit (sigmoid, linear); else the one-hot label is, or the label where n is 1.
 cdef double cost_row(
     int code, const floating* s, Py_ssize_t label, const floating* targets, floating* d, Py_ssize_t n
 ) noexcept nogil

@@ -26,5 +26,6 @@ def cost_and_gradient(
 ) -> None:
     """Fill the cost of each example, shape (batch,), float64, and ``d`` = dC/ds, shape (batch, classes).
 
-    Labels must lie in [0, classes). Targets (batch, classes), which the softmax does not take, stand in their place.
+    Labels must lie in [0, classes), or be 0 or 1 of a single output, whose target is then the label. Targets
+    (batch, classes), which the softmax does not take, stand in their place.
     """

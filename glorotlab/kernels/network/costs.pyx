@@ -1,6 +1,6 @@
 """Output activation, cost of each example and dC/ds of the output layer, one row per example.
 
-With y the one-hot label, or a row of targets, and a the output: log-likelihood -ln a_y, cross-entropy
+With y the one-hot label (of a single output the label, 0 or 1), or a row of targets, and a the output: log-likelihood -ln a_y, cross-entropy
 -sum_j [y_j ln a_j + (1 - y_j) ln(1 - a_j)], quadratic |a - y|^2 / 2. Each cost is computed from the
 pre-activations in a form that neither overflows nor loses the small probabilities, in double precision.
 """
@@ -68,8 +68,8 @@ cdef inline void activate_row(int code, const floating* s, floating* a, Py_ssize
             a[k] = <floating> logistic(s[k])
 
 
-cdef inline double target(const floating* targets, Py_ssize_t label, Py_ssize_t k) noexcept nogil:
-    return targets[k] if targets else <double> (k == label)
+cdef inline double target(const floating* targets, Py_ssize_t label, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    return targets[k] if targets else <double> (label if n == 1 else k == label)
 
 
 cdef double cost_row(
@@ -97,18 +97,18 @@ cdef double cost_row(
             d[k] = <floating> (a * (a - (k == label) - projection))
     elif code == SIGMOID_CROSS_ENTROPY:
         for k in range(n):
-            y = target(targets, label, k)
+            y = target(targets, label, k, n)
             cost += cross_entropy(s[k], y)
             d[k] = <floating> (logistic(s[k]) - y)
     elif code == SIGMOID_QUADRATIC:
         for k in range(n):
             a = logistic(s[k])
-            error = a - target(targets, label, k)
+            error = a - target(targets, label, k, n)
             cost += error * error / 2
             d[k] = <floating> (error * a * logistic(-s[k]))
     else:
         for k in range(n):
-            error = <double> s[k] - target(targets, label, k)
+            error = <double> s[k] - target(targets, label, k, n)
             cost += error * error / 2
             d[k] = <floating> error
     return cost

@@ -26,6 +26,8 @@ class Steps:
         Buffer of a mini-batch, shape (batch, fan_in).
     labels : Labels
         Buffer of its labels.
+    targets : Matrix
+        Buffer of its targets, shape (batch, outputs), where the source has some.
     preactivations, activations, backprop : sequences of (batch, fan_out)
         Buffers; what the last step leaves there is s, z and dC/ds.
     activation : int
@@ -51,6 +53,7 @@ class Steps:
         biases: Sequence[Vector],
         inputs: Matrix,
         labels: Labels,
+        targets: Matrix,
         preactivations: Sequence[Matrix],
         activations: Sequence[Matrix],
         backprop: Sequence[Matrix],

@@ -41,7 +41,7 @@ cdef struct Plan:
     int classes
     int activation
     int cost_code
-    bint reconstructs     # the targets are the inputs
+    bint loads_targets   # the source has targets, and the network does not reconstruct its inputs
     double parameter
     Py_ssize_t work      # multiply-adds of the widest layer
     Dense* layers
@@ -49,6 +49,7 @@ cdef struct Plan:
     Rows* z
     Rows* d
     Rows inputs
+    Rows targets         # its values are NULL where the labels say all; the inputs of an autoencoder
     void* panels         # of the widest d
     long long* labels
     double* costs        # of each example
@@ -61,8 +62,14 @@ cdef void load_batch(const Plan* plan, const Loader* loader, Py_ssize_t update, 
     if count > 0:
         if floating is float:
             loader.to_float(loader.source, update * plan.batch + first, count, inputs + first * stride, stride, plan.labels + first)
+            if plan.loads_targets:
+                loader.targets_to_float(loader.source, update * plan.batch + first, count,
+                                        <float*> plan.targets.values + first * plan.targets.stride, plan.targets.stride)
         else:
             loader.to_double(loader.source, update * plan.batch + first, count, inputs + first * stride, stride, plan.labels + first)
+            if plan.loads_targets:
+                loader.targets_to_double(loader.source, update * plan.batch + first, count,
+                                         <double*> plan.targets.values + first * plan.targets.stride, plan.targets.stride)
     team_wait()
 
 
@@ -81,14 +88,14 @@ cdef void forward_pass(const Plan* plan, const floating* inputs) noexcept nogil:
         below, stride = <const floating*> out.values, out.stride
 
 
-cdef void output_gradient(const Plan* plan, const floating* inputs) noexcept nogil:
+cdef void output_gradient(const Plan* plan, const floating* targets) noexcept nogil:
     """Cost and dC/ds of the output layer, example by example."""
     cdef int threads = team_size(), a = team_thread()
     cdef Rows s = plan.s[plan.depth - 1], d = plan.d[plan.depth - 1]
     while a < plan.batch:
         plan.costs[a] = cost_row[floating](
             plan.cost_code, <const floating*> s.values + <Py_ssize_t> a * s.stride, plan.labels[a],
-            inputs + <Py_ssize_t> a * plan.inputs.stride if plan.reconstructs else NULL,
+            targets + <Py_ssize_t> a * plan.targets.stride if targets else NULL,
             <floating*> d.values + <Py_ssize_t> a * d.stride, plan.classes,
         )
         a += threads
@@ -123,7 +130,7 @@ cdef Py_ssize_t take_steps(
     for update in range(updates):
         load_batch[floating](plan, loader, update, inputs)
         forward_pass[floating](plan, inputs)
-        output_gradient[floating](plan, inputs)
+        output_gradient[floating](plan, <const floating*> plan.targets.values)
         cost = 0
         for a in range(plan.batch):
             cost += plan.costs[a]
@@ -145,23 +152,24 @@ cdef class Steps:
 
     cdef Plan plan
     cdef bint is_double
-    cdef object kept, inputs_array, labels_array, panels, steps
+    cdef object kept, inputs_array, labels_array, targets_array, panels, steps
+    cdef bint reconstructs
     cdef readonly object costs
 
-    def __cinit__(self, weights, biases, inputs, labels, preactivations, activations, backprop, int activation, double parameter, int cost_code, bint reconstructs=False):
+    def __cinit__(self, weights, biases, inputs, labels, targets, preactivations, activations, backprop, int activation, double parameter, int cost_code, bint reconstructs=False):
         cdef int l, depth = len(weights)
         self.plan.layers = <Dense*> calloc(depth, sizeof(Dense))
         self.plan.s = <Rows*> calloc(3 * depth, sizeof(Rows))
         if not self.plan.layers or not self.plan.s:
             raise MemoryError
         self.plan.z, self.plan.d = self.plan.s + depth, self.plan.s + 2 * depth
-        self.inputs_array, self.labels_array = inputs, labels
+        self.inputs_array, self.labels_array, self.targets_array = inputs, labels, targets
         self.costs = np.empty(len(inputs))
         self.kept = [weights, biases, preactivations, activations, backprop, [], [], [], []]
         self.is_double = inputs.dtype == np.float64
         self.plan.depth, self.plan.batch, self.plan.classes = depth, len(inputs), weights[depth - 1].shape[1]
         self.plan.activation, self.plan.parameter, self.plan.cost_code = activation, parameter, cost_code
-        self.plan.reconstructs = reconstructs
+        self.reconstructs = reconstructs
         self.plan.inputs = rows(inputs)
         self.plan.labels = <long long*> <size_t> self.labels_array.ctypes.data
         self.plan.costs = <double*> <size_t> self.costs.ctypes.data
@@ -221,6 +229,16 @@ cdef class Steps:
         for l in range(self.plan.depth):
             self.plan.layers[l].steps = <void*> <size_t> self.steps.ctypes.data
 
+    cdef choose_targets(self, BatchSource source):
+        """Compare the outputs with the inputs, with targets of the source, or with labels."""
+        self.plan.loads_targets = source.targets > 0 and not self.reconstructs
+        if self.reconstructs:
+            self.plan.targets = self.plan.inputs
+        elif source.targets:
+            self.plan.targets = rows(self.targets_array)
+        else:
+            self.plan.targets = Rows(NULL, 0)
+
     def run(self, BatchSource source not None, descent, int threads, double[::1] costs):
         """Take steps; see step.pyi."""
         cdef Descent rule = Descent(descent.rate, descent.decay, descent.momentum, descent.nesterov)
@@ -229,6 +247,7 @@ cdef class Steps:
             raise InvalidValueError("this source of batches has no examples of the network's dtype")
         if not updates:
             return 0
+        self.choose_targets(source)
         threads = team_of_steps(threads, self.plan.work, updates)
         self.make_room(threads)
         new_call()

@@ -128,7 +128,7 @@ def check_hidden(spec: NetworkSpec) -> None:
 
 def judge(spec: NetworkSpec, batch: Batch) -> Trainability:
     """Judge a network on a batch; as ``trainability``."""
-    assert batch.labels is not None  # noqa: S101
+    assert batch.targets is not None  # noqa: S101
     try:
         kernels = forward(spec, batch)
     except AssumptionError as error:
@@ -138,7 +138,7 @@ def judge(spec: NetworkSpec, batch: Batch) -> Trainability:
         signal, gradient = ratios(kernels)
     if not np.isfinite(theta).all():
         return Trainability(False, "the tangent kernel overflows", signal, gradient)
-    fastest, condition = tangent_kernel.condition(theta, batch.labels)
+    fastest, condition = tangent_kernel.condition(theta, batch.targets)
     passed = Trainability(
         True,
         "",

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.arrays import Array, Labels
+from glorotlab.arrays import Array
 from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec, network_spec
@@ -65,11 +65,11 @@ class Distributions:
     @single_threaded_blas()
     def backprop_gradient(self, layer: int) -> LocationScale:
         """Return the law of back-propagated gradients dC/ds_l of one example's cost."""
-        index, labels = self._hidden(layer)
+        index, targets = self._hidden(layer)
         spec, q = self.propagation.spec, self.propagation.signal.q
-        random, which = generator(0, Purpose.BACKPROP_DISTRIBUTION, layer), np.arange(ELEMENTS) % len(labels)
+        random, which = generator(0, Purpose.BACKPROP_DISTRIBUTION, layer), np.arange(ELEMENTS) % len(targets)
         logits = np.sqrt(q[-1, which, np.newaxis]) * random.normal(size=(ELEMENTS, spec.classes))
-        d = spec.cost_record.gradient(logits, np.eye(spec.classes)[labels[which]])
+        d = spec.cost_record.gradient(logits, targets[which])
         s = np.sqrt(q[index, which]) * random.normal(size=ELEMENTS)
         derivative = np.asarray(spec.activation_record.derivative(s), dtype=np.float64)
         if self._is_last_hidden(index):
@@ -80,19 +80,19 @@ class Distributions:
     @single_threaded_blas()
     def batch_weight_gradient(self, layer: int) -> LocationScale:
         """Return the law of weight gradients dC/dW_l of the batch-mean cost."""
-        index, labels = self._hidden(layer)
+        index, targets = self._hidden(layer)
         random = generator(0, Purpose.WEIGHT_GRADIENT_DISTRIBUTION, layer)
         below, derivative = self._below_and_derivative(index, random)
-        product, start = below * derivative / len(labels), 0
+        product, start = below * derivative / len(targets), 0
         downstream = None if self._is_last_hidden(index) else self._downstream(index)
         blocks: list[Array] = []
-        for d in self._outputs(labels).gradients(WEIGHTS, Purpose.WEIGHT_GRADIENT_OUTPUTS):
+        for d in self._outputs(targets).gradients(WEIGHTS, Purpose.WEIGHT_GRADIENT_OUTPUTS):
             terms = product[:, start : start + d.shape[1], np.newaxis] * d
             start += d.shape[1]
             if downstream is None:
                 blocks.append(terms.sum(axis=0))
             else:
-                flat = terms.reshape(len(labels), -1)
+                flat = terms.reshape(len(targets), -1)
                 squares = (flat * (downstream @ flat)).sum(axis=0)
                 blocks.append(squares.reshape(d.shape[1:]).sum(axis=1))
         values = np.concatenate(blocks)
@@ -111,9 +111,9 @@ class Distributions:
             below = np.asarray(record.function(correlated_draws(signal.preactivation[index - 1], WEIGHTS, random)))
         return below, np.asarray(record.derivative(correlated_draws(signal.preactivation[index], WEIGHTS, random)))
 
-    def _outputs(self, labels: Labels) -> OutputSampler:
-        spec = self.propagation.spec
-        return OutputSampler.of(spec.cost_record, self.propagation.signal.preactivation[-1], labels, spec.classes)
+    def _outputs(self, targets: Array) -> OutputSampler:
+        cost = self.propagation.spec.cost_record
+        return OutputSampler.of(cost, self.propagation.signal.preactivation[-1], targets)
 
     def _index(self, layer: int) -> int:
         return whole_number("layer", layer, 1, self.propagation.signal.layers) - 1
@@ -121,16 +121,16 @@ class Distributions:
     def _is_last_hidden(self, index: int) -> bool:
         return index == self.propagation.signal.layers - 2
 
-    def _hidden(self, layer: int) -> tuple[int, Labels]:
-        """Return the index of a hidden layer, and the labels."""
+    def _hidden(self, layer: int) -> tuple[int, Array]:
+        """Return the index of a hidden layer, and the targets."""
         index = self._index(layer)
         if layer == self.propagation.signal.layers:
             raise AssumptionError(
                 f"layer {layer}: outputs are few and their gradients have no law of wide layers: measure instead"
             )
-        if self.propagation.batch.labels is None:
+        if self.propagation.batch.targets is None:
             raise InvalidValueError("gradients without labels: allowed is predict_distributions(spec, inputs, labels)")
-        return index, self.propagation.batch.labels
+        return index, self.propagation.batch.targets
 
     def _downstream(self, index: int) -> Array:
         """Return E[g_aj g_bj] below a wide layer over sum_k dC/ds_ak dC/ds_bk of the outputs, (examples, examples)."""
@@ -174,8 +174,8 @@ def predict_distributions(
     ----------
     spec : NetworkSpec
     inputs : (examples, fan_in)
-    labels : (examples,) int, optional
-        Without labels gradients have no distribution.
+    labels : (examples,) int or (examples, outputs) float, optional
+        As of ``predict``. Without labels gradients have no distribution.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.arrays import Array, Labels
+from glorotlab.arrays import Array
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.finite_width.recursions import Forward
 from glorotlab.theory.gaussian.sampling import correlated_draws, covariance_root
@@ -42,9 +42,8 @@ class OutputDraws:
         dC/ds where q is smaller or larger by the share ``STEP``.
     """
 
-    def __init__(self, signal: SignalKernels, roots: Array, labels: Labels) -> None:
-        spec = signal.spec
-        self._sampler = OutputSampler(spec.cost_record, labels, spec.classes, roots)
+    def __init__(self, signal: SignalKernels, roots: Array, targets: Array) -> None:
+        self._sampler = OutputSampler(signal.spec.cost_record, targets, roots)
         networks = min(max(LOGITS // self._sampler.size, MIN_DRAWS), MAX_DRAWS)
         self._s = self._sampler.all_logits(-(-networks // len(roots)), Purpose.OUTPUT_DRAWS)
         self.logits: Samples = self._s.astype(np.float32)
@@ -72,7 +71,7 @@ class DrawnNetworks:
         Which draw of the outputs each network has on its way back.
     """
 
-    def __init__(self, signal: SignalKernels, forward: Forward, inputs: Array | None, labels: Labels | None) -> None:
+    def __init__(self, signal: SignalKernels, forward: Forward, inputs: Array | None, targets: Array | None) -> None:
         self.signal, self.forward = signal, forward
         self.examples, self.hidden = signal.examples, signal.layers - 1
         self._random = generator(0, Purpose.HIDDEN_UNITS)
@@ -82,7 +81,9 @@ class DrawnNetworks:
         self.f: list[Samples] = []
         self.q: list[Array] = []
         roots = self._run_forward(inputs)
-        self.outputs = OutputDraws(signal, roots, np.zeros(self.examples, np.int64) if labels is None else labels)
+        if targets is None:  # gradients are not asked for
+            targets = np.zeros((self.examples, signal.spec.classes))
+        self.outputs = OutputDraws(signal, roots, targets)
         self.chosen = np.arange(self.networks) * (self.outputs.gradient.shape[1] // self.networks)
         self.y: list[Samples] = []
 

@@ -105,7 +105,7 @@ class _Influences:
         self.kernels, self.forward = propagation.signal, recursions.forward(propagation.signal)
         self.examples, self.hidden = self.kernels.examples, self.kernels.layers - 1
         inputs = None if batch.inputs is None else batch.inputs.astype(np.float64)
-        self.drawn = DrawnNetworks(self.kernels, self.forward, inputs, batch.labels)
+        self.drawn = DrawnNetworks(self.kernels, self.forward, inputs, batch.targets)
         if propagation.gradient is not None:
             self._set_kernels()
             self.drawn.run_backward()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.arrays import Array, Labels
+from glorotlab.arrays import Array, Targets
 from glorotlab.checks import real_number
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
@@ -37,8 +37,10 @@ class Batch:
     ----------
     second_moment, mean, fourth_moment : (examples,)
         Means of x^2, x and x^4 over the inputs of each example.
-    labels : (examples,) int, optional
-        Without labels there are no gradients.
+    labels : (examples,) int or (examples, outputs) float, optional
+        Classes, or targets; of an autoencoder zeros.
+    targets : (examples, outputs), optional
+        What the outputs are compared with, as ``NetworkSpec.target_matrix`` has it; without it there are no gradients.
     inputs : (examples, fan_in), optional
         The data; None where a second moment stands in for data.
     correlation : (examples, examples), optional
@@ -50,16 +52,17 @@ class Batch:
     second_moment: Array
     mean: Array
     fourth_moment: Array
-    labels: Labels | None
+    labels: Targets | None
+    targets: Array | None = None
     inputs: npt.NDArray[np.floating[Any]] | None = None
     correlation: Array | None = None
     assumption: str = ""
 
     @classmethod
-    def one(cls, second_moment: float, labels: Labels | None = None) -> Batch:
+    def one(cls, second_moment: float, labels: Targets | None = None, targets: Array | None = None) -> Batch:
         """Return one example of mean zero and this second moment, whose inputs are Gaussian."""
         square = np.full(1, second_moment)
-        return cls(square, np.zeros(1), 3 * square**2, labels, correlation=np.ones((1, 1)))
+        return cls(square, np.zeros(1), 3 * square**2, labels, targets, correlation=np.ones((1, 1)))
 
     @property
     def examples(self) -> int:
@@ -103,11 +106,13 @@ def batch_of(
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     input_second_moment: float | None = None,
+    gradients: bool = True,
 ) -> Batch:
     """Return the batch of inputs and labels, or the one example of mean zero that a second moment stands for.
 
     The example's inputs are Gaussian and its label is 0 unless another is asked for: all are alike. An autoencoder's
-    batch has no labels, and so no gradients: what its targets make of them is not predicted.
+    example has no gradients there, since its targets are inputs that nobody has given, and a batch of one has none
+    where ``gradients`` are not wanted.
 
     Raises
     ------
@@ -121,16 +126,20 @@ def batch_of(
         q = real_number("input second moment", input_second_moment, SMALLEST, LARGEST)
         if spec.autoencoder:
             return Batch.one(q)
-        return Batch.one(q, np.zeros(1, dtype=np.int64) if labels is None else spec.check_labels(labels, 1))
+        one = spec.check_labels(np.zeros(1, dtype=np.int64) if labels is None else labels, 1)
+        return Batch.one(q, one, spec.target_matrix(one))
     data = spec.check_inputs(inputs)
-    labels = None if spec.autoencoder else labels
-    if labels is not None:  # gradients need pairs
+    answers, targets = None, None
+    if labels is not None or (spec.autoencoder and gradients):  # gradients need pairs
         _check_size(len(data))
+        spec.check_targets(data)
+        answers = spec.check_labels(labels, len(data))
+        targets = spec.target_matrix(answers, data)
     x = data.astype(np.float64)
     with np.errstate(over="ignore"):  # refused where the pre-activations are
         squares = x * x
         moments = squares.mean(axis=1), x.mean(axis=1), (squares**2).mean(axis=1)  # NumPy's x**4 takes longer
-    return Batch(*moments, None if labels is None else spec.check_labels(labels, len(data)), data)
+    return Batch(*moments, answers, targets, data)
 
 
 @single_threaded_blas()
@@ -140,31 +149,32 @@ def labelled_batch(
     labels: npt.ArrayLike | None,
     input_second_moment: float | None,
 ) -> Batch:
-    """Return a batch of two classes or more: inputs with labels, or what stands in for them at a second moment.
+    """Return a batch of two classes or targets at least: inputs with labels, or what stands in at a second moment.
 
     Raises
     ------
     InvalidValueError
-        Where both or neither of the sources are there, labels are missing or of one class, or a shape or number is not
+        Where both or neither of the sources are there, labels are missing or all alike, or a shape or number is not
         allowed.
     AssumptionError
-        Where an example's inputs are all 0.
+        Where an example's inputs are all 0, or an autoencoder has no inputs.
     """
     _check_biases(spec)
     if (inputs is None) == (input_second_moment is None):
         raise InvalidValueError("give either inputs and labels, or input_second_moment")
-    if spec.autoencoder:
-        raise AssumptionError("gradients of an autoencoder are not predicted: allowed are networks with labels")
+    if input_second_moment is not None and spec.autoencoder:
+        raise AssumptionError("an autoencoder without inputs has no targets: give inputs")
     if input_second_moment is not None:
         return _stand_in(spec, float(second_moments(input_second_moment, "input_second_moment")))
-    if labels is None:
+    if labels is None and not spec.autoencoder:
         spec.check_inputs(inputs)  # type: ignore[arg-type]
         raise InvalidValueError("inputs without labels: allowed are both, or input_second_moment")
     batch = batch_of(spec, inputs=inputs, labels=labels)
-    assert batch.labels is not None  # noqa: S101
-    if (batch.labels == batch.labels[0]).all():
+    assert batch.labels is not None and batch.targets is not None  # noqa: S101, PT018
+    if (batch.targets == batch.targets[0]).all():
+        same = "of one target" if batch.labels.ndim == 2 or spec.autoencoder else f"of class {batch.labels[0]}"
         raise InvalidValueError(
-            f"{batch.examples} examples, all of class {batch.labels[0]}: allowed are two classes or more: take more"
+            f"{batch.examples} examples, all {same}: allowed are two classes or targets, or more: take more"
         )
     if not batch.second_moment.all():
         raise AssumptionError("an example whose inputs are all 0 has no signal to follow: drop it")
@@ -181,4 +191,12 @@ def _stand_in(spec: NetworkSpec, second_moment: float) -> Batch:
         f"inputs have correlation {SAME_CLASS} within a class and {OTHER_CLASS} between classes, as MNIST's digits have"
     )
     squares = np.full(len(y), second_moment)
-    return Batch(squares, np.zeros(len(y)), 3 * squares**2, y, correlation=correlation, assumption=assumption)
+    return Batch(
+        squares,
+        np.zeros(len(y)),
+        3 * squares**2,
+        y,
+        spec.target_matrix(y),
+        correlation=correlation,
+        assumption=assumption,
+    )

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.arrays import Array, Labels
+from glorotlab.arrays import Array
 from glorotlab.streams import Purpose
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal
 from glorotlab.theory.mean_field.output_sampling import OutputSampler
@@ -37,7 +37,7 @@ WANTED_ERROR, MORE_DRAWS = 0.002, 16.0
 
 
 @single_threaded_blas()
-def learning_speeds(signal: SignalKernels, gradient: GradientKernels, labels: Labels) -> tuple[Array, float]:
+def learning_speeds(signal: SignalKernels, gradient: GradientKernels, targets: Array) -> tuple[Array, float]:
     """Return E |dC/db| of the batch mean in every layer, (layers,), and its largest relative standard error.
 
     The length of a layer's bias gradient is the root of a quadratic form in the output gradient, whose mean the kernels
@@ -47,7 +47,7 @@ def learning_speeds(signal: SignalKernels, gradient: GradientKernels, labels: La
     ``MAX_ERROR``, or the batch's gradients cancel.
     """
     spec, examples = signal.spec, signal.examples
-    labels = np.zeros_like(labels) if examples == 1 else labels  # units are alike
+    targets = -np.sort(-targets) if examples == 1 else targets  # units are alike: one class is as good as another
     expected, single = gradient.backprop.mean(axis=(-2, -1)), diagonal(gradient.backprop).mean(axis=-1)
     if examples == 1:  # all layers share the length of the output gradient
         products, independent = list[Products](), expected[-1:].copy()
@@ -55,7 +55,7 @@ def learning_speeds(signal: SignalKernels, gradient: GradientKernels, labels: La
         products, independent = _products(signal, gradient.backprop[-1])
     top = expected[-len(independent) :]
     independent[independent < LOST * single[-len(independent) :]] = np.nan
-    sampler = OutputSampler.of(spec.cost_record, signal.preactivation[-1], labels, spec.classes)
+    sampler = OutputSampler.of(spec.cost_record, signal.preactivation[-1], targets)
 
     def mean_root(draws: int) -> tuple[Array, Array]:
         blocks = sampler.gradients(draws, Purpose.LEARNING_SPEED)

@@ -1,7 +1,7 @@
 """What enters the network from above: E[dC/ds_a . dC/ds_b] per output unit for Gaussian logits.
 
 In a wide network the K logits of one example are independent N(0, q); those of two examples a and b have covariance
-Q_ab in every unit. The labels y are fixed.
+Q_ab in every unit. The targets y are fixed: one-hot rows of classes, or any numbers.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from math import factorial
 
 import numpy as np
-import numpy.typing as npt
 
 from glorotlab import activations, costs
-from glorotlab.arrays import Array, Labels
+from glorotlab.arrays import Array
 from glorotlab.streams import Purpose
 from glorotlab.theory.gaussian.hermite_series import correlation
 from glorotlab.theory.gaussian.interpolation import log_nodes
@@ -21,8 +20,6 @@ from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.mean_field.output_sampling import OutputSampler
 from glorotlab.threads import single_threaded_blas
-
-Mask = npt.NDArray[np.bool_]
 
 STEP = 0.25
 """Step of the trapezoid rules over logits; they converge like exp(-pi^2 / STEP) = 7e-18."""
@@ -82,15 +79,18 @@ class OutputGradient:
 
 
 @single_threaded_blas()
-def output_gradient(output: str, cost: str, kernel: Array, labels: Labels, classes: int) -> OutputGradient:
-    """Return the statistics of dC/ds for logits of covariance ``kernel``, (examples, examples), in every unit."""
+def output_gradient(output: str, cost: str, kernel: Array, targets: Array) -> OutputGradient:
+    """Return the statistics of dC/ds for logits of covariance ``kernel``, (examples, examples), in every unit.
+
+    Targets are (examples, outputs); those of softmax outputs are one-hot.
+    """
     record = costs.get(output, cost)
     if record.elementwise:
-        return _elementwise(ELEMENTWISE[output, cost], kernel, labels[:, np.newaxis] == labels, classes)
+        return _elementwise(ELEMENTWISE[output, cost], kernel, targets)
     products, curvature, error = (
-        _softmax_log_likelihood(record, kernel, labels, classes)
+        _softmax_log_likelihood(record, kernel, targets)
         if cost == "log_likelihood"
-        else _sampled(record, kernel, labels, classes)
+        else _sampled(record, kernel, targets)
     )
     nothing = np.zeros_like(kernel)  # softmax: sum_k dC/ds_k = 0
     return OutputGradient(products, nothing[0], nothing, curvature, error)
@@ -144,9 +144,7 @@ def _smoothed_wide(tau: Array, root: float) -> list[Array]:
     return [ndtr(t) @ h[0], *(density @ narrow for narrow in h)]
 
 
-def _softmax_log_likelihood(
-    record: costs.Cost, kernel: Array, labels: Labels, classes: int
-) -> tuple[Array, Array, float]:
+def _softmax_log_likelihood(record: costs.Cost, kernel: Array, targets: Array) -> tuple[Array, Array, float]:
     """dC/ds = p - y: E[p_a . p_b] - 2/K + [y_a = y_b], over K.
 
     E[p_a . p_b] is a Hermite series in the correlation rho of the logits, whose coefficients are expected derivatives
@@ -156,7 +154,7 @@ def _softmax_log_likelihood(
     bound. The true error is smaller: at K = 9, rho = .9 it is .03 % of the diagonal for q = 1 and 1 % for q = 10.
     Where it is too large, pairs are sampled; the diagonal needs no series.
     """
-    q, rho = np.diagonal(kernel), correlation(kernel)
+    q, rho, classes = np.diagonal(kernel), correlation(kernel), targets.shape[1]
     square, cube, diagonal_error = softmax_moments(classes, q)
     alpha, beta = 1 / classes - square, 1 / classes - 3 * square + 2 * cube
     first = classes**2 / (classes - 1) * np.outer(alpha, alpha)
@@ -167,45 +165,46 @@ def _softmax_log_likelihood(
     rest = np.sqrt(np.clip(rest, 0, None))
     bound = np.abs(rho) ** 3 * np.outer(rest, rest)
     products = 1 / classes + kernel * first + kernel**2 * second + np.sign(rho) * bound
-    gradients = (products - 2 / classes + (labels[:, np.newaxis] == labels)) / classes
+    gradients = (products - 2 / classes + targets @ targets.T) / classes
     diagonal = (classes * square - 2 / classes + 1) / classes
     np.fill_diagonal(bound, 0)
     scale = np.sqrt(classes * diagonal)
     error = float((bound / np.outer(scale, scale)).max())
     if len(q) > 1 and (error > SERIES_ERROR or q.max() > SERIES_RANGE):
-        gradients, _, error = _sampled(record, kernel, labels, classes)
+        gradients, _, error = _sampled(record, kernel, targets)
     np.fill_diagonal(gradients, diagonal)
     return gradients, alpha, max(error, diagonal_error)
 
 
-def _elementwise(parts: tuple[str, str, float], kernel: Array, same: Mask, classes: int) -> OutputGradient:
+def _elementwise(parts: tuple[str, str, float], kernel: Array, y: Array) -> OutputGradient:
     """dC/ds_k = o(s_k) + (c - y_k) e(s_k): see ``ELEMENTWISE``. The cross terms E[o e] are those of an odd function."""
     odd, even, centre = parts
+    outputs, totals = y.shape[1], y.sum(axis=1)
     q = np.diagonal(kernel)
     curvature, odd_pairs = moments(odd, q).derivative_mean, kernel_moments(activations.get(odd), kernel)
     error, mean, even_squares = odd_pairs.error, np.ones_like(q), np.ones_like(kernel)
     if even != ONE:
         mean, even_pairs = moments(even, q).mean, kernel_moments(activations.get(even), kernel)
         error, even_squares = max(error, even_pairs.error), even_pairs.second_moment
-    targets = classes * centre**2 - 2 * centre + same  # sum_k (c - y_ak) (c - y_bk)
-    products = classes * odd_pairs.second_moment + targets * even_squares
-    sums, squares = (classes * centre - 1) * mean, np.outer(mean, mean)
+    targets = outputs * centre**2 - centre * (totals[:, np.newaxis] + totals) + y @ y.T  # sum_k (c - y_ak) (c - y_bk)
+    products = outputs * odd_pairs.second_moment + targets * even_squares
+    sums, squares = (outputs * centre - totals) * mean, np.outer(mean, mean)
     return OutputGradient(
-        products / classes,
-        sums / classes,
-        # units are independent given their labels
-        (products + np.outer(sums, sums) - targets * squares) / classes**2,
+        products / outputs,
+        sums / outputs,
+        # units are independent given their targets
+        (products + np.outer(sums, sums) - targets * squares) / outputs**2,
         curvature,
         error,
     )
 
 
-def _sampled(record: costs.Cost, kernel: Array, labels: Labels, classes: int) -> tuple[Array, Array, float]:
+def _sampled(record: costs.Cost, kernel: Array, targets: Array) -> tuple[Array, Array, float]:
     """Draw output layers, and average the products of dC/ds.
 
     The error is one standard error, relative, of the mean over the diagonal or over all pairs, whichever is larger.
     """
-    sampler, examples = OutputSampler.of(record, kernel, labels, classes), len(kernel)
+    sampler, examples = OutputSampler.of(record, kernel, targets), len(kernel)
     draws = max(MIN_DRAWS, -(-SAMPLES // sampler.size))
     total, curvature, pooled = np.zeros((examples, examples)), np.zeros(examples), []
     for logits in sampler.logits(draws, Purpose.OUTPUT_GRADIENT):
@@ -215,6 +214,6 @@ def _sampled(record: costs.Cost, kernel: Array, labels: Labels, classes: int) ->
         curvature += (logits * d).sum(axis=(1, 2))  # Stein: E[s d] = q E[d d / d s]
         pooled.append([(d**2).mean(axis=(0, 2)), (d.mean(axis=0) ** 2).mean(axis=1)])
     per_draw = np.concatenate(pooled, axis=1)
-    mean, size = per_draw.mean(axis=1), draws * classes
+    mean, size = per_draw.mean(axis=1), draws * targets.shape[1]
     error = float(np.max(per_draw.std(axis=1) / mean)) / np.sqrt(draws) if mean.all() else np.inf
     return total / size, curvature / (size * np.diagonal(kernel)), error

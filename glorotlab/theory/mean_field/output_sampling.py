@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glorotlab.arrays import Array, Labels
+from glorotlab.arrays import Array
 from glorotlab.costs import Cost
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.gaussian.sampling import covariance_root
@@ -27,45 +27,44 @@ class OutputSampler:
     Parameters
     ----------
     cost : Cost
-    labels : (examples,) int
-    classes : int
+    targets : (examples, outputs)
+        What the outputs are compared with: one-hot rows of classes.
     roots : (kernels, examples, examples)
         Roots of the covariance Q of the logits; draws are shared equally among several.
     """
 
     cost: Cost
-    labels: Labels
-    classes: int
+    targets: Array
     roots: Array
 
     @classmethod
-    def of(cls, cost: Cost, kernel: Array, labels: Labels, classes: int) -> OutputSampler:
+    def of(cls, cost: Cost, kernel: Array, targets: Array) -> OutputSampler:
         """Return the sampler of logits of one covariance, (examples, examples)."""
-        return cls(cost, labels, classes, covariance_root(kernel)[np.newaxis])
+        return cls(cost, targets, covariance_root(kernel)[np.newaxis])
 
     @property
     def size(self) -> int:
         """Number of logits of one network."""
-        return len(self.labels) * self.classes
+        return self.targets.size
 
     def logits(self, draws: int, purpose: Purpose) -> Iterator[Array]:
-        """Yield logits of ``draws`` networks of each root, in blocks (examples, networks of the block, classes)."""
+        """Yield logits of ``draws`` networks of each root, in blocks (examples, networks of the block, outputs)."""
         random, block = generator(0, purpose), max(1, BLOCK // (len(self.roots) * self.size))
         for start in range(0, draws, block):
             yield self._draw(random, min(block, draws - start))
 
     def all_logits(self, draws: int, purpose: Purpose) -> Array:
-        """Return logits of ``draws`` networks of each root, (examples, networks, classes), root after root."""
+        """Return logits of ``draws`` networks of each root, (examples, networks, outputs), root after root."""
         return self._draw(generator(0, purpose), draws)
 
     def _draw(self, random: np.random.Generator, draws: int) -> Array:
-        kernels, examples, _ = self.roots.shape
-        s = self.roots @ random.normal(size=(kernels, examples, draws * self.classes))
-        return np.moveaxis(s, 0, 1).reshape(examples, kernels * draws, self.classes)
+        kernels, (examples, outputs) = len(self.roots), self.targets.shape
+        s = self.roots @ random.normal(size=(kernels, examples, draws * outputs))
+        return np.moveaxis(s, 0, 1).reshape(examples, kernels * draws, outputs)
 
     def gradient(self, logits: Array) -> Array:
-        """Return dC/ds of logits, of their shape (examples, networks, classes)."""
-        y = np.eye(self.classes)[self.labels][:, np.newaxis]
+        """Return dC/ds of logits, of their shape (examples, networks, outputs)."""
+        y = self.targets[:, np.newaxis]
         return np.asarray(self.cost.gradient(logits, np.broadcast_to(y, logits.shape)))
 
     def gradients(self, draws: int, purpose: Purpose) -> Iterator[Array]:

@@ -34,7 +34,7 @@ class Propagation:
     batch : Batch
     signal : SignalKernels
     gradient : GradientKernels or None
-        None without labels.
+        None without labels or targets.
     numerical_error : float
         Largest relative numerical error.
     finite_width_error, gaussianity_error : float
@@ -52,7 +52,7 @@ class Propagation:
 
 @single_threaded_blas()
 def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propagation:
-    """Carry the kernels of a batch forward and, where it has labels, back; AssumptionError as of ``predict``.
+    """Carry the kernels of a batch forward and, where it has targets, back; AssumptionError as of ``predict``.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
     _check_finite_width(spec, width, math.inf if narrow else MAX_FINITE_WIDTH_ERROR)
     gaussianity = validity.gaussianity_error(signal)
     _check_gaussianity(spec, gaussianity)
-    if batch.labels is None:
+    if batch.targets is None:
         return Propagation(spec, batch, signal, None, signal.error, width, gaussianity)
     output = _output_gradient(signal, batch)
     width = float((forward_width + backward_width).max())
@@ -82,8 +82,8 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
 
 def _output_gradient(signal: SignalKernels, batch: Batch) -> OutputGradient:
     spec, kernel = signal.spec, signal.preactivation[-1]
-    assert batch.labels is not None  # noqa: S101
-    output = output_gradient(spec.output, spec.cost, kernel, batch.labels, spec.classes)
+    assert batch.targets is not None  # noqa: S101
+    output = output_gradient(spec.output, spec.cost, kernel, batch.targets)
     _check_numerical(
         output.error,
         f"gradients of {spec.output} outputs with {spec.cost} cost at logits of second moment "

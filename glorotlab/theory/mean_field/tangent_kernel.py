@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from glorotlab.arrays import Array, Labels
+from glorotlab.arrays import Array
 from glorotlab.theory.mean_field.kernels import SignalKernels
 from glorotlab.threads import single_threaded_blas
 
@@ -25,19 +25,18 @@ def tangent_kernel(signal: SignalKernels) -> Array:
 
 
 @single_threaded_blas()
-def condition(kernel: Array, labels: Labels) -> tuple[float, float]:
+def condition(kernel: Array, targets: Array) -> tuple[float, float]:
     """Return lambda_1 and lambda_1 / lambda_y of a tangent kernel; the second is inf where only rounding is left.
 
     Parameters
     ----------
     kernel : (examples, examples)
-    labels : (examples,) int
-        Labels of two classes at least.
+    targets : (examples, outputs)
+        What the outputs are compared with, one-hot rows of classes for one; two rows differ at least.
     """
     examples = len(kernel)
     fastest = float(np.linalg.eigvalsh(kernel)[-1]) / examples
-    classes = np.eye(int(labels.max()) + 1)[labels]
-    centred = classes - classes.mean(axis=0)
+    centred = targets - targets.mean(axis=0)
     along = float((centred * (kernel @ centred)).sum() / (centred**2).sum()) / examples
     rounding = examples * np.finfo(np.float64).eps * fastest
     return fastest, fastest / along if along > rounding else np.inf

@@ -211,9 +211,10 @@ def jacobian_spectrum(
     initializer = spec.weight_initializer
     if initializer.distribution == "sparse":
         raise AssumptionError("sparse weights: no spectrum of their Jacobians is known: measure instead")
-    first_q = _first_second_moments(spec, batch_of(spec, inputs=inputs, input_second_moment=input_second_moment))
+    batch = batch_of(spec, inputs=inputs, input_second_moment=input_second_moment, gradients=False)
+    first_q = _first_second_moments(spec, batch)
     one = np.full((1, spec.fan_in), math.sqrt(first_q.mean() / _gain(spec)))
-    propagate(spec, batch_of(spec, inputs=one))  # refuses narrow layers
+    propagate(spec, batch_of(spec, inputs=one, gradients=False))  # refuses narrow layers
     ln_q, weights = gauss_rule(np.log(first_q), COMPONENTS)
     components, errors = [], []
     for q in np.exp(ln_q):

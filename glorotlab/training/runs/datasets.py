@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.schema import SATURATION_THRESHOLD, coordinate, layer_statistics
-from glorotlab.training.error_curves import COST_BEFORE_THE_WINDOW, CURVES, RECONSTRUCTION
+from glorotlab.training.error_curves import COST_BEFORE_THE_WINDOW, CURVES, RECONSTRUCTION, REGRESSION
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.state import without_prefix
 
@@ -32,12 +32,13 @@ def histograms(checkpoint: Checkpoint) -> xr.Dataset:
 def curves(checkpoint: Checkpoint) -> xr.Dataset:
     """Return ``training_cost``, ``validation_error`` and ``test_error`` over ``step``.
 
-    Errors are fractions, and of an autoencoder squared distances.
+    Errors are fractions; squared distances where the data have targets, and of an autoencoder.
     """
     import xarray as xr
 
     table = checkpoint.arrays["curves"]
-    descriptions = CURVES | (RECONSTRUCTION if checkpoint.spec.network.autoencoder else {})
+    spec = checkpoint.spec
+    descriptions = CURVES | (RECONSTRUCTION if spec.network.autoencoder else REGRESSION if spec.regression else {})
     if "recent_costs" not in checkpoint.arrays:
         descriptions["training_cost"] = COST_BEFORE_THE_WINDOW
     data = {

@@ -14,7 +14,7 @@ from typing import Any
 from glorotlab import files
 from glorotlab.data.catalogue import DatasetRecord, describe_dataset, load_dataset
 from glorotlab.documents import Limits, parse_json
-from glorotlab.errors import InvalidValueError, RunError
+from glorotlab.errors import RunError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec
 from glorotlab.spec.sweep import SweepSpec
@@ -72,7 +72,8 @@ def points_of(runs: Iterable[tuple[dict[str, Any], RunSpec]]) -> list[Point]:
             from_file = spec.data.endswith(".npz")
             name = os.path.abspath(os.path.expanduser(spec.data)) if from_file else spec.data
             digest = identify(name, spec.seed if from_file else 0)
-            spec = spec.model_copy(update={"data": name, "data_digest": digest})
+            identity = {"data": name, "data_digest": digest, "regression": record.targets > 0}
+            spec = spec.model_copy(update=identity)
         points.append(Point(labels, spec, spec.content_hash[:NAME_LENGTH]))
     return points
 
@@ -90,10 +91,7 @@ def _describe(name: str) -> DatasetRecord:
 
 
 def _check_fits(network: NetworkSpec, data: DatasetRecord) -> None:
-    if not network.fits(data.fan_in, data.classes):
-        raise InvalidValueError(
-            f"layers {network.layers}: dataset {data.name!r} needs {data.fan_in} inputs and {data.classes} outputs"
-        )
+    network.check_fits(data.name, data.fan_in, data.classes, data.targets)
 
 
 def write(folder: Path, sweep: SweepSpec, runs: list[str]) -> None:

@@ -154,10 +154,10 @@ def test_condition_of_two_classes():
     y = np.array([0, 0, 1, 1])
     kernel = np.where(y[:, np.newaxis] == y, same, other)
     np.fill_diagonal(kernel, own)
-    fastest, condition = tangent_kernel.condition(kernel, y)
+    fastest, condition = tangent_kernel.condition(kernel, np.eye(2)[y])
     assert fastest == pytest.approx((own + same + 2 * other) / 4)
     assert condition == pytest.approx((own + same + 2 * other) / (own + same - 2 * other))
-    assert tangent_kernel.condition(np.ones((4, 4)), y)[1] == math.inf
+    assert tangent_kernel.condition(np.ones((4, 4)), np.eye(2)[y])[1] == math.inf
 
 
 def test_coherence():
