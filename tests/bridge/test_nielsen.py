@@ -84,7 +84,7 @@ def test_a_loaded_network_trains_on_as_his(path):
     path.write_text(json.dumps(HIS))
     ours = gl.load_nielsen(path)
     his, x, y = NielsenNetwork(ours), np.array([[0.1, 0.8], [0.4, 0.2]]), [0, 0]
-    ours.train_step(x, y, 0.5, l2=0.1 / 2)
+    ours.train_step(x, [1, 1], 0.5, l2=0.1 / 2)  # a single output is to reach the label; his is to reach 1
     his.update(columns(x, y, 1), 0.5, 0.1, 2)
     for own, theirs in zip(ours.weights, his.weights, strict=True):
         np.testing.assert_allclose(own, theirs.T, rtol=1e-14)

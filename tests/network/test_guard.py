@@ -25,9 +25,9 @@ class Waiting:
     def __init__(self, network):
         self.rows = network.rows(X, Y)
         self.begun, self.go_on = threading.Event(), threading.Event()
-        self.fan_in, self.classes, self.length = 30, 3, 20
+        self.fan_in, self.classes, self.targets, self.length = 30, 3, 0, 20
 
-    def load(self, first, x, labels):
+    def load(self, first, x, labels, targets=None):
         self.begun.set()
         assert self.go_on.wait(20)
         self.rows.load(first, x, labels)
