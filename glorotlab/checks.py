@@ -7,13 +7,18 @@ guessed; a number is finite in the precision it is used in.
 import math
 import sys
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.arrays import Array, FloatArray, Progress
+from glorotlab.arrays import Array, FloatArray
 from glorotlab.errors import InvalidValueError
+
+Function = TypeVar("Function")
+
+PIECE = 8192
+"""Numbers that are squared and summed in one call, on one thread of BLAS."""
 
 LARGEST = sys.float_info.max
 """Largest real number: Python's whole numbers go on."""
@@ -217,20 +222,31 @@ def finite_inputs(what: str, values: npt.ArrayLike, dtype: npt.DTypeLike | None 
 
 def refuse_infinite(what: str, inputs: FloatArray, given: npt.NDArray[Any]) -> None:
     """Raise InvalidValueError at the first input that is not finite, naming it as it was ``given``, of any shape."""
-    finite = np.isfinite(inputs)
-    if not finite.all():
+    if not _is_finite(inputs):
+        finite = np.isfinite(inputs)
+        if finite.all():
+            return
         first = int(np.argmin(finite))
         place = [int(index) for index in np.unravel_index(first, inputs.shape)]
         value = given[np.unravel_index(first, given.shape)]
         largest = f"up to {np.finfo(inputs.dtype).max:.2g} in size"
-        raise InvalidValueError(f"{what}{place} is {value}: allowed are finite {inputs.dtype.name} numbers, {largest}")
+        raise InvalidValueError(
+            f"{what}{place} is {value!s}: allowed are finite {inputs.dtype.name} numbers, {largest}"
+        )
 
 
-def progress_function(progress: object) -> Progress | None:
+def _is_finite(values: FloatArray) -> bool:
+    """Return whether all values are surely finite: sums of their squares are, which take an eighth of the time."""
+    flat = values.reshape(-1)
+    pieces = (flat[start : start + PIECE] for start in range(0, flat.size, PIECE))
+    return all(math.isfinite(np.vdot(piece, piece)) for piece in pieces)
+
+
+def progress_function(progress: Function) -> Function:
     """Return ``progress``; InvalidValueError where it is neither a function nor None."""
     if progress is not None and not callable(progress):
         raise InvalidValueError(
-            f"progress {progress!r:.60}: allowed is a function of (steps done, steps in all), or None"
+            f"progress {progress!r:.60}: allowed is a function that is called as the work goes on, or None"
         )
     return progress
 

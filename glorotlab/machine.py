@@ -1,6 +1,5 @@
 """The machine and the versions that numbers were made with."""
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,11 +21,6 @@ def machine_line() -> str:
     """Return processor and versions in one line, which stands above numbers that are measured here."""
     versions = ", ".join(f"{package} {package_version(package)}" for package in ("numpy", "scipy"))
     return f"{processor()}; glorotlab {__version__}, Python {platform.python_version()}, {versions}"
-
-
-def memory() -> int:
-    """Return the bytes of memory that this machine has, in use or not."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def package_version(package: str) -> str:

@@ -19,7 +19,7 @@ from glorotlab.data.small_imagenet import (
     find_small_imagenet,
     load_small_imagenet,
 )
-from glorotlab.errors import UnknownNameError
+from glorotlab.errors import InvalidValueError, UnknownNameError
 from glorotlab.spec.generated_data import DEFAULTS, canonical_name, split_sizes
 from glorotlab.streams import Purpose
 
@@ -105,7 +105,7 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0, *, keep: bool = Fa
     DataError
         Where its files are missing or damaged, or the path is that of a pickle.
     """
-    name = os.fspath(name)
+    name = _text(name)
     if name.endswith(".npz"):
         return Dataset.from_npz(name, seed=seed)
     if keep and is_stored(name):
@@ -140,8 +140,14 @@ def describe_dataset(name: str | os.PathLike[str]) -> DatasetRecord:
     DataError
         Where an ``.npz`` file is missing or damaged, or the path is that of a pickle.
     """
-    name = os.fspath(name)
+    name = _text(name)
     return _describe_npz(name) if name.endswith(".npz") else _built_in(name).describe()
+
+
+def _text(name: str | os.PathLike[str]) -> str:
+    if not isinstance(name, (str, os.PathLike)):
+        raise InvalidValueError(f"dataset of type {type(name).__name__}: allowed is a name or a path ending in .npz")
+    return os.fspath(name)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from typing import BinaryIO, cast
 import platformdirs
 
 from glorotlab.errors import DataError
+from glorotlab.files import user_path
+from glorotlab.resources import setting
 
 GZIP_MAGIC = b"\x1f\x8b"
 """First bytes of a file that gzip has compressed."""
@@ -25,8 +27,8 @@ def cache_folder(dataset: str) -> Path:
 
 def search_folders(dataset: str) -> list[Path]:
     """Return the folders a dataset is looked for in: ``$GLOROTLAB_DATA/<dataset>``, then the cache."""
-    local = os.environ.get("GLOROTLAB_DATA")
-    return [*([Path(local) / dataset] if local else []), cache_folder(dataset)]
+    local = setting("GLOROTLAB_DATA")
+    return [*([user_path(local) / dataset] if local else []), cache_folder(dataset)]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A user's arrays in an ``.npz`` file, read without ever unpickling."""
 
 import os
+import sys
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from glorotlab.archives import Archive
 from glorotlab.data.pickles import refuse_pickle
 from glorotlab.errors import DataError, InvalidValueError
 from glorotlab.files import open_regular
-from glorotlab.machine import memory
+from glorotlab.resources import available_memory
 
 ALLOWED = "x and y (or x_train and y_train), then optionally x_validation, y_validation, x_test, y_test"
 """Names of the arrays, for messages."""
@@ -48,7 +49,7 @@ def read_npz(path: str) -> dict[str, Pair]:
 def open_archive(file: BinaryIO, path: str) -> Archive:
     """Return the arrays of an open file, none of which may be larger than memory; DataError where it is no ``.npz``."""
     try:
-        return Archive(file, largest=memory())
+        return Archive(file, largest=available_memory() or sys.maxsize)
     except InvalidValueError as error:
         raise DataError(f"{path}: not an .npz archive ({error}): allowed are files written by numpy.savez") from error
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels.shapeset import ImageStream, render
+from glorotlab.resources import check_memory
 from glorotlab.streams import MAX_SEED, Purpose, check_seed
 
 CLASS_NAMES = (
@@ -90,6 +91,7 @@ class ShapesetSource:
             raise InvalidValueError(
                 f"batch of {size} images from {start}: allowed are batches within the {self.length} there are"
             )
+        check_memory(f"{size} images of Shapeset", {"pixels": 4.0 * PIXELS * size, "labels": 8.0 * size})
         x, y = np.empty((size, PIXELS), np.float32), np.empty(size, np.int64)
         render(self.seed, self.purpose, start, x, y)
         return x, y

@@ -126,7 +126,8 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
     Parameters
     ----------
     prediction, measurement : xarray.Dataset
-        LayerStatistics of the same spec; the measurement may have a dimension ``seed``.
+        LayerStatistics of the same spec, in this order or the other, as they say which is which; the measurement may
+        have a dimension ``seed``.
 
     Returns
     -------
@@ -143,6 +144,10 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
     for dataset in (prediction, measurement):
         if not (isinstance(dataset, xr.Dataset) and "layer" in dataset.coords):
             raise InvalidValueError(f"cannot compare {type(dataset).__name__}: allowed are LayerStatistics datasets")
+    if (prediction.attrs.get("kind"), measurement.attrs.get("kind")) == ("measurement", "prediction"):
+        prediction, measurement = measurement, prediction
+    if "seed" in prediction.dims:
+        raise InvalidValueError("cannot compare two measurements: allowed are a prediction and a measurement")
     attributes = ["spec", "examples", "inputs_digest"]
     if any("gradient" in str(name) for name in prediction):  # what goes forward does not depend on labels
         attributes.append("labels_digest")

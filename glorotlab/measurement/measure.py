@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.arrays import Progress
+from glorotlab.arrays import FloatArray, Labels, Progress
 from glorotlab.checks import progress_function, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement import estimators
 from glorotlab.measurement.jacobian import jacobian_singular_value_mean
+from glorotlab.network.memory import parameter_bytes, pass_bytes, statistics_bytes
 from glorotlab.network.mlp import Network
+from glorotlab.resources import check_memory
 from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
 from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.streams import check_seeds
@@ -68,19 +70,22 @@ def measure(
     y = spec.check_labels(labels, len(x))
     numbers = _seeds(seeds)
     bins = whole_number("bins", bins, 0, 100_000)
+    tensors, layers = len(estimators.HISTOGRAM_TENSORS), len(spec.fans)
+    check_memory(
+        f"{len(numbers)} networks of layers {spec.layers}",
+        {
+            "weights": parameter_bytes(spec, dtype),
+            "statistics of one": pass_bytes(spec, dtype, len(x), gradients=True)
+            + statistics_bytes(spec, dtype, len(x)),
+            "histograms of all": 8.0 * 3 * bins * tensors * layers * len(numbers),
+        },
+    )
     rows: list[estimators.Values] = []
     edges: estimators.Values = {}
     for done, seed in enumerate(numbers):
         if progress:
             progress(done, len(numbers))
-        network = Network(spec, seed=seed, dtype=dtype)
-        layers = network.backpropagate(x, y).layers
-        row = estimators.layer_values(layers)
-        if bins:
-            edges = edges or estimators.histogram_edges(layers, bins)
-            row |= estimators.histogram_counts(layers, edges)
-        if jacobian:
-            row["jacobian_singular_value_mean"] = jacobian_singular_value_mean(layers)
+        row, edges = _one_network(Network(spec, seed=seed, dtype=dtype), x, y, bins, edges, jacobian)
         rows.append(row)
     if progress:
         progress(len(numbers), len(numbers))
@@ -104,13 +109,27 @@ def measure(
     )
 
 
+def _one_network(
+    network: Network, x: FloatArray, y: Labels, bins: int, edges: estimators.Values, jacobian: bool
+) -> tuple[estimators.Values, estimators.Values]:
+    """Return the statistics of a network, of which nothing is kept, and the edges of its histograms and all others'."""
+    layers = network.backpropagate(x, y).layers
+    row = estimators.layer_values(layers)
+    if bins:
+        edges = edges or estimators.histogram_edges(layers, bins)
+        row |= estimators.histogram_counts(layers, edges)
+    if jacobian:
+        row["jacobian_singular_value_mean"] = jacobian_singular_value_mean(layers)
+    return row, edges
+
+
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         if not 1 <= seeds <= 10**6:
             raise InvalidValueError(f"seeds {seeds}: allowed are 1 to 1000000 networks, or a sequence of seeds")
         return list(range(int(seeds)))
-    if not isinstance(seeds, (Sequence, np.ndarray)):
-        raise InvalidValueError(f"seeds {seeds}: allowed are a whole number of networks, or a sequence of seeds")
+    if not isinstance(seeds, (Sequence, np.ndarray)) or isinstance(seeds, str):
+        raise InvalidValueError(f"seeds {seeds!r:.60}: allowed are a whole number of networks, or a sequence of seeds")
     if not len(seeds):
         raise InvalidValueError("no seeds: allowed is at least one")
     return check_seeds(seeds)

@@ -292,9 +292,20 @@ class Network:
         updates = count_updates(examples.length, batch_size)
         return self.train_on(examples, updates, rule, batch_size=batch_size)
 
-    def rows(self, x: npt.ArrayLike, labels: npt.ArrayLike | None, order: npt.ArrayLike | None = None) -> BatchSource:
-        """Return the rows of arrays as ``train_on`` takes them; arguments and errors are those of ``train_steps``."""
-        inputs = self.inputs(x)
+    def rows(
+        self,
+        x: npt.ArrayLike,
+        labels: npt.ArrayLike | None,
+        order: npt.ArrayLike | None = None,
+        *,
+        finite: bool = False,
+    ) -> BatchSource:
+        """Return the rows of arrays as ``train_on`` takes them; arguments and errors are those of ``train_steps``.
+
+        Whoever takes many steps from one x looks once whether its numbers are finite (``checks.finite_inputs``), and
+        says with ``finite`` that they are.
+        """
+        inputs = self.inputs(x, finite=finite)
         self.spec.check_targets(inputs)
         classes, targets = self._classes_and_targets(self.spec.check_labels(labels, len(inputs)))
         rows = None if order is None else check_order(order, len(inputs))
@@ -507,9 +518,15 @@ class Network:
             self._workspaces = {batch: _Workspace(*buffers, steps)}
         return self._workspaces[batch]
 
-    def inputs(self, x: npt.ArrayLike) -> FloatArray:
-        """Return x as an array that the kernels can read; InvalidValueError where it is not one of inputs."""
-        inputs = finite_inputs("inputs", x, self.dtype)
+    def inputs(self, x: npt.ArrayLike, *, finite: bool = False) -> FloatArray:
+        """Return x as an array that the kernels can read; InvalidValueError where it is not one of finite inputs.
+
+        An array that is known to be ``finite``, in the network's dtype, is looked at no more.
+        """
+        if finite and isinstance(x, np.ndarray) and x.dtype == self.dtype and x.flags.c_contiguous:
+            inputs: FloatArray = x
+        else:
+            inputs = finite_inputs("inputs", x, self.dtype)
         if inputs.ndim != 2 or inputs.shape[1] != self.spec.fan_in:
             raise InvalidValueError(
                 f"inputs of shape {inputs.shape}: allowed is (examples, {self.spec.fan_in}) "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab.checks import finite_inputs
 from glorotlab.data.source import CompiledSource, Source, targets_of
 from glorotlab.errors import InvalidValueError
 from glorotlab.network.mlp import Network
@@ -46,8 +47,8 @@ class Batches:
         self._order: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         if self.shuffled:
             x, y = source.batch(0, int(source.length))
-            self._x = np.ascontiguousarray(x, dtype=dtype)
-            self._y = np.ascontiguousarray(y, dtype=dtype) if targets_of(source) else y
+            self._x = finite_inputs("training inputs", x, dtype)
+            self._y: npt.NDArray[Any] = finite_inputs("training targets", y, dtype) if targets_of(source) else y
 
     def train(self, network: Network, update: int, most: int) -> npt.NDArray[np.float64]:
         """Take at most ``most`` updates from ``update`` on; return their costs, as ``Network.train_steps`` does.
@@ -60,7 +61,7 @@ class Batches:
         if self.endless and isinstance(self.source, CompiledSource):
             examples = self.source.batch_source(update * self.size)
         else:
-            examples = network.rows(*self.span(update, most))
+            examples = network.rows(*self.span(update, most), finite=self.shuffled)
             most = examples.length // self.size
         self._look_ahead_anew(network, update)
         return network.train_on(examples, most, self.training.rule_at(update), batch_size=self.size)

@@ -10,18 +10,21 @@ from collections.abc import Callable
 import numpy as np
 
 from glorotlab.arrays import Progress
+from glorotlab.checks import instance_of, progress_function, real_number
 from glorotlab.data import places
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.dataset import Dataset
 from glorotlab.errors import DataError, DivergedError, InvalidValueError
 from glorotlab.interrupts import held_interrupts
 from glorotlab.network.mlp import Network
+from glorotlab.resources import check_memory
 from glorotlab.spec.run import RunSpec
 from glorotlab.threads import single_threaded_blas
 from glorotlab.training.batches import Batches
 from glorotlab.training.cadence import Cadence
 from glorotlab.training.error_curves import ErrorCurves, held_out_error
 from glorotlab.training.learning_rates import LearningRates
+from glorotlab.training.memory import run_bytes
 from glorotlab.training.monitors import StatisticsMonitor
 from glorotlab.training.pretraining import Pretraining
 from glorotlab.training.runs.checkpoint import Checkpoint
@@ -86,8 +89,10 @@ def train(
     KeyboardInterrupt
         After what was done, whole updates, has been written with status ``interrupted``.
     """
-    if not checkpoint_every >= 0:
-        raise InvalidValueError(f"checkpoint_every {checkpoint_every!r}: allowed are seconds from 0")
+    instance_of("run", spec, RunSpec, "a RunSpec: RunSpec(network=..., training=TrainingSpec(updates=...), data=...)")
+    if dataset is not None:
+        instance_of("dataset", dataset, Dataset, "a Dataset: Dataset.from_arrays(x, y), load_dataset(name)")
+    checkpoint_every, progress = real_number("checkpoint_every", checkpoint_every, 0), progress_function(progress)
     data = dataset if dataset is not None else _load(spec)
     spec = _identified(spec, data, own=dataset is not None)
     folder = RunFolder(out) if out is not None else None
@@ -95,6 +100,7 @@ def train(
     _check_fit(spec, data, begun=checkpoint is not None)
     if folder and checkpoint and folder.is_complete(checkpoint):
         return Run.of(checkpoint, folder)
+    check_memory(f"training layers {spec.network.layers}", run_bytes(spec))
     loop = _Loop(spec, data, progress, ANSWERS_WITHIN if checkpoint_every else 0.0)
     with held_interrupts() as release:
         if not checkpoint:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from glorotlab.arrays import Array
 from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.resources import check_memory
 from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.distributions.location_scale import LocationScale
@@ -67,6 +68,7 @@ class Distributions:
         """Return the law of back-propagated gradients dC/ds_l of one example's cost."""
         index, targets = self._hidden(layer)
         spec, q = self.propagation.spec, self.propagation.signal.q
+        check_memory(f"the law of gradients of {spec.classes} outputs", {"draws": 8.0 * 5 * ELEMENTS * spec.classes})
         random, which = generator(0, Purpose.BACKPROP_DISTRIBUTION, layer), np.arange(ELEMENTS) % len(targets)
         logits = np.sqrt(q[-1, which, np.newaxis]) * random.normal(size=(ELEMENTS, spec.classes))
         d = spec.cost_record.gradient(logits, targets[which])

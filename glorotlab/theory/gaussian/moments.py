@@ -15,6 +15,7 @@ from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.checks import real_array
 from glorotlab.errors import AssumptionError
+from glorotlab.resources import check_memory
 from glorotlab.theory.gaussian import closed_forms, quadrature
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
 from glorotlab.theory.gaussian.interpolation import log_nodes
@@ -123,7 +124,9 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
         Where a moment does not exist, or the rule cannot give it to ``MAX_ERROR``.
     """
     record = activations.get(activation) if isinstance(activation, str) else activation
-    return _moments(record, second_moments(q))[0]
+    second = second_moments(q)
+    check_memory(f"moments at {second.size} q", {"their values": 8.0 * 4 * len(NAMES) * second.size})
+    return _moments(record, second)[0]
 
 
 def moments_and_products(record: Activation, q: Array) -> tuple[Moments, Array, Array]:

@@ -15,6 +15,7 @@ from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.checks import real_array
 from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.resources import check_memory
 from glorotlab.theory.gaussian import closed_forms, moments, pair_quadrature
 from glorotlab.theory.gaussian.closed_forms import ROUNDING
 from glorotlab.theory.gaussian.moments import MAX_ERROR
@@ -80,6 +81,7 @@ def pair_moments(
         raise InvalidValueError(
             f"shapes {shapes} of q1, q2 and correlation: allowed are shapes that broadcast"
         ) from None
+    check_memory(f"{rho.size} pairs", {"their moments": 8.0 * 12 * rho.size})
     closed = closed_forms.pairs(record, first.ravel(), second.ravel(), rho.ravel())
     if closed is not None:
         f_pairs, derivative_pairs, errors = (values.reshape(rho.shape) for values in closed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glorotlab.errors import AssumptionError
+from glorotlab.resources import check_memory
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.mean_field import validity
 from glorotlab.theory.mean_field.backward import backward
@@ -61,6 +62,14 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
     narrow : bool
         Narrow layers are not refused.
     """
+    check_memory(
+        f"predicting {batch.examples} examples through layers {spec.layers}",
+        {
+            "moments of pairs of examples": 8.0
+            * batch.examples**2
+            * (1 + (4 if batch.labels is not None else 3) * len(spec.fans))
+        },
+    )
     if not (np.diagonal(batch.kernel) + spec.bias_initializer.variance_at(spec.fan_in) > 0).all():
         raise AssumptionError(
             "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"

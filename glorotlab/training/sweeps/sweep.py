@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from glorotlab import files
-from glorotlab.errors import InvalidValueError
+from glorotlab.checks import instance_of, progress_function, real_number
 from glorotlab.spec.sweep import SweepSpec
 from glorotlab.training.runs.saver import CHECKPOINT_EVERY
 from glorotlab.training.sweeps import plan
@@ -65,8 +65,8 @@ def sweep(
     KeyboardInterrupt
         After the runs in hand have written their checkpoints.
     """
-    if not checkpoint_every >= 0:
-        raise InvalidValueError(f"checkpoint_every {checkpoint_every!r}: allowed are seconds from 0")
+    instance_of("sweep", spec, SweepSpec, "a SweepSpec: SweepSpec.from_toml(text)")
+    checkpoint_every, progress = real_number("checkpoint_every", checkpoint_every, 0), progress_function(progress)
     folder = files.user_path(out).absolute()
     with Workers(executor=executor, workers=workers, scheduler=scheduler, threads=threads) as makers:
         points = plan.plan(spec)

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import TracebackType
 
 from glorotlab.checks import whole_number
-from glorotlab.errors import InvalidValueError
+from glorotlab.errors import InvalidValueError, NotEnoughMemoryError
+from glorotlab.spec.run import RunSpec
 from glorotlab.threads import num_threads
+from glorotlab.training.memory import fitting
 from glorotlab.training.sweeps.executors import dask_cluster, processes
 from glorotlab.training.sweeps.plan import Point
 from glorotlab.training.sweeps.runner import Runner
@@ -85,8 +87,11 @@ class Workers:
         """
         todo = [name for name, run in state.runs.items() if not run.settled]
         if todo:
-            specs = {point.run: point.spec.model_dump(mode="json") for point in points}
+            of_runs = {point.run: point.spec for point in points}
+            specs = {name: spec.model_dump(mode="json") for name, spec in of_runs.items()}
             self._size = self._count or min(num_threads(), len(todo))
+            if self._given is None and self._scheduler is None:
+                self._size = self._fitting([of_runs[name] for name in todo])
             with Token(folder) as token:
                 tasks = {
                     name: Task(
@@ -106,6 +111,16 @@ class Workers:
                     raise
         if progress:
             progress(state)
+
+    def _fitting(self, specs: list[RunSpec]) -> int:
+        """Return how many processes have room for their runs; NotEnoughMemoryError where more were asked for."""
+        most, together = fitting(specs), min(self._size, len(specs))
+        if self._count and most < together:
+            raise NotEnoughMemoryError(
+                f"workers {self._count}: {together} of these runs at a time do not fit into the memory there is: "
+                f"allowed are 1 to {most}"
+            )
+        return self._size if self._count else min(self._size, most)
 
     def _threads_of_a_run(self, count: int) -> int | None:
         if self._threads is not None or self._given is not None:

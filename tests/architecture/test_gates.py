@@ -1,0 +1,256 @@
+"""Every public entry refuses the same arrays, numbers and networks, in one line that names the value."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import glorotlab as gl
+from glorotlab.bridge.nielsen import save_nielsen
+from glorotlab.data.source import ArraySource
+from glorotlab.errors import InvalidValueError
+from glorotlab.measurement.jacobian import jacobian_singular_values
+from glorotlab.network.autoencoder import DenoisingAutoencoder
+from glorotlab.spec.training import UpdateRule
+from glorotlab.training.batches import Batches
+
+SPEC = gl.NetworkSpec.parse("6,20x2,3")
+X, Y = np.random.default_rng(0).normal(size=(8, 6)), np.arange(8) % 3
+TRAINING = gl.TrainingSpec(updates=1, batch_size=2)
+
+
+def network(dtype="float32"):
+    return gl.Network(SPEC, dtype=dtype)
+
+
+IN_FLOAT32 = {
+    "forward": lambda x: network().forward(x),
+    "gradients": lambda x: network().gradients(x, Y),
+    "backpropagate": lambda x: network().backpropagate(x, Y),
+    "train_step": lambda x: network().train_step(x, Y, 0.1),
+    "train_steps": lambda x: network().train_steps(x, Y, 0.1, batch_size=2),
+    "train_steps in an order": lambda x: network().train_steps(x, Y, 0.1, batch_size=2, order=[0, 1]),
+    "rows": lambda x: network().rows(x, Y),
+    "measure": lambda x: gl.measure(SPEC, x, Y, 1),
+    "autoencoder": lambda x: DenoisingAutoencoder(network(), 0).below(x),
+    "jacobian_singular_values": lambda x: jacobian_singular_values(network(), x, 1),
+}
+"""Entries that use their inputs in float32."""
+
+IN_FLOAT64 = {
+    "float64": lambda x: network("float64").train_step(x, Y, 0.1),
+    "predict": lambda x: gl.predict(SPEC, x, Y),
+    "predict_distributions": lambda x: gl.predict_distributions(SPEC, x, Y),
+    "advise": lambda x: gl.advise(SPEC, x, Y),
+    "trainability": lambda x: gl.trainability(SPEC, x, Y),
+    "jacobian_spectrum": lambda x: gl.jacobian_spectrum(SPEC, x, layer=1),
+    "Dataset": lambda x: gl.Dataset.from_arrays(x, Y),
+    "Dataset, held out": lambda x: gl.Dataset.from_arrays(X, Y, test=(x, Y)),
+    "ArraySource": lambda x: ArraySource(x, Y),
+}
+"""Entries that use them as they are given, or in float64."""
+
+
+def with_value(value, dtype=np.float64):
+    x = X.astype(dtype)
+    x[2, 4] = value
+    return x
+
+
+MASKED = np.ma.array(X, mask=False)
+MASKED[2, 4] = np.ma.masked
+BAD_INPUTS = {
+    "NaN": (with_value(np.nan), r"\[2, 4\] is nan: allowed are finite float"),
+    "inf": (with_value(np.inf, np.float32), r"\[2, 4\] is inf: allowed are finite float\d\d numbers, up to"),
+    "-inf in a list": (with_value(-np.inf).tolist(), r"\[2, 4\] is -inf"),
+    "masked": (MASKED, "1 of 48 elements are masked: allowed are arrays without"),
+    "a masked row in a list": ([*MASKED], "1 of 6 elements are masked"),
+    "too large a long double": (with_value(np.longdouble("1e400"), np.longdouble), r"\[2, 4\] is 1e\+400"),
+    "complex": (X + 0j, "dtype complex128"),
+    "texts": (X.astype(str), "dtype <U32"),
+    "objects": (X.astype(object), "dtype object"),
+    "unequal rows": ([[1.0] * 6, [1.0]], "allowed is an array"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _numpy_says_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def refusal(entry, value):
+    with pytest.raises(InvalidValueError) as caught:
+        entry(value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", [*IN_FLOAT32, *IN_FLOAT64])
+def test_no_entry_takes_bad_inputs(name):
+    entry = (IN_FLOAT32 | IN_FLOAT64)[name]
+    for kind, (x, message) in BAD_INPUTS.items():
+        assert re.search(message, refusal(entry, x)), kind
+    if name != "advise":  # which takes a second
+        entry(np.ma.array(X, mask=False))  # of which nothing is masked
+
+
+@pytest.mark.parametrize("name", IN_FLOAT32)
+def test_what_float32_cannot_hold_is_named_as_it_was_given(name):
+    message = r"\[2, 4\] is 1e\+39: allowed are finite float32 numbers, up to 3\.4e\+38 in size"
+    assert re.search(message, refusal(IN_FLOAT32[name], with_value(1e39)))
+    assert re.search(r"is -1e\+300", refusal(IN_FLOAT32[name], with_value(-1e300)))
+
+
+def test_a_dataset_in_float64_is_refused_by_a_training_in_float32():
+    data = gl.Dataset.from_arrays(with_value(1e39), Y, validation=(X, Y), test=(X, Y))
+    assert "4] is 1e+39" in refusal(lambda data: Batches(data.train, TRAINING, 0, "float32"), data)
+    for order in ("shuffled", "sequential"):
+        training = gl.TrainingSpec(updates=4, batch_size=2, batch_order=order)
+        spec = gl.RunSpec(network=SPEC, training=training)
+        assert "inputs[" in refusal(lambda data, spec=spec: gl.train(spec, dataset=data), data)
+
+
+def test_numbers_whose_squares_overflow_are_finite_all_the_same():
+    """The quick look squares and sums; only what fails it is looked at one by one."""
+    assert np.isfinite(network().forward(with_value(1e30)).preactivations[0]).all()
+    assert ArraySource(with_value(1e308), Y).x.max() == 1e308
+
+
+LABELLED = {
+    "train_step": lambda y: network().train_step(X, y, 0.1),
+    "gradients": lambda y: network().gradients(X, y),
+    "measure": lambda y: gl.measure(SPEC, X, y, 1),
+    "predict": lambda y: gl.predict(SPEC, X, y),
+    "predict_distributions": lambda y: gl.predict_distributions(SPEC, X, y),
+    "advise": lambda y: gl.advise(SPEC, X, y),
+    "trainability": lambda y: gl.trainability(SPEC, X, y),
+    "Dataset": lambda y: gl.Dataset.from_arrays(X, y),
+}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_no_entry_takes_labels_that_are_masked_or_no_classes(name):
+    masked = np.ma.array(Y, mask=Y == 1)
+    assert "3 of 8 elements are masked" in refusal(LABELLED[name], masked)
+    for wrong in (Y == 1, Y.astype(str), Y.astype(object)):
+        assert "dtype" in refusal(LABELLED[name], wrong)
+
+
+NUMBERS = {
+    "learning rate": lambda v: network().train_step(X, Y, v),
+    "momentum": lambda v: network().train_step(X, Y, 0.1, momentum=v),
+    "l2": lambda v: UpdateRule(0.1, l2=v),
+    "batch_size": lambda v: network().train_steps(X, Y, 0.1, batch_size=v),
+    "updates": lambda v: network().train_on(network().rows(X, Y), v, UpdateRule(0.1), batch_size=2),
+    "amount": lambda v: network().move_along_velocities(v),
+    "seed": lambda v: gl.Network(SPEC, seed=v),
+    "layer size": lambda v: gl.NetworkSpec.parse([6, v, 3]),
+    "layer_sizes": lambda v: gl.NetworkSpec(layer_sizes=(6, v, 3)),
+    "seeds": lambda v: gl.measure(SPEC, X, Y, v),
+    "bins": lambda v: gl.measure(SPEC, X, Y, 1, bins=v),
+    "input second moment": lambda v: gl.predict(SPEC, input_second_moment=v),
+    "second moment input_second_moment": lambda v: gl.advise(SPEC, input_second_moment=v),
+    "level": lambda v: gl.predict(SPEC, X, level=v),
+    "networks": lambda v: gl.predict(SPEC, X, level=0.9, networks=v),
+    "second moment q": lambda v: gl.moments("tanh", v),
+    "correlation": lambda v: gl.pair_moments("tanh", 1.0, 1.0, v),
+    "weight_variance": lambda v: gl.fixed_points("tanh", v),
+    "bias_variance": lambda v: gl.critical_points("tanh", v),
+    "tolerance": lambda v: gl.fixed_points("tanh", 1.0, tolerance=v),
+    "fan_in": lambda v: gl.phase_diagram("tanh", [1.0], [0.0], fan_in=v),
+    "input_second_moment": lambda v: gl.phase_diagram("tanh", [1.0], [0.0], input_second_moment=v),
+    "layer": lambda v: gl.jacobian_spectrum(SPEC, input_second_moment=1.0, layer=v),
+    "probability": lambda v: gl.jacobian_spectrum(SPEC, input_second_moment=1.0).quantile(v),
+    "sigma": lambda v: gl.jacobian_spectrum(SPEC, input_second_moment=1.0).cdf(v),
+    "test_fraction": lambda v: gl.Dataset.from_arrays(X, Y, test_fraction=v),
+    "classes": lambda v: gl.Dataset.from_arrays(X, Y, classes=v),
+    "n": lambda v: gl.shapeset(v),
+    "number of threads": gl.set_num_threads,
+    "checkpoint_every": lambda v: gl.train(gl.RunSpec(network=SPEC, training=TRAINING), checkpoint_every=v),
+    "learning_rate": lambda v: gl.TrainingSpec(updates=1, learning_rate=v),
+}
+
+
+@pytest.mark.parametrize("what", NUMBERS)
+def test_true_is_no_number_and_neither_is_a_text(what):
+    for wrong in (True, np.True_, "1"):
+        message = refusal(NUMBERS[what], wrong)
+        assert message.startswith(what)
+        assert str(wrong) in message
+
+
+class Model:
+    """A model of another framework."""
+
+
+NETWORKS = {
+    "Network": gl.Network,
+    "predict": lambda spec: gl.predict(spec, X, Y),
+    "measure": lambda spec: gl.measure(spec, X, Y, 1),
+    "predict_distributions": lambda spec: gl.predict_distributions(spec, X, Y),
+    "advise": lambda spec: gl.advise(spec, X, Y),
+    "trainability": lambda spec: gl.trainability(spec, X, Y),
+    "jacobian_spectrum": lambda spec: gl.jacobian_spectrum(spec, X),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_a_spec_or_layers_as_text(name):
+    if name != "advise":
+        NETWORKS[name]("6,20x2,3")
+    assert "network of type Model: allowed is a NetworkSpec" in refusal(NETWORKS[name], Model())
+    assert "network of type list" in refusal(NETWORKS[name], [6, 20, 3])
+    assert "'20y3' is not a size" in refusal(NETWORKS[name], "6,20y3")
+
+
+def test_layers_are_text_or_a_list_of_sizes():
+    for layers in ([6, 20, 20, 3], (6, 20, 20, 3), np.array([6, 20, 20, 3])):
+        assert gl.NetworkSpec.parse(layers) == SPEC
+    for wrong in (6, None, [6, 2.5, 3], [6, "20", 3], [[6], [3]], np.eye(3)):
+        assert "allowed are" in refusal(gl.NetworkSpec.parse, wrong)
+
+
+def test_data_come_in_one_order_everywhere():
+    """(spec, inputs, labels), as of ``measure``."""
+    for call in (gl.predict, gl.trainability, gl.predict_distributions):
+        named, placed = call(SPEC, inputs=X, labels=Y), call(SPEC, X, Y)
+        assert repr(named) == repr(placed) or type(named) is type(placed)
+
+
+SLIPS = {
+    "progress of train": lambda: gl.train(gl.RunSpec(network=SPEC, training=TRAINING), progress=True),
+    "progress of measure": lambda: gl.measure(SPEC, X, Y, 1, progress=True),
+    "progress of advise": lambda: gl.advise(SPEC, X, Y, progress=True),
+    "progress of sweep": lambda: gl.sweep(gl.SweepSpec.from_toml(SWEEP), "nowhere", progress=True),
+    "run of type NetworkSpec": lambda: gl.train(SPEC),
+    "dataset of type tuple": lambda: gl.train(gl.RunSpec(network=SPEC, training=TRAINING), dataset=(X, Y)),
+    "dataset of type int": lambda: gl.load_dataset(3),
+    "sweep of type str": lambda: gl.sweep("sweep.toml", "nowhere"),
+}
+SWEEP = "[network]\nlayers = '6,5,3'\n[training]\nupdates = 2\n[sweep.grid]\nactivation = ['tanh', 'relu']\n"
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_common_slips_are_one_line(slip):
+    message = refusal(lambda _: SLIPS[slip](), None)
+    assert message.startswith(slip.partition(" of ")[0] if slip.startswith("progress") else slip)
+    assert "allowed is" in message
+
+
+def test_prediction_and_measurement_are_compared_in_either_order():
+    prediction, measurement = gl.predict(SPEC, X, Y), gl.measure(SPEC, X, Y, 3)
+    assert gl.compare(measurement, prediction) == gl.compare(prediction, measurement)
+    assert "two measurements" in refusal(lambda m: gl.compare(m, m), measurement)
+
+
+def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.savez(tmp_path / "own.npz", x=X, y=Y)
+    assert gl.load_dataset("~/own.npz").fan_in == gl.Dataset.from_npz("~/own.npz").fan_in == 6
+    run = gl.train(gl.RunSpec(network=SPEC, training=TRAINING, data="~/own.npz"), out="~/run")
+    assert gl.load_run("~/run").updates == run.updates == 1
+    save_nielsen(gl.Network(gl.NetworkSpec.parse("6,5,3", activation="sigmoid", output="sigmoid")), "~/net.json")
+    assert {path.name for path in tmp_path.iterdir()} == {"own.npz", "run", "net.json"}
