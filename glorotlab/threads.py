@@ -17,7 +17,7 @@ from glorotlab.errors import InvalidValueError
 from glorotlab.resources import setting, usable_cpus
 
 _lock = Lock()
-_state = {"threads": 0, "limits": 0, "forked": 0}
+_state = {"threads": 0, "limits": 0, "shared": 0, "forked": 0}
 _restore: list[Any] = []
 
 
@@ -36,8 +36,8 @@ def default_num_threads() -> int:
 def num_threads() -> int:
     """Return the number of threads the kernels use.
 
-    It is 1 in a process that ``os.fork`` has made of this one, where GNU OpenMP would wait for threads that the fork
-    has not taken along.
+    It is 1 in a process that ``os.fork`` has made of one that used several, where GNU OpenMP would wait for threads
+    that the fork has not taken along.
 
     Returns
     -------
@@ -47,6 +47,7 @@ def num_threads() -> int:
         return 1
     if not _state["threads"]:
         _state["threads"] = default_num_threads()
+    _state["shared"] |= _state["threads"] > 1
     return _state["threads"]
 
 
@@ -66,7 +67,7 @@ def set_num_threads(n: int) -> None:
     n = _check(n, "number of threads")
     if _state["forked"] and n > 1:
         raise InvalidValueError(
-            f"number of threads {n}: allowed is 1 in a forked process, whose threads the fork has left behind; "
+            f"number of threads {n}: allowed is 1 in a forked process, as the one it comes from has used several; "
             "processes of the start methods spawn and forkserver have as many as they are given"
         )
     _state["threads"] = n
@@ -76,7 +77,7 @@ def _begin_in_fork() -> None:
     """Begin in a forked process, where the only thread is the one that has forked; others may have held the lock."""
     global _lock
     _lock = Lock()
-    _state["forked"] = 1
+    _state["forked"] |= _state["shared"]  # what has only imported the kernels, as a fork server has, has no threads yet
 
 
 if hasattr(os, "register_at_fork"):
