@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glorotlab.cli.numbers import error_text, has_squared_errors, number
-from glorotlab.cli.options import Json
+from glorotlab.cli.options import Csv, Json
+from glorotlab.cli.sweep_progress import label, sweep_progress
 from glorotlab.cli.tables import table, typed
-from glorotlab.cli.terminal import console, live_table, note, say, say_folded
-from glorotlab.errors import DataError
+from glorotlab.cli.terminal import say, say_folded
+from glorotlab.errors import DataError, InvalidValueError
 
 if TYPE_CHECKING:
     import xarray as xr
-    from rich.table import Table
 
     from glorotlab.spec.sweep import SweepSpec
     from glorotlab.training.sweeps.results import SweepResults
-    from glorotlab.training.sweeps.state import RunState, SweepState
+    from glorotlab.training.sweeps.state import SweepState
 
-SHOWN = 16
-"""Rows of the live table, at most."""
+CLUSTER = "Cluster"
+"""Heading of the options of a Dask cluster."""
+
+OPEN_PORT = "A scheduler without TLS runs any code for whoever reaches its port."
 
 
 def sweep(
@@ -39,7 +39,28 @@ def sweep(
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="tcp://HOST:PORT", help="Scheduler of a Dask cluster, in place of processes here."),
+        typer.Option(
+            metavar="tls://HOST:PORT",
+            help=f"Scheduler of a Dask cluster, in place of processes here; tcp:// without TLS. {OPEN_PORT}",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    tls_ca_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificates of the CA that the cluster trusts.", rich_help_panel=CLUSTER),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificate shown to the scheduler.", rich_help_panel=CLUSTER),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Private key of that certificate.",
+            show_default="in the certificate's file",
+            rich_help_panel=CLUSTER,
+        ),
     ] = None,
     threads: Annotated[
         int | None,
@@ -47,39 +68,70 @@ def sweep(
             metavar="N", help="Threads of each run; change no result.", show_default="CPUs / workers, 1 on a cluster"
         ),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Make every N-th run from the I-th on: one part of N, as of a job array."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be made, and make nothing.")] = False,
     checkpoint_every: Annotated[float, typer.Option(metavar="SECONDS", help="Time between checkpoints.")] = 60.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress table.")] = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Make the runs of a sweep: those that have ended are skipped, those interrupted are resumed."""
+    part = _shard(shard)
     spec = _read(Path(target))
     folder = out if out is not None else Path("runs") / Path(target).stem
-    options = {"--workers": workers, "--scheduler": scheduler, "--threads": threads}
+    if dry_run:
+        _report_plan(spec, folder, part, quiet, as_json, as_csv)
+        return
+    options = {
+        "--workers": workers,
+        "--scheduler": scheduler,
+        "--tls-ca-file": tls_ca_file,
+        "--tls-cert": tls_cert,
+        "--tls-key": tls_key,
+        "--threads": threads,
+        "--shard": shard,
+    }
     from glorotlab.interrupts import terminable
+    from glorotlab.training.sweeps.executors import Tls
     from glorotlab.training.sweeps.sweep import sweep as run
 
     last: list[SweepState] = []
     try:
-        with terminable(), _progress(show=not quiet) as show:
+        with terminable(), sweep_progress(show=not quiet) as shown:
 
             def progress(state: SweepState) -> None:
                 last[:] = [state]
-                show(state)
+                shown.running(state)
 
             results = run(
                 spec,
                 folder,
                 workers=workers,
                 scheduler=scheduler,
+                tls=Tls(tls_ca_file, tls_cert, tls_key) if tls_ca_file or tls_cert or tls_key else None,
                 threads=threads,
+                shard=part,
                 checkpoint_every=checkpoint_every,
+                planning=shown.planning,
                 progress=progress,
             )
     except KeyboardInterrupt as interrupt:
         chosen = [word for name, value in options.items() if value is not None for word in (name, str(value))]
         command = shlex.join(["glorotlab", "sweep", target, "--out", str(folder), *chosen])
         raise type(interrupt)(f"{_ended(last)}resume with: {command}") from None
-    _report(results, last[-1], as_json)
+    _report(results, last[-1], shard, as_json, as_csv)
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise InvalidValueError(f"--shard {text!r:.60}: allowed is I/N with I from 1 to N, such as 2/8")
+    return int(match[1]), int(match[2])
 
 
 def _read(path: Path) -> SweepSpec:
@@ -101,102 +153,7 @@ def _ended(last: list[SweepState]) -> str:
     return f"{sum(run.status in ENDED for run in runs)} of {len(runs)} runs have ended, the others are saved; "
 
 
-def label(labels: dict[str, Any]) -> str:
-    """Return a text that tells a run from the others."""
-    return " ".join(f"{name}={value}" for name, value in labels.items())
-
-
-def _errors(report: dict[str, Any]) -> str:
-    errors = (
-        f"{name.replace('_', ' ')} {error_text(report[name], squared=has_squared_errors(report))}"
-        for name in ("validation_error", "test_error")
-        if report.get(name) is not None
-    )
-    return ", ".join(errors)
-
-
-@contextmanager
-def _progress(show: bool) -> Iterator[Callable[[SweepState], None]]:
-    """Show a live table on standard error where that is a terminal, else a line for each run that ends."""
-    target = console()
-    if not show:
-        yield lambda state: None
-    elif not target.is_terminal:
-        yield _Lines()
-    else:
-        from rich.live import Live
-
-        made = _Table()
-        with Live(console=target, auto_refresh=False, transient=True) as live:
-            yield lambda state: live.update(made(state), refresh=True)
-
-
-class _Lines:
-    """A line for each run that ends, and one for those that had."""
-
-    def __init__(self) -> None:
-        self.noted: set[str] = set()
-        self.begun = False
-
-    def __call__(self, state: SweepState) -> None:
-        if not self.begun:
-            skipped = {name for name, run in state.runs.items() if run.skipped}
-            if skipped:
-                note(f"{len(skipped)} of {len(state.runs)} runs had ended before")
-            self.noted, self.begun = skipped, True
-        for name, run in state.runs.items():
-            if name not in self.noted and run.settled and run.status != "stopped":
-                self.noted.add(name)
-                what = _errors(run.report) if run.status == "finished" else run.error
-                note(
-                    f"[{len(self.noted)}/{len(state.runs)}] {run.status} {label(run.labels)}"
-                    + (f": {what}" if what else "")
-                )
-
-
-class _Table:
-    """A table of counts, the time left, the runs in hand and those that ended last."""
-
-    def __init__(self) -> None:
-        self.started, self.before = time.monotonic(), -1
-        self.ended: dict[str, None] = {}
-
-    def __call__(self, state: SweepState) -> Table:
-        running = [run for run in state.runs.values() if run.status in ("running", "in use")]
-        self.ended |= {name: None for name, run in state.runs.items() if run.settled and not run.skipped}
-        last = [state.runs[name] for name in list(self.ended)[::-1][: max(0, SHOWN - len(running))]]
-        made = live_table("run", "status", "updates", "training cost", "validation error", left=2)
-        made.title = self._title(state)
-        made.title_justify = "left"
-        for run in [*running[:SHOWN], *last]:
-            made.add_row(*_cells(run))
-        return made
-
-    def _title(self, state: SweepState) -> str:
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(state.counts().items()))
-        if state.stopping:
-            return f"{counts}; stopping: the runs write their checkpoints"
-        done, left = state.updates_done, state.updates_in_all - state.updates_done
-        self.before = done if self.before < 0 else self.before
-        passed = time.monotonic() - self.started
-        if done <= self.before or not left:
-            return counts
-        seconds = round(passed / (done - self.before) * left)
-        return f"{counts}; about {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
-
-
-def _cells(run: RunState) -> list[str]:
-    report = run.report
-    return [
-        label(run.labels),
-        run.status + (f": {run.error}" if run.error else ""),
-        f"{report.get('updates', 0)}/{run.updates_in_all}",
-        number(report.get("training_cost"), 4),
-        error_text(report.get("validation_error"), squared=has_squared_errors(report)),
-    ]
-
-
-def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
+def _report(results: SweepResults, state: SweepState, shard: str | None, as_json: bool, as_csv: bool) -> None:
     """Print what was chosen; exit code 1 where a run failed or diverged."""
     counts = state.counts()
     best = records(results.best())
@@ -214,6 +171,10 @@ def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
                 "errors": results.errors,
             }
         )
+    elif as_csv:
+        from glorotlab.cli.csv_output import print_csv
+
+        print_csv([record for record in records(results.final()) if record["run"] in state.runs])
     else:
         names, rows = _rows(best, any(has_squared_errors(run.report) for run in state.runs.values()))
         say(table([name if name.endswith(("cost", "error")) else typed(name) for name in names], rows))
@@ -221,9 +182,47 @@ def _report(results: SweepResults, state: SweepState, as_json: bool) -> None:
             say_folded(f"{name} {label(state.runs[name].labels)}: {error}")
         ending = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
         chosen = f"; {', '.join(results.spec.choose)} chosen on validation error" if results.spec.choose else ""
-        say_folded(f"{ending} of {len(state.runs)} runs in {results.folder}{chosen}")
+        made = f"{len(state.runs)} runs{f' of shard {shard}' if shard else ''} in {results.folder}"
+        say_folded(f"{ending} of {made}{chosen}")
     if set(counts) != {"finished"}:
         raise typer.Exit(1)
+
+
+def _report_plan(
+    spec: SweepSpec, folder: Path, shard: tuple[int, int] | None, quiet: bool, as_json: bool, as_csv: bool
+) -> None:
+    """Print which runs a sweep would make, resume and skip; nothing is written."""
+    from glorotlab.training.runs.status import ENDED
+    from glorotlab.training.sweeps.sweep import preview
+
+    with sweep_progress(show=not quiet) as shown:
+        state = preview(spec, folder, shard=shard, planning=shown.planning)
+    runs = [
+        {"run": name, **run.labels, "status": run.status, "updates": int(run.report.get("updates", 0))}
+        | {"updates_in_all": run.updates_in_all}
+        for name, run in state.runs.items()
+    ]
+    counts = state.counts()
+    left = state.updates_in_all - state.updates_done
+    if as_json:
+        from glorotlab.cli.json_output import print_json
+
+        content = {"folder": str(folder), "counts": counts, "updates_left": left, "runs": runs}
+        print_json({"sweep": spec.model_dump(mode="json")} | content)
+        return
+    if as_csv:
+        from glorotlab.cli.csv_output import print_csv
+
+        print_csv(runs)
+        return
+    rows = [[str(value) for value in run.values()] for run in runs]
+    names = [name.replace("_", " ") for name in runs[0]]
+    say(table([*map(typed, names[:-2]), *names[-2:]], rows))
+    ended = sum(counts.get(status, 0) for status in ENDED)
+    say_folded(
+        f"{len(runs)} runs in {folder}{f', shard {shard[0]}/{shard[1]}' if shard else ''}: {ended} have ended, "
+        f"{len(runs) - ended} would be made or resumed, {left} updates; nothing was made"
+    )
 
 
 def records(dataset: xr.Dataset) -> list[dict[str, Any]]:

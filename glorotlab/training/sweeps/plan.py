@@ -6,18 +6,22 @@ import functools
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from glorotlab import files
+from glorotlab.arrays import Progress
+from glorotlab.checks import whole_number
 from glorotlab.data.catalogue import DatasetRecord, describe_dataset, load_dataset
 from glorotlab.documents import Limits, parse_json
 from glorotlab.errors import RunError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec
 from glorotlab.spec.sweep import SweepSpec
+from glorotlab.spec.sweep_axes import MAX_RUNS
+from glorotlab.training.sweeps.naming import RunFolders
 
 FILE = "sweep.json"
 FORMAT = 1
@@ -26,8 +30,8 @@ FORMAT = 1
 LIMITS = Limits(size=2**26, keys=10**7)
 """Limits of the file: a sweep of as many runs as are allowed, each a case, fits."""
 
-NAME_LENGTH = 16
-"""Digits of the content hash that name a run folder."""
+REPORT_EVERY = 200
+"""Points between two reports of progress: about a fiftieth of a second."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,16 @@ class Point:
     run: str
 
 
-def plan(sweep: SweepSpec) -> list[Point]:
+def plan(sweep: SweepSpec, folder: Path | None = None, progress: Progress | None = None) -> list[Point]:
     """Return the points of a sweep, the last axis fastest; points of equal specs share a run.
+
+    Parameters
+    ----------
+    sweep : SweepSpec
+    folder : Path, optional
+        Folder of the sweep: runs that are there keep the folders they have.
+    progress : callable, optional
+        Called with (points planned, points in all).
 
     Raises
     ------
@@ -58,13 +70,21 @@ def plan(sweep: SweepSpec) -> list[Point]:
     UnknownNameError, DataError
         Where there are no such data.
     """
-    return points_of(sweep.points())
+    points: list[Point] = []
+    total = math.prod(sweep.shape)
+    for point in points_of(sweep.points(), folder):
+        if progress and len(points) % REPORT_EVERY == 0:
+            progress(len(points), total)
+        points.append(point)
+    if progress:
+        progress(total, total)
+    return points
 
 
-def points_of(runs: Iterable[tuple[dict[str, Any], RunSpec]]) -> list[Point]:
+def points_of(runs: Iterable[tuple[dict[str, Any], RunSpec]], folder: Path | None = None) -> Iterator[Point]:
     """Return the points of runs given as labels and spec; errors are those of ``plan``."""
     identify, describe = functools.cache(_digest), functools.cache(_describe)
-    points = []
+    folders = RunFolders(folder)
     for labels, spec in runs:
         record = describe(spec.data)
         _check_fits(spec.network, record)
@@ -74,8 +94,22 @@ def points_of(runs: Iterable[tuple[dict[str, Any], RunSpec]]) -> list[Point]:
             digest = identify(name, spec.seed if from_file else 0)
             identity = {"data": name, "data_digest": digest, "regression": record.targets > 0}
             spec = spec.model_copy(update=identity)
-        points.append(Point(labels, spec, spec.content_hash[:NAME_LENGTH]))
-    return points
+        yield Point(labels, spec, folders.name(labels, spec.content_hash))
+
+
+def shard_of(points: Sequence[Point], shard: tuple[int, int]) -> list[Point]:
+    """Return the points of every n-th run from the i-th on, given (i, n): the shards of a sweep share no run.
+
+    Raises
+    ------
+    InvalidValueError
+        Where i is not one of 1 to n.
+    """
+    count = whole_number("shards", shard[1], 1, MAX_RUNS)
+    place = whole_number("shard", shard[0], 1, count)
+    runs = list(dict.fromkeys(point.run for point in points))
+    chosen = set(runs[place - 1 :: count])
+    return [point for point in points if point.run in chosen]
 
 
 def _digest(name: str, seed: int) -> str:

@@ -17,6 +17,11 @@ from glorotlab.training.sweeps.state import SweepState, read_state
 from glorotlab.training.sweeps.workers import Workers
 
 
+def _labels(spec: RunSpec) -> dict[str, object]:
+    """Return what names a run's folder: of it alone, so that it has one name wherever it is asked for."""
+    return {"activation": spec.network.activation, "initializer": spec.network.initializer, "seed": spec.seed}
+
+
 @dataclass(frozen=True)
 class RunStore:
     """A folder of runs, each named by the content of its spec, and the workers that make those that are not there.
@@ -61,8 +66,8 @@ class RunStore:
         KeyboardInterrupt
             After the runs in hand have written their checkpoints.
         """
-        points = points_of(({"run": spec.content_hash[:8]}, spec) for spec in specs)
         folder = files.user_path(self.folder).absolute()
+        points = list(points_of(((_labels(spec), spec) for spec in specs), folder))
         files.make_folder(folder)
         state = read_state(folder, points)
 

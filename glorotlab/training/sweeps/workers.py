@@ -13,7 +13,7 @@ from glorotlab.errors import InvalidValueError, NotEnoughMemoryError
 from glorotlab.spec.run import RunSpec
 from glorotlab.threads import num_threads
 from glorotlab.training.memory import fitting
-from glorotlab.training.sweeps.executors import dask_cluster, processes
+from glorotlab.training.sweeps.executors import Tls, dask_cluster, processes
 from glorotlab.training.sweeps.plan import Point
 from glorotlab.training.sweeps.runner import Runner
 from glorotlab.training.sweeps.state import SweepState
@@ -31,7 +31,9 @@ class Workers:
     workers : int, optional
         Number of processes that are spawned here, by default one for each CPU.
     scheduler : str, optional
-        Address of a Dask cluster's scheduler, ``tcp://host:port``, in place of processes.
+        Address of a Dask cluster's scheduler, ``tls://host:port`` or ``tcp://host:port``, in place of processes.
+    tls : Tls, optional
+        Files by which this side and the scheduler know each other; by default those of Dask's own configuration.
     threads : int, optional
         Threads of each run, which change no result. By default CPUs // workers, on a cluster 1, of an executor its
         workers' own number.
@@ -48,6 +50,7 @@ class Workers:
         executor: Executor | None = None,
         workers: int | None = None,
         scheduler: str | None = None,
+        tls: Tls | None = None,
         threads: int | None = None,
     ) -> None:
         if sum(choice is not None for choice in (executor, workers, scheduler)) > 1:
@@ -55,7 +58,9 @@ class Workers:
         for name, number in (("workers", workers), ("threads", threads)):
             if number is not None:
                 whole_number(name, number, 1, 1024)
-        self._given, self._scheduler, self._threads = executor, scheduler, threads
+        if tls and scheduler is None:
+            raise InvalidValueError("files of TLS without a scheduler: allowed are both together")
+        self._given, self._scheduler, self._tls, self._threads = executor, scheduler, tls, threads
         self._count, self._size = workers, workers or 1
         self._opened: Executor | None = None
         self._stack = ExitStack()
@@ -146,4 +151,5 @@ class Workers:
     def _open(self, count: int) -> Executor:
         if self._given is not None:
             return self._given
-        return self._stack.enter_context(dask_cluster(self._scheduler) if self._scheduler else processes(count))
+        makers = dask_cluster(self._scheduler, self._tls) if self._scheduler else processes(count)
+        return self._stack.enter_context(makers)

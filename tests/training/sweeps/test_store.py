@@ -82,7 +82,10 @@ def test_workers_are_opened_once_and_again_where_they_broke(tmp_path, specs, mon
 
 def test_a_run_that_fails_is_named_and_the_others_are_kept(store, specs, tmp_path):
     bad = run_spec("6,12,3", data=specs[0].data, batch_size=59)  # more than its training examples
-    with pytest.raises(RunFailedError, match=r"run [0-9a-f]{16} in '.*runs': batch_size 59: allowed are 1 to 40"):
+    with pytest.raises(
+        RunFailedError,
+        match=r"run activation=tanh,.*,seed=0-[0-9a-f]{12} in '.*runs': batch_size 59: allowed are 1 to 40",
+    ):
         store.get([specs[0], bad])
     assert len([path for path in store.folder.iterdir() if (path / "status.json").exists()]) == 1
 

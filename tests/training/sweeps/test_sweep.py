@@ -524,11 +524,11 @@ def test_the_live_table(data, tmp_path):
     """What is shown where there is a terminal: counts, time left, the runs that go on, those that ended last."""
     from rich.console import Console
 
-    from glorotlab.cli.commands.sweep import _Table
+    from glorotlab.cli.sweep_progress import RunTable
     from glorotlab.training.sweeps.state import RunState, SweepState
 
     runs = {str(place): RunState({"seed": place}, 100) for place in range(40)}
-    shown, state = _Table(), SweepState(runs)
+    shown, state = RunTable(), SweepState(runs)
     shown(state)
     for place in range(30):
         runs[str(place)].status, runs[str(place)].report = "finished", {"updates": 100, "validation_error": 0.25}

@@ -1,0 +1,66 @@
+"""Names of run folders: what varies, for people, and the beginning of the content hash, which says which run it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+DIGITS = 12
+"""Digits of the content hash in a name: of as many runs as a sweep may have, two are alike once in 50,000 sweeps."""
+
+LONGEST = 80
+"""Characters of a name before its digits, at most."""
+
+_NAME = re.compile(r"(?:.*-)?([0-9a-f]{12})|([0-9a-f]{12})[0-9a-f]{4}", re.DOTALL)
+"""A name of this version, or of those before it: sixteen digits and nothing else."""
+
+_PLAIN = re.compile(r"[^A-Za-z0-9.+_-]+")
+
+
+def folder_name(labels: Mapping[str, Any], content_hash: str) -> str:
+    """Return the name of a run's folder, such as ``learning_rate=0.1,seed=3-0123456789ab``.
+
+    Parameters
+    ----------
+    labels : dict
+        What tells the run from the others of its sweep.
+    content_hash : str
+        Content hash of its RunSpec.
+    """
+    parts = [f"{name}={_PLAIN.sub('-', str(value)).strip('-')}" for name, value in labels.items()]
+    plain = ",".join(parts)[:LONGEST] or "run"
+    return f"{plain}-{content_hash[:DIGITS]}"
+
+
+class RunFolders:
+    """The run folders that are there, by content: a run keeps the folder it has, whatever a sweep would call it.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where they are; None where there are none.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._names: set[str] = set()
+        self._by_digits: dict[str, str] = {}
+        self._chosen: dict[str, str] = {}
+        if folder:
+            with suppress(OSError), os.scandir(folder) as entries:  # it is not there yet, or whoever writes there says
+                self._names = {entry.name for entry in entries if entry.is_dir()}
+        for name in sorted(self._names):
+            match = _NAME.fullmatch(name)
+            if match:
+                self._by_digits.setdefault(match[1] or match[2], name)
+
+    def name(self, labels: Mapping[str, Any], content_hash: str) -> str:
+        """Return the name of the folder that a run has, or is to have; runs of equal content have one."""
+        digits = content_hash[:DIGITS]
+        if digits not in self._chosen:
+            new = folder_name(labels, content_hash)
+            self._chosen[digits] = new if new in self._names else self._by_digits.get(digits, new)
+        return self._chosen[digits]
