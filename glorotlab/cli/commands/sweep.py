@@ -95,7 +95,7 @@ def sweep(
         "--shard": shard,
     }
     from glorotlab.interrupts import terminable
-    from glorotlab.training.sweeps.executors import Tls
+    from glorotlab.training.sweeps.cluster import Tls
     from glorotlab.training.sweeps.sweep import sweep as run
 
     last: list[SweepState] = []

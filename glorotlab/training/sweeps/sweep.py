@@ -12,7 +12,7 @@ from glorotlab.checks import instance_of, progress_function, real_number
 from glorotlab.spec.sweep import SweepSpec
 from glorotlab.training.runs.saver import CHECKPOINT_EVERY
 from glorotlab.training.sweeps import plan
-from glorotlab.training.sweeps.executors import Tls
+from glorotlab.training.sweeps.cluster import Tls
 from glorotlab.training.sweeps.results import SweepResults
 from glorotlab.training.sweeps.state import SweepState, read_state
 from glorotlab.training.sweeps.workers import Workers

@@ -13,7 +13,8 @@ from glorotlab.errors import InvalidValueError, NotEnoughMemoryError
 from glorotlab.spec.run import RunSpec
 from glorotlab.threads import num_threads
 from glorotlab.training.memory import fitting
-from glorotlab.training.sweeps.executors import Tls, dask_cluster, processes
+from glorotlab.training.sweeps.cluster import Tls, check_scheduler, dask_cluster
+from glorotlab.training.sweeps.executors import processes
 from glorotlab.training.sweeps.plan import Point
 from glorotlab.training.sweeps.runner import Runner
 from glorotlab.training.sweeps.state import SweepState
@@ -55,6 +56,8 @@ class Workers:
     ) -> None:
         if sum(choice is not None for choice in (executor, workers, scheduler)) > 1:
             raise InvalidValueError("executor, workers and scheduler: allowed is one of them")
+        if scheduler is not None:
+            check_scheduler(scheduler, tls)
         for name, number in (("workers", workers), ("threads", threads)):
             if number is not None:
                 whole_number(name, number, 1, 1024)

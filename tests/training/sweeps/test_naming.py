@@ -38,7 +38,7 @@ def executor():
         ({"case": "tanh N / ../x"}, "case=tanh-N-..-x"),
         (
             {"initializer": "normal(std=0.05)", "learning_rate": 1e-05},
-            "initializer=normal-std-0.05-,learning_rate=1e-05",
+            "initializer=normal-std-0.05,learning_rate=1e-05",
         ),
         ({}, "run"),
         ({"case": "\x1b[31m"}, "case=31m"),

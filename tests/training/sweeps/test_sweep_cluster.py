@@ -13,9 +13,10 @@ import pytest
 from sweep_fixtures import everything, own_data, sessions, toml
 from training_fixtures import ENVIRONMENT
 
-from glorotlab.errors import RunFailedError
+from glorotlab.errors import InvalidValueError, RunFailedError
 from glorotlab.spec.sweep import SweepSpec
 from glorotlab.training.runs.status import read_status
+from glorotlab.training.sweeps.cluster import Tls, dask_cluster
 from glorotlab.training.sweeps.results import load_sweep
 from glorotlab.training.sweeps.sweep import sweep
 
@@ -116,9 +117,9 @@ def test_a_killed_worker_and_a_client_that_is_started_again(tmp_path, start, clu
 
 
 def test_a_scheduler_that_is_not_there(tmp_path, monkeypatch):
-    from glorotlab.training.sweeps import executors
+    from glorotlab.training.sweeps import cluster as module
 
-    monkeypatch.setattr(executors, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.5)
     spec = SweepSpec.from_toml(toml(own_data(tmp_path), 1, SWEEP))
     with pytest.raises(RunFailedError, match=r"scheduler tcp://127.0.0.1:1: it does not answer: ") as caught:
         sweep(spec, tmp_path / "out", scheduler="tcp://127.0.0.1:1")
@@ -138,3 +139,36 @@ def test_ctrl_c_stops_the_workers_of_a_cluster(tmp_path, start, cluster):
         in (tmp_path / "client.log").read_text()
     )
     until(lambda: not owners(tmp_path / "out"))
+
+
+def test_files_of_tls_reach_the_client(tmp_path, monkeypatch):
+    """What Dask's ``Security`` makes of them for a client; encryption is required. No cluster is needed for that."""
+    made = {}
+
+    class Client:
+        def __init__(self, address, *, security, **settings):
+            made[address] = security
+            raise OSError("no cluster")
+
+    monkeypatch.setattr("distributed.Client", Client)
+    monkeypatch.setattr("distributed.security.Security.get_connection_args", lambda self, role: {"ssl_context": role})
+    (tmp_path / "ca.pem").touch()
+    (tmp_path / "mine.pem").touch()
+    for address, tls in (("tls://a:1", Tls(tmp_path / "ca.pem", tmp_path / "mine.pem")), ("tcp://a:1", None)):
+        with pytest.raises(RunFailedError, match="no cluster"), dask_cluster(address, tls):
+            pass
+    security = made["tls://a:1"]
+    mine = str(tmp_path / "mine.pem")
+    expected = {"ca_file": str(tmp_path / "ca.pem"), "cert": mine, "key": mine}
+    assert security.get_tls_config_for_role("client").items() >= expected.items()
+    assert security.require_encryption
+    assert made["tcp://a:1"] is None
+
+
+def test_tls_without_files_and_with_bad_ones_is_refused_in_one_line(tmp_path):
+    (tmp_path / "bad.pem").write_text("no certificate")
+    bad = Tls(tmp_path / "bad.pem", tmp_path / "bad.pem")
+    for tls, said in ((None, "without files of TLS: allowed are"), (bad, "files of TLS that cannot be used")):
+        with pytest.raises(InvalidValueError, match=said) as caught, dask_cluster("tls://localhost:1", tls):
+            pass
+        assert "\n" not in str(caught.value)
