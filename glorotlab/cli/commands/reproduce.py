@@ -36,7 +36,11 @@ def reproduce(
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="tcp://HOST:PORT", help="Scheduler of a Dask cluster that trains, in place of processes."),
+        typer.Option(
+            metavar="tls://HOST:PORT",
+            help="Scheduler of a Dask cluster that trains, in place of processes; tcp:// without TLS. "
+            "A scheduler without TLS runs any code for whoever reaches its port.",
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,

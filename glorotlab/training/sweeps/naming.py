@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from glorotlab.data.places import public_name
+
 DIGITS = 12
 """Digits of the content hash in a name: of as many runs as a sweep may have, two are alike once in 50,000 sweeps."""
 
@@ -24,6 +26,8 @@ _PLAIN = re.compile(r"[^A-Za-z0-9.+_-]+")
 def folder_name(labels: Mapping[str, Any], content_hash: str) -> str:
     """Return the name of a run's folder, such as ``learning_rate=0.1,seed=3-0123456789ab``.
 
+    Of a data file it tells what the run's own files do.
+
     Parameters
     ----------
     labels : dict
@@ -31,7 +35,8 @@ def folder_name(labels: Mapping[str, Any], content_hash: str) -> str:
     content_hash : str
         Content hash of its RunSpec.
     """
-    parts = [f"{name}={_PLAIN.sub('-', str(value)).strip('-')}" for name, value in labels.items()]
+    told = {name: public_name(str(value)) if name == "data" else str(value) for name, value in labels.items()}
+    parts = [f"{name}={_PLAIN.sub('-', value).strip('-')}" for name, value in told.items()]
     plain = ",".join(parts)[:LONGEST] or "run"
     return f"{plain}-{content_hash[:DIGITS]}"
 

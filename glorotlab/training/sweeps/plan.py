@@ -15,6 +15,7 @@ from glorotlab import files
 from glorotlab.arrays import Progress
 from glorotlab.checks import whole_number
 from glorotlab.data.catalogue import DatasetRecord, describe_dataset, load_dataset
+from glorotlab.data.places import public_name
 from glorotlab.documents import Limits, parse_json
 from glorotlab.errors import RunError
 from glorotlab.spec.network import NetworkSpec
@@ -128,9 +129,31 @@ def _check_fits(network: NetworkSpec, data: DatasetRecord) -> None:
     network.check_fits(data.name, data.fan_in, data.classes, data.targets)
 
 
+def public_fields(sweep: SweepSpec) -> dict[str, Any]:
+    """Return the fields of a sweep as its folder may tell them: where data files lie on this machine is left out.
+
+    Files that differ keep different names.
+    """
+    fields: dict[str, Any] = sweep.model_dump(mode="json")
+    tables = [fields["run"], *fields["cases"]]
+    listed = fields["grid"].get("data", [])
+    given = [*(table["data"] for table in tables if "data" in table), *listed]
+    names: dict[Any, str] = {}
+    for path in given:
+        if isinstance(path, str) and path.endswith(".npz") and path not in names:
+            name = public_name(path)
+            names[path] = f"{len(names) + 1}/{name}" if name in names.values() else name
+    for table in tables:
+        if "data" in table:
+            table["data"] = names.get(table["data"], table["data"])
+    if listed:
+        fields["grid"]["data"] = [names.get(path, path) for path in listed]
+    return fields
+
+
 def write(folder: Path, sweep: SweepSpec, runs: list[str]) -> None:
     """Write which run each point of a sweep has."""
-    content = {"format": FORMAT, "sweep": sweep.model_dump(mode="json"), "runs": runs}
+    content = {"format": FORMAT, "sweep": public_fields(sweep), "runs": runs}
     files.write_whole(folder / FILE, json.dumps(content, indent=1))
 
 

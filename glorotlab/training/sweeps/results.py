@@ -88,7 +88,7 @@ class SweepResults:
         runs = np.array(self.runs, dtype=object).reshape(self.spec.shape)
         data["status"] = (dims, column("status", MISSING, object), {"long_name": "status of the run", "units": "1"})
         data["run"] = (dims, runs, {"long_name": "folder of the run", "units": "1"})
-        attributes = {"schema_version": SCHEMA_VERSION, "sweep": json.dumps(self.spec.model_dump(mode="json"))}
+        attributes = {"schema_version": SCHEMA_VERSION, "sweep": json.dumps(plan.public_fields(self.spec))}
         return xr.Dataset(data, _coordinates(self.spec.axes), attributes)
 
     def dataset(self, *, steps: bool = False) -> xr.Dataset:

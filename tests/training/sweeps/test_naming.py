@@ -3,12 +3,14 @@
 import concurrent.futures as cf
 import json
 import re
+import zipfile
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sweep_fixtures import own_data, sessions, sweep_spec
-from training_fixtures import contents, stop_after
+from training_fixtures import arrays, contents, stop_after
 
 from glorotlab.training.loop import train
 from glorotlab.training.sweeps.naming import LONGEST, RunFolders, folder_name
@@ -92,6 +94,35 @@ def test_a_sweep_whose_folders_have_the_names_of_earlier_versions_is_read_and_re
     assert results.runs == [*before[:2], points[2].run]
     assert contents(out / before[0]) == ended
     assert sessions(results) == {before[0]: [0], before[1]: [0, 5], points[2].run: [0]}
+
+
+@pytest.mark.parametrize("where", ["run", "grid", "cases"])
+def test_nothing_in_the_folder_tells_where_the_data_lie(tmp_path, executor, where):
+    """Two files of one name in two folders; no file and no name below the sweep's folder has the path of either."""
+    paths = []
+    for name in ("secret_a", "secret_b"):
+        (tmp_path / name).mkdir()
+        paths.append(own_data(tmp_path / name))
+    x, y = arrays(60, seed=1)
+    np.savez(paths[1], x=x, y=y)
+    given = {
+        "run": {"repeats": 2},
+        "grid": {"grid": {"data": paths}},
+        "cases": {"cases": [{"name": str(place), "data": path} for place, path in enumerate(paths)]},
+    }[where]
+    results = sweep(sweep_spec(paths[0], **given), tmp_path / "out", executor=executor)
+    assert (results.errors, len(set(results.runs))) == ({}, 2)
+    opened = load_sweep(tmp_path / "out")
+    opened.final().to_netcdf(tmp_path / "out" / "final.nc", engine="scipy")
+    for path in (tmp_path / "out").rglob("*"):
+        assert "secret" not in str(path.relative_to(tmp_path))
+        if path.suffix == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                assert not any(b"secret" in archive.read(name) for name in archive.namelist())
+        elif path.is_file():
+            assert b"secret" not in path.read_bytes()
+    assert opened.final()["status"].values.tolist() == ["finished"] * 2
+    assert sweep(results.spec, tmp_path / "out", executor=executor).runs == opened.runs, "and nothing is made again"
 
 
 def test_a_run_that_two_sweeps_share_keeps_its_first_name(tmp_path, data, executor):

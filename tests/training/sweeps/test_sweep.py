@@ -172,7 +172,7 @@ def test_what_is_there_is_not_done_again(tmp_path, data, executor):
     assert len(set(second.runs)) == 2, "two names of one initialiser"
     assert set(first.runs) & set(second.runs) == {first.runs[1]}
     assert {name: contents(tmp_path / "out" / name) for name in first.runs} == before
-    assert load_sweep(tmp_path / "out").spec == larger
+    assert load_sweep(tmp_path / "out").spec == larger.model_copy(update={"run": larger.run | {"data": "own.npz"}})
     assert everything(load_sweep(tmp_path / "out")) == everything(second)
 
 
