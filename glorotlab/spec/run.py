@@ -72,6 +72,17 @@ class RunSpec(Spec):
         """Whether validation and test errors are squared distances rather than shares of examples misclassified."""
         return self.regression or self.network.autoencoder
 
+    def is_regression(self, targets: int) -> bool:
+        """Return whether data with this many targets an example make the run a regression.
+
+        InvalidValueError where the spec says so and the data have classes.
+        """
+        if self.regression and not targets:
+            raise InvalidValueError(
+                f"regression with data {self.data!r}, whose labels are classes: allowed are labels that are floats"
+            )
+        return targets > 0
+
     def by_field(self) -> dict[str, Any]:
         """Return every field by its own name, tables unfolded, layer sizes as text."""
         fields: dict[str, Any] = self.model_dump(mode="json")

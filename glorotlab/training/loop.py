@@ -164,7 +164,7 @@ def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
             f"its digest is {digest or 'none'}, the spec says {spec.data_digest}"
         )
     name = data.name if own and not from_file else places.public_name(spec.data) if from_file else spec.data
-    return spec.model_copy(update={"data": name, "data_digest": digest, "regression": data.targets > 0})
+    return spec.model_copy(update={"data": name, "data_digest": digest, "regression": spec.is_regression(data.targets)})
 
 
 def _check_fit(spec: RunSpec, data: Dataset, *, begun: bool) -> None:

@@ -114,6 +114,8 @@ def test_the_command_line_takes_a_file_of_targets(tmp_path, line_file):
     shown = run("data", "show", line_file)
     assert "1 targets (regression)" in shown.output
     assert "their targets: mean " in shown.output
+    refused = run("data", "show", line_file, "--out", tmp_path / "sheet.png")
+    assert "which has targets: allowed are data of classes" in str(refused.exception)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +136,15 @@ def test_networks_that_cannot_reach_the_targets_are_refused_before_anything_is_w
 ):
     with pytest.raises(InvalidValueError, match=message):
         train(run_spec(layers, network=network), tmp_path / "r", dataset=data())
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_spec_of_regression_refuses_classes(tmp_path):
+    spec = run_spec().model_copy(update={"regression": True})
+    with pytest.raises(
+        InvalidValueError, match="regression with data 'shapeset', whose labels are classes: allowed are"
+    ):
+        train(spec, tmp_path / "r", dataset=finite())
     assert not (tmp_path / "r").exists()
 
 

@@ -104,6 +104,8 @@ def show(
 
     record, data = describe_dataset(name), load_dataset(name)
     x, y = data.train.batch(0, int(min(SHOWN, data.train.length)))
+    if out is not None and data.targets:
+        raise InvalidValueError(f"--out with dataset {record.name!r}, which has targets: allowed are data of classes")
     if out is not None:
         from glorotlab.files import user_path, write_whole
         from glorotlab.plotting.pictures import contact_sheet

@@ -93,7 +93,7 @@ def points_of(runs: Iterable[tuple[dict[str, Any], RunSpec]], folder: Path | Non
             from_file = spec.data.endswith(".npz")
             name = os.path.abspath(os.path.expanduser(spec.data)) if from_file else spec.data
             digest = identify(name, spec.seed if from_file else 0)
-            identity = {"data": name, "data_digest": digest, "regression": record.targets > 0}
+            identity = {"data": name, "data_digest": digest, "regression": spec.is_regression(record.targets)}
             spec = spec.model_copy(update=identity)
         yield Point(labels, spec, folders.name(labels, spec.content_hash))
 

@@ -10,12 +10,8 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 
 from glorotlab import activations, costs
-from glorotlab.theory.mean_field.output_gradient import (
-    ELEMENTWISE,
-    OutputGradient,
-    output_gradient,
-    softmax_moments,
-)
+from glorotlab.theory.mean_field import output_gradient as theory
+from glorotlab.theory.mean_field.output_gradient import ELEMENTWISE, OutputGradient, softmax_moments
 
 SIGMA_LEVEL = 4.9
 """Standard errors that a normal variable exceeds with probability 1e-6."""
@@ -23,6 +19,11 @@ SIGMA_LEVEL = 4.9
 
 def sigmoid(s):
     return (1 + np.tanh(s / 2)) / 2
+
+
+def output_gradient(output, cost, covariance, labels, classes):
+    """Return the theory's statistics for one-hot targets."""
+    return theory.output_gradient(output, cost, covariance, np.eye(classes)[labels])
 
 
 def kernel(q_a: float, q_b: float, rho: float) -> np.ndarray:

@@ -9,10 +9,11 @@ from glorotlab.theory.mean_field.output_sampling import OutputSampler
 
 KERNEL = np.array([[1.0, 0.6], [0.6, 2.0]])
 COST, LABELS, CLASSES = costs.get("softmax", "log_likelihood"), np.array([2, 0]), 3
+TARGETS = np.eye(CLASSES)[LABELS]
 
 
 def sampler():
-    return OutputSampler.of(COST, KERNEL, LABELS, CLASSES)
+    return OutputSampler.of(COST, KERNEL, TARGETS)
 
 
 def test_logits_have_the_covariance_in_every_class_and_none_between_two():
@@ -38,12 +39,12 @@ def test_blocks_are_the_same_draws_as_before_whatever_their_number(monkeypatch):
 def test_gradients_are_those_of_the_labels():
     (s,), (d,) = (list(draw(8, Purpose.LEARNING_SPEED)) for draw in (sampler().logits, sampler().gradients))
     p = np.exp(s) / np.exp(s).sum(axis=2, keepdims=True)
-    np.testing.assert_allclose(d, p - np.eye(CLASSES)[LABELS][:, np.newaxis], atol=1e-14)
+    np.testing.assert_allclose(d, p - TARGETS[:, np.newaxis], atol=1e-14)
 
 
 def test_several_kernels_share_the_draws_root_after_root():
     roots = np.array([np.eye(2), 100 * np.eye(2)])
-    s = OutputSampler(COST, LABELS, CLASSES, roots).all_logits(50, Purpose.OUTPUT_DRAWS)
+    s = OutputSampler(COST, TARGETS, roots).all_logits(50, Purpose.OUTPUT_DRAWS)
     assert s.shape == (2, 100, CLASSES)
     sizes = (s**2).mean(axis=(0, 2))
     assert sizes[:50].max() < sizes[50:].min() * 100
