@@ -73,9 +73,21 @@ class RunSpec(Spec):
         return self.regression or self.network.autoencoder
 
     def is_regression(self, targets: int) -> bool:
-        """Return whether data with this many targets an example make the run a regression.
+        """Return whether data make the run a regression.
 
-        InvalidValueError where the spec says so and the data have classes.
+        Parameters
+        ----------
+        targets : int
+            How many numbers an example of the data gives the outputs to reach; 0 where it has a class.
+
+        Returns
+        -------
+        bool
+
+        Raises
+        ------
+        InvalidValueError
+            Where the spec says so and the data have classes.
         """
         if self.regression and not targets:
             raise InvalidValueError(
