@@ -47,6 +47,19 @@ def layer_values(layers: Sequence[LayerTensors]) -> Values:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
+def finite_layers(row: Values) -> npt.NDArray[np.bool_]:
+    """Return of each layer whether its statistics are finite; of variances the pooled ones.
+
+    Those of the activations follow, and are NaN where the output is none.
+    """
+    own = [
+        np.isfinite(values[..., 0] if values.ndim > 1 else values)
+        for name, values in row.items()
+        if not name.startswith("activation")
+    ]
+    return np.asarray(np.all(own, axis=0))
+
+
 def _layer_row(layer: LayerTensors) -> dict[str, Any]:
     bias_gradient = layer.bias_gradient()
     row: dict[str, Any] = {"weight_variance": float(_moments("", layer.weight)["_variance"][0])}

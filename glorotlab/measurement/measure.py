@@ -63,7 +63,9 @@ def measure(
     Raises
     ------
     InvalidValueError
-        Where inputs, labels, seeds or bins are not allowed.
+        Where inputs, labels, seeds or bins are not allowed, or a statistic is not finite, as of signals that explode.
+    NotEnoughMemoryError
+        Where there is no memory for a network or the histograms.
     """
     spec, progress = network_spec(spec), progress_function(progress)
     x = spec.check_inputs(inputs)
@@ -113,8 +115,16 @@ def _one_network(
     network: Network, x: FloatArray, y: Labels, bins: int, edges: estimators.Values, jacobian: bool
 ) -> tuple[estimators.Values, estimators.Values]:
     """Return the statistics of a network, of which nothing is kept, and the edges of its histograms and all others'."""
-    layers = network.backpropagate(x, y).layers
-    row = estimators.layer_values(layers)
+    with np.errstate(over="ignore", invalid="ignore"):  # refused in the next lines
+        layers = network.backpropagate(x, y).layers
+        row = estimators.layer_values(layers)
+    finite = estimators.finite_layers(row)
+    if not finite.all():
+        raise InvalidValueError(
+            f"the network of seed {network.seed} leaves the range of {network.dtype}: statistics of layer "
+            f"{int(np.argmin(finite)) + 1} are not finite: allowed are inputs and weights that stay within: scale them"
+            + (", or measure in float64" if network.dtype == np.float32 else "")
+        )
     if bins:
         edges = edges or estimators.histogram_edges(layers, bins)
         row |= estimators.histogram_counts(layers, edges)

@@ -1,6 +1,7 @@
 """Checks of what a network's methods are given: states, orders and batch sizes."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from glorotlab.spec.network import NetworkSpec
 
 def check_state(state: Mapping[str, FloatArray], spec: NetworkSpec, dtype: str) -> None:
     """Raise InvalidValueError where arrays are not the ``Network.state`` of a spec and dtype."""
+    for name, array in state.items():
+        as_array(name, array)  # refuses what is masked
     kinds = ("", *(kind for kind in ("_velocity", "_rate") if any(kind in name for name in state)))
     expected = {
         f"{name}{kind}_{layer}": (shape, dtype)
@@ -30,7 +33,7 @@ def check_rates(rates: Sequence[FloatArray], parameters: Sequence[FloatArray]) -
     shapes, expected = [np.shape(array) for array in rates], [array.shape for array in parameters]
     if shapes != expected:
         raise InvalidValueError(f"factors of the learning rate of shapes {shapes}: allowed are {expected}")
-    for array in rates:
+    for array in map(partial(as_array, "factors of the learning rate"), rates):
         wrong = array[~((array >= 0) & (array < np.inf))]
         if wrong.size:
             raise InvalidValueError(f"factor {wrong[0]} of the learning rate: allowed are finite numbers from 0")

@@ -68,7 +68,7 @@ class StatisticsMonitor:
         look()
         layers = backward.layers
         row = estimators.layer_values(layers)
-        if not (np.isfinite(backward.cost).all() and _is_finite(row)):
+        if not (np.isfinite(backward.cost).all() and estimators.finite_layers(row).all()):
             return False
         self._steps.append(step)
         self._rows.append(row)
@@ -96,18 +96,6 @@ class StatisticsMonitor:
         self._rows = [{name: values[k] for name, values in columns.items()} for k in range(len(self._steps))]
         self._first_histogram, self._last_histogram = without_prefix("first", state), without_prefix("last", state)
         self._last_layers = None
-
-
-def _is_finite(row: estimators.Values) -> bool:
-    """Return whether statistics are finite; of variances the pooled ones.
-
-    Those of the activations follow, and are NaN where the output is none.
-    """
-    return all(
-        np.isfinite(values[..., 0] if values.ndim > 1 else values).all()
-        for name, values in row.items()
-        if not name.startswith("activation")
-    )
 
 
 def _histogram(layers: Sequence[LayerTensors]) -> estimators.Values:

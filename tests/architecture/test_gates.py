@@ -1,5 +1,6 @@
 """Every public entry refuses the same arrays, numbers and networks, in one line that names the value."""
 
+import inspect
 import re
 import warnings
 
@@ -214,10 +215,10 @@ def test_layers_are_text_or_a_list_of_sizes():
 
 
 def test_data_come_in_one_order_everywhere():
-    """(spec, inputs, labels), as of ``measure``."""
-    for call in (gl.predict, gl.trainability, gl.predict_distributions):
-        named, placed = call(SPEC, inputs=X, labels=Y), call(SPEC, X, Y)
-        assert repr(named) == repr(placed) or type(named) is type(placed)
+    for call in (gl.predict, gl.measure, gl.predict_distributions, gl.advise, gl.trainability):
+        assert list(inspect.signature(call).parameters)[:3] == ["spec", "inputs", "labels"]
+        assert inspect.signature(call).parameters["labels"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert list(inspect.signature(gl.jacobian_spectrum).parameters)[:2] == ["spec", "inputs"]
 
 
 SLIPS = {
@@ -254,3 +255,33 @@ def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
     assert gl.load_run("~/run").updates == run.updates == 1
     save_nielsen(gl.Network(gl.NetworkSpec.parse("6,5,3", activation="sigmoid", output="sigmoid")), "~/net.json")
     assert {path.name for path in tmp_path.iterdir()} == {"own.npz", "run", "net.json"}
+
+
+def test_a_measurement_that_leaves_the_range_of_its_precision_is_refused():
+    """Neither infinite statistics nor NumPy's warnings come out; what both precisions hold is measured."""
+    exploding = gl.NetworkSpec.parse("6,20x30,3", activation="relu", initializer="normal(std=10)")
+    for dtype, x in (("float32", X), ("float64", X * 1e160)):
+        message = refusal(lambda x, dtype=dtype: gl.measure(exploding, x, Y, 1, dtype=dtype), x)
+        assert f"the network of seed 0 leaves the range of {dtype}: statistics of layer" in message
+        assert ("float64" in message.partition("allowed")[2]) == (dtype == "float32")
+    assert np.isfinite(gl.measure(exploding, X, Y, 1, dtype="float64").preactivation_second_moment).all()
+
+
+def test_factors_and_states_that_are_masked_are_refused_and_change_nothing():
+    net = network()
+    weights, biases = [np.ones_like(w) for w in net.weights], [np.ones_like(b) for b in net.biases]
+    masked = np.ma.array(weights[0], mask=weights[0] > 0)
+    before = net.state()
+    assert "120 of 120 elements are masked" in refusal(lambda w: net.set_rates([w, *weights[1:]], biases), masked)
+    assert "weight_1: 120 of 120" in refusal(lambda w: net.load_state(net.state() | {"weight_1": w}), masked)
+    assert all((net.state()[name] == array).all() for name, array in before.items())
+
+
+def test_the_check_of_inputs_is_made_once_for_a_whole_training(monkeypatch):
+    """Of 40 updates in 20 calls the inputs are looked at once; each look reads the whole training set."""
+    looks = []
+    monkeypatch.setattr("glorotlab.checks.refuse_infinite", lambda what, *_: looks.append(what))
+    batches, net = Batches(ArraySource(X, Y), TRAINING.model_copy(update={"updates": 40}), 0, "float32"), network()
+    for update in range(0, 40, 2):
+        batches.train(net, update, 2)
+    assert looks == ["training inputs"]

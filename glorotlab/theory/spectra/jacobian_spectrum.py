@@ -25,6 +25,7 @@ from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.gaussian.root_finding import newton, probabilities
 from glorotlab.theory.mean_field.forward import forward
 from glorotlab.theory.mean_field.inputs import Batch, batch_of
+from glorotlab.theory.mean_field.kernels import check_range
 from glorotlab.theory.mean_field.propagate import propagate
 from glorotlab.theory.spectra.free_product import FreeProduct
 from glorotlab.theory.spectra.slope_distribution import SlopeSpectrum, population
@@ -213,6 +214,7 @@ def jacobian_spectrum(
         raise AssumptionError("sparse weights: no spectrum of their Jacobians is known: measure instead")
     batch = batch_of(spec, inputs=inputs, input_second_moment=input_second_moment, gradients=False)
     first_q = _first_second_moments(spec, batch)
+    check_range("signal", "pre-activation", first_q, 0)
     one = np.full((1, spec.fan_in), math.sqrt(first_q.mean() / _gain(spec)))
     propagate(spec, batch_of(spec, inputs=one, gradients=False))  # refuses narrow layers
     ln_q, weights = gauss_rule(np.log(first_q), COMPONENTS)
