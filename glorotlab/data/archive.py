@@ -4,18 +4,21 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from glorotlab.data.files import VerifiedFile
 from glorotlab.errors import DataError
 from glorotlab.files import write_whole
 
 
-def extract(archive: Path, inside: str, files: Iterable[VerifiedFile], folder: Path) -> None:
+def extract(archive: IO[bytes], name: str, inside: str, files: Iterable[VerifiedFile], folder: Path) -> None:
     """Write verified files of a ``.tar.gz`` into a folder, all of them or none.
 
     Parameters
     ----------
-    archive : Path
+    archive : binary file
+    name : str
+        Name of the archive, for messages.
     inside : str
         Folder within the archive that holds the files.
     files : iterable of VerifiedFile
@@ -32,12 +35,12 @@ def extract(archive: Path, inside: str, files: Iterable[VerifiedFile], folder: P
     """
     expected = {f"{inside}/{file.name}": file for file in files}
     try:
-        with tarfile.open(archive, "r:gz") as content:
-            contents = _read(content, str(archive), expected)
+        with tarfile.open(fileobj=archive, mode="r:gz") as content:
+            contents = _read(content, name, expected)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{archive}: not a whole tar archive: {' '.join(str(error).split())}") from None
-    for name, data in contents.items():
-        write_whole(folder / name, data)
+        raise DataError(f"{name}: not a whole tar archive: {' '.join(str(error).split())}") from None
+    for place, data in contents.items():
+        write_whole(folder / place, data)
 
 
 def _read(content: tarfile.TarFile, archive: str, expected: Mapping[str, VerifiedFile]) -> dict[str, bytes]:

@@ -49,7 +49,7 @@ FILES = (*TRAINING_FILES, TEST_FILE)
 
 def find_cifar10(files: tuple[VerifiedFile, ...] = FILES) -> Path | None:
     """Return the folder that holds the six batch files, ``$GLOROTLAB_DATA/cifar10`` before the cache, or None."""
-    return find_folder(_folders(), files)
+    return find_folder(search_places(), files)
 
 
 def load_cifar10(
@@ -82,7 +82,7 @@ def load_cifar10(
     DataError
         Where files are missing, of another length, or hold a label beyond the ten classes.
     """
-    folders = _folders() if folder is None else [folder]
+    folders = search_places() if folder is None else [folder]
     holding = find_folder(folders, files)
     if holding is None:
         raise DataError(
@@ -136,7 +136,8 @@ def parse_batch(content: bytes, name: str, records: int) -> tuple[NDArray[np.uin
     return table[:, 1:], labels
 
 
-def _folders() -> list[Path]:
+def search_places() -> list[Path]:
+    """Return the folders that CIFAR-10 is looked for in, in their order."""
     return [place for folder in search_folders("cifar10") for place in (folder, folder / FOLDER)]
 
 

@@ -1,17 +1,17 @@
 """Fetch data files from public mirrors; a file appears under its name only whole and verified."""
 
-import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from glorotlab.data import cifar10
+from glorotlab.data import cifar10, mnist
 from glorotlab.data.archive import extract
-from glorotlab.data.files import VerifiedFile, cache_folder, find_folder
-from glorotlab.data.mnist import MNIST_FILES
-from glorotlab.errors import DataError, FetchError
+from glorotlab.data.download import Download
+from glorotlab.data.files import VerifiedFile, cache_folder, find_folder, search_folders
+from glorotlab.errors import DataError, FetchError, RunError
+from glorotlab.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -25,18 +25,12 @@ MIRRORS = (
 CIFAR10_MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
 """Address of CIFAR-10's author."""
 
-TIMEOUT = (10.0, 30.0)
-"""Seconds to connect, and between two pieces of the answer."""
-
-CHUNK = 1 << 16
-"""Bytes that are read at a time."""
-
 
 def fetch_mnist(
     folder: Path | None = None,
     mirrors: Sequence[str] = MIRRORS,
     progress: bool = True,
-    files: tuple[VerifiedFile, ...] = MNIST_FILES,
+    files: tuple[VerifiedFile, ...] = mnist.MNIST_FILES,
 ) -> Path:
     """Fetch the missing files of MNIST and return the folder that holds them all.
 
@@ -46,7 +40,7 @@ def fetch_mnist(
     Parameters
     ----------
     folder : Path, optional
-        Folder of the files; by default the user's cache.
+        Folder of the files. By default the one of ``$GLOROTLAB_DATA`` where they are there, else the user's cache.
     mirrors : sequence of str
         Addresses that, followed by ``<name>.gz``, give a file; they are tried in order for each file.
     progress : bool
@@ -61,13 +55,17 @@ def fetch_mnist(
     Raises
     ------
     FetchError, DataError
-        Where no mirror delivers a file (each one's reason is given), or the folder cannot be written.
+        Where no mirror delivers a file (each one's reason is given), the folder cannot be written, or a damaged file
+        stands in ``$GLOROTLAB_DATA``, where it would be loaded.
     """
+    there = _already_there(search_folders("mnist"), files) if folder is None else None
+    if there is not None:
+        return there
     folder = cache_folder("mnist") if folder is None else Path(folder)
     with _writing_to(folder), _progress_bars(progress) as bars:
         for file in files:
             if not _is_verified(file, folder):
-                _fetch(f"{file.name}.gz", folder, mirrors, bars, partial(_keep, file, folder / f"{file.name}.gz"))
+                _fetch_file(file, folder, mirrors, bars)
     return folder
 
 
@@ -86,7 +84,7 @@ def fetch_cifar10(
     Parameters
     ----------
     folder : Path, optional
-        Folder of the files; by default the user's cache.
+        Folder of the files. By default the one of ``$GLOROTLAB_DATA`` where they are there, else the user's cache.
     mirrors : sequence of str
         Addresses that, followed by the archive's name, give it; they are tried in order.
     progress : bool
@@ -103,20 +101,40 @@ def fetch_cifar10(
     Raises
     ------
     FetchError, DataError
-        Where no mirror delivers the archive (each one's reason is given), or the folder cannot be written.
-    RunError
-        Where the files cannot be written.
+        Where no mirror delivers the archive (each one's reason is given), the folder cannot be written, or a file that
+        is not the published one stands in ``$GLOROTLAB_DATA``, where it would be loaded.
     """
+    there = _already_there(cifar10.search_places(), files) if folder is None else None
+    if there is not None:
+        return there
     folder = cache_folder("cifar10") if folder is None else Path(folder)
     if find_folder([folder], files) and all(_is_verified(file, folder) for file in files):
         return folder
 
-    def unpack(path: Path) -> None:
-        archive.check_raw(path)
-        extract(path, cifar10.FOLDER, files, folder)
+    def unpack(download: IO[bytes], name: str) -> None:
+        archive.check_raw(download, name)
+        extract(download, name, cifar10.FOLDER, files, folder)
 
-    with _writing_to(folder), _progress_bars(progress) as bars:
-        _fetch(archive.name, folder, mirrors, bars, unpack)
+    with _writing_to(folder), _progress_bars(progress) as bars, tempfile.TemporaryFile(dir=folder) as download:
+        _fetch(archive.name, archive.size, download, mirrors, bars, unpack)
+    return folder
+
+
+def _already_there(folders: Sequence[Path], files: Sequence[VerifiedFile]) -> Path | None:
+    """Return the first folder that has all files, from which they are loaded, once they are verified.
+
+    None where there is none, and where what is damaged can be fetched again: in the user's cache.
+    """
+    folder = find_folder(folders, files)
+    if folder is None:
+        return None
+    for file in files:
+        try:
+            file.read_from(folder)
+        except DataError as error:
+            if folder.is_relative_to(cache_folder("")):
+                return None
+            raise DataError(f"{error}; data are looked for there first: mend it, or unset GLOROTLAB_DATA") from None
     return folder
 
 
@@ -124,67 +142,54 @@ def fetch_cifar10(
 def _writing_to(folder: Path) -> Iterator[None]:
     """Make a folder; DataError where it, or what the block writes to it, cannot be written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         yield
+    except RunError as error:
+        raise DataError(f"cannot write to {folder}: {error}") from error
     except OSError as error:
         raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def _is_verified(file: VerifiedFile, folder: Path) -> bool:
-    path = file.find(folder)
-    if path is None:
-        return False
     try:
-        file.read(path)
+        file.read_from(folder)
     except DataError:
         return False
     return True
 
 
-def _keep(file: VerifiedFile, path: Path, temporary: Path) -> None:
-    """Rename a download into its place if it is the right one, else DataError."""
-    file.read(temporary)
-    os.replace(temporary, path)
+def _fetch_file(file: VerifiedFile, folder: Path, mirrors: Sequence[str], bars: "Progress") -> None:
+    """Fetch a file as ``NAME.gz``, a name that it gets once its content is verified."""
+    name = f"{file.name}.gz"
+
+    def fetch(output: IO[bytes]) -> None:
+        _fetch(name, file.largest_compressed, output, mirrors, bars, file.read_open)
+
+    write_whole(folder / name, fetch)
 
 
-def _fetch(name: str, folder: Path, mirrors: Sequence[str], bars: "Progress", accept: Callable[[Path], object]) -> None:
-    """Download a file from the first mirror whose content ``accept`` takes; else DataError gives each one's reason."""
-    temporary = folder / f".{name}.{os.getpid()}.part"
+def _fetch(
+    name: str,
+    largest: int,
+    output: IO[bytes],
+    mirrors: Sequence[str],
+    bars: "Progress",
+    accept: Callable[[IO[bytes], str], object],
+) -> None:
+    """Download a file from the first mirror whose content ``accept`` takes; else FetchError gives each one's reason."""
     reasons = []
     for mirror in mirrors:
+        output.seek(0)
+        output.truncate()
         try:
-            _download(f"{mirror}{name}", temporary, bars)
-            accept(temporary)
+            Download(f"{mirror}{name}", largest, _ProgressBar(bars, name)).to(output)
+            output.seek(0)
+            accept(output, name)
         except DataError as error:
-            reasons.append(f"{mirror}: {str(error).removeprefix(f'{temporary}: ')}")
+            reasons.append(f"{mirror}: {str(error).removeprefix(f'{name}: ')}")
         else:
             return
-        finally:
-            temporary.unlink(missing_ok=True)
     raise FetchError(f"{name} could not be fetched from any mirror: {'; '.join(reasons)}")
-
-
-def _download(url: str, path: Path, bars: "Progress") -> None:
-    """Download ``url`` to ``path`` and flush it to the disk."""
-    from pooch import HTTPDownloader  # imports requests: only a download pays for it
-
-    downloader = HTTPDownloader(
-        progressbar=_ProgressBar(bars, url.rpartition("/")[2]), chunk_size=CHUNK, timeout=TIMEOUT
-    )
-    with open(path, "wb") as output:
-        try:
-            downloader(url, output, None)
-        except OSError as error:  # errors of requests are OSErrors, and so is a full disk
-            raise DataError(_reason(error)) from error
-        output.flush()
-        os.fsync(output.fileno())
-
-
-def _reason(error: BaseException) -> str:
-    """Return the root cause in one line: requests wraps "connection refused" in three layers of its own."""
-    while inner := [e for e in (getattr(error, "reason", None), *error.args) if isinstance(e, BaseException)]:
-        error = inner[0]
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager
@@ -199,25 +204,16 @@ def _progress_bars(progress: bool) -> Iterator["Progress"]:
 
 
 class _ProgressBar:
-    """One download's bar, with the methods that pooch calls."""
+    """One download's bar."""
 
     def __init__(self, bars: "Progress", description: str) -> None:
         self._bars = bars
         self._task = bars.add_task(description, total=None)
 
-    @property
-    def total(self) -> float | None:
-        return self._bars.tasks[self._task].total
-
-    @total.setter
-    def total(self, size: int) -> None:
-        self._bars.update(self._task, total=size or None)  # 0 where the server does not tell
+    def begin(self, size: int | None) -> None:
+        """Say how many bytes there will be; None where the server does not tell."""
+        self._bars.update(self._task, total=size)
 
     def update(self, size: int) -> None:
+        """Add bytes."""
         self._bars.advance(self._task, size)
-
-    def reset(self) -> None:
-        self._bars.update(self._task, completed=0)
-
-    def close(self) -> None:
-        self._bars.stop_task(self._task)

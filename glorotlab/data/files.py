@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import platformdirs
 
 from glorotlab.errors import DataError
-from glorotlab.files import user_path
+from glorotlab.files import open_regular, user_path
 from glorotlab.resources import setting
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -33,7 +33,7 @@ def search_folders(dataset: str) -> list[Path]:
 
 @contextmanager
 def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for reading, decompressed where its content (not its name) is gzip.
+    """Open a regular file for reading, decompressed where its content (not its name) is gzip.
 
     Raises
     ------
@@ -41,13 +41,21 @@ def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         Where the file cannot be read or decompressed, also while the block reads it.
     """
     try:
-        with open(path, "rb") as raw:
-            compressed = raw.read(2) == GZIP_MAGIC
-            raw.seek(0)
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if compressed else raw
+        with os.fdopen(open_regular(path, links=True), "rb") as raw, decompressed(raw, os.fspath(path)) as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"{os.fspath(path)}: {error.strerror or error}") from error
+
+
+@contextmanager
+def decompressed(raw: IO[bytes], name: str) -> Iterator[BinaryIO]:
+    """Read an open file as ``open_decompressed`` does; ``name`` names it in messages."""
+    try:
+        compressed = raw.read(2) == GZIP_MAGIC
+        raw.seek(0)
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=raw) if compressed else raw)
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{os.fspath(path)}: {reason}") from error
+        raise DataError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,18 @@ class VerifiedFile:
         """Whether decompressed bytes are those of the file."""
         return len(content) == self.size and hashlib.sha256(content).hexdigest() == self.sha256
 
+    @property
+    def largest_compressed(self) -> int:
+        """Bytes that gzip makes of the file at most: it adds some where nothing can be saved."""
+        return self.size + self.size // 1000 + 1024
+
+    def read_from(self, folder: Path) -> bytes:
+        """Return the decompressed bytes of the file in a folder; DataError where it is missing or another."""
+        path = self.find(folder)
+        if path is None:
+            raise DataError(f"{folder / self.name}: no such file")
+        return self.read(path)
+
     def read(self, path: Path) -> bytes:
         """Return the decompressed bytes of ``path``.
 
@@ -86,26 +106,35 @@ class VerifiedFile:
             Where the file cannot be read or its SHA-256 differs.
         """
         with open_decompressed(path) as file:
-            content = file.read(self.size + 1)  # one more shows excess without decompressing all of it
+            return self._verified(file, str(path))
+
+    def read_open(self, raw: IO[bytes], name: str) -> bytes:
+        """Return the decompressed bytes of an open file; ``name`` names it in errors, which are those of ``read``."""
+        with decompressed(raw, name) as file:
+            return self._verified(file, name)
+
+    def _verified(self, file: BinaryIO, name: str) -> bytes:
+        content = file.read(self.size + 1)  # one more shows excess without decompressing all of it
         if len(content) > self.size:
-            raise DataError(f"{path}: longer than the {self.size} decompressed bytes of {self.name}")
+            raise DataError(f"{name}: longer than the {self.size} decompressed bytes of {self.name}")
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.sha256:
             raise DataError(
-                f"{path}: SHA-256 of the decompressed bytes is {digest}, expected is {self.sha256} "
+                f"{name}: SHA-256 of the decompressed bytes is {digest}, expected is {self.sha256} "
                 f"({len(content)} of {self.size} bytes)"
             )
         return content
 
-    def check_raw(self, path: Path) -> None:
-        """Raise DataError where the bytes of ``path``, not decompressed, are not those of the file."""
-        size = path.stat().st_size
+    def check_raw(self, file: IO[bytes], name: str) -> None:
+        """Raise DataError where the bytes of an open file, not decompressed, are not those of the file."""
+        size = file.seek(0, os.SEEK_END)
         if size != self.size:
-            raise DataError(f"{path}: {size} bytes, expected are the {self.size} of {self.name}")
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            raise DataError(f"{name}: {size} bytes, expected are the {self.size} of {self.name}")
+        file.seek(0)
+        digest = hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
+        file.seek(0)
         if digest != self.sha256:
-            raise DataError(f"{path}: SHA-256 is {digest}, expected is {self.sha256}")
+            raise DataError(f"{name}: SHA-256 is {digest}, expected is {self.sha256}")
 
 
 def find_folder(folders: Iterable[Path], files: Iterable[VerifiedFile]) -> Path | None:

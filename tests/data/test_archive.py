@@ -21,6 +21,11 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def extract_from(archive, folder):
+    with archive.open("rb") as file:
+        extract(file, str(archive), INSIDE, TINY, folder)
+
+
 @pytest.fixture
 def out(tmp_path):
     folder = tmp_path / "deep" / "out"
@@ -31,7 +36,7 @@ def out(tmp_path):
 def test_only_verified_files_leave_an_archive(tmp_path, out):
     others = [(f"{INSIDE}/readme.html", b"text"), ("data_batch_1.bin", b"elsewhere"), link("readme", "/etc/passwd")]
     (tmp_path / "a.tar.gz").write_bytes(tar(*others, *MEMBERS))
-    extract(tmp_path / "a.tar.gz", INSIDE, TINY, out)
+    extract_from(tmp_path / "a.tar.gz", out)
     assert contents(out) == {file.name: content for file, content in zip(TINY, CONTENTS, strict=True)}
     assert not any(path.is_symlink() for path in out.iterdir())
 
@@ -68,7 +73,7 @@ def test_a_bad_archive_is_refused_in_one_line_and_leaves_nothing(tmp_path, out, 
     path = tmp_path / "a.tar.gz"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
-        extract(path, INSIDE, TINY, out)
+        extract_from(path, out)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     assert contents(out) == {}
@@ -80,7 +85,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(tmp_path, out):
     outside.write_bytes(b"mine")
     (out / TINY[0].name).symlink_to(outside)
     (tmp_path / "a.tar.gz").write_bytes(tar(*MEMBERS))
-    extract(tmp_path / "a.tar.gz", INSIDE, TINY, out)
+    extract_from(tmp_path / "a.tar.gz", out)
     assert outside.read_bytes() == b"mine"
     assert (out / TINY[0].name).read_bytes() == CONTENTS[0]
     assert not (out / TINY[0].name).is_symlink()
@@ -89,4 +94,4 @@ def test_a_link_in_the_place_of_a_file_is_replaced_not_followed(tmp_path, out):
 def test_a_folder_that_is_not_there(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(tar(*MEMBERS))
     with pytest.raises(RunError, match="cannot write"):
-        extract(tmp_path / "a.tar.gz", INSIDE, TINY, tmp_path / "none")
+        extract_from(tmp_path / "a.tar.gz", tmp_path / "none")

@@ -1,5 +1,6 @@
 """Fetching from a server on loopback that misbehaves in every way a mirror can."""
 
+import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -7,7 +8,9 @@ import http.server
 import os
 import re
 import socket
+import stat
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -15,12 +18,13 @@ from cifar10_fixtures import CONTENTS as BATCHES
 from cifar10_fixtures import TINY, tar
 from idx_fixtures import idx_bytes, tiny_files, tiny_mnist
 
-from glorotlab.data import cifar10, fetch
+from glorotlab.data import cifar10, download, fetch
+from glorotlab.data import files as data_files
 from glorotlab.data.cifar10 import load_cifar10
 from glorotlab.data.fetch import fetch_cifar10, fetch_mnist
 from glorotlab.data.files import VerifiedFile
 from glorotlab.data.mnist import load_mnist
-from glorotlab.errors import DataError
+from glorotlab.errors import DataError, FetchError
 
 CONTENTS = [idx_bytes(array) for array in tiny_mnist()]
 FILES = tiny_files(CONTENTS)
@@ -31,10 +35,13 @@ OTHER = tar(*((f"{cifar10.FOLDER}/{file.name}", BATCHES[0]) for file in TINY))
 
 
 class Mirror:
-    """What one mirror serves, by file name, and what it was asked for."""
+    """What one mirror serves, by file name, and what it was asked for.
 
-    def __init__(self, bodies, announced_extra=0, hang=False):
-        self.bodies, self.announced_extra, self.hang = bodies, announced_extra, hang
+    ``answer``, where there is one, writes the whole answer itself: it gets the handler and the body.
+    """
+
+    def __init__(self, bodies, announced_extra=0, hang=False, answer=None):
+        self.bodies, self.announced_extra, self.hang, self.answer = bodies, announced_extra, hang, answer
         self.requests = []
         self.released = threading.Event()
 
@@ -57,6 +64,10 @@ def serving(mirror):
                 mirror.released.wait(10)
             if body is None or mirror.hang:
                 self.send_error(404)
+                return
+            if mirror.answer:
+                with contextlib.suppress(OSError):  # the client has heard enough
+                    mirror.answer(self, body)
                 return
             self.send_response(200)
             self.send_header("Content-Length", str(len(body) + mirror.announced_extra))
@@ -99,7 +110,8 @@ def test_the_whole_file_is_synced(tmp_path, monkeypatch):
     synced, fsync = [], os.fsync
 
     def record(descriptor):
-        synced.append(os.fstat(descriptor).st_size)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            synced.append(os.fstat(descriptor).st_size)
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", record)
@@ -190,6 +202,141 @@ def test_files_before_the_failure_are_kept(tmp_path):
     assert len(mirror.requests) == 1
 
 
+# answers that no server of good will gives
+
+
+def raw(*lines, body=b""):
+    """Return an answer of these lines, which need not be HTTP."""
+    return lambda handler, whole: handler.wfile.write("\r\n".join([*lines, "", ""]).encode() + body)
+
+
+def endless(handler, body):
+    """Announce nothing and never end."""
+    handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+    while True:
+        handler.wfile.write(bytes(1000))
+
+
+def drip(handler, body):
+    """Send a byte now and then: never silent for long, and never done."""
+    handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+    while True:
+        handler.wfile.write(b"x")
+        time.sleep(0.02)
+
+
+def endless_redirection(handler, body):
+    """Send on to the same place, with a body that does not end."""
+    handler.wfile.write(f"HTTP/1.0 302 Found\r\nLocation: {handler.path}\r\n\r\n".encode())
+    while True:
+        handler.wfile.write(bytes(1000))
+
+
+OK = "HTTP/1.0 200 OK"
+HOSTILE = {
+    "a length that is no number": (raw(OK, "Content-Length: abc", body=b"x"), "SHA-256"),
+    "a negative length": (raw(OK, "Content-Length: -5", body=b"x"), "SHA-256"),
+    "a huge length": (raw(OK, "Content-Length: 99999999999999999"), "99,999,999,999,999,999 bytes or more: allowed"),
+    "a length of 5000 digits": (raw(OK, f"Content-Length: {'9' * 5000}"), "SHA-256|ended|Incomplete"),
+    "an endless body": (endless, r"[\d,]+ bytes or more: allowed are 10,457"),
+    "a body that drips": (drip, r"took more than 0\.2 s"),
+    "redirections in a circle": (endless_redirection, "sends on to another address more than 5 times"),
+    "a redirection to a file": (raw("HTTP/1.0 302 Found", "Location: file:///etc/passwd"), "No connection adapters"),
+    "a redirection to nowhere": (raw("HTTP/1.0 302 Found", "Location: http://"), "more than 5 times"),
+    "no HTTP at all": (raw("220 ready"), "220 ready|BadStatus|Connection"),
+    "an endless header": (raw(OK, f"X: {'x' * 70000}"), "line"),
+    "thousands of headers": (raw(OK, *["X: y"] * 2000), "headers"),
+    "a broken encoding": (raw(OK, "Content-Encoding: gzip", body=b"no gzip"), "decod|gzip|SHA-256"),
+    "chunks of no length": (raw("HTTP/1.1 200 OK", "Transfer-Encoding: chunked", body=b"zz\r\n"), ""),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_whatever_a_mirror_answers_the_next_is_asked(tmp_path, monkeypatch, kind):
+    answer, reason = HOSTILE[kind]
+    monkeypatch.setattr(download, "LONGEST", 0.2 if answer is drip else 60.0)
+    asked = dict.fromkeys(GOOD, b"")
+    with serving(Mirror(asked, answer=answer)) as bad, serving(Mirror(GOOD)) as good:
+        with pytest.raises(FetchError) as caught:
+            fetch_mnist(tmp_path, mirrors=[bad], progress=False, files=FILES[:1])
+        assert re.search(rf"{re.escape(bad)}: .*({reason})", str(caught.value))
+        assert "\n" not in str(caught.value)
+        assert names(tmp_path) == []
+        fetch_mnist(tmp_path, mirrors=[bad, good], progress=False, files=FILES[:1])
+    assert (tmp_path / FIRST).read_bytes() == GOOD[FIRST]
+    assert names(tmp_path) == [FIRST]
+
+
+def test_a_redirection_is_followed(tmp_path):
+    with serving(Mirror(GOOD)) as good:
+        moved = raw("HTTP/1.0 301 Moved", f"Location: {good}{FIRST}")
+        with serving(Mirror(dict.fromkeys(GOOD, b""), answer=moved)) as old:
+            fetch_mnist(tmp_path, mirrors=[old], progress=False, files=FILES[:1])
+    assert (tmp_path / FIRST).read_bytes() == GOOD[FIRST]
+
+
+def test_an_address_of_https_sends_on_to_no_other(tmp_path):
+    class Session:
+        def get(self, url, **options):
+            return self
+
+        def get_redirect_target(self, answer):
+            return "http://elsewhere/file"
+
+        def close(self):
+            pass
+
+    fetching = download.Download("https://mirror/file", 100, bar=None)
+    with pytest.raises(DataError, match=r"sends on to 'http://elsewhere/file': allowed is https"):
+        fetching._open(Session())
+
+
+# where the files are
+
+
+def test_links_in_the_place_of_files_are_replaced_not_followed(tmp_path):
+    """Also one with the name that downloads had: that of the file and of the process."""
+    victim, folder = tmp_path / "victim", tmp_path / "mnist"
+    victim.write_text("mine")
+    folder.mkdir()
+    for name in (FIRST, f".{FIRST}.{os.getpid()}.part"):
+        (folder / name).symlink_to(victim)
+    with serving(Mirror(GOOD)) as address:
+        fetch_from(folder, address)
+    assert victim.read_text() == "mine"
+    assert (folder / FIRST).read_bytes() == GOOD[FIRST]
+    assert not (folder / FIRST).is_symlink()
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Folder of GLOROTLAB_DATA and the cache, both still empty."""
+    monkeypatch.setenv("GLOROTLAB_DATA", str(tmp_path / "local"))
+    for module in (data_files, fetch):
+        monkeypatch.setattr(module, "cache_folder", lambda dataset: tmp_path / "cache" / dataset)
+    return tmp_path / "local", tmp_path / "cache"
+
+
+def test_what_glorotlab_data_holds_is_not_fetched(places):
+    local, cache = places
+    with serving(Mirror(GOOD)) as address:
+        fetch_from(local / "mnist", address)
+    assert fetch_from(None) == local / "mnist"
+    assert not cache.exists()
+    (local / "mnist" / FIRST).write_bytes(b"damaged")
+    with pytest.raises(DataError, match=f"{FIRST}: SHA-256 .*: mend it, or unset GLOROTLAB_DATA"):
+        fetch_from(None)
+
+
+def test_the_cache_is_mended(places):
+    _, cache = places
+    with serving(Mirror(GOOD)) as address:
+        assert fetch_from(None, address) == cache / "mnist"
+        (cache / "mnist" / FIRST).write_bytes(b"damaged")
+        assert fetch_from(None, address) == cache / "mnist"
+    assert (cache / "mnist" / FIRST).read_bytes() == GOOD[FIRST]
+
+
 def closed_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
@@ -207,7 +354,7 @@ def test_connection_refused(tmp_path):
 
 
 def test_silent_mirror_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr(download, "TIMEOUT", (0.2, 0.2))
     with serving(Mirror(GOOD, hang=True)) as silent, pytest.raises(DataError, match="timed out"):
         fetch_from(tmp_path, silent)
     assert names(tmp_path) == []
@@ -215,7 +362,7 @@ def test_silent_mirror_is_given_up(tmp_path, monkeypatch):
 
 def test_interruption_leaves_nothing(tmp_path, monkeypatch):
     """Ctrl-C between two pieces of a download: the file that was there stays, and no other appears."""
-    monkeypatch.setattr(fetch, "CHUNK", 100)
+    monkeypatch.setattr(download, "CHUNK", 100)
     (tmp_path / FIRST).write_bytes(b"damaged before")
     pieces = []
 
@@ -228,6 +375,7 @@ def test_interruption_leaves_nothing(tmp_path, monkeypatch):
     with serving(Mirror(GOOD)) as address, pytest.raises(KeyboardInterrupt):
         fetch_from(tmp_path, address)
     assert len(pieces[-1]) == 2, "the download was under way in the folder"
+    assert pieces[-1] == pieces[0], "under one name that nobody can guess"
     assert names(tmp_path) == [FIRST]
     assert (tmp_path / FIRST).read_bytes() == b"damaged before"
 
@@ -247,18 +395,14 @@ def test_folder_that_cannot_be_made(tmp_path):
 
 
 def test_progress_bar_follows_the_download():
-    """The methods in the order pooch calls them; a server need not announce a length."""
+    """A server need not announce a length."""
     with fetch._progress_bars(False) as bars:
-        for announced in (300, 0):
+        for announced in (300, None):
             bar = fetch._ProgressBar(bars, "file")
-            bar.total = announced
-            assert bar.total == (announced or None)
-            bar.update(200)
-            bar.update(200)
-            bar.reset()
-            bar.update(announced)
-            bar.close()
-        assert [task.completed for task in bars.tasks] == [300, 0]
+            bar.begin(announced)
+            for size in (200, 100):
+                bar.update(size)
+        assert [(task.completed, task.total) for task in bars.tasks] == [(300, 300), (300, None)]
 
 
 # CIFAR-10: one archive
@@ -288,7 +432,7 @@ def test_the_archive_is_unpacked_and_removed(tmp_path):
 BAD_ARCHIVES = {
     "other content": (PACKED[:-1] + b"x", ARCHIVE, "SHA-256 is [0-9a-f]{64}, expected is"),
     "cut short": (PACKED[:-100], ARCHIVE, f"{len(PACKED) - 100} bytes, expected are the {len(PACKED)}"),
-    "longer": (PACKED + b"x", ARCHIVE, f"{len(PACKED) + 1} bytes, expected are"),
+    "longer": (PACKED + b"x", ARCHIVE, f"{len(PACKED) + 1:,} bytes or more: allowed are {len(PACKED):,}"),
     "a page instead": (b"<html>sign in</html>", ARCHIVE, "20 bytes, expected are"),
     "404": (None, ARCHIVE, "404"),
     "not the files": (OTHER, dataclasses.replace(ARCHIVE, size=len(OTHER), sha256=hashlib.sha256(OTHER).hexdigest()),
@@ -312,7 +456,7 @@ def test_a_bad_archive_is_fetched_from_the_next_mirror_or_leaves_nothing(tmp_pat
 
 
 def test_an_interrupted_archive_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "CHUNK", 1000)
+    monkeypatch.setattr(download, "CHUNK", 1000)
 
     def interrupt(self, size):
         raise KeyboardInterrupt
@@ -327,3 +471,16 @@ def test_a_folder_for_the_archive_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot write to"):
         fetch_archive(tmp_path / "file", "http://127.0.0.1:1/")
+
+
+def test_an_archive_that_glorotlab_data_holds_unpacked_is_not_fetched(places):
+    local, cache = places
+    folder = local / "cifar10" / cifar10.FOLDER
+    folder.mkdir(parents=True)
+    for file, content in zip(TINY, BATCHES, strict=True):
+        (folder / file.name).write_bytes(content)
+    assert fetch_archive(None) == folder
+    (folder / TINY[0].name).write_bytes(BATCHES[1])
+    with pytest.raises(DataError, match="unset GLOROTLAB_DATA"):
+        fetch_archive(None)
+    assert not cache.exists()
