@@ -194,6 +194,26 @@ def test_an_owner_on_another_machine_is_believed_for_two_minutes(tmp_path, monke
     held.release()
 
 
+@pytest.mark.parametrize("ahead", [5.0, 86400.0])
+def test_a_lock_that_is_dated_ahead_is_gone_after_two_minutes_of_silence(
+    tmp_path, monkeypatch, ahead
+):
+    """Whoever wants the folder dates the touch anew: no owner blocks for as long as its clock is wrong."""
+    monkeypatch.setattr(lock.time, "sleep", lambda seconds: None)
+    leave(tmp_path, elsewhere(), age=-ahead)
+    assert (living_owner(tmp_path) is None) == (ahead > lock.FORGOTTEN_AFTER), "readers change nothing"
+    with pytest.raises(RunInUseError, match=r"process 7 on host far .*counts as gone after 120 s of silence"):
+        Lock(tmp_path)
+    assert abs((tmp_path / lock.FILE).stat().st_mtime - time.time()) < 60
+    for silent, taken in ((lock.FORGOTTEN_AFTER - 30, False), (lock.FORGOTTEN_AFTER + 1, True)):
+        os.utime(tmp_path / lock.FILE, (time.time() - silent,) * 2)
+        if taken:
+            Lock(tmp_path).release()
+        else:
+            with pytest.raises(RunInUseError):
+                Lock(tmp_path)
+
+
 def test_of_two_machines_that_take_over_the_last_to_write_has_it(tmp_path, monkeypatch):
     leave(tmp_path, elsewhere(), age=1000)
     waited = []
