@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import stat
 
@@ -23,6 +24,14 @@ NAMES = (checkpoint.FILE, lock.FILE, *folder.DERIVED)
 
 def trained(out, **fields):
     return train(run_spec(**{"updates": 3} | fields), out, dataset=DATA)
+
+
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory):
+    """A finished run; copy it before changing it."""
+    place = tmp_path_factory.mktemp("one")
+    trained(place / "run")
+    return place / "run"
 
 
 def link(place):
@@ -70,15 +79,16 @@ def refused(call):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: KINDS[kind].__name__)
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_no_file_is_refused_and_left_alone(tmp_path, kind, name):
+def test_what_is_no_file_is_refused_and_left_alone(tmp_path, one_run, kind, name):
     """In a new folder and in one that holds the run; what a link leads to is neither read nor written."""
     victim = "".join(f"{number}\n" for number in range(500))
     (tmp_path / "victim").write_text(victim)
     for out in (tmp_path / "new_run", tmp_path / "old_run"):
-        out.mkdir()
         if out.name == "old_run":
-            trained(out)
+            shutil.copytree(one_run, out)
             (out / name).unlink(missing_ok=True)
+        else:
+            out.mkdir()
         KINDS[kind](out / name)
         before = sorted(os.listdir(out))
         line = refused(lambda out=out: trained(out))
@@ -129,36 +139,29 @@ STATUSES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def one_run(tmp_path_factory):
-    place = tmp_path_factory.mktemp("one")
-    trained(place / "run")
-    return place / "run"
-
-
-def test_a_status_that_cannot_be_read_is_one_line_of_the_list(one_run, capsys):
-    report = read_status(one_run)
+def test_a_status_that_cannot_be_read_is_one_line_of_the_list(tmp_path, one_run, capsys):
+    report = read_status(shutil.copytree(one_run, tmp_path / "run"))
     for number, status in enumerate(STATUSES):
-        other = one_run.parent / f"bad{number:02}"
+        other = tmp_path / f"bad{number:02}"
         other.mkdir()
         (other / "status.json").write_text(status, encoding="latin-1")
         line = refused(lambda other=other: read_status(other))
         assert len(line) < len(str(other)) + 250
-    os.mkdir(one_run.parent / "pipe")
-    pipe(one_run.parent / "pipe" / "status.json")
-    runs = list_runs(one_run.parent)
+    os.mkdir(tmp_path / "pipe")
+    pipe(tmp_path / "pipe" / "status.json")
+    runs = list_runs(tmp_path)
     assert [run["status"] for run in runs] == ["unreadable"] * (len(STATUSES) + 1) + ["finished"]
     assert runs[-1] == {"run": "run"} | report
     assert "a named pipe" in runs[-2]["error"]
     for command in (["runs", "list"], ["runs", "compare"], ["runs", "list", "--json"], ["runs", "compare", "--json"]):
-        assert main([*command, str(one_run.parent)]) == 0
+        assert main([*command, str(tmp_path)]) == 0
     assert "unreadable" in capsys.readouterr().out
 
 
 # checkpoints that are whole and say what no run says
 
 
-MUTATIONS = 120
+MUTATIONS = 80
 
 
 def test_a_checkpoint_of_other_types_and_shapes_is_one_line(tmp_path, each_update_reported):

@@ -195,9 +195,7 @@ def test_an_owner_on_another_machine_is_believed_for_two_minutes(tmp_path, monke
 
 
 @pytest.mark.parametrize("ahead", [5.0, 86400.0])
-def test_a_lock_that_is_dated_ahead_is_gone_after_two_minutes_of_silence(
-    tmp_path, monkeypatch, ahead
-):
+def test_a_lock_that_is_dated_ahead_is_gone_after_two_minutes_of_silence(tmp_path, monkeypatch, ahead):
     """Whoever wants the folder dates the touch anew: no owner blocks for as long as its clock is wrong."""
     monkeypatch.setattr(lock.time, "sleep", lambda seconds: None)
     leave(tmp_path, elsewhere(), age=-ahead)
