@@ -102,20 +102,24 @@ class NetworkOptions:
         ),
     ] = ""
     autoencoder: Annotated[
-        bool, typer.Option("--autoencoder", help="Compare the outputs with the inputs.", rich_help_panel=NETWORK)
+        bool, typer.Option("--autoencoder", help="Train the outputs to equal the inputs.", rich_help_panel=NETWORK)
     ] = False
     extra_outputs: Annotated[
         bool,
         typer.Option("--extra-outputs", help="Allow more outputs than the data have classes.", rich_help_panel=NETWORK),
     ] = False
-    seed: Annotated[int, typer.Option(help="Seed of the data and of the first network.", rich_help_panel=NETWORK)] = 0
+    seed: Annotated[
+        int, typer.Option(help="Seed of generated data and of the first network.", rich_help_panel=NETWORK)
+    ] = 0
     dtype: Annotated[Dtype, typer.Option(help="Floating type of the networks.", rich_help_panel=NETWORK)] = (
         Dtype.float32
     )
     threads: Annotated[
         int | None,
         typer.Option(
-            help="Threads of the kernels, which change no result.", show_default="all CPUs", rich_help_panel=NETWORK
+            help="Number of threads of the kernels; it changes no result.",
+            show_default="all CPUs",
+            rich_help_panel=NETWORK,
         ),
     ] = None
 
@@ -155,18 +159,26 @@ class MomentumOptions:
     """The momentum of every update."""
 
     momentum: Annotated[
-        float, typer.Option(metavar="M", help="Momentum, the largest of a schedule.", rich_help_panel=TRAINING)
+        float,
+        typer.Option(metavar="M", help="Momentum, or the largest momentum of a schedule.", rich_help_panel=TRAINING),
     ] = 0.0
-    nesterov: Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum.", rich_help_panel=TRAINING)] = False
+    nesterov: Annotated[bool, typer.Option("--nesterov", help="Use Nesterov's momentum.", rich_help_panel=TRAINING)] = (
+        False
+    )
     momentum_schedule: Annotated[
         MomentumSchedule,
-        typer.Option(help="The same throughout, or rising every 250 updates.", rich_help_panel=TRAINING),
+        typer.Option(
+            help="Schedule of the momentum: the same throughout, or rising every 250 updates.", rich_help_panel=TRAINING
+        ),
     ] = MomentumSchedule.constant
     final_momentum_updates: Annotated[
-        int, typer.Option(metavar="N", help="Updates at the end with a lower momentum.", rich_help_panel=TRAINING)
+        int,
+        typer.Option(
+            metavar="N", help="Number of updates at the end that have a lower momentum.", rich_help_panel=TRAINING
+        ),
     ] = 0
     final_momentum: Annotated[
-        float, typer.Option(metavar="M", help="Largest momentum of these.", rich_help_panel=TRAINING)
+        float, typer.Option(metavar="M", help="Largest momentum in these last updates.", rich_help_panel=TRAINING)
     ] = 0.9
 
     def fields(self) -> dict[str, Any]:
@@ -181,7 +193,8 @@ class LearningRateOptions:
     learning_rates: Annotated[
         LearningRates,
         typer.Option(
-            help="The same for all parameters, or for each its own, by its curvature.", rich_help_panel=TRAINING
+            help="Learning rates: one for all parameters, or one for each.",
+            rich_help_panel=TRAINING,
         ),
     ] = LearningRates.common
     damping: Annotated[
@@ -193,10 +206,13 @@ class LearningRateOptions:
         ),
     ] = 0.1
     curvature_every: Annotated[
-        int, typer.Option(metavar="N", help="Updates between two estimates of these factors.", rich_help_panel=TRAINING)
+        int,
+        typer.Option(
+            metavar="N", help="Number of updates between two estimates of these factors.", rich_help_panel=TRAINING
+        ),
     ] = 1000
     curvature_examples: Annotated[
-        int, typer.Option(metavar="N", help="Training examples that an estimate takes.", rich_help_panel=TRAINING)
+        int, typer.Option(metavar="N", help="Number of training examples of each estimate.", rich_help_panel=TRAINING)
     ] = 500
 
     def fields(self) -> dict[str, Any]:
@@ -211,7 +227,9 @@ class PretrainingOptions:
     pretraining_updates: Annotated[
         int,
         typer.Option(
-            metavar="N", help="Updates of each hidden layer as a denoising autoencoder.", rich_help_panel=TRAINING
+            metavar="N",
+            help="Number of updates that pre-train each hidden layer as an autoencoder.",
+            rich_help_panel=TRAINING,
         ),
     ] = 0
     pretraining_lr: Annotated[
@@ -220,7 +238,7 @@ class PretrainingOptions:
     corruption: Annotated[
         float,
         typer.Option(
-            metavar="P", help="Probability that an autoencoder sees 0 in place of an input.", rich_help_panel=TRAINING
+            metavar="P", help="Probability with which an input of pre-training is set to 0.", rich_help_panel=TRAINING
         ),
     ] = 0.25
 
@@ -235,7 +253,7 @@ class PretrainingOptions:
 
 Level = Annotated[
     float | None,
-    typer.Option(metavar="P", help="Probability that the bands hold, such as .95.", rich_help_panel=NETWORK),
+    typer.Option(metavar="P", help="Probability with which a band holds, such as .95.", rich_help_panel=NETWORK),
 ]
 
 DEFAULT_EXAMPLES = 300
@@ -248,13 +266,15 @@ class ExampleOptions:
 
     dataset: Annotated[
         str,
-        typer.Option(metavar="D", help="Dataset: a name of 'glorotlab data list', or FILE.npz.", rich_help_panel=DATA),
+        typer.Option(
+            metavar="D", help="Dataset: a name that 'glorotlab data list' prints, or FILE.npz.", rich_help_panel=DATA
+        ),
     ]
     examples: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Number of examples, the first of the test split.",
+            help="Number of examples: the first of the test split.",
             show_default=f"at most {DEFAULT_EXAMPLES}",
             rich_help_panel=DATA,
         ),
@@ -287,14 +307,17 @@ class InputOptions:
         str | None,
         typer.Option(
             metavar="D",
-            help="Dataset whose first test examples are taken: a name of 'glorotlab data list', or FILE.npz.",
+            help="Dataset of the inputs: a name that 'glorotlab data list' prints, or FILE.npz.",
             rich_help_panel=DATA,
         ),
     ] = None
     input_moment: Annotated[
         float | None,
         typer.Option(
-            metavar="Q", help="Second moment of the inputs, without data.", show_default="1", rich_help_panel=DATA
+            metavar="Q",
+            help="Second moment of the inputs, in place of a dataset.",
+            show_default="1",
+            rich_help_panel=DATA,
         ),
     ] = None
     batch: Annotated[
@@ -303,7 +326,7 @@ class InputOptions:
             "--batch",
             "--examples",
             metavar="B",
-            help="Number of examples of the dataset.",
+            help="Number of examples: the first of the dataset's test split.",
             show_default=f"at most {DEFAULT_EXAMPLES}, for advice 100",
             rich_help_panel=DATA,
         ),

@@ -15,7 +15,8 @@ EXAMPLES = 100
 """Examples taken of a dataset unless the user says how many."""
 
 Bands = Annotated[
-    bool, typer.Option("--bands", help="Also bands of single networks, which take seconds for each initialiser.")
+    bool,
+    typer.Option("--bands", help="Also compute bands of single networks, which takes seconds for each initialiser."),
 ]
 
 
@@ -28,7 +29,7 @@ def advise(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Say what initialisers do to signal and gradient over this depth, whether it trains, and which to take."""
+    """Advise which initialiser to take: what each does to signal and gradient, and whether the network should train."""
     inputs.check()
     from glorotlab.theory.advice.advise import advise as theory
 

@@ -29,7 +29,7 @@ def bench(
         str | None,
         typer.Argument(
             metavar="NAME|LAYERS",
-            help="Cases: paper, widths, depths, nielsen, float64, levels or roofline; or layer sizes of your own.",
+            help="Cases: paper, widths, depths, nielsen, float64, levels or roofline; or layer sizes.",
             show_default="all cases",
         ),
     ] = None,
@@ -42,7 +42,7 @@ def bench(
     ] = None,
     dtype: Annotated[Dtype | None, typer.Option(help="Floating type of LAYERS.", show_default="float32")] = None,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads of every side.", show_default="1, then all CPUs")
+        int | None, typer.Option(metavar="N", help="Number of threads of every side.", show_default="1, then all CPUs")
     ] = None,
     rounds: Annotated[int, typer.Option(metavar="N", help="Number of rounds; each times every side once.")] = ROUNDS,
     peers: Annotated[
@@ -50,7 +50,8 @@ def bench(
         typer.Option(metavar="P,P,...", help="Peers to time, by name.", show_default="all that are installed"),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the cost of a step against the weights.")
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Also draw the time of a step against the number of weights."),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -92,7 +93,7 @@ def _cases(name: str | None, own: dict[str, Any]) -> tuple[Case, ...]:
         return (own_case(name, *own.values()),)
     given = [option for option, value in own.items() if value is not None]
     if given:
-        raise InvalidValueError(f"{', '.join(given)} beside {name or 'all cases'}: allowed beside layer sizes alone")
+        raise InvalidValueError(f"{', '.join(given)} beside {name or 'all cases'}: allowed only beside layer sizes")
     return cases_of(name)
 
 

@@ -37,15 +37,16 @@ def compare(
     data: ExampleOptions,
     seeds: Seeds = 20,
     level: Level = 0.95,
-    bands: Annotated[bool, typer.Option(help="Also predict bands, by which the verdict is then given.")] = True,
+    bands: Annotated[bool, typer.Option(help="Also predict bands, which then decide the verdict.")] = True,
     everything: Annotated[
-        bool, typer.Option("--all", help="Print every variable, as JSON and CSV do, not second moments alone.")
+        bool,
+        typer.Option("--all", help="Print every variable, not only second moments; JSON and CSV always have them all."),
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Predict, measure, and set both side by side, layer by layer."""
+    """Predict and measure statistics, and compare them layer by layer."""
     from glorotlab.measurement.compare import SECOND_MOMENTS
     from glorotlab.measurement.compare import compare as set_side_by_side
 
@@ -100,7 +101,7 @@ def _print_rules(prediction: xr.Dataset, refusal: AssumptionError | None, seeds:
     if "level" in prediction.attrs:
         whose = f"the mean of {seeds} networks" if seeds > 1 else "one network"
         level = prediction.attrs["level"]
-        say_folded(f"Band: {whose} lies in it with probability {level:g}, finite width included")
+        say_folded(f"Band: {whose} lies inside with probability {level:g}, finite width included")
         rules.append("a measurement agrees inside its band")
     elif refusal:
         say_folded(f"No bands: {refusal}")

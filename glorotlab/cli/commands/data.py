@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 app = App(help="List, fetch, build and show datasets, and print their paths.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Dataset: a name of 'glorotlab data list', or FILE.npz.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Dataset: a name that 'glorotlab data list' prints, or FILE.npz.")
+]
 
 SHOWN = 1000
 """Most training examples that ``show`` looks at."""
@@ -29,7 +31,7 @@ SHOWN = 1000
 
 @app.command("list")
 def list_datasets(as_json: Json = False) -> None:
-    """List the datasets that there are."""
+    """List the datasets."""
     from glorotlab.data.catalogue import dataset_names, describe_dataset
 
     records = [describe_dataset(name) for name in dataset_names()]
@@ -48,7 +50,7 @@ def list_datasets(as_json: Json = False) -> None:
 
 @app.command()
 def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: mnist or cifar10.")]) -> None:
-    """Fetch a dataset into the user's cache, and keep what is there and verified."""
+    """Download a dataset into the user's cache; files that are already there and verified are kept."""
     from glorotlab.data import fetch as fetching
     from glorotlab.data.catalogue import describe_dataset
 
@@ -63,14 +65,15 @@ def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: mni
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: small-imagenet.")],
     photographs: Annotated[
-        Path, typer.Option("--from", metavar="DIR", help="Folder of photographs, a sub-folder for each WordNet id.")
+        Path,
+        typer.Option("--from", metavar="DIR", help="Folder of photographs, with a sub-folder for each WordNet id."),
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the result.", show_default="the user's cache")
+        Path | None, typer.Option(metavar="DIR", help="Output folder.", show_default="the user's cache")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Build a dataset from files of your own; what an interrupted build has done is kept for the next."""
+    """Build a dataset from your own files; an interrupted build resumes where it stopped."""
     from glorotlab.cli.progress import progress_bar
     from glorotlab.data.catalogue import describe_dataset
     from glorotlab.data.imagenet_build import build_small_imagenet
@@ -95,11 +98,11 @@ def show(
     name: Name,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a contact sheet of the first pictures of each class, a PNG."),
+        typer.Option(metavar="FILE", help="Also write a contact sheet (PNG) of the first pictures of each class."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a dataset is, and the numbers of its first training examples."""
+    """Show what a dataset is, and the moments and class counts of its first training examples."""
     from glorotlab.data.catalogue import describe_dataset, load_dataset
 
     record, data = describe_dataset(name), load_dataset(name)
@@ -153,7 +156,7 @@ def path(name: Name) -> None:
     record = describe_dataset(name)
     if record.path is None:
         reason = "is generated from its seed" if record.available else f"is not here: run '{record.command}'"
-        raise DataError(f"dataset {name!r} lies in no file: it {reason}")
+        raise DataError(f"dataset {name!r} has no path: it {reason}")
     say(str(record.path))
 
 

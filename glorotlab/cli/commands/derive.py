@@ -24,20 +24,24 @@ class Format(StrEnum):
 
 
 def derive(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Without it the names are listed.")] = None,
-    without: Annotated[
-        list[str] | None, typer.Option(help="An assumption to drop, by name; may be given several times.")
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Name of a derivation.", show_default="list the names")
     ] = None,
-    format: Annotated[Format, typer.Option(help="How it is written.")] = Format.text,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Name of an assumption to drop; may be given several times.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Format of the derivation.")] = Format.text,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Check every step, and the result by experiment; exit code 1 where one fails."),
+        typer.Option(
+            "--verify", help="Check every step, and the result by experiment; exit with code 1 if a check fails."
+        ),
     ] = False,
 ) -> None:
     """Derive how variance travels through a deep network, step by step.
 
-    Where the equation a paper prints differs from what follows, both are shown. Without an assumption a derivation
-    carries the extra term, or says why it stops.
+    Where an equation as printed in a paper differs from the derived one, both are shown. When an assumption is dropped,
+    the derivation carries the extra term or says why it stops.
     """
     from glorotlab.derivations import derive as build
 

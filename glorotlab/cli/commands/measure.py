@@ -21,7 +21,7 @@ MAX_SEEDS = 10**6
 
 Seeds = Annotated[
     int,
-    typer.Option(metavar="N", help="Number of networks, which have seeds --seed and up.", rich_help_panel=DATA),
+    typer.Option(metavar="N", help="Number of networks; their seeds count up from --seed.", rich_help_panel=DATA),
 ]
 
 

@@ -20,7 +20,9 @@ def predict(
     level: Level = None,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Also print saturation, singular values and learning speeds, as JSON always does."),
+        typer.Option(
+            "--all", help="Also print saturation, singular values and learning speeds, which JSON and CSV always have."
+        ),
     ] = False,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -48,6 +50,6 @@ def predict(
     what = f"inputs of second moment {data['input_second_moment']:g}" if inputs.dataset is None else examples_line(data)
     say_folded(f"Predicted: {spec_line(spec)}; {what}")
     if level is not None:
-        say_folded(f"Band: one network drawn once lies in it with probability {level:g}")
+        say_folded(f"Band: one network drawn once lies inside with probability {level:g}")
     print_layer_tables(prediction, everything=everything)
     print_assumptions(prediction)

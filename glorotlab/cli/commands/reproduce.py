@@ -26,13 +26,13 @@ def reproduce(
     scale: Annotated[
         str, typer.Option(metavar="SCALE", help=f"Size of the experiments: {', '.join(SCALES)}.")
     ] = "quick",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the page and its results.")] = Path(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder, for the report and its results.")] = Path(
         "reproduction"
     ),
-    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 where a claim failed.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if a claim failed.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the targets and exit.")] = False,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes that train.", show_default="one for each CPU")
+        int | None, typer.Option(metavar="N", help="Number of processes that train.", show_default="one for each CPU")
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -45,7 +45,7 @@ def reproduce(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Reproduce figures, tables and claims of the papers, prediction over measurement."""
+    """Reproduce figures, tables and claims of the papers, and draw predictions over measurements."""
     if listing:
         _list(as_json)
         return

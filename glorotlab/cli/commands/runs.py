@@ -18,7 +18,7 @@ from glorotlab.errors import RunError
 
 app = App(help="List, show and compare runs.")
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of run folders, such as a sweep's.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of run folders, such as a sweep's.")]
 
 ERRORS = ("training_cost", "validation_error", "test_error")
 COST = "Training cost: mean of the last 100 mini-batches, or of all where they are fewer"
@@ -64,7 +64,7 @@ def list_runs(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> Non
 
 @app.command()
 def compare(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Compare runs: means over the seeds of those that differ in nothing else, least validation error first."""
+    """Compare runs: means over runs that differ only in their seed, the smallest validation error first."""
     runs = _runs(folder)
     differing = _differing(runs, WITHIN)
     groups = sorted(
@@ -97,11 +97,11 @@ def compare(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> None:
 
 @app.command()
 def show(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")],
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Show one run: its spec, how far it is, what it ran on and its last statistics."""
+    """Show one run: its spec, its progress, the machines it ran on and its last statistics."""
     from glorotlab.training.runs.run import load_run
 
     run = load_run(folder)

@@ -32,7 +32,7 @@ BESIDE_A_SPEC = {"target", "threads", "out", "resume", "checkpoint_every", "quie
 """Parameters that do not say what the run is."""
 
 
-AUTOMATIC = "auto: what a fifth of the training's work allows, at most 20 intervals"
+AUTOMATIC = "auto: at most 20 intervals, whose records cost at most a fifth of the training"
 
 
 def _interval(text: str | int) -> int:
@@ -52,14 +52,20 @@ def train(
     *,
     target: Annotated[
         str | None,
-        typer.Argument(metavar="SPEC.toml|LAYERS", help="A spec, or layer sizes.", show_default=False),
+        typer.Argument(
+            metavar="SPEC.toml|LAYERS", help="File with the spec of a run, or layer sizes.", show_default=False
+        ),
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="D", help="A name of 'glorotlab data list', or FILE.npz.", rich_help_panel=TRAINING),
+        typer.Option(
+            metavar="D",
+            help="Dataset: a name that 'glorotlab data list' prints, or FILE.npz.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     updates: Annotated[
-        int | None, typer.Option(metavar="N", help="Mini-batch updates.", rich_help_panel=TRAINING)
+        int | None, typer.Option(metavar="N", help="Number of mini-batch updates.", rich_help_panel=TRAINING)
     ] = None,
     lr: Annotated[float, typer.Option(metavar="E", help="Learning rate.", rich_help_panel=TRAINING)] = 0.05,
     batch: Annotated[int, typer.Option(metavar="B", help="Mini-batch size.", rich_help_panel=TRAINING)] = 10,
@@ -72,7 +78,7 @@ def train(
         typer.Option(
             metavar="N|auto",
             parser=_interval,
-            help="Updates between two points of the error curves.",
+            help="Number of updates between two points of the error curves.",
             show_default=AUTOMATIC,
             rich_help_panel=TRAINING,
         ),
@@ -82,7 +88,7 @@ def train(
         typer.Option(
             metavar="N|auto",
             parser=_interval,
-            help="Updates between two records of the layers' statistics.",
+            help="Number of updates between two records of the layers' statistics.",
             show_default=AUTOMATIC,
             rich_help_panel=TRAINING,
         ),
@@ -93,12 +99,12 @@ def train(
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Resume the run in --out; nothing else is needed.", rich_help_panel=TRAINING),
+        typer.Option("--resume", help="Resume the run in --out; no other option is needed.", rich_help_panel=TRAINING),
     ] = False,
     checkpoint_every: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Time between checkpoints.", rich_help_panel=TRAINING)
+        float, typer.Option(metavar="SECONDS", help="Number of seconds between checkpoints.", rich_help_panel=TRAINING)
     ] = 60.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a network and monitor the statistics of its layers."""
@@ -131,7 +137,7 @@ def _spec_in(out: Path | None) -> RunSpec:
     from glorotlab.training.runs.folder import RunFolder
 
     if out is None:
-        raise InvalidValueError("--resume needs a run on disk: name its folder with --out DIR")
+        raise InvalidValueError("--resume needs the folder of a run: give --out DIR")
     checkpoint = RunFolder(out).read()
     if checkpoint is None:
         raise RunError(f"--resume: there is no run in {str(out)!r}")
@@ -154,7 +160,7 @@ def _refuse_options(context: typer.Context, target: str) -> None:
     ]
     if options:
         hint = "" if target == "--resume" else "; change it there"
-        raise InvalidValueError(f"{', '.join(options)} beside {target}: the spec says it all{hint}")
+        raise InvalidValueError(f"{', '.join(options)} beside {target}: the spec already defines the run{hint}")
 
 
 def _read(path: Path) -> RunSpec:
@@ -175,7 +181,7 @@ def _spec(
 
     if dataset is None or updates is None:
         missing = "--dataset" if dataset is None else "--updates"
-        raise InvalidValueError(f"missing {missing}: layers {layers} alone do not say what to train")
+        raise InvalidValueError(f"missing {missing}: layers {layers} alone do not define a run")
     return RunSpec(
         network=network.spec(layers),
         training=TrainingSpec(updates=updates, **training),

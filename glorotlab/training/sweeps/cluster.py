@@ -107,7 +107,7 @@ def dask_cluster(address: str, tls: Tls | None = None) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise InvalidValueError(
-            f"scheduler {address!r}: Dask is not installed; the extra brings it: pip install 'glorotlab[cluster]'"
+            f"scheduler {address!r}: Dask is not installed: pip install '.[cluster]' in glorotlab's source folder"
         ) from None
     security = _security(address, tls)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in one line

@@ -21,7 +21,7 @@ from glorotlab.training.sweeps.results import load_sweep
 from glorotlab.training.sweeps.sweep import sweep
 
 if os.environ.get("GLOROTLAB_REQUIRE_DASK") != "1":
-    pytest.importorskip("distributed", reason="Dask is not installed: pip install 'glorotlab[cluster]'")
+    pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
 
 RUNS, UPDATES = 12, 5000
 SWEEP = """[sweep]

@@ -57,7 +57,7 @@ def check_installed() -> None:
     try:
         import sklearn.svm  # noqa: F401
     except ImportError:
-        raise DataError("scikit-learn is not installed: pip install 'glorotlab[svm]'") from None
+        raise DataError("scikit-learn is not installed: pip install '.[svm]' in glorotlab's source folder") from None
 
 
 def tuned(store: RunStore, data: str, seed: int, progress: Progress | None) -> xr.Dataset:
