@@ -17,12 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from glorotlab.errors import RunError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import xarray as xr
 
 Content = TypeVar("Content")
@@ -46,7 +44,7 @@ KINDS = {
 INTEGERS = "integers"
 """Attribute of a stored variable that was of integers of 64 bits: their type."""
 
-_NARROWER = {np.int32: 2**31 - 1, np.float64: 2**53, np.str_: 2**64}
+_NARROWER = {"int32": 2**31 - 1, "float64": 2**53, "str": 2**64}
 """Types that NetCDF 3 has, and the largest integer that each holds exactly."""
 
 
@@ -280,6 +278,7 @@ def dataset_bytes(dataset: xr.Dataset) -> bytes:
 
 def _storable(dataset: xr.Dataset) -> xr.Dataset:
     """Return a dataset without integers of 64 bits, whose type an attribute says."""
+    import numpy as np  # a listing of runs needs no NumPy
 
     def stored(variable: xr.Variable) -> xr.Variable:
         values = variable.values
@@ -315,4 +314,6 @@ def _with(dataset: xr.Dataset, convert: Callable[[xr.Variable], xr.Variable]) ->
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], *, sync: bool = True) -> None:
     """Write an ``.npz`` of plain arrays, which ``archives`` reads; ``sync`` as of ``write_whole``."""
+    import numpy as np
+
     write_whole(path, lambda file: np.savez(file, allow_pickle=False, **dict(arrays)), sync=sync)

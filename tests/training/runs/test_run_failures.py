@@ -189,7 +189,7 @@ def test_a_checkpoint_that_no_longer_fits(own, capsys, monkeypatch):
     assert {path.name for path in (own / "run").iterdir()} <= FILES
     assert load_run("run").updates == 2
     assert main(["train", "--resume", "--out", "run", "--lr", "3"]) == 2
-    assert "--lr beside --resume: the spec says it all" in capsys.readouterr().err
+    assert "--lr beside --resume: the spec already defines the run" in capsys.readouterr().err
     assert main(["train", "--resume", "--out", "run"]) == 0
     assert "finished after 6 updates (resumed after 2)" in capsys.readouterr().out
     found = load_run("run")
