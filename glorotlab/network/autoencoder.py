@@ -77,6 +77,10 @@ class DenoisingAutoencoder:
         float
             The batch-mean cost before the step.
         """
+        with self.network.guard.training():
+            return self._train_step(v, kept, rule)
+
+    def _train_step(self, v: FloatArray, kept: npt.NDArray[np.bool_], rule: UpdateRule) -> float:
         weight, bias = self.network.weights[self.layer], self.network.biases[self.layer]
         corrupted = v * kept
         s, y = self.network.hidden_layer(self.layer, corrupted)

@@ -33,7 +33,7 @@ from glorotlab.threads import num_threads
 DTYPES = ("float32", "float64")
 LINEAR = elementwise.CODES["linear"]
 
-PREPARED = ("_guard", "_workspaces", "_cost_code", "_activation", "_fused", "_code", "_parameter")
+PREPARED = ("guard", "_workspaces", "_cost_code", "_activation", "_fused", "_code", "_parameter")
 """Attributes of a network that follow from its spec."""
 
 
@@ -78,7 +78,7 @@ class Network:
 
     def _prepare(self) -> None:
         """Look up what follows from the spec; a copy of the network does so for itself."""
-        self._guard = Guard()
+        self.guard = Guard()
         self._workspaces: dict[int, _Workspace] = {}
         self._cost_code = costs.CODES[self.spec.output, self.spec.cost]
         self._activation = activations.get(self.spec.activation)
@@ -88,7 +88,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs, its own arrays among it; the rest follows from the spec."""
-        with self._guard.reading():
+        with self.guard.reading():
             return self._given() | {"_parameters": self._parameters.copy()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ class Network:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copied = memo[id(self)] = type(self).__new__(type(self))
-        with self._guard.reading():
+        with self.guard.reading():
             copied.__setstate__(copy.deepcopy(self._given(), memo) | {"_parameters": self._parameters.copy()})
         return copied
 
@@ -137,7 +137,7 @@ class Network:
             f"a pass of {len(inputs)} examples through layers {self.spec.layers}",
             {"its tensors": pass_bytes(self.spec, self.dtype, len(inputs))},
         )
-        with self._guard.reading():
+        with self.guard.reading():
             return self._forward(inputs)
 
     def _forward(self, inputs: FloatArray) -> ForwardPass:
@@ -169,7 +169,7 @@ class Network:
         inputs = self.inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
         self.spec.check_targets(inputs)
-        with self._guard.reading():
+        with self.guard.reading():
             return self._backpropagate(inputs, y)
 
     def _backpropagate(self, inputs: FloatArray, y: Targets) -> BackwardPass:
@@ -337,7 +337,7 @@ class Network:
         """
         batch_size, updates = whole_number("batch_size", batch_size, 1), whole_number("updates", updates, 0)
         check_source(source, self.spec, updates * batch_size)
-        with self._guard.training():
+        with self.guard.training():
             return self._take_steps(source, updates, rule, batch_size)
 
     def _take_steps(
@@ -434,7 +434,7 @@ class Network:
         """
         s = np.empty((len(below), self.spec.layer_sizes[layer + 1]), dtype=self.dtype)
         z = np.empty_like(s)
-        with self._guard.reading():
+        with self.guard.reading():
             self._forward_layer(layer, below, s, z)
         return s, z
 
@@ -457,7 +457,7 @@ class Network:
         InvalidValueError
             Where a shape is another one, or a factor is negative or not finite; nothing is then changed.
         """
-        with self._guard.training():
+        with self.guard.training():
             self._parameters.set_rates(weights, biases)
 
     def move_along_velocities(self, amount: float) -> None:
@@ -471,7 +471,7 @@ class Network:
         amount : float
         """
         amount = real_number("amount", amount)
-        with self._guard.training():
+        with self.guard.training():
             self._parameters.move_along_velocities(amount)
 
     def state(self) -> dict[str, FloatArray]:
@@ -483,7 +483,7 @@ class Network:
             ``weight_1``, ``bias_1``, ...; ``weight_velocity_1``, ``bias_velocity_1``, ... once a step had momentum, and
             ``weight_rate_1``, ``bias_rate_1``, ... once ``set_rates`` was called.
         """
-        with self._guard.reading():
+        with self.guard.reading():
             return {name: own.copy() for name, own in self._parameters.arrays().items()}
 
     def load_state(self, state: Mapping[str, FloatArray]) -> None:
@@ -498,7 +498,7 @@ class Network:
         InvalidValueError
             Where the arrays are not those of a network of this spec and dtype; nothing is then changed.
         """
-        with self._guard.training():
+        with self.guard.training():
             self._parameters.load(state)
 
     def _buffers(self, batch: int) -> list[FloatArray]:

@@ -29,7 +29,7 @@ _BOOLEANS = (bool, np.bool_)
 
 
 def _is_row_of_numbers(kind: Any, value: Any) -> bool:
-    return kind == tuple[int, ...] and isinstance(value, (list, tuple))
+    return kind == tuple[int, ...] and isinstance(value, (list, tuple, np.ndarray))
 
 
 class Spec(BaseModel):
@@ -40,7 +40,9 @@ class Spec(BaseModel):
     added_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that earlier versions did not have: at its default, none of them changes the canonical text."""
 
-    def __init__(self, /, **fields: Any) -> None:
+    def __init__(self, /, *unnamed: object, **fields: Any) -> None:
+        if unnamed:
+            raise InvalidValueError(f"{type(self).__name__}({unnamed[0]!r:.60}): allowed are fields by their names")
         try:
             super().__init__(**fields)
         except ValidationError as error:

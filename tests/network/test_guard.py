@@ -11,6 +11,7 @@ import glorotlab as gl
 from glorotlab import threads
 from glorotlab.errors import InvalidValueError, NetworkInUseError
 from glorotlab.kernels.network.batch_source import RowSource
+from glorotlab.network.autoencoder import DenoisingAutoencoder
 from glorotlab.network.guard import Guard
 from glorotlab.network.mlp import Network
 from glorotlab.spec.training import UpdateRule
@@ -42,6 +43,7 @@ USES = {
     "load_state": lambda net: net.load_state({}),
     "set_rates": lambda net: net.set_rates([], []),
     "move": lambda net: net.move_along_velocities(0.1),
+    "autoencoder": lambda net: DenoisingAutoencoder(net, 0).train_step(X.astype("f"), X > 0, UpdateRule(0.1)),
     "pickle": lambda net: net.__getstate__(),
     "deepcopy": lambda net: net.__deepcopy__({}),
 }

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def processes(workers: int) -> Iterator[Executor]:
-    """Spawn processes on this machine; forked ones would hang in OpenMP."""
+    """Spawn processes on this machine; forked ones would have one thread each."""
     pool = Processes(workers)
     try:
         yield pool
