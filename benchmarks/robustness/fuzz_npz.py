@@ -59,7 +59,7 @@ class Npz(Target):
                 raise Wrong(f"inputs of shape {x.shape} for {len(y)} labels and {data.fan_in} inputs, or not finite")
             if not np.isfinite(y).all():
                 raise Wrong("numbers to reach that are not finite")
-            if data.classes and not (0 <= y.min() and y.max() < data.classes and y.dtype == np.int64):
+            if data.classes and not (y.min() >= 0 and y.max() < data.classes and y.dtype == np.int64):
                 raise Wrong(f"labels from {y.min()} to {y.max()} of {data.classes} classes")
         if len(data.digest or "") != 64:
             raise Wrong(f"digest {data.digest!r}")

@@ -6,13 +6,14 @@ import json
 import os
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from glorotlab.arrays import Array
+from glorotlab.documents import Limits, parse_json
 from glorotlab.errors import DataError, InvalidValueError
-from glorotlab.files import write_whole
+from glorotlab.files import read_bytes, write_whole
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import MAX_WIDTH, NetworkSpec
 
@@ -50,7 +51,7 @@ def load_nielsen(path: str | os.PathLike[str], *, dtype: str = "float64") -> Net
     """
     place = _place(path)
     try:
-        spec, weights, biases = _network(_parse(_read(place)))
+        spec, weights, biases = _network(parse_json(_read(place), _limits()))
     except InvalidValueError as error:
         raise DataError(f"{place}: {error}") from None
     network = Network(spec, dtype=dtype)
@@ -118,39 +119,15 @@ def _place(path: str | os.PathLike[str]) -> Path:
 
 
 def _read(path: Path) -> bytes:
-    """Return what a file holds, never more than is allowed, whatever its size is said to be."""
+    """Return what a regular file holds, never more than is allowed, whatever its size is said to be."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        return read_bytes(path, MAX_BYTES, links=True)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
-    if len(content) > MAX_BYTES:
-        raise InvalidValueError(f"larger than {MAX_BYTES:,} bytes, which are allowed")
-    return content
 
 
-def _parse(content: bytes) -> Any:
-    try:
-        return json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_object)
-    except InvalidValueError:
-        raise
-    except RecursionError:
-        raise InvalidValueError("nested too deeply: allowed are the lists of a network") from None
-    except ValueError as error:  # no JSON, no Unicode, or a whole number of thousands of digits
-        raise InvalidValueError(f"not JSON: {error}") from None
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise InvalidValueError(f"number {text}: allowed are finite numbers")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in table:
-            raise InvalidValueError(f"key {key!r:.60} twice: allowed are {', '.join(KEYS)}, each once")
-        table[key] = value
-    return table
+def _limits() -> Limits:
+    return Limits(size=MAX_BYTES, depth=8, digits=1000, keys=100)
 
 
 def _network(content: Any) -> tuple[NetworkSpec, list[Array], list[Array]]:

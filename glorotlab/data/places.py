@@ -26,7 +26,7 @@ LONGEST = 4096
 def public_name(path: str) -> str:
     """Return the path of a data file as a run's folder may tell it: the last part, of one that does not lead down."""
     place = PurePath(path)
-    leads_down = not place.is_absolute() and ".." not in place.parts and place.parts[0] != "~"
+    leads_down = not place.is_absolute() and ".." not in place.parts and not path.startswith("~")
     return path if leads_down else place.name
 
 

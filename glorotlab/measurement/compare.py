@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glorotlab.averages import mean_and_error
+from glorotlab.documents import parse_json
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import COMPARED
 
@@ -177,7 +177,7 @@ def _check_that_seeds_differ(measurement: xr.Dataset) -> None:
 
 def _short(value: object) -> str:
     if isinstance(value, str) and value.startswith("{"):
-        fields = json.loads(value)
+        fields = parse_json(value)
         return " ".join(str(fields[key]) for key in ("layer_sizes", "activation", "initializer", "bias"))
     return str(value)
 

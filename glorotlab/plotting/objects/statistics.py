@@ -134,11 +134,10 @@ def _marks(one: xr.Dataset, names: Sequence[str], style: dict[str, str], *, name
 
 def describe(one: xr.Dataset) -> str:
     """Return the network of LayerStatistics in a few words."""
-    import json
-
+    from glorotlab.documents import parse_json
     from glorotlab.spec.network import NetworkSpec
 
     if "spec" not in one.attrs:
         return "statistics"
-    spec = NetworkSpec(**json.loads(one.attrs["spec"]))
+    spec = NetworkSpec(**parse_json(one.attrs["spec"]))
     return f"{spec.layers} {spec.activation}, {spec.initializer}"
