@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from glorotlab.errors import RunError
+from glorotlab.errors import DataError, RunError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -140,12 +140,19 @@ def read_text(path: Place) -> str:
 
     Raises
     ------
+    DataError
+        Where it is no regular file, or larger, or no UTF-8.
     OSError
-        As of ``read_bytes``.
-    UnicodeDecodeError
-        Where it is no UTF-8.
+        Where it cannot be read.
     """
-    return read_bytes(path, LARGEST_TEXT, links=True).decode()
+    try:
+        return read_bytes(path, LARGEST_TEXT, links=True).decode()
+    except UnicodeDecodeError:
+        raise DataError(f"{os.fspath(path)}: not a text file in UTF-8") from None
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise DataError(f"{os.fspath(path)}: {error.strerror}") from None
+        raise
 
 
 def _read_at_most(file: BinaryIO, limit: int, path: Place) -> bytes:

@@ -14,7 +14,7 @@ from glorotlab.cli.options import Csv, Json
 from glorotlab.cli.sweep_progress import label, sweep_progress
 from glorotlab.cli.tables import table, typed
 from glorotlab.cli.terminal import say, say_folded
-from glorotlab.errors import DataError, InvalidValueError
+from glorotlab.errors import InvalidValueError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -138,10 +138,7 @@ def _read(path: Path) -> SweepSpec:
     from glorotlab.files import read_text
     from glorotlab.spec.sweep import SweepSpec
 
-    try:
-        return SweepSpec.from_toml(read_text(path), origin=str(path))
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not a text file in UTF-8") from None
+    return SweepSpec.from_toml(read_text(path), origin=str(path))
 
 
 def _ended(last: list[SweepState]) -> str:

@@ -22,7 +22,7 @@ from glorotlab.cli.options import (
 )
 from glorotlab.cli.progress import progress_bar
 from glorotlab.cli.terminal import note, say_folded
-from glorotlab.errors import DataError, InvalidValueError, RunError
+from glorotlab.errors import InvalidValueError, RunError
 
 if TYPE_CHECKING:
     from glorotlab.spec.run import RunSpec
@@ -167,10 +167,7 @@ def _read(path: Path) -> RunSpec:
     from glorotlab.files import read_text
     from glorotlab.spec.run import RunSpec
 
-    try:
-        return RunSpec.from_toml(read_text(path), origin=str(path))
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not a text file in UTF-8") from None
+    return RunSpec.from_toml(read_text(path), origin=str(path))
 
 
 def _spec(
