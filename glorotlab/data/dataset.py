@@ -8,6 +8,7 @@ from typing import Self
 
 from numpy.typing import ArrayLike
 
+from glorotlab import notebook
 from glorotlab.checks import real_number
 from glorotlab.data.npz import read_npz
 from glorotlab.data.source import ArraySource, Source, targets_of
@@ -58,6 +59,12 @@ class Dataset:
                     f"dataset {self.name!r} has {targets_of(split)} targets in validation or test: "
                     f"allowed is {self.targets}, as in training"
                 )
+
+    def _repr_html_(self) -> str:
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        rows = ((name, source.length, type(source).__name__) for name, source in splits.items())
+        about = notebook.fields({"inputs": self.fan_in, "classes": self.classes, "published": self.published})
+        return notebook.form(f"Dataset {self.name}", about, notebook.table(("split", "examples", "source"), rows))
 
     @property
     def fan_in(self) -> int:

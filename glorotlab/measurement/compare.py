@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glorotlab import notebook
 from glorotlab.averages import mean_and_error
 from glorotlab.documents import parse_json
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import COMPARED
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 SECOND_MOMENTS = (
@@ -102,18 +104,52 @@ class Comparison:
         ]
         for variable in variables:
             for e in self.select(variable):
-                cells = (
-                    f"{e.predicted:.5g}",
-                    f"{e.measured:.5g}",
-                    _cell(e.ratio),
-                    _cell(e.ratio_error),
-                    _cell(e.z_score, 2),
-                )
-                lines.append(f"| {variable} | {e.layer} | {' | '.join(cells)} |")
+                lines.append(f"| {' | '.join(_cells(e)[:-1])} |")
         return "\n".join(lines)
+
+    def to_latex(self, variables: Sequence[str] = SECOND_MOMENTS) -> str:
+        """Return a ``tabular`` of the given variables, one line a layer and variable; it needs no package."""
+        lines = [r"\begin{tabular}{lrrrrrrl}", r"\hline", " & ".join(COLUMNS) + r" \\", r"\hline"]
+        for variable in variables:
+            lines += [" & ".join(_cells(entry)).replace("_", r"\_") + r" \\" for entry in self.select(variable)]
+        return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return every entry as a row of a pandas DataFrame, which xarray brings.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by variable and layer, with the other fields of `Entry` as columns; numbers that do not exist are
+            NaN.
+        """
+        import pandas as pd
+
+        names = [field.name for field in fields(Entry)]
+        rows = [[getattr(entry, name) for name in names] for entry in self.entries]
+        frame = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(NUMBERS, float))
+        return frame.set_index(["variable", "layer"])
+
+    def _repr_html_(self) -> str:
+        shown = [name for name in SECOND_MOMENTS if self.select(name)] or [entry.variable for entry in self.entries]
+        rows = [_cells(entry) for name in dict.fromkeys(shown) for entry in self.select(name)]
+        return notebook.form("Prediction and measurement", notebook.table(COLUMNS, rows))
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
+
+
+COLUMNS = ("variable", "layer", "predicted", "measured", "ratio", "standard error", "z", "verdict")
+"""Heads of the columns of a table."""
+
+NUMBERS = ("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high")
+"""Fields of an entry that are numbers, or do not exist."""
+
+
+def _cells(e: Entry) -> tuple[str, ...]:
+    """Return the row of an entry."""
+    numbers = f"{e.predicted:.5g}", f"{e.measured:.5g}", _cell(e.ratio), _cell(e.ratio_error), _cell(e.z_score, 2)
+    return e.variable, str(e.layer), *numbers, e.verdict or ""
 
 
 def _cell(value: float | None, digits: int = 4) -> str:

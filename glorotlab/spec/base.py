@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
+from glorotlab import notebook
 from glorotlab.errors import InvalidValueError
 
 
@@ -59,6 +60,20 @@ class Spec(BaseModel):
             if isinstance(number, (*_BOOLEANS, str)):
                 raise InvalidValueError(f"{info.field_name} {number!r:.60}: input should be a number")
         return value
+
+    def _repr_html_(self) -> str:
+        return notebook.form(type(self).__name__, notebook.fields(self._unfolded()))
+
+    def _unfolded(self) -> dict[str, object]:
+        """Return every field by its name; those of a spec within are named after both."""
+        fields: dict[str, object] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Spec):
+                fields |= {f"{name}.{inner}": one for inner, one in value._unfolded().items()}
+            else:
+                fields[name] = value
+        return fields
 
     def canonical_json(self) -> str:
         """Return the spec as JSON with sorted keys and canonical names: equal specs give equal text."""

@@ -89,11 +89,19 @@ def test_indices_that_are_words_are_set_as_words():
 
 
 def check_latex(fragment):
+    """Check that a fragment is displays alone, which LaTeX and MathJax set, of formulas and words without escapes."""
     assert fragment.count("{") == fragment.count("}")
     assert fragment.count(r"\left") == fragment.count(r"\right")
     assert re.findall(r"\\begin{(\w+)}", fragment) == re.findall(r"\\end{(\w+)}", fragment)
-    words = re.sub(r"\\\[.*?\\\]|\$.*?\$", "", fragment)
-    assert not re.search(r"[_^%#$]|(?<!\\)&", words), words
+    displays = re.findall(r"\\\[\n\\begin{aligned}\n(.*?)\n\\end{aligned}\n\\\]\n", fragment, flags=re.DOTALL)
+    assert sum(map(len, displays)) + len(displays) * len("\\[\n\\begin{aligned}\n\n\\end{aligned}\n\\]\n") == len(
+        fragment
+    )
+    lines = [line for display in displays for line in display.split(" \\\\\n")]
+    assert all(re.match(r"& (\\quad )?\\text{.*}$|& \\qquad ", line) for line in lines), lines
+    words = [re.sub(r"\$.*?\$", "", line.partition(r"\text{")[2]) for line in lines if not line.startswith(r"& \qquad")]
+    assert not re.search(r"[_^%#$&~<>|\\]", "".join(words)), words
+    assert max(len(line) for line in words) < 110  # a page holds it
 
 
 @pytest.mark.parametrize(("name", "assumption"), CARRIED)
@@ -115,7 +123,10 @@ def test_why_a_derivation_stops_is_written_in_every_form(name, assumption):
 def test_text_and_notebook_show_the_result(name):
     derivation = derive(name)
     shown = derivation._repr_latex_()
+    assert shown.count("$$") == 2 * (1 + len(derivation.steps) + len(derivation.conclusions))
     assert all(_latex(item.result) in shown for item in derivation.conclusions)
+    assert all(_latex(step.equation) in shown for step in derivation.steps)
+    assert all(f"{number}. {step.name.replace('_', ' ')}" in shown for number, step in enumerate(derivation.steps, 1))
     text = derivation.text()
     assert all(item.label in text for item in derivation.conclusions)
     assert all(assumption.name in text for assumption in derivation.assumptions)

@@ -5,6 +5,7 @@ MathML is converted from the LaTeX, so that both say the same.
 
 import re
 import textwrap
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -13,6 +14,10 @@ import sympy as sp
 from glorotlab.derivations.engine.step import Assumption, Conclusion, Step
 
 _TEXT_COLUMNS = 110
+_LATEX_COLUMNS = 92
+_NO_BREAK = "\u00a0"
+_SIGNS = {">": ">", "<": "<", "~": r"\sim", "|": "|"}
+_SIGN = re.compile(r"(?<!\S)[<>~|](?!\S)")
 _MATHML = "http://www.w3.org/1998/Math/MathML"
 _NAME_UNDERSCORE = re.compile(r"(?<=[a-z]{2})_(?=[a-z]{2})")
 _INDEXED = r"[A-Za-z/]+(?:[_^](?:\([^)]*\)|\w))+"
@@ -49,21 +54,12 @@ class Rendered:
         return "\n".join(lines) + "\n"
 
     def latex(self) -> str:
-        """Return the derivation as a LaTeX fragment; it needs amsmath."""
-        lines = [rf"\paragraph{{{_latex_words(self._heading)}}}", "Assumptions:", r"\begin{itemize}"]
-        lines += [rf"\item {_latex_words(f'{item.name}: {item.statement}')}" for item in self.assumptions]
-        lines += [r"\end{itemize}", r"\begin{enumerate}"]
-        for step in self.steps:
-            words = _latex_words(f"{step.name}: {step.statement} ({step.reason})")
-            lines += [rf"\item {words}", _latex_display(step.equation)]
-        lines += [r"\end{enumerate}"]
-        for conclusion in self.conclusions:
-            lines += [_latex_words(_verdict(conclusion))]
-            for words, formula in _comparison(conclusion):
-                lines += [f"{words.capitalize()}:", _latex_display(formula)]
-        if self.stopped:
-            lines += [_latex_words(f"It stops here. {self.stopped}")]
-        return "\n".join(lines) + "\n"
+        """Return the derivation as displays that LaTeX (with amsmath) and MathJax set alike.
+
+        The heading with the assumptions, each step and each conclusion is a display of its own, its words included, so
+        that a page may break between them.
+        """
+        return "".join(f"\\[\n{display}\n\\]\n" for display in self._displays())
 
     def mathml(self) -> str:
         """Return the derivation as one presentation MathML element, a table, which is also well-formed XML."""
@@ -93,8 +89,24 @@ class Rendered:
         }
 
     def _repr_latex_(self) -> str:
-        """Return the results alone, as a notebook shows them."""
-        return "\n".join(f"$$ {_latex(conclusion.result)} $$" for conclusion in self.conclusions)
+        """Return every step, with the delimiters that all notebooks know."""
+        return "\n".join(f"$$\n{display}\n$$" for display in self._displays())
+
+    def _displays(self) -> Iterator[str]:
+        """Yield the parts of the derivation, each an ``aligned`` environment of lines of words and of formulas."""
+        assumed = [line for item in self.assumptions for line in _latex_lines(f"{item.name}: {item.statement}", "  ")]
+        yield _aligned([*_latex_lines(self._heading), *_latex_lines("Assumptions:"), *assumed])
+        for number, step in enumerate(self.steps, start=1):
+            words = f"{number}. {step.name}: {step.statement} ({step.reason})"
+            yield _aligned([*_latex_lines(words), _latex_formula_line(step.equation)])
+        for conclusion in self.conclusions:
+            lines = _latex_lines(_verdict(conclusion))
+            compared = _comparison(conclusion) or [("The result", conclusion.result)]
+            for words, formula in compared:
+                lines += [*_latex_lines(f"{words.capitalize()}:", "  "), _latex_formula_line(formula)]
+            yield _aligned(lines)
+        if self.stopped:
+            yield _aligned(_latex_lines(f"It stops here. {self.stopped}"))
 
     @property
     def _heading(self) -> str:
@@ -167,14 +179,30 @@ def _latex(expression: sp.Basic) -> str:
     return _WORD_AS_INDEX.sub(r"_{\\text{\1}}", sp.latex(expression))
 
 
-def _latex_display(expression: sp.Basic) -> str:
-    return rf"\[ {_latex(expression)} \]"
+def _aligned(lines: Sequence[str]) -> str:
+    return "\n".join((r"\begin{aligned}", " \\\\\n".join(f"& {line}" for line in lines), r"\end{aligned}"))
+
+
+def _latex_formula_line(expression: sp.Basic) -> str:
+    return rf"\qquad {_latex(expression)}"
+
+
+def _latex_lines(sentence: str, indent: str = "") -> list[str]:
+    """Return a sentence as lines of words that a page holds; later lines hang in."""
+    kept = _FORMULA.sub(lambda formula: formula.group().replace(" ", _NO_BREAK), sentence.replace(" & ", " and "))
+    lines = textwrap.wrap(kept, _LATEX_COLUMNS - len(indent), break_on_hyphens=False, break_long_words=False)
+    words = [rf"\text{{{_latex_words(line)}}}" for line in lines]
+    return [line if place == 0 and not indent else rf"\quad {line}" for place, line in enumerate(words)]
 
 
 def _latex_words(sentence: str) -> str:
-    """Return a sentence as LaTeX: names as words, formulas such as ``Var[W^(i+1)]`` as mathematics."""
-    words = _NAME_UNDERSCORE.sub(" ", sentence).replace("&", r"\&")
-    return _FORMULA.sub(_latex_formula, words)
+    """Return a sentence as LaTeX: names as words, formulas such as ``Var[W^(i+1)]`` as mathematics.
+
+    MathJax knows no escapes within words: what would need one is written otherwise.
+    """
+    words = _NAME_UNDERSCORE.sub(" ", sentence)
+    words = _SIGN.sub(lambda sign: f"${_SIGNS[sign.group()]}$", words)
+    return _FORMULA.sub(_latex_formula, words).replace(_NO_BREAK, " ")
 
 
 def _latex_formula(formula: re.Match[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -163,7 +162,9 @@ class Advice:
         return fields | {"spec": self.spec.model_dump(mode="json"), "layers": gains}
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text())}</pre>"
+        from glorotlab.theory.advice.advice_form import advice_form
+
+        return advice_form(self)
 
 
 def _title(advice: Advice, data: str) -> Iterator[str]:

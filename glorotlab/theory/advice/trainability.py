@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab import notebook
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.theory.mean_field import tangent_kernel, validity
@@ -83,6 +84,10 @@ class Trainability:
     learning_rate: float | None = None
     logit_second_moment: float | None = None
     fluctuation: float | None = None
+
+    def _repr_html_(self) -> str:
+        values = {name.replace("_", " "): value for name, value in vars(self).items()}
+        return notebook.form(f"Should {'train' if self.trains else 'fail'}", notebook.fields(values))
 
 
 @single_threaded_blas()

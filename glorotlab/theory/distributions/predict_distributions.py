@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab import notebook
 from glorotlab.arrays import Array
 from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
@@ -54,6 +55,12 @@ class Distributions:
     """
 
     propagation: Propagation
+
+    def _repr_html_(self) -> str:
+        spec = self.propagation.spec
+        laws = "activation(layer)", "backprop_gradient(layer)", "batch_weight_gradient(layer)"
+        title = f"Predicted distributions of {spec.layers} {spec.activation}, {spec.initializer}"
+        return notebook.form(title, notebook.items(laws), notebook.paragraph("gl.plot draws them."))
 
     def activation(self, layer: int) -> Pushforward:
         """Return the law of activations z_l."""

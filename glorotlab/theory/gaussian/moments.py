@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import activations
+from glorotlab import activations, notebook
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.checks import real_array
@@ -83,6 +83,12 @@ class Moments:
     product_second_moment: Array
     closed_form: dict[str, npt.NDArray[np.bool_]] = field(repr=False)
     errors: dict[str, Array] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        columns = [np.ravel(getattr(self, name)) for name in ("q", *NAMES)]
+        rows = notebook.table(("q", *(name.replace("_", " ") for name in NAMES)), zip(*columns, strict=True))
+        about = notebook.fields({"method": self.method, "largest relative error": self.error})
+        return notebook.form("Gaussian moments", rows, about)
 
     @property
     def method(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import activations
+from glorotlab import activations, notebook
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.checks import real_array
@@ -40,6 +40,11 @@ class PairMoments:
     derivative_second_moment: Array
     method: str
     errors: Array
+
+    def _repr_html_(self) -> str:
+        columns = [np.ravel(values) for values in (self.second_moment, self.derivative_second_moment, self.errors)]
+        rows = notebook.table(("E f(s₁) f(s₂)", "E f'(s₁) f'(s₂)", "error"), zip(*columns, strict=True))
+        return notebook.form("Pair moments", rows, notebook.fields({"method": self.method}))
 
     @property
     def error(self) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import activations
+from glorotlab import activations, notebook
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.checks import real_array, real_number
@@ -62,6 +62,11 @@ class FixedPoint:
     correlation_slope: float
     tolerance: float
     error: float
+
+    def _repr_html_(self) -> str:
+        derived = ("phase", "variance_depth", "correlation_depth", "gradient_depth", "trainable_depth")
+        values = {name.replace("_", " "): getattr(self, name) for name in (*self.__dataclass_fields__, *derived)}
+        return notebook.form("Fixed point", notebook.fields(values))
 
     @property
     def phase(self) -> str:
@@ -115,6 +120,28 @@ class FixedPoints:
     scale_invariant: bool
     searched: tuple[float, float]
     tolerance: float = TOLERANCE
+
+    def _repr_html_(self) -> str:
+        title = f"Fixed points of {self.activation}, σ_w² = {self.weight_variance:g}, σ_b² = {self.bias_variance:g}" + (
+            ": every q is one" if self.scale_invariant else ""
+        )
+        head = ("q", "V'(q)", "stability", "χ₁", "phase", "c*", "ξ_q", "ξ_c", "depth of gradients", "trainable depth")
+        rows = (
+            (
+                p.q,
+                p.slope,
+                p.stability,
+                p.chi_1,
+                p.phase,
+                p.correlation,
+                p.variance_depth,
+                p.correlation_depth,
+                p.gradient_depth,
+                p.trainable_depth,
+            )
+            for p in self.points
+        )
+        return notebook.form(title, notebook.table(head, rows, "Depths are in layers, negative where things grow"))
 
     def reached(self, second_moment: float = 1.0) -> FixedPoint:
         """Return the fixed point that a signal moves to.

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab import notebook
 from glorotlab.arrays import Array
 from glorotlab.checks import points, whole_number
 from glorotlab.errors import AssumptionError
@@ -158,21 +159,31 @@ class JacobianSpectrum:
         low, high = self.quantile(self.atom_at_zero + rest * np.array([FAINT, 1 - FAINT]))
         return float(low), float(high)
 
-    def _repr_markdown_(self) -> str:
+    def _repr_html_(self) -> str:
+        title = f"Singular values of the Jacobian, {self._what}: {self.spec.layers} {self.spec.activation}"
+        return notebook.form(title, notebook.fields(self._summary | {"method": self.method, "error": self.error}))
+
+    @property
+    def _what(self) -> str:
         first, last = self.layers
-        what = f"layer {first}" if first == last else f"layers {first} to {last}"
-        rows = {
+        return f"layer {first}" if first == last else f"layers {first} to {last}"
+
+    @property
+    def _summary(self) -> dict[str, float]:
+        return {
             "mean": self.mean,
             "root mean square": math.sqrt(self.second_moment),
             "mean log": self.mean_log,
             "mean log of those not 0": self.mean_log_nonzero,
             "atom at 0": self.atom_at_zero,
         }
+
+    def _repr_markdown_(self) -> str:
         lines = [
-            f"| singular values of the Jacobian, {what} | {self.spec.layers} {self.spec.activation} |",
+            f"| singular values of the Jacobian, {self._what} | {self.spec.layers} {self.spec.activation} |",
             "|---|---|",
         ]
-        return "\n".join(lines + [f"| {name} | {value:.5g} |" for name, value in rows.items()])
+        return "\n".join(lines + [f"| {name} | {value:.5g} |" for name, value in self._summary.items()])
 
 
 @single_threaded_blas()

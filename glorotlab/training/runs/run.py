@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glorotlab import notebook
 from glorotlab.errors import RunError
 from glorotlab.network.mlp import Network
 from glorotlab.spec.run import RunSpec
@@ -81,11 +82,14 @@ class Run:
         return network
 
     def _repr_html_(self) -> str:
-        last = self.curves.isel(step=-1)
-        return (
-            f"<b>Run</b> {self.spec.network.layers} {self.spec.network.activation} "
-            f"{self.spec.network.initializer}: {self.status} after {self.updates} updates, "
-            f"test error {float(last.test_error):.2%}"
+        network, last = self.spec.network, self.curves.isel(step=-1)
+        title = (
+            f"Run {network.layers} {network.activation} {network.initializer}: "
+            f"{self.status} after {self.updates} updates"
+        )
+        ending = {name.replace("_", " "): float(last[name]) for name in map(str, self.curves.data_vars)}
+        return notebook.form(
+            title, notebook.fields(ending | {"seconds": self.seconds, "folder": self.folder, "seed": self.spec.seed})
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import files
+from glorotlab import files, notebook
 from glorotlab.errors import RunError
 from glorotlab.schema import COORDINATES, SCHEMA_VERSION
 from glorotlab.spec.sweep import SweepSpec
@@ -161,8 +161,13 @@ class SweepResults:
 
     def _repr_html_(self) -> str:
         ended = sum(report["status"] in ENDED for report in self.status().values())
-        title = f"<b>Sweep</b> in {self.folder}: {ended} of {len(set(self.runs))} runs have ended"
-        return title + str(self.best()._repr_html_())
+        title = f"Sweep in {self.folder}: {ended} of {len(set(self.runs))} runs have ended"
+        best = self.best().reset_coords()
+        columns = [best[name].values.ravel() for name in map(str, best.data_vars)]
+        rows = zip(*columns, strict=True) if len({len(column) for column in columns}) == 1 else ()
+        chosen = notebook.table(list(best.data_vars), rows, "What is chosen on validation error")
+        failed = notebook.fields(self.errors) if self.errors else notebook.paragraph("")
+        return notebook.form(title, chosen, failed)
 
 
 def load_sweep(folder: str | os.PathLike[str]) -> SweepResults:

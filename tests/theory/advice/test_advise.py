@@ -1,5 +1,6 @@
 """advise: gains, bands, the tangent kernel, verdicts, the compromise, the recommendation and code to paste."""
 
+import html
 import json
 import math
 
@@ -549,10 +550,13 @@ def test_json_is_finite_where_signals_are_not(capsys):
     assert "leaves the range of float64" in capsys.readouterr().out
 
 
-def test_notebooks_see_the_text():
+def test_notebooks_see_tables():
     advice = gl.advise(spec(activation="x*exp(-x**2)"), input_second_moment=1.0)
-    assert advice._repr_html_().startswith("<pre>Advice for 20,50x3,4 x*exp(-x**2)")
-    assert "<b" not in advice._repr_html_()
+    shown = advice._repr_html_()
+    assert "<b>Advice for 20,50x3,4 x*exp(-x**2)" in shown
+    for row in advice.initializers:
+        assert f">{row.name}</td>" in shown
+    assert f"<pre>{html.escape(advice.recommendation.torch)}</pre>" in shown
 
 
 # The benchmark
