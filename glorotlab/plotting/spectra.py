@@ -75,7 +75,7 @@ def _bends(at: Array, values: Array) -> npt.NDArray[np.bool_]:
     """Return of each interval whether a line through its ends or those beside it misses the curve."""
     between = values[:-2] + (values[2:] - values[:-2]) * (at[1:-1] - at[:-2]) / (at[2:] - at[:-2])
     missed = np.abs(values[1:-1] - between) > SMOOTH * values.max()
-    return np.append(missed, False) | np.append(False, missed)
+    return np.asarray(np.append(missed, False) | np.append(False, missed))
 
 
 def _layers(spectrum: JacobianSpectrum) -> str:
