@@ -81,6 +81,14 @@ def _parse(content: bytes) -> dict[str, Any]:
     return table
 
 
+def has_derived_files(folder: Path, status: dict[str, Any]) -> bool:
+    """Return whether no file that a status has a digest of is missing or empty, from the names and lengths alone."""
+    try:
+        return all(os.stat(folder / name, follow_symlinks=False).st_size for name in status.get("files", ()))
+    except (OSError, ValueError):  # ValueError: a null byte
+        return False
+
+
 def unfinished_status(folder: Path) -> str:
     """Return the status of a run that has not ended, as it is now."""
     return RUNNING if lock.living_owner(folder) else INTERRUPTED

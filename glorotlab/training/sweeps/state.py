@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glorotlab.errors import RunError
-from glorotlab.training.runs.status import ENDED, INTERRUPTED, read_status
+from glorotlab.training.runs.status import ENDED, INTERRUPTED, has_derived_files, read_status
 from glorotlab.training.sweeps.plan import Point
 
 WAITING = "waiting"
@@ -97,7 +97,8 @@ def read_state(folder: Path, points: Iterable[Point]) -> SweepState:
                 run.report = read_status(folder / point.run)
             except RunError:
                 continue
-            if run.report["status"] in ENDED and run.report.get("content_hash") == point.spec.content_hash:
+            ended = run.report["status"] in ENDED and run.report.get("content_hash") == point.spec.content_hash
+            if ended and has_derived_files(folder / point.run, run.report):
                 run.status, run.skipped = run.report["status"], True
             elif run.report["status"] == INTERRUPTED:
                 run.status = INTERRUPTED

@@ -45,6 +45,17 @@ def test_runs_that_have_ended_are_not_made_again(store, specs, monkeypatch):
     assert [run.spec.seed for run in store.get(specs[::-1])] == [2, 3, 1, 3]
 
 
+def test_a_derived_file_that_is_empty_or_missing_is_made_again(store, specs):
+    """By the workers, as a run that has not ended: the checkpoint has all of it."""
+    (run,) = store.get(specs[:1])
+    whole = (run.folder / "statistics.nc").read_bytes()
+    for harm in (lambda path: path.write_bytes(b""), lambda path: path.unlink()):
+        harm(run.folder / "statistics.nc")
+        (again,) = store.get(specs[:1])
+        assert (run.folder / "statistics.nc").read_bytes() == whole
+        assert len(again.provenance) == 1, "nothing was trained"
+
+
 def test_a_run_of_another_spec_under_that_name_is_not_taken_for_it(store, specs):
     theirs, mine = store.get(specs[:2])
     shutil.rmtree(mine.folder)
