@@ -42,6 +42,7 @@ def executor():
             {"initializer": "normal(std=0.05)", "learning_rate": 1e-05},
             "initializer=normal-std-0.05,learning_rate=1e-05",
         ),
+        ({"data": "/home/me/own.npz", "seed": 1}, "data=own.npz,seed=1"),
         ({}, "run"),
         ({"case": "\x1b[31m"}, "case=31m"),
     ],

@@ -385,6 +385,7 @@ def test_workers_end_with_a_command_that_is_killed(tmp_path, data):
         until(lambda: running(tmp_path / "out") == 1, process)
         process.kill()
     until(lambda: {said["status"] for said in statuses(tmp_path / "out").values()} == {"interrupted"})
+    until(lambda: len(list((tmp_path / "out").glob("going-on-*"))) == 1)  # a claim goes after its run's lock
     (left,) = (tmp_path / "out").glob("going-on-*")
     assert not lock.read_owner(left).lives(heartbeat=time.time()), "the next sweep here removes it"
 
