@@ -86,7 +86,7 @@ def test_ctrl_c_is_answered_while_errors_are_counted(tmp_path, monkeypatch, batc
     """In the middle of a record, of statistics or errors: the rest is made when the run goes on, to the same bits."""
     monkeypatch.setattr(error_curves, "EVALUATION_BATCH", 100)
     spec = run_spec(updates=6, validation_every=3, monitor_every=3)
-    expected, forward, calls = train(spec, dataset=finite()), loop.Network.forward, []
+    expected, forward, calls = train(spec, dataset=finite()), loop.Network._forward, []
 
     def pressed(network, x):
         calls.append(len(x))
@@ -95,7 +95,7 @@ def test_ctrl_c_is_answered_while_errors_are_counted(tmp_path, monkeypatch, batc
         return forward(network, x)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Network, "forward", pressed)
+        patch.setattr(loop.Network, "_forward", pressed)
         with pytest.raises(KeyboardInterrupt):
             train(spec, tmp_path, dataset=finite())
     found = load_run(tmp_path)

@@ -1,53 +1,30 @@
-"""Network: a multi-layer perceptron on the compiled kernels.
-
-An activation without a kernel takes the unfused step: the same kernels with f = identity, then NumPy for f and f'.
-"""
+"""Network: a multi-layer perceptron: what a user gives is checked here, ``engine`` computes."""
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import activations
 from glorotlab.arrays import FloatArray, Labels, Targets
 from glorotlab.checks import finite_inputs, real_number, whole_number
 from glorotlab.errors import InvalidValueError
-from glorotlab.kernels.network import costs, dense, elementwise
 from glorotlab.kernels.network.batch_source import BatchSource, RowSource
-from glorotlab.kernels.network.buffers import padded_matrix
-from glorotlab.kernels.network.step import Steps
 from glorotlab.network.checks import check_order, check_source, count_updates
+from glorotlab.network.engine import Engine
 from glorotlab.network.guard import Guard
-from glorotlab.network.memory import parameter_bytes, pass_bytes, step_bytes
+from glorotlab.network.memory import parameter_bytes, pass_bytes
 from glorotlab.network.parameters import Parameters
 from glorotlab.network.passes import BackwardPass, ForwardPass, Gradients
 from glorotlab.resources import check_memory
 from glorotlab.spec.network import NetworkSpec, network_spec
-from glorotlab.spec.training import Descent, UpdateRule
+from glorotlab.spec.training import UpdateRule
 from glorotlab.streams import check_seed
-from glorotlab.threads import num_threads
 
 DTYPES = ("float32", "float64")
-LINEAR = elementwise.CODES["linear"]
-
-PREPARED = ("guard", "_workspaces", "_cost_code", "_activation", "_fused", "_code", "_parameter")
+PREPARED = ("guard", "_engine")
 """Attributes of a network that follow from its spec."""
-
-
-@dataclass
-class _Workspace:
-    """Buffers of one batch size, rows padded, so that a step allocates nothing, and the steps that use them."""
-
-    inputs: FloatArray
-    labels: Labels
-    targets: FloatArray
-    preactivations: list[FloatArray]
-    activations: list[FloatArray]
-    backprop: list[FloatArray]
-    steps: Steps = field(repr=False)
 
 
 class Network:
@@ -77,14 +54,8 @@ class Network:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Look up what follows from the spec; a copy of the network does so for itself."""
-        self.guard = Guard()
-        self._workspaces: dict[int, _Workspace] = {}
-        self._cost_code = costs.CODES[self.spec.output, self.spec.cost]
-        self._activation = activations.get(self.spec.activation)
-        self._fused = self._activation.family in elementwise.CODES
-        self._code = elementwise.CODES.get(self._activation.family, LINEAR)
-        self._parameter = sum(self._activation.parameters)  # of one, or of none
+        """Make what follows from the rest; a copy of the network does so for itself."""
+        self.guard, self._engine = Guard(), Engine(self._parameters)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs, its own arrays among it; the rest follows from the spec."""
@@ -141,9 +112,7 @@ class Network:
             return self._forward(inputs)
 
     def _forward(self, inputs: FloatArray) -> ForwardPass:
-        s, z = self._buffers(len(inputs)), self._buffers(len(inputs))
-        self._run_forward(inputs, s, z)
-        costs.output(self._cost_code, s[-1], z[-1])
+        s, z = self._engine.forward(inputs)
         records = [self.spec.layer_activation(layer) for layer in range(len(self.weights))]
         return ForwardPass(inputs, s, z, self.weights, records)
 
@@ -177,15 +146,9 @@ class Network:
             f"a pass of {len(inputs)} examples through layers {self.spec.layers}",
             {"its tensors": pass_bytes(self.spec, self.dtype, len(inputs), gradients=True)},
         )
-        passed = self._forward(inputs)
-        backprop, cost = self._buffers(len(inputs)), np.empty(len(inputs))
-        classes, targets = self._classes_and_targets(y)
+        passed, (classes, targets) = self._forward(inputs), self._classes_and_targets(y)
         targets = inputs if self.spec.autoencoder else targets
-        costs.cost_and_gradient(self._cost_code, passed.preactivations[-1], classes, cost, backprop[-1], targets)
-        for layer in range(len(self.weights) - 1, 0, -1):
-            s, z, d = passed.preactivations[layer - 1], passed.activations[layer - 1], backprop[layer - 1]
-            dense.backward(backprop[layer], self.weights[layer], s, z, self._code, d, num_threads(), self._parameter)
-            self._unfused_derivative(s, d)
+        backprop, cost = self._engine.backward(passed.preactivations, passed.activations, classes, targets)
         return BackwardPass(**vars(passed), cost=cost, backprop=backprop)
 
     def _classes_and_targets(self, labels: Targets) -> tuple[Labels, FloatArray | None]:
@@ -338,85 +301,7 @@ class Network:
         batch_size, updates = whole_number("batch_size", batch_size, 1), whole_number("updates", updates, 0)
         check_source(source, self.spec, updates * batch_size)
         with self.guard.training():
-            return self._take_steps(source, updates, rule, batch_size)
-
-    def _take_steps(
-        self, source: BatchSource, updates: int, rule: UpdateRule, batch_size: int
-    ) -> npt.NDArray[np.float64]:
-        self._check_memory(batch_size, bool(rule.momentum))
-        if rule.momentum:
-            self._parameters.allocate_velocities()
-        work, step_costs, descent = self._workspace(batch_size), np.empty(updates), rule.descent(batch_size)
-        if self._fused:
-            own = self._parameters
-            work.steps.set_velocities(own.weight_velocities, own.bias_velocities)
-            work.steps.set_rates(own.weight_rates, own.bias_rates)
-            return step_costs[: work.steps.run(source, descent, num_threads(), step_costs)]
-        for update in range(updates):
-            source.load(update * batch_size, work.inputs, work.labels, work.targets)
-            step_costs[update] = self._unfused_step(work, descent, has_targets=source.targets > 0)
-            if not np.isfinite(step_costs[update]):
-                return step_costs[: update + 1]
-        return step_costs
-
-    def _check_memory(self, batch_size: int, momentum: bool) -> None:
-        """Refuse steps for whose velocities and buffers, where they are not there yet, there is no memory."""
-        missing: dict[str, float] = {}
-        if momentum and self._parameters.weight_velocities[0] is None:
-            missing["velocities"] = parameter_bytes(self.spec, self.dtype)
-        if batch_size not in self._workspaces:
-            missing["buffers of a step"] = step_bytes(self.spec, self.dtype, batch_size)
-        check_memory(f"training layers {self.spec.layers} in batches of {batch_size}", missing)
-
-    def _unfused_step(self, work: _Workspace, descent: Descent, *, has_targets: bool) -> float:
-        """Take one step on the mini-batch in the buffers, f and f' by NumPy."""
-        self._run_forward(work.inputs, work.preactivations, work.activations)
-        cost, targets = work.steps.costs, work.targets if has_targets else None
-        targets = work.inputs if self.spec.autoencoder else targets
-        costs.cost_and_gradient(self._cost_code, work.preactivations[-1], work.labels, cost, work.backprop[-1], targets)
-        self._run_backward_update(work, descent)
-        return float(cost.mean())
-
-    def _run_backward_update(self, work: _Workspace, descent: Descent) -> None:
-        """Fill dC/ds of every layer and let its weights and biases take their step."""
-        own = self._parameters
-        for layer in range(len(self.weights) - 1, -1, -1):
-            s = work.preactivations[layer - 1] if layer else None
-            z = work.activations[layer - 1] if layer else work.inputs
-            d = work.backprop[layer - 1] if layer else None
-            dense.backward_update(
-                work.backprop[layer],
-                self.weights[layer],
-                self.biases[layer],
-                s,
-                z,
-                self._code,
-                d,
-                own.weight_velocities[layer],
-                own.bias_velocities[layer],
-                *descent,
-                num_threads(),
-                self._parameter,
-                own.weight_rates[layer],
-                own.bias_rates[layer],
-            )
-            if s is not None and d is not None:
-                self._unfused_derivative(s, d)
-
-    def _run_forward(self, inputs: FloatArray, s: list[FloatArray], z: list[FloatArray]) -> None:
-        """Fill s of every layer and z of every hidden one."""
-        below = inputs
-        for layer in range(len(self.weights)):
-            self._forward_layer(layer, below, s[layer], z[layer])
-            below = z[layer]
-
-    def _forward_layer(self, layer: int, below: FloatArray, s: FloatArray, z: FloatArray) -> None:
-        """Fill s, and z of a hidden layer."""
-        hidden = layer < len(self.weights) - 1
-        code, out = (self._code, z) if hidden else (LINEAR, s)
-        dense.forward(below, self.weights[layer], self.biases[layer], code, s, out, num_threads(), self._parameter)
-        if hidden and not self._fused:
-            z[...] = self._activation.function(s)
+            return self._engine.take_steps(source, updates, rule, batch_size)
 
     def hidden_layer(self, layer: int, below: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return s and z = f(s) of one hidden layer.
@@ -432,15 +317,8 @@ class Network:
         -------
         tuple of ndarray, each of shape (batch, fan_out)
         """
-        s = np.empty((len(below), self.spec.layer_sizes[layer + 1]), dtype=self.dtype)
-        z = np.empty_like(s)
         with self.guard.reading():
-            self._forward_layer(layer, below, s, z)
-        return s, z
-
-    def _unfused_derivative(self, s: FloatArray, d: FloatArray) -> None:
-        if not self._fused:
-            d *= self._activation.derivative(s)
+            return self._engine.hidden_layer(layer, below)
 
     def set_rates(self, weights: Sequence[FloatArray], biases: Sequence[FloatArray]) -> None:
         """Give each weight and bias its own factor of the learning rate, from the next step on.
@@ -500,23 +378,6 @@ class Network:
         """
         with self.guard.training():
             self._parameters.load(state)
-
-    def _buffers(self, batch: int) -> list[FloatArray]:
-        return [np.empty((batch, size), dtype=self.dtype) for size in self.spec.layer_sizes[1:]]
-
-    def _workspace(self, batch: int) -> _Workspace:
-        if batch not in self._workspaces:
-
-            def padded() -> list[FloatArray]:
-                return [padded_matrix(batch, size, self.dtype) for size in self.spec.layer_sizes[1:]]
-
-            inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
-            targets = np.empty((batch, self.spec.classes), dtype=self.dtype)
-            buffers = inputs, np.empty(batch, dtype=np.int64), targets, padded(), padded(), padded()
-            codes = self._code, self._parameter, self._cost_code, self.spec.autoencoder
-            steps = Steps(self.weights, self.biases, *buffers, *codes)
-            self._workspaces = {batch: _Workspace(*buffers, steps)}
-        return self._workspaces[batch]
 
     def inputs(self, x: npt.ArrayLike, *, finite: bool = False) -> FloatArray:
         """Return x as an array that the kernels can read; InvalidValueError where it is not one of finite inputs.

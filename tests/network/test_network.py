@@ -177,8 +177,8 @@ def test_unfused_step_agrees_with_the_fused_one(monkeypatch, activation, options
         unfused.train_step(x, labels, 0.1, **options)
     for a, b in zip(parameters(fused), parameters(unfused), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=50 * np.finfo(dtype).eps)
-    assert fused._fused
-    assert not unfused._fused
+    assert fused._engine.fused
+    assert not unfused._engine.fused
 
 
 def test_an_activation_without_a_kernel_trains(monkeypatch):

@@ -165,7 +165,7 @@ def test_ctrl_c_in_the_record_after_pretraining_keeps_the_one_before(tmp_path, m
     """Statistics and both error counts: a checkpoint always has records; the rest is made when the run goes on."""
     monkeypatch.setattr(error_curves, "EVALUATION_BATCH", 100)
     spec = pretrained(updates=2)
-    expected, forward, calls = bits(train(spec, dataset=bounded())), loop.Network.forward, []
+    expected, forward, calls = bits(train(spec, dataset=bounded())), loop.Network._forward, []
 
     def pressed(network, x):
         calls.append(len(x))
@@ -174,7 +174,7 @@ def test_ctrl_c_in_the_record_after_pretraining_keeps_the_one_before(tmp_path, m
         return forward(network, x)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Network, "forward", pressed)
+        patch.setattr(loop.Network, "_forward", pressed)
         with pytest.raises(KeyboardInterrupt):
             train(spec, tmp_path, dataset=bounded())
     found, start = load_run(tmp_path), train(run_spec(updates=0), dataset=bounded())
