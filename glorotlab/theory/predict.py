@@ -21,9 +21,9 @@ from glorotlab.spec.network import NetworkSpec, network_spec
 from glorotlab.theory.distributions.pushforward import quantiles_and_saturation
 from glorotlab.theory.finite_width import bands
 from glorotlab.theory.mean_field.inputs import batch_of
-from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal
+from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
 from glorotlab.theory.mean_field.learning_speed import learning_speeds
-from glorotlab.theory.mean_field.propagate import propagate
+from glorotlab.theory.mean_field.propagate import Propagation, propagate
 from glorotlab.theory.spectra.mean_singular_value import mean_singular_value
 from glorotlab.threads import single_threaded_blas
 
@@ -36,6 +36,12 @@ ASSUMPTIONS = (
     "pre-activations are Gaussian: their excess kurtosis, which few or sparse weights leave, is left out",
     "gradient independence: weights met backward depend on the forward pass by their part along the signal alone",
 )
+
+WORTH_SAYING = 0.05
+"""Share of the batch gradient's second moment from which on it is said that the prediction leaves it out."""
+
+WITHIN_UNIT = 1
+"""Place of the variance within a unit over examples among a tensor's three variances."""
 
 WITHOUT_DATA = "inputs have mean zero, and the batch is one example"
 """Assumption of a prediction from a second moment."""
@@ -77,7 +83,8 @@ def predict(
         LayerStatistics with dimension ``layer``; V itself is the mean-field value, without shift. Attribute
         ``assumptions`` lists what it rests on. ``numerical_error`` bounds the relative error of the numerics, or is
         one standard error where logits are drawn; ``finite_width_error`` is the relative variance of second moments
-        between networks, and the order of magnitude of what the limit of wide layers leaves out;
+        between networks, and the order of magnitude of what the limit of wide layers leaves out, and holds by what
+        share ``batch_weight_gradient_second_moment`` is too small where a batch is not small beside a layer;
         ``gaussianity_error`` is the order of what Gaussian pre-activations leave out (``mean_field.validity``).
 
     Raises
@@ -106,6 +113,7 @@ def predict(
             own | _gradient_columns(signal, gradient, part) for own, part in zip(blocks, signal.blocks(), strict=True)
         ]
     columns |= {name: np.concatenate([own[name] for own in blocks]) for name in blocks[0]}
+    assumptions = [*ASSUMPTIONS, *([WITHOUT_DATA] if batch.inputs is None else []), *_left_out(propagation)]
     errors: dict[str, float] = {
         "numerical_error": propagation.numerical_error,
         "finite_width_error": propagation.finite_width_error,
@@ -121,13 +129,26 @@ def predict(
         attributes={
             "kind": "prediction",
             "spec": spec.model_dump(mode="json"),
-            "assumptions": [*ASSUMPTIONS, *([WITHOUT_DATA] if batch.inputs is None else [])],
+            "assumptions": assumptions,
             "examples": batch.examples,
             "saturation_threshold": SATURATION_THRESHOLD,
         }
         | errors
         | ({} if inputs is None else digests(inputs, batch.labels)),
     )
+
+
+def _left_out(propagation: Propagation) -> list[str]:
+    """Return what the prediction of the batch gradient is known to leave out, where that is worth a line."""
+    excess = propagation.batch_excess
+    if excess is None or excess.max() <= WORTH_SAYING:
+        return []
+    layer = int(excess.argmax())
+    return [
+        f"batches are small beside layers: {propagation.batch.examples} examples are not, so that "
+        f"batch_weight_gradient_second_moment is too small, most in layer {layer + 1}, where the networks' mean is "
+        f"about {1 + excess[layer]:.2f} times the prediction"
+    ]
 
 
 def _moments(name: str, second: Array, mean: Array, mean_squares: tuple[Array, Array, Array]) -> dict[str, Array]:
@@ -140,17 +161,13 @@ def _moments(name: str, second: Array, mean: Array, mean_squares: tuple[Array, A
     return {f"{name}_mean": mean, f"{name}_second_moment": second, f"{name}_variance": variances}
 
 
-def _over_pairs(kernel: Array) -> Array:
-    return np.asarray(kernel.mean(axis=(-2, -1)))
-
-
 def _over_examples(kernel: Array) -> Array:
     return np.asarray(diagonal(kernel).mean(axis=-1))
 
 
 def _mean_squares(kernel: Array, means: Array, units: Array) -> tuple[Array, Array, Array]:
     """Return E of squared means over finitely many independent units of one kernel, for ``_moments``."""
-    mean, pairs, square = means.mean(axis=-1), _over_pairs(kernel), (means**2).mean(axis=-1)
+    mean, pairs, square = means.mean(axis=-1), mean_over_pairs(kernel), (means**2).mean(axis=-1)
     return mean**2 + (pairs - mean**2) / units, pairs, square + (_over_examples(kernel) - square) / units
 
 
@@ -160,6 +177,9 @@ def _signal_columns(signal: SignalKernels, part: slice) -> dict[str, Array]:
     s_mean, z_mean = np.zeros(z.shape[:-1]), signal.z_mean[1:][part]
     columns = _moments("preactivation", _over_examples(s), s_mean[:, 0], _mean_squares(s, s_mean, units))
     columns |= _moments("activation", _over_examples(z), z_mean.mean(axis=-1), _mean_squares(z, z_mean, units))
+    # variances within a unit of examples that are alike would be lost in the difference
+    columns["preactivation_variance"][:, WITHIN_UNIT] = (signal.forward_gain * signal.z_spread[:-1])[part]
+    columns["activation_variance"][:, WITHIN_UNIT] = signal.z_spread[1:][part]
     columns["jacobian_singular_value_mean"] = _singular_values(signal, part)
     columns["activation_quantile"], columns["activation_saturation"] = _quantiles(signal, part)
     return columns
@@ -211,17 +231,17 @@ def _gradient_columns(signal: SignalKernels, gradient: GradientKernels, part: sl
     d_products, bias_squares = _mean_products(d, d_mean, units), _mean_squares(d, d_mean, units)
     if part.stop == signal.layers:  # outputs are few and need not have mean 0
         top = d_products[-1] = gradient.output.mean_products
-        bias_squares[0][-1], bias_squares[2][-1] = _over_pairs(top), _over_examples(top)
+        bias_squares[0][-1], bias_squares[2][-1] = mean_over_pairs(top), _over_examples(top)
     products = _mean_products(z, z_mean, _units_below(signal)[part]) * d_products
-    pairs, weight_mean, bias_mean = _over_pairs(z * d), (z_mean * d_mean).mean(axis=-1), d_mean.mean(axis=-1)
-    weight_squares = _over_pairs(products), pairs, _over_examples(products)
+    pairs, weight_mean, bias_mean = mean_over_pairs(z * d), (z_mean * d_mean).mean(axis=-1), d_mean.mean(axis=-1)
+    weight_squares = mean_over_pairs(products), pairs, _over_examples(products)
     second, example = _over_examples(d), (diagonal(z) * diagonal(d)).mean(axis=-1)
     unknown = np.full_like(second, np.nan)
     return (
         _moments("backprop_gradient", second, bias_mean, bias_squares)
         | _moments("example_weight_gradient", example, weight_mean, weight_squares)
         | _moments("batch_weight_gradient", pairs, weight_mean, (weight_squares[0], unknown, unknown))
-        | _moments("batch_bias_gradient", _over_pairs(d), bias_mean, (bias_squares[0], unknown, unknown))
+        | _moments("batch_bias_gradient", mean_over_pairs(d), bias_mean, (bias_squares[0], unknown, unknown))
     )
 
 

@@ -363,9 +363,9 @@ def test_pair_moments_that_cannot_be_trusted_are_refused():
     """Many nearly equal examples and fast waves: neither copies nor far enough apart for the series."""
     spec = NetworkSpec.parse("300,300,9", activation="sin(40*x)", initializer="he_normal")
     generator = np.random.default_rng(0)
-    x = generator.normal(size=(1, 300)) / 2 + 1e-4 * generator.normal(size=(5, 300))
+    x = generator.normal(size=(1, 300)) / 2 + 1e-4 * generator.normal(size=(8, 300))
     with pytest.raises(AssumptionError, match=r"pair moments of the examples cannot be trusted: relative error up to"):
-        predict(spec, inputs=x, labels=np.arange(5))
+        predict(spec, inputs=x, labels=np.arange(8))
     predict(spec, inputs=x[[0, 0]], labels=[0, 1])
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.arrays import Array
+from glorotlab.errors import AssumptionError
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.finite_width.recursions import Forward
 from glorotlab.theory.gaussian.sampling import correlated_draws, covariance_root
@@ -27,6 +28,12 @@ LOGITS, MIN_DRAWS, MAX_DRAWS = 2**22, 2**6, 2**12
 
 STEP = 0.05
 """Relative step in q of the differences that give the derivative of the output gradient in q."""
+
+NO_GRADIENTS = (
+    "outputs are so large that gradients are 0 in most networks, which have no band: predict without a level, or use "
+    "a smaller initialiser"
+)
+"""Why bands of gradients are refused where outputs are saturated and right."""
 
 Samples = npt.NDArray[np.float32]
 
@@ -75,7 +82,13 @@ class DrawnNetworks:
         self.signal, self.forward = signal, forward
         self.examples, self.hidden = signal.examples, signal.layers - 1
         self._random = generator(0, Purpose.HIDDEN_UNITS)
-        widest = max([*signal.spec.layer_sizes[1:-1], 1])
+        widths = signal.spec.layer_sizes[1:-1]
+        if 1 in widths:
+            raise AssumptionError(
+                f"layers {signal.spec.layers} are too narrow for bands: how the units of a layer scatter is not known "
+                "from one unit, allowed are 2 or more in every hidden layer: use wider ones, or measure several seeds"
+            )
+        widest = max([*widths, 1])
         self.networks = min(max(SAMPLES // (self.examples * widest), MIN_NETWORKS), MAX_NETWORKS)
         self.s: list[Samples] = []
         self.f: list[Samples] = []
@@ -110,7 +123,8 @@ class DrawnNetworks:
             self.q.append(q)
             self.s.append(_levelled(s, q))
             self.f.append(_levelled(f, scale))
-        return covariance_root(scaled(kernel, np.sqrt(self.forward.q[-1] / diagonal(kernel))))
+        q = diagonal(kernel)  # 0 of examples whose units are all silent
+        return covariance_root(scaled(kernel, np.sqrt(np.divide(self.forward.q[-1], q, where=q > 0, out=0 * q))))
 
     def _first_layer(self, inputs: Array) -> Array:
         """Draw pre-activations of the first layer, with its own weights: inputs are few or sparse."""
@@ -132,7 +146,10 @@ class DrawnNetworks:
                 variance = float(self.signal.weight_variance[k + 1])
                 h = correlated_draws(variance * d @ np.swapaxes(d, 1, 2), spec.layer_sizes[k + 1], self._random)
             d = h * record.derivative(self.s[k] * np.sqrt(self.q[k])[:, :, np.newaxis])
-            self.y.insert(0, _levelled(d, np.full(d.shape[:2], (d**2).mean())))
+            square = (d**2).mean()
+            if not square > 0:
+                raise AssumptionError(NO_GRADIENTS)
+            self.y.insert(0, _levelled(d, np.full(d.shape[:2], square)))
 
 
 def scaled(kernel: Array, scale: Array) -> Array:

@@ -17,7 +17,14 @@ from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.finite_width import recursions
-from glorotlab.theory.finite_width.drawn_networks import MIN_NETWORKS, STEP, DrawnNetworks, Samples, scaled
+from glorotlab.theory.finite_width.drawn_networks import (
+    MIN_NETWORKS,
+    NO_GRADIENTS,
+    STEP,
+    DrawnNetworks,
+    Samples,
+    scaled,
+)
 from glorotlab.theory.finite_width.recursions import Backward
 from glorotlab.theory.gaussian.pair_derivatives import PairDerivatives, pair_derivatives
 from glorotlab.theory.mean_field.gradient_independence import along_signal
@@ -259,10 +266,7 @@ class _Influences:
         variances = sum(layers, start=np.zeros(self.drawn.networks))
         variances = variances[np.isfinite(variances)]
         if len(variances) < MIN_NETWORKS / 2:
-            raise AssumptionError(
-                "outputs are so large that gradients are 0 in most networks, which have no band: predict without a "
-                "level, or use a smaller initialiser"
-            )
+            raise AssumptionError(NO_GRADIENTS)
         error = float(variances.std(ddof=1) / len(variances) ** 0.5)
         return Fluctuation(float(variances.mean()), error, draws, shift)
 

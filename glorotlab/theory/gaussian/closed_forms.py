@@ -86,7 +86,7 @@ def _sin(record: Activation, q: Array) -> Family:
 
 
 def _gelu(record: Activation, q: Array) -> Family:
-    second, derivative = _gelu_pairs(record, q, q, np.ones_like(q))
+    second, derivative = _gelu_pairs(record, q, q, np.ones_like(q), np.zeros_like(q))
     return {
         "mean": q / np.sqrt(2 * PI * (1 + q)),
         "second_moment": second,
@@ -155,7 +155,9 @@ def susceptibility(record: Activation, q: Array) -> Array | None:
     return np.exp(-2 * q) if record.family == "sin" else None
 
 
-def pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array, Array] | None:
+def pairs(
+    record: Activation, q1: Array, q2: Array, rho: Array, unlike: Array | None = None
+) -> tuple[Array, Array, Array] | None:
     """Return E f(s1) f(s2), E f'(s1) f'(s2) and relative errors where there is a closed form; else None.
 
     Parameters
@@ -163,6 +165,8 @@ def pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, 
     record : Activation
     q1, q2, rho : arrays
         Second moments of s1 and s2, and their correlation.
+    unlike : array, optional
+        1 - abs(rho), where it is known to more digits than rho has.
     """
     family = _PAIRS.get(record.family)
     if family is None:
@@ -172,45 +176,51 @@ def pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, 
         errors *= 2 + np.sqrt(q1) * np.sqrt(q2) / 8
         if errors.max(initial=0) > MAX_HARD_TANH_ERROR:
             return None
-    return *family(record, q1, q2, rho), errors
+    return *family(record, q1, q2, rho, 1 - np.abs(rho) if unlike is None else unlike), errors
 
 
-def _piecewise_linear_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array]:
+def has_pairs(record: Activation) -> bool:
+    """Return whether ``pairs`` knows the activation."""
+    return record.family in _PAIRS
+
+
+def _piecewise_linear_pairs(record: Activation, q1: Array, q2: Array, rho: Array, unlike: Array) -> tuple[Array, Array]:
     """Arc-cosine kernels of degree 1 and 0 (Cho & Saul 2009) for the part of f that is ReLU."""
     scale = np.sqrt(q1) * np.sqrt(q2)
     slope = {"linear": 1.0, "relu": 0.0}.get(record.family, *record.parameters[:1] or (0.0,))
     if slope == 1:
         return scale * rho, np.ones_like(scale * rho)
-    angle = np.arccos(rho)
-    degree_1 = (np.sqrt((1 - rho) * (1 + rho)) + (PI - angle) * rho) / (2 * PI)
+    angle = 2 * np.arcsin(np.sqrt(unlike / 2))
+    angle = np.where(rho < 0, PI - angle, angle)
+    degree_1 = (np.sqrt(unlike * (1 + np.abs(rho))) + (PI - angle) * rho) / (2 * PI)
     degree_0 = np.broadcast_to((PI - angle) / (2 * PI), np.shape(scale * rho))
     return scale * (slope * rho + (1 - slope) ** 2 * degree_1), slope + (1 - slope) ** 2 * degree_0
 
 
-def _erf_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array]:
+def _erf_pairs(record: Activation, q1: Array, q2: Array, rho: Array, unlike: Array) -> tuple[Array, Array]:
     """Williams (1997), eq. 11; asin(x / sqrt(x^2 + y)) is written atan2(x, sqrt(y)), exact also at 1."""
-    determinant = 1 + 2 * q1 + 2 * q2 + 4 * q1 * q2 * (1 - rho) * (1 + rho)
+    determinant = 1 + 2 * q1 + 2 * q2 + 4 * q1 * q2 * unlike * (1 + np.abs(rho))
     root = np.sqrt(determinant)
     return 2 / PI * np.arctan2(2 * np.sqrt(q1) * np.sqrt(q2) * rho, root), 4 / PI / root
 
 
-def _sin_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array]:
+def _sin_pairs(record: Activation, q1: Array, q2: Array, rho: Array, unlike: Array) -> tuple[Array, Array]:
     """exp(-(q1 + q2) / 2) times sinh and cosh of the covariance, without their overflow or cancellation."""
     scale = np.sqrt(q1) * np.sqrt(q2)
-    unlike = (np.sqrt(q1) - np.sqrt(q2)) ** 2 / 2
-    largest = np.exp(-unlike - scale * (1 - np.abs(rho))) / 2
+    unequal = (np.sqrt(q1) - np.sqrt(q2)) ** 2 / 2
+    largest = np.exp(-unequal - scale * unlike) / 2
     second = np.exp(-2 * scale * np.abs(rho))
     return np.sign(rho) * largest * -np.expm1(-2 * scale * np.abs(rho)), largest * (1 + second)
 
 
-def _gelu_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array]:
+def _gelu_pairs(record: Activation, q1: Array, q2: Array, rho: Array, unlike: Array) -> tuple[Array, Array]:
     """Stein's identity twice on s1 s2 Phi(s1) Phi(s2); each phi tilts the Gaussian. Agrees with Tsuchida et al. 2021.
 
     With D = det(I + Q) and c the covariance: E Phi Phi = 1/4 + atan2(c, sqrt(D)) / (2 pi),
     E phi(s1) phi(s2) = 1 / (2 pi sqrt(D)), E s2 phi(s1) Phi(s2) = (q2 (1 + q1) - c^2) / (2 pi (1 + q1) sqrt(D)).
     """
     c = np.sqrt(q1) * np.sqrt(q2) * rho
-    minor = q1 * q2 * (1 - rho) * (1 + rho)  # q1 q2 - c^2
+    minor = q1 * q2 * unlike * (1 + np.abs(rho))  # q1 q2 - c^2
     root = np.sqrt(1 + q1 + q2 + minor)
     both = 0.25 + np.arctan2(c, root) / (2 * PI)
     first = (q2 + minor) / (1 + q1) / (2 * PI * root)  # E s2 phi(s1) Phi(s2)
@@ -221,7 +231,7 @@ def _gelu_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[A
     return second, derivative
 
 
-def _hard_tanh_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tuple[Array, Array]:
+def _hard_tanh_pairs(record: Activation, q1: Array, q2: Array, rho: Array, unlike: Array) -> tuple[Array, Array]:
     """f(s) = (s + 1)_+ - (s - 1)_+ - 1: second differences of E (s1 - a)_+ (s2 - b)_+ and of P(s1 > a, s2 > b).
 
     With h = a / sqrt(q1), k = b / sqrt(q2), r^2 = 1 - rho^2, L = P(x > h, y > k) of the standard pair (Owen 1956):
@@ -230,14 +240,16 @@ def _hard_tanh_pairs(record: Activation, q1: Array, q2: Array, rho: Array) -> tu
     """
     from scipy.special import erf
 
-    q1, q2, rho = np.broadcast_arrays(q1, q2, rho)
+    q1, q2, rho, unlike = np.broadcast_arrays(q1, q2, rho, unlike)
     scale = np.sqrt(q1) * np.sqrt(q2)
     inside = [erf(1 / np.sqrt(2 * q)) for q in (q1, q2)]
     second, derivative = scale * rho * inside[0] * inside[1], inside[0] * inside[1]
     both = (q1 >= LINEAR) & (q2 >= LINEAR)
-    root1, root2, rho = np.sqrt(q1[both]), np.sqrt(q2[both]), rho[both]
+    root1, root2, rho, unlike = np.sqrt(q1[both]), np.sqrt(q2[both]), rho[both], unlike[both]
     h, k = 1 / root1, 1 / root2
-    corners = [(sign1, sign2, *_corner(sign1 * h, sign2 * k, rho)) for sign1 in (-1.0, 1.0) for sign2 in (-1.0, 1.0)]
+    corners = [
+        (sign1, sign2, *_corner(sign1 * h, sign2 * k, rho, unlike)) for sign1 in (-1.0, 1.0) for sign2 in (-1.0, 1.0)
+    ]
     total = sum(sign1 * sign2 * ramps for sign1, sign2, ramps, _ in corners)
     # E of each ramp alone makes up for the -1: E f1 f2 = E (f1 + 1) (f2 + 1) - 1, as E f = 0
     second[both] = root1 * root2 * total - 1
@@ -249,20 +261,22 @@ LINEAR = 0.0125
 """Second moment up to which a hard tanh acts as if it had no ends, to 1e-18."""
 
 
-def _difference(y: Array, x: Array, rho: Array) -> Array:
+def _difference(y: Array, x: Array, rho: Array, unlike: Array) -> Array:
     """Return y - rho x without its cancellation where rho is near 1 and y near x, or both near their negatives."""
-    return np.where(rho > 0, (y - x) + x * (1 - rho), (y + x) - x * (1 + rho))
+    return np.where(rho > 0, (y - x) + x * unlike, (y + x) - x * unlike)
 
 
-def _corner(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
+def _corner(h: Array, k: Array, rho: Array, unlike: Array) -> tuple[Array, Array]:
     """Return E (x - h)_+ (y - k)_+ and P(x > h, y > k) of a standard pair, h and k not 0."""
     from scipy.special import ndtr, owens_t
 
-    square = (1 - rho) * (1 + rho)
-    r = np.sqrt(square)
+    r = np.sqrt(unlike * (1 + np.abs(rho)))
     with np.errstate(divide="ignore", invalid="ignore"):
         # at rho = +-1 infinite, or 0 / 0 where both bounds are the same point
-        a, b = (np.nan_to_num(_difference(y, x, rho) / r, posinf=np.inf, neginf=-np.inf) for x, y in ((h, k), (k, h)))
+        a, b = (
+            np.nan_to_num(_difference(y, x, rho, unlike) / r, posinf=np.inf, neginf=-np.inf)
+            for x, y in ((h, k), (k, h))
+        )
     # P(x < -h, y < -k) by Owen's function T
     tail = (ndtr(-h) + ndtr(-k)) / 2 - owens_t(-h, a / h) - owens_t(-k, b / k) - (h * k < 0) / 2
     density_h, density_k = (np.exp(-(x**2) / 2) / np.sqrt(2 * PI) for x in (h, k))
@@ -270,7 +284,7 @@ def _corner(h: Array, k: Array, rho: Array) -> tuple[Array, Array]:
     return ramps + r * density_h * np.exp(-(a**2) / 2) / np.sqrt(2 * PI), tail
 
 
-_PAIRS: dict[str, Callable[[Activation, Array, Array, Array], tuple[Array, Array]]] = {
+_PAIRS: dict[str, Callable[[Activation, Array, Array, Array, Array], tuple[Array, Array]]] = {
     "linear": _piecewise_linear_pairs,
     "relu": _piecewise_linear_pairs,
     "leaky_relu": _piecewise_linear_pairs,

@@ -10,15 +10,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.moments import Row, sampled
-
-ALIKE = 1e-12
-"""Examples whose correlation differs from 1 by no more are copies of each other: their pair moment is E g^2."""
 
 BLOCK = 48
 """Rows of a kernel summed at a time, so that a term stays in the cache."""
@@ -56,21 +52,6 @@ def _sums(s: Array, weights: Array, values: Array, q: Array, terms: int) -> Arra
         above /= math.sqrt(k + 1)
         below, current, above = current, above, below
     return series
-
-
-def correlation(kernel: Array) -> Array:
-    """Return the correlations of a covariance matrix, clipped to [-1, 1]."""
-    scale = np.sqrt(np.diagonal(kernel))
-    return np.asarray(np.clip(kernel / (scale[:, np.newaxis] * scale), -1, 1))
-
-
-def copies(rho: Array, square: Array) -> npt.NDArray[np.bool_]:
-    """Return where two examples are the same one: on the diagonal, and where neither rho nor E g^2 tells them apart."""
-    alike = rho > 1 - ALIKE
-    rows, columns = np.nonzero(alike)
-    alike[rows, columns] = np.isclose(square[rows], square[columns], rtol=ALIKE, atol=0)
-    np.fill_diagonal(alike, True)
-    return alike
 
 
 def symmetric_sum(series: Array, rho: Array) -> Array:

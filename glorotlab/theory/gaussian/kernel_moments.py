@@ -1,110 +1,133 @@
 """Pair moments E f(s_a) f(s_b) and E f'(s_a) f'(s_b) of a batch's whole kernel.
 
 A kernel of hundreds of examples comes from a closed form or a Hermite series with as many terms as its correlations
-need; pairs too alike for the series (a kink's coefficients fall slowly) are interpolated in (ln q_1, ln q_2,
-arccos rho), where pair moments are smooth up to rho = 1.
+need; pairs too alike for the series (a kink's coefficients fall slowly) come from ``alike_pairs``, and how far examples
+are from being the same from ``distances``.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
-from glorotlab.theory.gaussian import closed_forms, pair_quadrature, quadrature
-from glorotlab.theory.gaussian.closed_forms import ROUNDING
-from glorotlab.theory.gaussian.hermite_series import coefficients, copies, correlation, symmetric_sum
+from glorotlab.theory.gaussian import closed_forms, distances, quadrature
+from glorotlab.theory.gaussian.alike_pairs import FACTORS, NODE_TOLERANCE, TOLERANCE, replace_pairs
+from glorotlab.theory.gaussian.closed_forms import ROUNDING, Where
+from glorotlab.theory.gaussian.covariance import Covariance, covariance_of
+from glorotlab.theory.gaussian.hermite_series import coefficients, symmetric_sum
 from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.theory.gaussian.moments import Moments, Row, moments, sampled
-from glorotlab.theory.gaussian.pair_moments import PairMoments, one_by_one, pair_moments
+from glorotlab.theory.gaussian.pair_moments import PairMoments
 from glorotlab.threads import single_threaded_blas
-
-TOLERANCE = 1e-9
-"""Relative error that every step aims at: nodes in q, terms of the series, nodes in the angle."""
 
 TERMS = (24, 48, 96, 192, 384)
 """Numbers of terms of the Hermite series that are tried: the first that suffices is taken, or the last."""
 
-NODE_TOLERANCE = 1e-11
-"""Size of the last term of an interpolant in ln q."""
 
-FACTORS = (1, 2, 4, 8)
-"""Multiples of the number of nodes in ln q that are tried until interpolation errs by at most ``TOLERANCE``."""
+@dataclass(frozen=True)
+class KernelMoments(PairMoments):
+    """Pair moments of a batch, with the gaps of its activations.
 
-FEW = 8
-"""Number of pairs beyond the series that are integrated one by one."""
+    Parameters
+    ----------
+    gap : (examples, examples)
+        Gaps of f(s), as ``Covariance`` has them.
+    gap_error : float
+        Mean over pairs of their absolute error.
+    """
 
-ROWS = 16
-"""Rows of a kernel whose Chebyshev series in the angle are summed at a time, so that their coefficients stay few."""
-
-ANGLES = (9, 17, 33, 65)
-"""Numbers of Chebyshev-Lobatto points in the angle, one set within the next; the last two differ by the error."""
+    gap: Array
+    gap_error: float
 
 
 @single_threaded_blas()
-def kernel_moments(record: Activation, kernel: Array, single: Moments | None = None) -> PairMoments:
+def kernel_moments(record: Activation, kernel: Array | Covariance, single: Moments | None = None) -> KernelMoments:
     """Return the pair moments of (s_a, s_b) ~ N(0, kernel), to about 1e-8, with the error of every pair.
 
     Parameters
     ----------
     record : Activation
-    kernel : (examples, examples)
+    kernel : (examples, examples) or Covariance
         Covariance of the pre-activations of one unit over the examples.
     single : Moments, optional
         Moments of the single examples, where they are known already.
     """
-    q, rho = np.diagonal(kernel), correlation(kernel)
-    exact = moments(record, q) if single is None else single
+    s = covariance_of(kernel)
+    exact = moments(record, s.q) if single is None else single
     squares = np.stack([exact.second_moment, exact.derivative_second_moment])
-    alike = [copies(rho, square) for square in squares]
-    rows, columns = np.triu_indices(len(q))
-    closed = closed_forms.pairs(record, q[rows], q[columns], rho[rows, columns])
-    if closed is not None:
-        method, everything = "closed form", np.empty((3, *rho.shape))
-        everything[:, rows, columns] = everything[:, columns, rows] = closed
-        pairs, errors = everything[:2], everything[2]
-    else:
-        pairs, errors, error = _series(record, q, rho, squares, alike[0] & alike[1])
-        method = "series"
-        bad = (errors > TOLERANCE) & ~(alike[0] & alike[1])
-        errors += error
-        if bad.any():
-            method = "series and interpolation"
-            _replace(record, q, rho, squares, bad, pairs, errors)
-    for values, square, where in zip(pairs, squares, alike, strict=True):
-        values[where] = np.broadcast_to(square, rho.shape)[where]
-    errors[alike[0] & alike[1]] = exact.error
-    if record.odd:  # mirror images stay so in every layer, and a chaotic one would tear rounding errors apart
-        for values, square, sign in zip(pairs, squares, (-1, 1), strict=True):
-            mirrored = copies(-rho, square) & (rho < 0)
-            values[mirrored] = sign * np.broadcast_to(square, rho.shape)[mirrored]
-    return PairMoments(pairs[0], pairs[1], method, errors)
+    # copies, and mirror images of an odd f, stay so: a chaotic network would tear their rounding errors apart
+    copies = s.same & ((s.sign > 0) | record.odd)
+    method, pairs, errors = _closed(record, s) or _by_series(record, s, squares, copies)
+    gap, gap_error, (rows, columns) = distances.gaps(record, s, squares, pairs, errors)
+    known = (squares[0, rows] + squares[0, columns] - gap[rows, columns]) / 2
+    pairs[0, rows, columns] = s.sign[rows, columns] * known
+    pairs[1][copies] = (np.add.outer(squares[1], squares[1]) / 2)[copies]
+    errors[copies] = exact.error
+    return KernelMoments(pairs[0], pairs[1], method, errors, gap, gap_error)
 
 
-def _series(
-    record: Activation, q: Array, rho: Array, squares: Array, alike: npt.NDArray[np.bool_]
-) -> tuple[Array, Array, float]:
-    """Return both pair moments by their Hermite series, bounds of what it leaves out, and the error in ln q."""
-    size = np.abs(rho)
-    largest = float(np.max(size, where=~alike, initial=0.0))
-    every, enough, error = _interpolated_coefficients(record, q, largest)
+def _closed(record: Activation, s: Covariance) -> tuple[str, Array, Array] | None:
+    """Return method, pair moments and their errors by a closed form, or None where there is none."""
+    if not closed_forms.has_pairs(record):
+        return None
+    rows, columns = np.triu_indices(len(s.q))
+    sign, unlike = s.sign[rows, columns], s.unlike[rows, columns]
+    rho = 1 - unlike if record.odd else sign * (1 - unlike)  # signs of an odd f are put back, so that they cancel
+    closed = closed_forms.pairs(record, s.q[rows], s.q[columns], rho, unlike)
+    if closed is None:
+        return None
+    everything = np.empty((3, *s.kernel.shape))
+    everything[:, rows, columns] = everything[:, columns, rows] = closed
+    if record.odd:
+        everything[0] *= s.sign
+    return "closed form", everything[:2], everything[2]
+
+
+def _by_series(record: Activation, s: Covariance, squares: Array, copies: Where) -> tuple[str, Array, Array]:
+    """Return method, pair moments and their errors by the Hermite series, and of pairs beyond it otherwise."""
+    pairs, errors, error = _series(record, s, squares, copies)
+    bad = (errors > TOLERANCE) & ~copies
+    errors += error
+    if not bad.any():
+        return "series", pairs, errors
+    replace_pairs(record, s, squares, bad, pairs, errors)
+    return "series and interpolation", pairs, errors
+
+
+def _series(record: Activation, s: Covariance, squares: Array, copies: Where) -> tuple[Array, Array, float]:
+    """Return both pair moments by their Hermite series, bounds of what it leaves out, and the error in ln q.
+
+    What the terms leave of E g^2 is put into the next one, so that examples that are more and more alike approach it.
+    """
+    rho, size = s.rho, 1 - s.unlike
+    largest = float(np.max(size, where=~copies, initial=0.0))
+    every, enough, error = _interpolated_coefficients(record, s.q, largest)
     pairs, errors = np.empty((2, *rho.shape)), np.full(rho.shape, ROUNDING)
     for row, (series, terms) in enumerate(zip(every, enough, strict=True)):
+        odd = 1 - row if record.odd else terms % 2  # the next power of rho that there is
         used = series[:terms]
         if record.odd:  # f has odd terms alone, f' even ones
-            odd = 1 - row
             pairs[row] = symmetric_sum(used[odd::2], rho**2)
             if odd:
                 pairs[row] *= rho
         else:
             pairs[row] = symmetric_sum(used, rho)
-        root = np.sqrt(squares[row])
-        pairs[row] *= root[:, np.newaxis] * root
-        tail = np.sqrt(np.clip(1 - (used**2).sum(axis=0), 0, 1) + error)
-        np.maximum(errors, size**terms * (tail[:, np.newaxis] * tail), out=errors)
+        rest, power = np.clip(1 - (used**2).sum(axis=0), 0, 1), size**terms
+        root = np.sqrt(rest)
+        beyond = np.outer(root, root) * power
+        if beyond.max() > TOLERANCE:  # of pairs that the series does not reach
+            beyond[beyond > TOLERANCE] = 0
+        if odd:
+            beyond *= s.sign
+        pairs[row] += beyond
+        pairs[row] *= np.sqrt(np.outer(squares[row], squares[row]))
+        tail = np.sqrt(rest + error)
+        power *= np.outer(tail, tail)
+        np.maximum(errors, power, out=errors)
     return pairs, errors, error
 
 
@@ -135,80 +158,3 @@ def _relative_coefficients(record: Activation, q: Array, terms: int) -> Array:
     squares = values[[Row.SQUARE, Row.DERIVATIVE_SQUARE]] @ (weights * quadrature.density(s, q)).T
     series = coefficients(record, (Row.F, Row.DERIVATIVE), q, terms)
     return np.asarray(series / np.sqrt(squares)[:, np.newaxis])
-
-
-def _replace(
-    record: Activation,
-    q: Array,
-    rho: Array,
-    squares: Array,
-    bad: npt.NDArray[np.bool_],
-    pairs: Array,
-    errors: Array,
-) -> None:
-    """Put accurate values and errors in place of ``bad`` pairs; of many pairs of a rough f it would take minutes."""
-    if bad.sum() <= 2 * FEW:
-        for a, b in np.argwhere(bad):
-            if a < b:
-                own = pair_moments(record, q[a], q[b], rho[a, b])
-                pairs[:, a, b] = pairs[:, b, a] = own.second_moment, own.derivative_second_moment
-                errors[a, b] = errors[b, a] = own.error
-        return
-    if pair_quadrature.is_rough(record, q):
-        return  # the bounds of the series stand
-    root = np.sqrt(squares)
-    scale = root[:, :, np.newaxis] * root[:, np.newaxis]
-    angle = np.arccos(np.abs(rho))
-    for sign in (1, -1):
-        where = bad & (np.sign(rho) == sign)
-        if not where.any():
-            continue
-        rows, columns = np.argwhere(where)[np.linspace(0, where.sum() - 1, FEW // 2).astype(int)].T
-        exact = one_by_one(record, q[rows], q[columns], rho[rows, columns], pair_quadrature.ACCURATE)
-        for factor in FACTORS[:2]:
-            values, error = _interpolated(record, q, sign, angle, where, factor)
-            values *= scale
-            difference = np.abs(values[:, rows, columns] - exact) / scale[:, rows, columns]
-            error += 4 * float(difference.max())
-            if error <= 8 * TOLERANCE:
-                break
-        pairs[:, where], errors[where] = values[:, where], error
-
-
-def _interpolated(
-    record: Activation, q: Array, sign: int, angle: Array, where: npt.NDArray[np.bool_], factor: int
-) -> tuple[Array, float]:
-    """Return relative pair moments, (2, examples, examples), good ``where``, by interpolation in ln q and the angle."""
-    low, high = float(angle[where].min()), float(angle[where].max())
-    nodes, weights = log_nodes(q, NODE_TOLERANCE, factor=factor)
-    single = moments(record, nodes)
-    roots = np.sqrt(np.stack([single.second_moment, single.derivative_second_moment]))
-    scale = roots[:, :, np.newaxis] * roots[:, np.newaxis]
-    known: dict[float, Array] = {}
-    for count in ANGLES:
-        points = np.cos(np.pi * np.arange(count) / (count - 1))
-        for point in points:
-            if point not in known:
-                theta = (low + high) / 2 + (high - low) / 2 * point
-                half = math.sin(theta / 2)
-                matrices = pair_quadrature.matrices(
-                    record, nodes, sign * math.cos(theta), 2 * half**2, pair_quadrature.QUICK
-                )
-                known[point] = np.stack(matrices) / scale
-        values = np.stack([known[point] for point in points])
-        transform = np.polynomial.chebyshev.chebvander(points, count - 1).T * 2 / (count - 1)
-        transform[[0, -1]] /= 2
-        transform[:, [0, -1]] /= 2
-        series = np.tensordot(transform, values, 1)  # (count, 2, q, q)
-        error = float(np.abs(series[-3:]).sum(axis=0).max()) + TOLERANCE
-        if error <= 2 * TOLERANCE:
-            break
-    x = np.clip((angle - (low + high) / 2) / max((high - low) / 2, 1e-300), -1, 1)
-    pairs = np.empty((2, *angle.shape))
-    for start in range(0, len(q), ROWS):
-        rows = slice(start, start + ROWS)
-        every = weights.T[rows] @ series.swapaxes(0, 1) @ weights  # (2, count, rows, examples)
-        for own, in_angle in zip(pairs, every, strict=True):
-            own[rows] = np.polynomial.chebyshev.chebval(x[rows], in_angle, tensor=False)
-    pairs = (pairs + pairs.swapaxes(1, 2)) / 2
-    return pairs, error

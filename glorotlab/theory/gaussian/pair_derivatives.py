@@ -17,7 +17,8 @@ import numpy as np
 
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
-from glorotlab.theory.gaussian.hermite_series import coefficients, correlation, mixed_sum, symmetric_sum
+from glorotlab.theory.gaussian.covariance import correlation
+from glorotlab.theory.gaussian.hermite_series import coefficients, mixed_sum, symmetric_sum
 from glorotlab.theory.gaussian.moments import Row
 
 TERMS = 64

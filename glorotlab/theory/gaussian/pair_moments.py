@@ -91,7 +91,18 @@ def pair_moments(
     if closed is not None:
         f_pairs, derivative_pairs, errors = (values.reshape(rho.shape) for values in closed)
         return PairMoments(f_pairs, derivative_pairs, "closed form", errors)
-    one, other = moments.moments(record, first), moments.moments(record, second)
+    return by_quadrature(record, first, second, np.where(rho < 0, -1.0, 1.0), 1 - np.abs(rho))
+
+
+def by_quadrature(record: Activation, q1: Array, q2: Array, sign: Array, unlike: Array) -> PairMoments:
+    """Return the pair moments at correlations sign * (1 - unlike), of one shape.
+
+    Raises
+    ------
+    AssumptionError
+        Where a moment does not exist, or the rule cannot give it.
+    """
+    one, other = moments.moments(record, q1), moments.moments(record, q2)
     scale = np.stack(
         [
             np.sqrt(one.second_moment * other.second_moment),
@@ -99,7 +110,7 @@ def pair_moments(
         ]
     )
     pairs, check = (
-        one_by_one(record, first, second, rho, rule) for rule in (pair_quadrature.ACCURATE, pair_quadrature.CHECK)
+        one_by_one(record, q1, q2, sign, unlike, rule) for rule in (pair_quadrature.ACCURATE, pair_quadrature.CHECK)
     )
     difference = np.abs(pairs - check)  # of a function that is 0 it is 0, and so is the error
     errors = np.max(np.divide(difference, scale, where=difference > 0, out=np.zeros_like(scale)), axis=0) + ROUNDING
@@ -111,13 +122,13 @@ def pair_moments(
     return PairMoments(pairs[0], pairs[1], "quadrature", errors)
 
 
-def one_by_one(record: Activation, q1: Array, q2: Array, rho: Array, rule: pair_quadrature.Rule) -> Array:
+def one_by_one(
+    record: Activation, q1: Array, q2: Array, sign: Array, unlike: Array, rule: pair_quadrature.Rule
+) -> Array:
     """Return both pair moments of every pair by quadrature, (2, *pairs)."""
-    matrices = [
-        pair_quadrature.matrices(record, np.array([a, b]), r, 1 - abs(r), rule)
-        for a, b, r in zip(q1.flat, q2.flat, rho.ravel().tolist(), strict=True)
-    ]
-    pairs = np.array([[f[0, 1], derivative[0, 1]] for f, derivative in matrices]).reshape(*rho.shape, 2)
+    every = zip(q1.flat, q2.flat, sign.ravel().tolist(), unlike.ravel().tolist(), strict=True)
+    matrices = [pair_quadrature.matrices(record, np.array([a, b]), own, part, rule) for a, b, own, part in every]
+    pairs = np.array([[f[0, 1], derivative[0, 1]] for f, derivative in matrices]).reshape(*q1.shape, 2)
     return np.moveaxis(pairs, -1, 0)
 
 

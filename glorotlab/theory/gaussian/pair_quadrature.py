@@ -52,20 +52,23 @@ BLOCK = 2**21
 """Number of nodes of inner rules held at a time."""
 
 
-def matrices(record: Activation, q: Array, rho: float, unlike: float, rule: Rule = ACCURATE) -> tuple[Array, Array]:
+def matrices(record: Activation, q: Array, sign: float, unlike: float, rule: Rule = ACCURATE) -> tuple[Array, Array]:
     """Return E f(s_i) f(s_j) and E f'(s_i) f'(s_j) for all pairs of ``q`` at one correlation, (q, q).
+
+    An odd f has the same values at either sign of the correlation but for their own sign, to the last digit.
 
     Parameters
     ----------
     record : Activation
     q : (q,)
-    rho : float
+    sign : float
+        1 or -1, the sign of the correlation.
     unlike : float
-        1 - abs(rho), an argument of its own because a difference loses its digits near 1.
+        1 less the size of the correlation, which itself loses its digits near 1.
     rule : Rule
     """
     rule = rule._replace(reach=rule.reach * half_width(record, q) / quadrature.RANGE)
-    alike, deviation = abs(rho), np.sqrt(q * unlike)
+    alike, deviation = 1 - unlike, np.sqrt(q * unlike)
 
     def smoothed(w: Array) -> Array:
         """Return S of f, then of f', for every q: (2 q, w)."""
@@ -86,8 +89,9 @@ def matrices(record: Activation, q: Array, rho: float, unlike: float, rule: Rule
     weights *= quadrature.density(w, np.ones(1))[0]
     f, derivative = np.split(smoothed(w), 2)
     products = []
-    for values in (f, derivative):
-        other = values if rho >= 0 else values[:, ::-1]  # the nodes are symmetric
+    for values, turned in ((f, -f), (derivative, derivative)):
+        mirrored = turned if record.odd else values[:, ::-1]  # the nodes are symmetric
+        other = values if sign > 0 else mirrored
         product = (weights * values) @ other.T
         products.append((product + product.T) / 2)
     return products[0], products[1]
@@ -103,12 +107,14 @@ def _outer_panels(record: Activation, q: Array, alike: float, unlike: float, rul
     if alike > 0:
         smoothing = math.sqrt(unlike / alike)
         roots = np.sqrt(q * alike)
-        finest = smoothing if 0.0 in record.kinks else max(1 / roots.max(), smoothing)
+        finest = smoothing if 0.0 in record.kinks and smoothing else max(1 / roots.max(), smoothing)
         centres = {0.0: finest} | {
             sign * kink / root: smoothing for kink in record.kinks if kink for root in roots for sign in (1, -1)
         }
         for centre, inner in centres.items():
-            if abs(centre) < rule.reach:
+            if abs(centre) < rule.reach and not inner:  # nothing smooths the kink
+                edges.append(np.array([centre]))
+            elif abs(centre) < rule.reach:
                 graded = quadrature.panels(min(max(inner, 1e-9), rule.width), 2 * rule.reach, (), 2.0) + centre
                 edges.append(graded[np.abs(graded) < rule.reach])
     bounds = np.concatenate(edges)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from glorotlab.arrays import Array
+from glorotlab.errors import AssumptionError
 
 JITTER = 1e-10
 """Variance added to every element, relative to the largest, so that examples that are alike keep a Cholesky factor."""
@@ -15,7 +16,17 @@ def covariance_root(kernel: Array) -> Array:
 
     It is the Cholesky factor after ``JITTER``. Where rounding has left a kernel that is not positive, as of examples
     that are copies of each other, its negative eigenvalues count as 0.
+
+    Raises
+    ------
+    AssumptionError
+        Where a covariance is not finite.
     """
+    if not np.isfinite(kernel).all():
+        raise AssumptionError(
+            "outputs too large for their gradients to be told from rounding: a covariance to draw from is not finite: "
+            "use a smaller initialiser, or measure instead"
+        )
     largest = np.diagonal(kernel, axis1=-2, axis2=-1).max(axis=-1)[..., np.newaxis, np.newaxis]
     jitter = np.eye(kernel.shape[-1]) * (JITTER * np.where(largest > 0, largest, 1.0))
     try:

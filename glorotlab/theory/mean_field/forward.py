@@ -15,10 +15,11 @@ from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.gaussian import quadrature
+from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, Moments, moments_and_products, sampled
 from glorotlab.theory.mean_field.inputs import Batch
-from glorotlab.theory.mean_field.kernels import SignalKernels, check_range, diagonal, seal
+from glorotlab.theory.mean_field.kernels import SignalKernels, check_range, seal
 
 
 def forward(spec: NetworkSpec, batch: Batch) -> SignalKernels:
@@ -30,9 +31,9 @@ def forward(spec: NetworkSpec, batch: Batch) -> SignalKernels:
         Where a pre-activation's second moment leaves [SMALLEST, LARGEST], naming the layer.
     """
     signal = _inputs_alone(spec, batch)
-    error = _follow_one_example(signal) if signal.examples == 1 else _follow_pairs(signal)
+    errors = (_follow_one_example(signal), 0.0) if signal.examples == 1 else _follow_pairs(signal, batch.covariance)
     seal(signal)
-    return replace(signal, error=error)
+    return replace(signal, error=errors[0], spread_error=errors[1])
 
 
 def _inputs_alone(spec: NetworkSpec, batch: Batch) -> SignalKernels:
@@ -45,32 +46,38 @@ def _inputs_alone(spec: NetworkSpec, batch: Batch) -> SignalKernels:
     q, derivative = np.empty((layers, examples, examples)), np.empty((layers - 1, examples, examples))
     if spec.output_activation is None:
         z[-1], z_mean[-1], z_fourth[-1] = np.nan, np.nan, np.nan
-    singles = np.empty((4, layers - 1, examples))
+    fourth, product_square, product, susceptibility = np.empty((4, layers - 1, examples))
     variances = np.array([variance[fans] for fans in spec.fans])
-    return SignalKernels(spec, variances, q, z, z_mean, z_fourth, derivative, *singles)
+    spread, gap = np.zeros(layers + 1), np.zeros((examples, examples))
+    if spec.output_activation is None:
+        spread[-1] = np.nan
+    singles = fourth, product_square, product, susceptibility
+    return SignalKernels(spec, variances, q, z, z_mean, z_fourth, derivative, *singles, spread, gap)
 
 
-def _follow_pairs(signal: SignalKernels) -> float:
-    """Fill every layer, and return the largest relative error of a pair moment."""
-    error = 0.0
+def _follow_pairs(signal: SignalKernels, inputs: Covariance) -> tuple[float, float]:
+    """Fill every layer, and return the largest relative errors of a pair moment and of ``z_spread``."""
+    below, error, spread_error = inputs, 0.0, 0.0
+    signal.z_spread[0] = below.distance().mean() / 2
     gains_and_biases = zip(signal.forward_gain.tolist(), signal.bias_variance.tolist(), strict=True)
     for index, (gain, bias) in enumerate(gains_and_biases):
-        q, record = signal.preactivation[index], signal.spec.layer_activation(index)
-        with np.errstate(over="ignore"):  # refused in the next line but one
-            np.multiply(signal.z[index], gain, out=q)
-        q += bias
-        check_range("signal", "pre-activation", diagonal(q), index)
+        s, record = below.passed_on(gain, bias), signal.spec.layer_activation(index)
+        check_range("signal", "pre-activation", s.q, index)
+        signal.preactivation[index], signal.output_gap[:] = s.kernel, s.gap
         if record is None:
             break
-        single, *products = moments_and_products(record, diagonal(q))
-        pairs = kernel_moments(record, q, single)
-        signal.activation[index] = pairs.second_moment
+        single, *products = moments_and_products(record, s.q)
+        pairs = kernel_moments(record, s, single)
+        below = Covariance(pairs.second_moment, pairs.gap)
+        signal.activation[index], signal.z_spread[index + 1] = below.kernel, below.distance().mean() / 2
         signal.z_mean[index + 1], signal.z_fourth_moment[index + 1] = single.mean, single.fourth_moment
         if index < signal.layers - 1:
             signal.derivative[index] = pairs.derivative_second_moment
             _keep_derivatives(signal, index, single, *products)
         error = max(error, pairs.error)
-    return error
+        # every layer passes its error on
+        spread_error += pairs.gap_error / (2 * float(signal.z_spread[index + 1])) if pairs.gap_error else 0.0
+    return error, spread_error
 
 
 def _follow_one_example(signal: SignalKernels) -> float:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from glorotlab.arrays import Array
-from glorotlab.theory.gaussian.hermite_series import coefficients, correlation, symmetric_sum
+from glorotlab.theory.gaussian.covariance import correlation
+from glorotlab.theory.gaussian.hermite_series import coefficients, symmetric_sum
 from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.theory.gaussian.moments import Row
 from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal

@@ -16,6 +16,7 @@ from glorotlab.arrays import Array, Targets
 from glorotlab.checks import real_number
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, second_moments
 from glorotlab.threads import single_threaded_blas
 
@@ -74,16 +75,19 @@ class Batch:
         """The mean of E x^2 over the batch."""
         return float(self.second_moment.mean())
 
-    @cached_property
+    @property
     def kernel(self) -> Array:
         """M^0_ab = x_a.x_b / n_0, (examples, examples); InvalidValueError where the batch is too large for pairs."""
+        return self.covariance.kernel
+
+    @cached_property
+    def covariance(self) -> Covariance:
+        """M^0 with its gaps; InvalidValueError where the batch is too large for pairs."""
         if self.inputs is None:
             assert self.correlation is not None  # noqa: S101
-            return self.second_moment * self.correlation
+            return Covariance.of(self.second_moment * self.correlation)
         _check_size(self.examples)
-        x = self.inputs.astype(np.float64)
-        with np.errstate(over="ignore"):  # refused where the pre-activations are
-            return np.asarray(x @ x.T / x.shape[1])
+        return Covariance.of_inputs(self.inputs.astype(np.float64))
 
 
 def _check_biases(spec: NetworkSpec) -> None:
@@ -91,6 +95,16 @@ def _check_biases(spec: NetworkSpec) -> None:
         raise AssumptionError(
             f"biases {spec.bias} have mean {spec.bias_initializer.mean:g}: allowed is 0, so that pre-activations have "
             "mean 0; measure instead"
+        )
+
+
+def check_signal(batch: Batch, bias_variance: float, instead: str) -> None:
+    """Raise AssumptionError where an example's inputs are all 0 and biases do not make up for them, naming it."""
+    silent = np.flatnonzero(batch.second_moment + bias_variance == 0)
+    if len(silent):
+        more = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
+        raise AssumptionError(
+            f"inputs[{silent[0]}]{more}: an example whose inputs are all 0 has no signal to follow: {instead}"
         )
 
 
@@ -176,8 +190,7 @@ def labelled_batch(
         raise InvalidValueError(
             f"{batch.examples} examples, all {same}: allowed are two classes or targets, or more: take more"
         )
-    if not batch.second_moment.all():
-        raise AssumptionError("an example whose inputs are all 0 has no signal to follow: drop it")
+    check_signal(batch, 0.0, "drop it")
     return batch
 
 

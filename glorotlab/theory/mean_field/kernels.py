@@ -15,6 +15,8 @@ import numpy as np
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory.gaussian.closed_forms import ROUNDING
+from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
 from glorotlab.theory.mean_field.output_gradient import OutputGradient
 
@@ -43,8 +45,14 @@ class SignalKernels:
         E f'^4 and E[f^2 f'^2].
     product_mean, susceptibility : (hidden layers, examples)
         E[f f'] and dE[f^2]/dq.
+    z_spread : (layers + 1,)
+        Mean over pairs of examples of E (z_a - z_b)^2 / 2, which is the variance of z over the examples within a unit.
+    output_gap : (examples, examples)
+        Gap of the output layer's pre-activations, as ``Covariance`` has it.
     error : float
         Largest relative error of a pair moment of the hidden layers.
+    spread_error : float
+        Largest relative error of ``z_spread``.
     """
 
     spec: NetworkSpec
@@ -58,7 +66,10 @@ class SignalKernels:
     product_second_moment: Array
     product_mean: Array
     susceptibility: Array
+    z_spread: Array
+    output_gap: Array
     error: float = 0.0
+    spread_error: float = 0.0
 
     @property
     def layers(self) -> int:
@@ -111,6 +122,11 @@ class SignalKernels:
         """n_l Var[W^l], (layers,), what E (dC/ds)^2 gains on its way to the layer below."""
         return self.fan_out * self.weight_variance
 
+    @property
+    def outputs(self) -> Covariance:
+        """Covariance of the output layer's pre-activations."""
+        return Covariance(self.preactivation[-1], self.output_gap)
+
     def blocks(self) -> Iterator[slice]:
         """Yield slices of layers that are worked on together: all of a small batch, one at a time of a large one."""
         step = max(1, BLOCK // self.examples**2)
@@ -147,6 +163,12 @@ def seal(kernels: SignalKernels | GradientKernels) -> None:
 def diagonal(kernels: Array) -> Array:
     """Return the diagonals of a stack of kernels, (..., examples)."""
     return np.diagonal(kernels, axis1=-2, axis2=-1)
+
+
+def mean_over_pairs(kernels: Array) -> Array:
+    """Return means of second moments over pairs of examples; what rounding leaves of a sum that is 0 counts as 0."""
+    mean, size = kernels.mean(axis=(-2, -1)), np.abs(kernels).mean(axis=(-2, -1))
+    return np.asarray(np.where(mean < ROUNDING * size, 0, mean))
 
 
 def check_range(what: str, tensor: str, second_moment: Array, index: int) -> None:

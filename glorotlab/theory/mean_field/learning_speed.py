@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from glorotlab.arrays import Array
 from glorotlab.streams import Purpose
-from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal
+from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
 from glorotlab.theory.mean_field.output_sampling import OutputSampler
 from glorotlab.threads import single_threaded_blas
 
@@ -48,7 +48,7 @@ def learning_speeds(signal: SignalKernels, gradient: GradientKernels, targets: A
     """
     spec, examples = signal.spec, signal.examples
     targets = -np.sort(-targets) if examples == 1 else targets  # units are alike: one class is as good as another
-    expected, single = gradient.backprop.mean(axis=(-2, -1)), diagonal(gradient.backprop).mean(axis=-1)
+    expected, single = mean_over_pairs(gradient.backprop), diagonal(gradient.backprop).mean(axis=-1)
     if examples == 1:  # all layers share the length of the output gradient
         products, independent = list[Products](), expected[-1:].copy()
     else:

@@ -14,7 +14,7 @@ import numpy as np
 from glorotlab import activations, costs
 from glorotlab.arrays import Array
 from glorotlab.streams import Purpose
-from glorotlab.theory.gaussian.hermite_series import correlation
+from glorotlab.theory.gaussian.covariance import Covariance, covariance_of
 from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import moments
@@ -79,20 +79,18 @@ class OutputGradient:
 
 
 @single_threaded_blas()
-def output_gradient(output: str, cost: str, kernel: Array, targets: Array) -> OutputGradient:
-    """Return the statistics of dC/ds for logits of covariance ``kernel``, (examples, examples), in every unit.
+def output_gradient(output: str, cost: str, logits: Array | Covariance, targets: Array) -> OutputGradient:
+    """Return the statistics of dC/ds for logits of this covariance, (examples, examples), in every unit.
 
     Targets are (examples, outputs); those of softmax outputs are one-hot.
     """
-    record = costs.get(output, cost)
+    record, s = costs.get(output, cost), covariance_of(logits)
     if record.elementwise:
-        return _elementwise(ELEMENTWISE[output, cost], kernel, targets)
+        return _elementwise(ELEMENTWISE[output, cost], s, targets)
     products, curvature, error = (
-        _softmax_log_likelihood(record, kernel, targets)
-        if cost == "log_likelihood"
-        else _sampled(record, kernel, targets)
+        _softmax_log_likelihood(record, s, targets) if cost == "log_likelihood" else _sampled(record, s.kernel, targets)
     )
-    nothing = np.zeros_like(kernel)  # softmax: sum_k dC/ds_k = 0
+    nothing = np.zeros_like(s.kernel)  # softmax: sum_k dC/ds_k = 0
     return OutputGradient(products, nothing[0], nothing, curvature, error)
 
 
@@ -144,7 +142,7 @@ def _smoothed_wide(tau: Array, root: float) -> list[Array]:
     return [ndtr(t) @ h[0], *(density @ narrow for narrow in h)]
 
 
-def _softmax_log_likelihood(record: costs.Cost, kernel: Array, targets: Array) -> tuple[Array, Array, float]:
+def _softmax_log_likelihood(record: costs.Cost, s: Covariance, targets: Array) -> tuple[Array, Array, float]:
     """dC/ds = p - y: E[p_a . p_b] - 2/K + [y_a = y_b], over K.
 
     E[p_a . p_b] is a Hermite series in the correlation rho of the logits, whose coefficients are expected derivatives
@@ -154,7 +152,7 @@ def _softmax_log_likelihood(record: costs.Cost, kernel: Array, targets: Array) -
     bound. The true error is smaller: at K = 9, rho = .9 it is .03 % of the diagonal for q = 1 and 1 % for q = 10.
     Where it is too large, pairs are sampled; the diagonal needs no series.
     """
-    q, rho, classes = np.diagonal(kernel), correlation(kernel), targets.shape[1]
+    kernel, q, rho, classes = s.kernel, s.q, s.rho, targets.shape[1]
     square, cube, diagonal_error = softmax_moments(classes, q)
     alpha, beta = 1 / classes - square, 1 / classes - 3 * square + 2 * cube
     first = classes**2 / (classes - 1) * np.outer(alpha, alpha)
@@ -172,19 +170,18 @@ def _softmax_log_likelihood(record: costs.Cost, kernel: Array, targets: Array) -
     error = float((bound / np.outer(scale, scale)).max())
     if len(q) > 1 and (error > SERIES_ERROR or q.max() > SERIES_RANGE):
         gradients, _, error = _sampled(record, kernel, targets)
-    np.fill_diagonal(gradients, diagonal)
-    return gradients, alpha, max(error, diagonal_error)
+    root = np.sqrt(diagonal / np.diagonal(gradients))  # of rows and columns, so that gradients that cancel still do
+    return gradients * root[:, np.newaxis] * root, alpha, max(error, diagonal_error)
 
 
-def _elementwise(parts: tuple[str, str, float], kernel: Array, y: Array) -> OutputGradient:
+def _elementwise(parts: tuple[str, str, float], s: Covariance, y: Array) -> OutputGradient:
     """dC/ds_k = o(s_k) + (c - y_k) e(s_k): see ``ELEMENTWISE``. The cross terms E[o e] are those of an odd function."""
     odd, even, centre = parts
     outputs, totals = y.shape[1], y.sum(axis=1)
-    q = np.diagonal(kernel)
-    curvature, odd_pairs = moments(odd, q).derivative_mean, kernel_moments(activations.get(odd), kernel)
-    error, mean, even_squares = odd_pairs.error, np.ones_like(q), np.ones_like(kernel)
+    curvature, odd_pairs = moments(odd, s.q).derivative_mean, kernel_moments(activations.get(odd), s)
+    error, mean, even_squares = odd_pairs.error, np.ones_like(s.q), np.ones_like(s.kernel)
     if even != ONE:
-        mean, even_pairs = moments(even, q).mean, kernel_moments(activations.get(even), kernel)
+        mean, even_pairs = moments(even, s.q).mean, kernel_moments(activations.get(even), s)
         error, even_squares = max(error, even_pairs.error), even_pairs.second_moment
     targets = outputs * centre**2 - centre * (totals[:, np.newaxis] + totals) + y @ y.T  # sum_k (c - y_ak) (c - y_bk)
     products = outputs * odd_pairs.second_moment + targets * even_squares

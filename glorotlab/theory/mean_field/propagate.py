@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.resources import check_memory
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.mean_field import validity
 from glorotlab.theory.mean_field.backward import backward
 from glorotlab.theory.mean_field.forward import forward
-from glorotlab.theory.mean_field.inputs import Batch
+from glorotlab.theory.mean_field.inputs import Batch, check_signal
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels
 from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
 from glorotlab.threads import single_threaded_blas
 
 MAX_NUMERICAL_ERROR = 0.01
 """Largest relative numerical error of a prediction; a larger one is refused."""
+
+TEMPORARY = 16
+"""Matrices of pairs of examples that are held while a layer is worked out, beside those that are kept."""
 
 MAX_FINITE_WIDTH_ERROR, MAX_GAUSSIANITY_ERROR = 1.0, 0.5
 """Largest orders of what the limit of wide layers and of Gaussian pre-activations may leave out; see ``validity``."""
@@ -40,6 +42,8 @@ class Propagation:
         Largest relative numerical error.
     finite_width_error, gaussianity_error : float
         Orders of what the limits leave out; see ``validity``.
+    batch_excess : (layers,), optional
+        Share by which the batch gradient's second moment exceeds its prediction; None without labels.
     """
 
     spec: NetworkSpec
@@ -49,6 +53,7 @@ class Propagation:
     numerical_error: float
     finite_width_error: float
     gaussianity_error: float
+    batch_excess: Array | None = None
 
 
 @single_threaded_blas()
@@ -67,13 +72,10 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
         {
             "moments of pairs of examples": 8.0
             * batch.examples**2
-            * (1 + (4 if batch.labels is not None else 3) * len(spec.fans))
+            * (TEMPORARY + (4 if batch.labels is not None else 3) * len(spec.fans))
         },
     )
-    if not (np.diagonal(batch.kernel) + spec.bias_initializer.variance_at(spec.fan_in) > 0).all():
-        raise AssumptionError(
-            "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
-        )
+    check_signal(batch, spec.bias_initializer.variance_at(spec.fan_in), "drop it, or give biases")
     signal = forward(spec, batch)
     _check_numerical(signal.error, "pair moments of the examples", "predict one example from its input second moment")
     forward_width, backward_width = validity.relative_variances(signal)
@@ -82,21 +84,23 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
     gaussianity = validity.gaussianity_error(signal)
     _check_gaussianity(spec, gaussianity)
     if batch.targets is None:
-        return Propagation(spec, batch, signal, None, signal.error, width, gaussianity)
+        return Propagation(spec, batch, signal, None, max(signal.error, signal.spread_error), width, gaussianity)
     output = _output_gradient(signal, batch)
     width = float((forward_width + backward_width).max())
-    error = max(signal.error, output.error)
-    return Propagation(spec, batch, signal, backward(signal, output), error, width, gaussianity)
+    error, gradient = max(signal.error, signal.spread_error, output.error), backward(signal, output)
+    excess = validity.batch_gradient_excess(signal, gradient)
+    width += float(excess.max())
+    return Propagation(spec, batch, signal, gradient, error, width, gaussianity, excess)
 
 
 def _output_gradient(signal: SignalKernels, batch: Batch) -> OutputGradient:
-    spec, kernel = signal.spec, signal.preactivation[-1]
+    spec, outputs = signal.spec, signal.outputs
     assert batch.targets is not None  # noqa: S101
-    output = output_gradient(spec.output, spec.cost, kernel, batch.targets)
+    output = output_gradient(spec.output, spec.cost, outputs, batch.targets)
     _check_numerical(
         output.error,
         f"gradients of {spec.output} outputs with {spec.cost} cost at logits of second moment "
-        f"{float(np.diagonal(kernel).max()):.2g}",
+        f"{float(outputs.q.max()):.2g}",
         "use smaller weights or another cost, or predict without labels",
     )
     return output

@@ -25,7 +25,7 @@ from glorotlab.theory.gaussian.interpolation import gauss_rule
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.gaussian.root_finding import newton, probabilities
 from glorotlab.theory.mean_field.forward import forward
-from glorotlab.theory.mean_field.inputs import Batch, batch_of
+from glorotlab.theory.mean_field.inputs import Batch, batch_of, check_signal
 from glorotlab.theory.mean_field.kernels import check_range
 from glorotlab.theory.mean_field.propagate import propagate
 from glorotlab.theory.spectra.free_product import FreeProduct
@@ -281,12 +281,9 @@ def _layers(spec: NetworkSpec, layer: int | None) -> tuple[int, int]:
 
 def _first_second_moments(spec: NetworkSpec, batch: Batch) -> Array:
     """Second moments of the first layer's pre-activations, one for each example."""
-    q = _gain(spec) * batch.second_moment + spec.bias_initializer.variance_at(spec.fan_in)
-    if not (q > 0).all():
-        raise AssumptionError(
-            "an example whose inputs are all 0 has no pre-activation to predict: drop it, or give biases"
-        )
-    return np.asarray(q)
+    bias = spec.bias_initializer.variance_at(spec.fan_in)
+    check_signal(batch, bias, "drop it, or give biases")
+    return np.asarray(_gain(spec) * batch.second_moment + bias)
 
 
 def _gain(spec: NetworkSpec) -> float:

@@ -13,7 +13,7 @@ from glorotlab import activations
 from glorotlab.activations import Activation
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.theory.gaussian import closed_forms, pair_quadrature
-from glorotlab.theory.gaussian.hermite_series import correlation
+from glorotlab.theory.gaussian.covariance import correlation
 from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.gaussian.pair_moments import PairMoments, pair_moments
@@ -64,7 +64,7 @@ def test_closed_forms_agree_with_quadrature_up_to_the_ends(name):
         scale = scales(name, *q)
         for unlike in (0.4, 1e-3, 2.0**-30, 2.0**-50, 0.0):
             for rho in (1 - unlike, unlike - 1):
-                exact = pair_quadrature.matrices(record, np.array(q), rho, unlike)
+                exact = pair_quadrature.matrices(record, np.array(q), math.copysign(1, rho), unlike)
                 *found, errors = closed_forms.pairs(record, *(np.array([each]) for each in (*q, rho)))
                 for value, matrix, unit in zip(found, exact, scale, strict=True):
                     assert abs(value[0] - matrix[0, 1]) <= errors[0] * unit, (q, rho)
