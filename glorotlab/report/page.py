@@ -52,6 +52,8 @@ class Section:
         Wall-clock time that it took.
     missing : str
         Why its data are not here, and how to get them; ``""`` where they are.
+    files : tuple of str
+        Names of its files in the folder of its name, which the page links.
     """
 
     experiment: Experiment
@@ -60,6 +62,7 @@ class Section:
     table: Table | None
     seconds: float
     missing: str = ""
+    files: tuple[str, ...] = ()
 
     @property
     def png_base64(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from glorotlab.errors import DataError, InvalidValueError, RunError, UnknownNameError
@@ -63,9 +64,9 @@ def reproduce(
     """Run experiments and write a report.
 
     Below ``out`` every target gets a folder with its results (NetCDF, and CSV but for the largest) and its picture
-    (PNG); claims and pictures are made from the saved results. Training runs stand in ``runs``: those that have ended
-    are not made again. ``report.html`` holds everything and needs nothing else. A target whose data are not here is
-    left out, and the report says how to get them.
+    (PNG and SVG); claims and pictures are made from the saved results. Training runs stand in ``runs``: those that
+    have ended are not made again. ``report.html`` holds everything and needs nothing else. A target whose data are
+    not here is left out, and the report says how to get them.
 
     Parameters
     ----------
@@ -154,11 +155,14 @@ def _run(
     make_folder(own)
     save(computed, own)
     results = load(own, computed)
-    claims, png = experiment.claims(results), to_png(experiment.draw(results))
+    claims, figure = experiment.claims(results), experiment.draw(results)
+    png = to_png(figure)
     write_whole(own / f"{experiment.name}.png", png)
+    write_whole(own / f"{experiment.name}.svg", to_svg(figure))
+    files = (f"{experiment.name}.svg", f"{experiment.name}.png", *(f"{name}.nc" for name in results))
     table = experiment.table(results) if experiment.table else None
     report(1, 1)
-    return Section(experiment, claims, png, table, time.perf_counter() - started)
+    return Section(experiment, claims, png, table, time.perf_counter() - started, files=files)
 
 
 def save(results: Results, folder: Path) -> None:
@@ -183,4 +187,12 @@ def to_png(figure: Figure) -> bytes:
     """Return a figure as PNG, without the time of its making."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Return a figure as SVG, letters as outlines, without the time of its making: equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "glorotlab", "svg.fonttype": "path"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

@@ -19,7 +19,7 @@ from glorotlab.experiments.experiment import Claim, Experiment, Finding, Swap, T
 from glorotlab.plotting.style import finish, new_figure
 from glorotlab.report import reproduce as module
 from glorotlab.report.page import TEMPLATES, Section, page
-from glorotlab.report.reproduce import reproduce, run_experiments, save
+from glorotlab.report.reproduce import reproduce, run_experiments, save, to_png, to_svg
 from glorotlab.training.sweeps.store import RunStore
 from glorotlab.training.sweeps.workers import Workers
 
@@ -61,7 +61,8 @@ def check(text):
     assert not re.search(r"https?://|//cdn|@import|url\(", text)
     assert not {"script", "link", "iframe", "object", "base"} & set(checker.tags)
     assert len(checker.ids) == len(set(checker.ids))
-    assert {link.removeprefix("#") for link in checker.links} <= set(checker.ids)
+    inner = {link.removeprefix("#") for link in checker.links if link.startswith("#")}
+    assert inner <= set(checker.ids)
     assert all(image["alt"] and image["width"] and image["height"] for image in checker.images)
     return checker
 
@@ -112,11 +113,31 @@ def test_a_page_is_self_contained_balanced_and_escaped(tmp_path):
 
 def test_results_and_pictures_are_saved(tmp_path):
     run_all([fake()], TINY, tmp_path)
-    assert sorted(path.name for path in (tmp_path / "fake").iterdir()) == ["a.nc", "a_by_n.csv", "fake.png"]
+    assert sorted(path.name for path in (tmp_path / "fake").iterdir()) == ["a.nc", "a_by_n.csv", "fake.png", "fake.svg"]
     np.testing.assert_array_equal(xr.load_dataset(tmp_path / "fake" / "a.nc")["x"], [0, 1, 2])
     assert (tmp_path / "fake" / "a_by_n.csv").read_text() == "n,x\n0,0.0\n1,1.0\n2,2.0\n"
     assert (tmp_path / "fake" / "fake.png").read_bytes().startswith(b"\x89PNG")
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
+def test_a_page_links_the_files_of_its_figures_and_prints_all_numbers(tmp_path):
+    text = run_all([fake()], TINY, tmp_path).page.read_text(encoding="utf-8")
+    links = [link for link in check(text).links if not link.startswith("#")]
+    assert sorted(links) == ["fake/a.nc", "fake/fake.png", "fake/fake.svg"]
+    assert all((tmp_path / link).is_file() for link in links)
+    svg = (tmp_path / "fake" / "fake.svg").read_bytes()
+    assert b"<svg" in svg
+    again = draw({"a": xr.load_dataset(tmp_path / "fake" / "a.nc")})
+    to_png(again)  # settles the layout, as it did there
+    assert svg == to_svg(again)  # no dates, no random names
+    assert '<p class="small printed">Numbers: one' in text  # collapsed numbers are not in print
+
+
+def test_the_page_fits_phones_dark_screens_and_paper():
+    css = (TEMPLATES / "style.css").read_text()
+    assert "@media (max-width: 40rem)" in css
+    assert "@media (prefers-color-scheme: dark)" in css
+    assert re.search(r"@media print \{\s+body.*\.printed \{ display: block; \}", css, flags=re.DOTALL)
 
 
 def test_variables_of_other_dimensions_have_tables_of_their_own(tmp_path):

@@ -219,9 +219,8 @@ def _draw_relief(ax: Axes3D, dataset: xr.Dataset, label: str) -> None:
     colors = LightSource(azdeg=300, altdeg=40).shade(
         height, cmap=COLORS, vmin=0, vmax=1, blend_mode="soft", vert_exag=20, fraction=1.1
     )
-    ax.plot_surface(
-        across, along, height, facecolors=colors, rstride=1, cstride=1, linewidth=0, antialiased=False, shade=False
-    )
+    flat = {"linewidth": 0, "antialiased": False, "shade": False, "rasterized": True}  # thousands of facets
+    ax.plot_surface(across, along, height, facecolors=colors, rstride=1, cstride=1, **flat)
     ax.view_init(elev=32, azim=-60)
     ax.set_box_aspect((1, 1, 0.62), zoom=0.98)
     ax.set_title(f"Cost: {label}", fontsize=10.5, loc="left")
