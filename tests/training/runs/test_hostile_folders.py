@@ -188,6 +188,26 @@ def test_a_checkpoint_of_other_types_and_shapes_is_one_line(tmp_path, each_updat
     assert refusals > MUTATIONS / 2
 
 
+@pytest.mark.parametrize(
+    ("name", "place", "number", "said"),
+    [
+        ("steps", 0, 1.0, "whole numbers that rise from 0 to 3 at most"),
+        ("steps", -1, 99.0, "whole numbers that rise from 0 to 3 at most"),
+        ("steps", -1, 0.5, "whole numbers that rise"),
+        ("steps", -1, np.nan, "whole numbers that rise"),
+        ("curves", (-1, 0), 0.0, "array curves: allowed are whole numbers that rise"),
+        ("curves", (-1, 3), np.inf, "array of errors has inf: allowed are finite numbers"),
+        ("recent_costs", 0, np.nan, "array of costs has nan: allowed are finite numbers"),
+    ],
+)
+def test_numbers_that_no_run_has_are_damage(tmp_path, one_run, name, place, number, said):
+    out = shutil.copytree(one_run, tmp_path / "run")
+    header, arrays = read(out)
+    arrays[name][place] = number
+    write(out, header, arrays)
+    assert said in refused(lambda: load_run(out))
+
+
 def test_the_layout_is_what_a_checkpoint_has(tmp_path):
     trained(tmp_path)
     _, arrays = read(tmp_path)
