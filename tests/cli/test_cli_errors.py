@@ -92,7 +92,7 @@ CASES = {
     "nothing to train": (["train", "--out", "run"], "give SPEC.toml, LAYERS, or --resume"),
     "resume without a folder": (["train", "--resume"], "--out DIR"),
     "resume of nothing": (["train", "--resume", "--out", "run"], "there is no run in 'run'"),
-    "checkpoints before now": ([*TRAIN, "--checkpoint-every", "-1"], "-1.0: allowed are seconds from 0"),
+    "checkpoints before now": ([*TRAIN, "--checkpoint-every", "-1"], "checkpoint_every -1.0: allowed are"),
     "nothing to train on": (["train", "1024,9", "--updates", "3"], "missing --dataset"),
     "no updates given": (["train", "1024,9", *SHAPESET], "missing --updates"),
     "no such spec": (["train", "none.toml"], "none.toml: No such file"),
