@@ -60,3 +60,20 @@ def test_an_error_comes_back_from_a_pool_of_processes():
             pool.submit(gl.moments, "rleu", 1.0).result(60)
         assert (caught.value.kind, caught.value.name) == ("activation", "rleu")
         assert "relu" in caught.value.known
+
+
+@pytest.mark.parametrize(
+    ("asked", "known", "meant"),
+    [
+        ("GELU", ("relu", "gelu"), "gelu"),
+        ("glorot-uniform", ("glorot_uniform", "glorot_normal"), "glorot_uniform"),
+        ("shapset", ("shapeset", "mnist"), "shapeset"),
+        ("xavier", ("xavier_uniform", "he_normal"), "xavier_uniform"),
+        ("zzz", ("relu", "gelu"), None),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_one_that_was_meant(asked, known, meant):
+    hint = "" if meant is None else f"; did you mean {meant!r}?"
+    assert (
+        str(UnknownNameError("name", asked, known)) == f"unknown name {asked!r}: allowed are {', '.join(known)}{hint}"
+    )

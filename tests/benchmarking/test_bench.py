@@ -21,7 +21,7 @@ from command_line import parsed
 from glorotlab import threads
 from glorotlab.benchmarking import bench, peers, roofline, step
 from glorotlab.benchmarking.bench import Benchmark
-from glorotlab.benchmarking.cases import GROUPS, Case, cases_of, groups_of
+from glorotlab.benchmarking.cases import GROUPS, Case, cases_of, groups_of, own_case
 from glorotlab.benchmarking.cpus import cpus, limited_cpus
 from glorotlab.benchmarking.figure import draw_costs
 from glorotlab.benchmarking.levels import other_levels, simd_level
@@ -31,7 +31,7 @@ from glorotlab.benchmarking.roofline import Roofline, cache_levels, measure_roof
 from glorotlab.benchmarking.step import OWN, OWN_STEP, batch_of, build_sides, check_equal, limited, summary, time_case
 from glorotlab.cli import progress
 from glorotlab.cli.main import main
-from glorotlab.errors import GlorotlabError, UnknownNameError
+from glorotlab.errors import GlorotlabError, InvalidValueError, UnknownNameError
 from glorotlab.kernels import roofline as loops
 from glorotlab.kernels import simd
 from glorotlab.network.mlp import Network
@@ -677,3 +677,26 @@ def test_the_asv_suite_is_where_its_settings_say():
     settings = json.loads((ROOT / "benchmarks" / "asv.conf.json").read_text())
     names = {path.stem for path in (ROOT / "benchmarks" / settings["benchmark_dir"]).glob("asv_*.py")}
     assert names == {"asv_training", "asv_kernels", "asv_prediction"}
+
+
+def test_a_network_of_ones_own_is_a_case():
+    case = own_case("20,30x2,5", "relu", 4, "float64")
+    assert (case.spec.activation, case.batch, case.dtype) == ("relu", 4, "float64")
+    assert str(own_case("20,30,5")) == "20,30,5 tanh, batch 10, float32"
+    assert NUMPY.has("softsign")
+    with pytest.raises(InvalidValueError, match="batch 0"):
+        own_case("20,30,5", batch=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["paper", "-a", "relu"], "--activation beside paper: allowed only beside layer sizes"),
+        (["--batch", "3"], "--batch beside all cases"),
+        (["20,0,5"], "layers '20,0,5': '0' is not a size"),
+        (["20,30,5", "-a", "tanhh"], "unknown activation 'tanhh'"),
+    ],
+)
+def test_what_no_case_has_is_refused(arguments, said, capsys):
+    assert main(["bench", *arguments]) == 2
+    assert said in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 import pytest
 from command_line import parsed
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from glorotlab.cli.main import main
@@ -39,13 +39,14 @@ def test_a_table_is_set_side_by_side_then_folded_then_row_below_row(width, lines
     assert table(COLUMNS, ROWS, width) == lines
 
 
-words = st.text("abcdefg.-0123456789", min_size=1, max_size=12)
+words, long_words = (st.text("abcdefg.-0123456789", min_size=1, max_size=most) for most in (12, 25))
 
 
 @given(
-    st.integers(20, 120),
-    st.lists(st.tuples(words, st.lists(words, max_size=8).map(" ".join), words, words), min_size=1, max_size=4),
+    st.integers(40, 120),
+    st.lists(st.tuples(words, st.lists(long_words, max_size=8).map(" ".join), words, words), min_size=1, max_size=4),
 )
+@example(60, [("a" * 12, "b" * 25 + " c", "1" * 12, "2" * 12)])
 def test_every_word_and_number_stays_whole_and_in_the_line(width, rows):
     lines = table([typed("name"), prose("text"), "first", "second"], [list(row) for row in rows], width).split("\n")
     assert max(map(len, lines)) <= width

@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from command_line import ENVIRONMENT
 import glorotlab
 from glorotlab.cli import terminal
 from glorotlab.cli.main import main
+from glorotlab.cli.tables import table
 
 CLI = Path(glorotlab.__file__).parent / "cli"
 COMMAND = f"{sys.executable} -X dev -W error -m glorotlab"
@@ -83,6 +85,20 @@ def test_every_encoding_gets_its_signs(encoding, sign, monkeypatch):
     assert main(["measure", "1024,4,9", "--dataset", "shapeset", "--examples", "3", "--seeds", "2", "--quiet"]) == 0
     assert sign in stream.buffer.getvalue()
     assert stream.errors == "strict", "streams are left as they were"
+
+
+def test_cells_are_aligned_as_they_are_spelled(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Stream("ascii"))
+    assert table(["value", "n"], [["1 ± 2", "3"], ["–", "4"]], 40).split("\n")[2:] == ["1 +- 2  3", "     -  4"]
+
+
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
+    """Whatever else writes to standard error, a library for one, would write into the first file that is opened."""
+    program = "import os; from glorotlab.cli.terminal import usable_streams as u\nwith u(): os._exit(os.open('f', 65))"
+    command = [sys.executable, "-c", program]
+    shell = f"exec {shlex.join(command)} <&- >&- 2>&-"
+    found = subprocess.run(shell, shell=True, timeout=120, env=ENVIRONMENT, cwd=tmp_path)  # noqa: S602
+    assert found.returncode > 2
 
 
 def test_a_notebook_asks_for_no_picture(monkeypatch):
