@@ -78,3 +78,10 @@ def test_exploding_chains_are_nielsens():
     assert (abs(found["weight"].values) == 100).all()
     assert abs(found["preactivation"].values).max() < 1e-9  # each weight makes 25 of the rounding below it
     assert len(set(np.sign(found["weight"].values[:, 1]))) == 2
+
+
+def test_chains_of_the_kernels_have_the_gradient_of_the_formula():
+    """The cost is (a - 1)^2 / 2, so dC/da = a - 1: the target of the one output is 1."""
+    dataset = single_neuron._chains(single_neuron.CHAINS["default"], 3, lambda done, total: None)
+    arrays = [dataset[name].values for name in ("weight", "preactivation", "output_gradient")]
+    np.testing.assert_allclose(dataset["bias_gradient"], single_neuron.product(*arrays), rtol=1e-9)

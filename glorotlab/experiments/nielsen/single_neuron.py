@@ -120,7 +120,7 @@ def _chains(chain: Chain, count: int, progress: Progress) -> xr.Dataset:
         if chain.exploding:
             _put_at_zero(network, float(x[0, 0]))
         passed = network.forward(x)
-        gradients = network.gradients(x, [0])  # the label's output is to be 1
+        gradients = network.gradients(x, [1])  # its one output is to be 1
         rows["weight"].append(np.ravel(network.weights))
         rows["preactivation"].append(np.ravel(passed.preactivations))
         rows["bias_gradient"].append(np.ravel(gradients.biases))
