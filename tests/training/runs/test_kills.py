@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from train_process import import_once, start
@@ -131,7 +132,7 @@ def dies_at(monkeypatch, nth):
         self._heart.join()
         os.close(self._descriptor)
 
-    for owner, name in ((os, "replace"), (files.np, "savez"), (lock.os, "pwrite")):
+    for owner, name in ((os, "replace"), (np, "savez"), (lock.os, "pwrite")):
         wrap(owner, name)
     monkeypatch.setattr(lock.Lock, "release", dead)
     monkeypatch.setattr(files.Path, "unlink", lambda self, missing_ok=False: None)
