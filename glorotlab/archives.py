@@ -7,7 +7,10 @@ archives hold a thousand times their own size.
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, BinaryIO
@@ -88,7 +91,7 @@ class Archive:
             info = self._zip.getinfo(name + ENDING)
             if info.compress_type not in METHODS:
                 raise InvalidValueError("it is compressed in a way that NumPy does not write")
-            with self._zip.open(info) as member:
+            with self._zip.open(info) as member, _without_warnings():
                 form = _read_form(member)
                 self._check_length(form, member.tell(), info.file_size)
         except Exception as error:  # of zipfile, zlib, ast and NumPy
@@ -107,7 +110,7 @@ class Archive:
         """Return an array, whose checksum is looked at too; errors are those of ``form``."""
         self.form(name)
         try:
-            with self._zip.open(name + ENDING) as member:
+            with self._zip.open(name + ENDING) as member, _without_warnings():
                 array = npy.read_array(member, allow_pickle=False, max_header_size=HEADER)
                 member.read(1)  # the checksum is looked at where the member ends
                 return np.asarray(array)
@@ -119,6 +122,14 @@ def read_arrays(file: BinaryIO, largest: int) -> dict[str, npt.NDArray[Any]]:
     """Return all arrays of an ``.npz`` file; errors are those of `Archive`."""
     with Archive(file, largest) as archive:
         return {name: archive.read(name) for name in archive.names}
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Hold back what NumPy and Python say of headers that Python 2 wrote, or that are damaged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _read_form(member: IO[bytes]) -> Form:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Content = TypeVar("Content")
 Place = str | os.PathLike[str]
 
+CHUNK = 1 << 20
+"""Bytes that are read at a time."""
+
 LARGEST_DATASET = 2**31
 """Bytes of a NetCDF file that is read: the format itself ends near there."""
 
@@ -157,10 +160,12 @@ def read_text(path: Place) -> str:
 
 def _read_at_most(file: BinaryIO, limit: int, path: Place) -> bytes:
     size = os.fstat(file.fileno()).st_size
-    content = file.read(limit + 1) if size <= limit else b""
+    content = bytearray()  # which follows what is there: read(limit) would take the memory of the limit at once
+    while size <= limit and (chunk := file.read(min(CHUNK, limit + 1 - len(content)))):
+        content += chunk
     if max(size, len(content)) > limit:  # a file may grow while it is read
         raise OSError(errno.EFBIG, f"larger than {limit:,} bytes, which are allowed", str(path))
-    return content
+    return bytes(content)
 
 
 def read_file(path: Path, parse: Callable[[BinaryIO], Content]) -> Content:
