@@ -7,7 +7,6 @@ opened without following a link and without waiting, is looked at once it is ope
 from __future__ import annotations
 
 import errno
-import io
 import os
 import secrets
 import stat
@@ -21,16 +20,12 @@ from glorotlab.errors import DataError, RunError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import xarray as xr
 
 Content = TypeVar("Content")
 Place = str | os.PathLike[str]
 
 CHUNK = 1 << 20
 """Bytes that are read at a time."""
-
-LARGEST_DATASET = 2**31
-"""Bytes of a NetCDF file that is read: the format itself ends near there."""
 
 LARGEST_TEXT = 2**20
 """Bytes of a text that a person wrote, at most."""
@@ -43,12 +38,6 @@ KINDS = {
     stat.S_IFBLK: "a device",
 }
 """What is no regular file and no folder."""
-
-INTEGERS = "integers"
-"""Attribute of a stored variable that was of integers of 64 bits: their type."""
-
-_NARROWER = {"int32": 2**31 - 1, "float64": 2**53, "str": 2**64}
-"""Types that NetCDF 3 has, and the largest integer that each holds exactly."""
 
 
 def user_path(path: Place) -> Path:
@@ -183,16 +172,6 @@ def read_whole(path: Path, parse: Callable[[bytes], Content], limit: int) -> Con
     return read_file(path, lambda file: parse(_read_at_most(file, limit, path)))
 
 
-def read_dataset(path: Path) -> xr.Dataset:
-    """Read what ``write_dataset`` wrote, whole into memory; RunError where it is missing or damaged."""
-    import xarray as xr
-
-    def parse(content: bytes) -> xr.Dataset:
-        return _restored(xr.load_dataset(io.BytesIO(content), engine="scipy"))
-
-    return read_whole(path, parse, LARGEST_DATASET)
-
-
 # writing
 
 
@@ -272,56 +251,6 @@ def _sync(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def write_dataset(path: Path, dataset: xr.Dataset) -> None:
-    """Write NetCDF 3, which ``xarray.open_dataset`` reads with SciPy alone.
-
-    That format has no integers of 64 bits. Those that fit are stored with 32, larger ones as float64, those that would
-    lose a digit there as decimal text; the attribute ``integers`` has the type that ``read_dataset`` gives back.
-    """
-    write_whole(path, dataset_bytes(dataset))
-
-
-def dataset_bytes(dataset: xr.Dataset) -> bytes:
-    """Return what ``write_dataset`` writes."""
-    return bytes(_storable(dataset).to_netcdf(engine="scipy"))
-
-
-def _storable(dataset: xr.Dataset) -> xr.Dataset:
-    """Return a dataset without integers of 64 bits, whose type an attribute says."""
-    import numpy as np  # a listing of runs needs no NumPy
-
-    def stored(variable: xr.Variable) -> xr.Variable:
-        values = variable.values
-        if variable.dtype not in (np.int64, np.uint64):
-            return variable
-        dtype = next(kind for kind, most in _NARROWER.items() if np.abs(values).max(initial=0) <= most)
-        attributes = variable.attrs | {INTEGERS: variable.dtype.name}
-        return type(variable)(variable.dims, values.astype(dtype), attributes)
-
-    return _with(dataset, stored)
-
-
-def _restored(dataset: xr.Dataset) -> xr.Dataset:
-    """Return a dataset with the integers that its attributes speak of."""
-
-    def restored(variable: xr.Variable) -> xr.Variable:
-        name = variable.attrs.get(INTEGERS)
-        if name not in ("int64", "uint64"):
-            return variable
-        attributes = {key: value for key, value in variable.attrs.items() if key != INTEGERS}
-        return type(variable)(variable.dims, variable.values.astype(name), attributes)
-
-    return _with(dataset, restored)
-
-
-def _with(dataset: xr.Dataset, convert: Callable[[xr.Variable], xr.Variable]) -> xr.Dataset:
-    """Return a dataset whose variables, coordinates included, are what ``convert`` makes of them."""
-    made = {name: convert(variable.to_base_variable()) for name, variable in dataset.variables.items()}
-    return dataset.assign_coords({name: made[name] for name in dataset.coords}).assign(
-        {name: made[name] for name in dataset.data_vars}
-    )
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], *, sync: bool = True) -> None:

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 import glorotlab as gl
-from glorotlab import files
+from glorotlab import netcdf
 from glorotlab.schema import coordinate
 
 SPEC = gl.NetworkSpec.parse("4,6,3")
@@ -41,15 +41,15 @@ def test_variables_and_coordinates_say_what_they_are(name, run):
 @pytest.mark.parametrize("seeds", [[0], [3, 2**31], [2**53 + 1, 1], [1, 2**64 - 1]])
 def test_whole_numbers_survive_netcdf(seeds, tmp_path):
     dataset = xr.Dataset({"x": ("seed", np.arange(len(seeds)) / 3)}, {"seed": coordinate("seed", seeds)})
-    files.write_dataset(tmp_path / "a.nc", dataset)
-    back = files.read_dataset(tmp_path / "a.nc")
+    netcdf.write(tmp_path / "a.nc", dataset)
+    back = netcdf.read(tmp_path / "a.nc")
     assert back["seed"].values.tolist() == seeds
     xr.testing.assert_identical(back, dataset)
 
 
 def test_without_our_reader_steps_are_whole_numbers_too(tmp_path):
     dataset = xr.Dataset({"n": ("step", np.array([5, -6]))}, {"step": coordinate("step", np.array([0.0, 5e6]))})
-    files.write_dataset(tmp_path / "a.nc", dataset)
+    netcdf.write(tmp_path / "a.nc", dataset)
     with xr.open_dataset(tmp_path / "a.nc") as plain:
         assert plain["step"].dtype.kind == "i"
         assert plain["step"].values.tolist() == [0, 5_000_000]

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from glorotlab import files
+from glorotlab import files, netcdf
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,5 +46,5 @@ def kept(
     path = place / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.nc"
     if not path.exists():
         files.make_folder(place)
-        files.write_dataset(path, make().assign_attrs(content=text))
-    return files.read_dataset(path)
+        netcdf.write(path, make().assign_attrs(content=text))
+    return netcdf.read(path)

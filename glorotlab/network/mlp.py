@@ -263,10 +263,25 @@ class Network:
         *,
         finite: bool = False,
     ) -> BatchSource:
-        """Return the rows of arrays as ``train_on`` takes them; arguments and errors are those of ``train_steps``.
+        """Return the rows of arrays as ``train_on`` takes them.
 
-        Whoever takes many steps from one x looks once whether its numbers are finite (``checks.finite_inputs``), and
-        says with ``finite`` that they are.
+        Parameters
+        ----------
+        x : array_like, shape (examples, fan_in)
+        labels : array_like, shape (examples,) or (examples, outputs)
+        order : array_like of int, shape (n,), optional
+            As these of ``train_steps``.
+        finite : bool
+            Whether x is known to be finite: whoever takes many steps from one x looks once (``checks.finite_inputs``).
+
+        Returns
+        -------
+        BatchSource
+
+        Raises
+        ------
+        InvalidValueError
+            Where an argument is not allowed.
         """
         inputs = self.inputs(x, finite=finite)
         self.spec.check_targets(inputs)
@@ -380,9 +395,23 @@ class Network:
             self._parameters.load(state)
 
     def inputs(self, x: npt.ArrayLike, *, finite: bool = False) -> FloatArray:
-        """Return x as an array that the kernels can read; InvalidValueError where it is not one of finite inputs.
+        """Return x as an array that the kernels can read.
 
-        An array that is known to be ``finite``, in the network's dtype, is looked at no more.
+        Parameters
+        ----------
+        x : array_like, shape (examples, fan_in)
+        finite : bool
+            Whether x is known to be finite; in the network's dtype it is then looked at no more.
+
+        Returns
+        -------
+        ndarray, shape (examples, fan_in)
+            In the network's dtype, C-contiguous.
+
+        Raises
+        ------
+        InvalidValueError
+            Where x is not an array of finite inputs.
         """
         if finite and isinstance(x, np.ndarray) and x.dtype == self.dtype and x.flags.c_contiguous:
             inputs: FloatArray = x

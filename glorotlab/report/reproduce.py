@@ -12,11 +12,12 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from glorotlab import netcdf
 from glorotlab.errors import DataError, InvalidValueError, RunError, UnknownNameError
 from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.scales import Scale, get_scale
-from glorotlab.files import make_folder, read_dataset, write_dataset, write_whole
+from glorotlab.files import make_folder, write_whole
 from glorotlab.report.page import Section, page
 from glorotlab.training.sweeps.store import RunStore
 from glorotlab.training.sweeps.workers import Workers
@@ -168,7 +169,7 @@ def _run(
 def save(results: Results, folder: Path) -> None:
     """Write results, each to a NetCDF file, and as CSV: a table for the variables of the same dimensions."""
     for name, dataset in results.items():
-        write_dataset(folder / f"{name}.nc", dataset)
+        netcdf.write(folder / f"{name}.nc", dataset)
         tables: dict[tuple[str, ...], list[str]] = {}
         for variable, array in dataset.data_vars.items():
             if array.ndim and array.size <= LARGEST_TABLE:
@@ -180,7 +181,7 @@ def save(results: Results, folder: Path) -> None:
 
 def load(folder: Path, names: Sequence[str] | Results) -> Results:
     """Read results of the given names back."""
-    return {name: read_dataset(folder / f"{name}.nc") for name in names}
+    return {name: netcdf.read(folder / f"{name}.nc") for name in names}
 
 
 def to_png(figure: Figure) -> bytes:

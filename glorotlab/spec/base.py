@@ -1,5 +1,6 @@
 """The base of every spec: frozen, without unknown fields, one line for an error, a canonical JSON text."""
 
+import inspect
 import json
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -48,6 +49,13 @@ class Spec(BaseModel):
             super().__init__(**fields)
         except ValidationError as error:
             raise InvalidValueError(_one_line(error, type(self).model_fields)) from None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **settings: Any) -> None:
+        """Leave what is refused by position out of the signature that help and editors show."""
+        shown = inspect.signature(cls)
+        named = [field for field in shown.parameters.values() if field.kind is not field.VAR_POSITIONAL]
+        cls.__signature__ = shown.replace(parameters=named)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from glorotlab import files
+from glorotlab import files, netcdf
 from glorotlab.errors import RunError
 from glorotlab.spec.run import RunSpec
 from glorotlab.training import pretraining
@@ -109,7 +109,7 @@ class RunFolder:
             return False
         try:
             status = read_status(self.path)
-            digests = {name: _digest(files.read_bytes(self.path / name, files.LARGEST_DATASET)) for name in CONTENTS}
+            digests = {name: _digest(files.read_bytes(self.path / name, netcdf.LARGEST)) for name in CONTENTS}
         except (RunError, OSError):
             return False
         as_written = status.get("files", {name: digest for name, digest in digests.items() if digest != EMPTY})
@@ -156,7 +156,7 @@ class RunFolder:
     def write_derived(self, checkpoint: Checkpoint) -> None:
         """Write every file but the checkpoint; the status, with a digest of each of the others, comes last."""
         contents = _spec_contents(checkpoint) | {
-            f"{name}.nc": files.dataset_bytes(getattr(datasets, name)(checkpoint))
+            f"{name}.nc": netcdf.to_bytes(getattr(datasets, name)(checkpoint))
             for name in ("statistics", "histograms", "curves")
         }
         self._write(contents)

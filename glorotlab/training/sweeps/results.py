@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab import files, notebook
+from glorotlab import files, netcdf, notebook
 from glorotlab.errors import RunError
 from glorotlab.schema import COORDINATES, SCHEMA_VERSION
 from glorotlab.spec.sweep import SweepSpec
@@ -114,8 +114,8 @@ class SweepResults:
         tables = {}
         for name, status in zip(self.runs, final["status"].values.ravel(), strict=True):
             if status in ENDED and name not in tables:
-                statistics = files.read_dataset(self.folder / name / "statistics.nc")
-                curves = files.read_dataset(self.folder / name / "curves.nc")
+                statistics = netcdf.read(self.folder / name / "statistics.nc")
+                curves = netcdf.read(self.folder / name / "curves.nc")
                 tables[name] = (statistics, curves) if steps else (statistics.isel(step=-1, drop=True),)
         stacked = _stack([tables.get(name, ()) for name in self.runs], self.spec)
         return final.drop_vars(list(CURVES) if steps else []).assign(stacked.data_vars).assign_coords(stacked.coords)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from training_fixtures import DATA, bits, finite, run_spec, stop_after
 
-from glorotlab import files, threads
+from glorotlab import files, netcdf, threads
 from glorotlab.errors import InvalidValueError
 from glorotlab.interrupts import held_interrupts
 from glorotlab.training import loop
@@ -231,7 +231,7 @@ def test_ctrl_c_inside_an_update_waits_for_its_end(tmp_path, monkeypatch):
         (loop.Network, "state"),
         (datasets, "statistics"),
         (checkpoint.Checkpoint, "write"),
-        (files, "dataset_bytes"),
+        (netcdf, "to_bytes"),
         (files, "write_arrays"),
         (files.os, "fsync"),
         (files.os, "replace"),
@@ -251,7 +251,7 @@ def test_ctrl_c_while_the_run_is_written_loses_nothing(tmp_path, monkeypatch, ow
 
 def test_ctrl_c_while_an_interrupted_run_is_written_waits(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        press_in(patch, files, "dataset_bytes", 2)
+        press_in(patch, netcdf, "to_bytes", 2)
         with pytest.raises(KeyboardInterrupt):
             train(run_spec(), tmp_path / "run", dataset=finite(), progress=stop_after(4))
     assert (load_run(tmp_path / "run").status, load_run(tmp_path / "run").updates) == ("interrupted", 4)

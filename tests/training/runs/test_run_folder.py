@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from training_fixtures import arrays, bits, contents, finite, run_spec, stop_after
 
-from glorotlab import files
+from glorotlab import files, netcdf
 from glorotlab.errors import RunError
 from glorotlab.spec.run import RunSpec
 from glorotlab.training import loop
@@ -106,7 +106,7 @@ def test_netcdf_opens_with_xarray_alone(finished, name):
         xr.testing.assert_equal(found.load(), getattr(run, name))
         assert found["step"].dtype.kind == "i"
         assert found["step"].attrs["long_name"] == "mini-batch updates done"
-    xr.testing.assert_identical(files.read_dataset(folder / f"{name}.nc"), getattr(run, name))
+    xr.testing.assert_identical(netcdf.read(folder / f"{name}.nc"), getattr(run, name))
 
 
 def test_provenance_names_versions_and_machine(finished):
