@@ -1,5 +1,6 @@
 """How soon a run answers: updates are taken by time; a real SIGINT and SIGTERM; what each leaves, and its exit code."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -198,12 +199,13 @@ def test_a_run_that_goes_on_on_another_simd_level_says_so(tmp_path, monkeypatch,
     assert stopped() == 130
     assert main(["train", "--resume", "--out", "run"]) == 0
     assert said() == []
-    files.write_whole(tmp_path / "run" / provenance.FILE, '[{"simd": "neon"}]')
+    elsewhere = json.dumps([provenance.session(0) | {"simd": "neon"}])
+    files.write_whole(tmp_path / "run" / provenance.FILE, elsewhere)
     assert main(command) == 0
     assert said() == [], "it has ended"
     command[-1] = "other"
     assert stopped() == 130
-    files.write_whole(tmp_path / "other" / provenance.FILE, '[{"simd": "neon"}]')
+    files.write_whole(tmp_path / "other" / provenance.FILE, elsewhere)
     assert main(command) == 0
     (line,) = said()
     assert f"warning: the run in other was trained on SIMD level neon and is resumed on {here}: " in line

@@ -108,7 +108,7 @@ class Outputs:
         fan_in, fan_out = self.spec.fans[-1]
         random = np.random.default_rng((seed, OUTPUT_LAYERS))
         w = np.hstack([weights.sample(random, fan_in, fan_out) for _ in range(OUTPUT_LAYERS)])
-        b = np.hstack([biases.sample(random, fan_out) for _ in range(OUTPUT_LAYERS)])
+        b = np.hstack([biases.sample(random, fan_in, fan_out) for _ in range(OUTPUT_LAYERS)])
         logits = (hidden @ w.astype("f4") + b).reshape(len(hidden), OUTPUT_LAYERS, fan_out)
         return logits, excess(logits, hidden, w, b)
 

@@ -76,7 +76,8 @@ class Cifar10(Target):
         archive = self.folder / "archive.tar.gz"
         archive.write_bytes(content)
         try:
-            extract(archive, cifar10.FOLDER, FILES, self.unpacked)
+            with open(archive, "rb") as file:
+                extract(file, archive.name, cifar10.FOLDER, FILES, self.unpacked)
         finally:
             files = {path.name: path.read_bytes() for path in self.unpacked.iterdir()}
             expected = {file.name: content for file, content in zip(FILES, CONTENTS, strict=True)}

@@ -162,7 +162,7 @@ def test_bands_are_printed_where_there_are_any(run):
     assert f"{low:.3g} .. {high:.3g}" in text
     assert "with probability 0.9" in text
     text = run("compare", LAYERS, *EXAMPLES, "--seeds", 3)
-    assert "Band: the mean of 3 networks lies in it with probability 0.95" in text
+    assert "Band: the mean of 3 networks lies inside with probability 0.95" in text
     assert " .. " in text
     text = run("compare", LAYERS, *EXAMPLES, "--seeds", 3, "--all")
     assert "agrees inside its band; where there is no band, it agrees within 2 standard errors" in text

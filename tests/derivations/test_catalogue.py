@@ -4,9 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from rich.console import Console
 
-from glorotlab.cli.commands import derive as command
 from glorotlab.derivations import derive
 from glorotlab.derivations.catalogue import CATALOGUE
 from glorotlab.errors import UnknownNameError
@@ -64,11 +62,3 @@ def test_names_come_without_sympy(code):
     code += "; import sys; sys.exit('sympy' in sys.modules)"
     completed = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)  # noqa: S603
     assert completed.returncode == 0, completed.stderr
-
-
-def test_a_narrow_list_cuts_no_name(monkeypatch, capsys):
-    monkeypatch.setattr(command, "console", lambda: Console(width=80, file=sys.stdout))
-    command.derive(format=command.Format.text)
-    listing = capsys.readouterr().out
-    assert max(map(len, listing.splitlines())) <= 80
-    assert all(name in listing for name in NAMES)

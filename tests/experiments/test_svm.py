@@ -100,7 +100,7 @@ def test_the_least_validation_error_chooses():
 
 def test_without_scikit_learn_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.svm", None)
-    with pytest.raises(DataError, match=r"scikit-learn is not installed: pip install 'glorotlab\[svm\]'"):
+    with pytest.raises(DataError, match=r"scikit-learn is not installed: pip install '\.\[svm\]' in glorotlab's"):
         svm.run(TINY, None)
 
 
