@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from glorotlab.errors import InvalidValueError
+from glorotlab.errors import InvalidValueError, reason
 
 ENDING = ".npy"
 """How the names of members end that hold an array."""
@@ -65,7 +65,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(file)
         except Exception as error:  # damage shows in zipfile and struct, in many ways
-            raise InvalidValueError(_reason(error)) from None
+            raise InvalidValueError(reason(error)) from None
         members = [info.filename for info in self._zip.infolist()]
         if len(set(members)) < len(members):
             raise InvalidValueError("two members have one name")
@@ -146,13 +146,9 @@ def _read_form(member: IO[bytes]) -> Form:
 
 
 def _unreadable(name: str, error: Exception) -> InvalidValueError:
-    return InvalidValueError(f"array {name} cannot be read ({_reason(error)})")
+    return InvalidValueError(f"array {name} cannot be read ({reason(error)})")
 
 
 def _shown(shape: tuple[int, ...]) -> str:
     text = str(shape)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.arrays import Array, FloatArray
-from glorotlab.errors import InvalidValueError
+from glorotlab.errors import InvalidValueError, reason
 
 Function = TypeVar("Function")
 
@@ -113,9 +113,8 @@ def as_array(what: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     except ValueError:
         raise InvalidValueError(f"{what}: allowed is an array, not rows of unequal length") from None
     except (TypeError, RuntimeError, OverflowError) as error:  # tensors that need gradients or lie on another device
-        reason = " ".join(str(error).split())
         raise InvalidValueError(
-            f"{what} of type {type(values).__name__}: allowed is an array ({reason:.120})"
+            f"{what} of type {type(values).__name__}: allowed is an array ({reason(error)})"
         ) from None
 
 

@@ -64,6 +64,16 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return plain[close[0]] if close else None
 
 
+LONGEST_REASON = 200
+"""Characters that a message quotes of another library, some of which repeat a whole file."""
+
+
+def reason(error: BaseException) -> str:
+    """Return what an error says, in one line: whole of one of ours, else at most ``LONGEST_REASON`` characters."""
+    text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+    return text if isinstance(error, GlorotlabError) else text[:LONGEST_REASON]
+
+
 class AssumptionError(GlorotlabError):
     """A prediction was asked for outside the assumptions it rests on; the message says what to measure instead."""
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from glorotlab.errors import DataError, RunError
+from glorotlab.errors import DataError, RunError, reason
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -163,8 +163,7 @@ def read_file(path: Path, parse: Callable[[BinaryIO], Content]) -> Content:
         with os.fdopen(open_regular(path), "rb") as file:
             return parse(file)
     except Exception as error:  # damage shows in zipfile, zlib, NumPy, SciPy or xarray, in many ways
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise RunError(f"cannot read {str(path)!r}: {reason}") from None
+        raise RunError(f"cannot read {str(path)!r}: {reason(error)}") from None
 
 
 def read_whole(path: Path, parse: Callable[[bytes], Content], limit: int) -> Content:
@@ -185,8 +184,7 @@ def make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, ValueError) as error:  # ValueError: a null byte
-        reason = getattr(error, "strerror", None) or error
-        raise RunError(f"output folder {str(folder)!r} cannot be written: {reason}") from None
+        raise RunError(f"output folder {str(folder)!r} cannot be written: {reason(error)}") from None
 
 
 def write_whole(path: Path, content: bytes | str | Callable[[IO[bytes]], object], *, sync: bool = True) -> None:
@@ -221,7 +219,7 @@ def write_whole(path: Path, content: bytes | str | Callable[[IO[bytes]], object]
         if made:
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+            raise RunError(f"cannot write {str(path)!r}: {reason(error)}") from None
         raise
 
 
@@ -235,7 +233,7 @@ def sync_folder(folder: Path) -> None:
     try:
         _sync(folder)
     except OSError as error:
-        raise RunError(f"cannot write {str(folder)!r}: {error.strerror or error}") from None
+        raise RunError(f"cannot write {str(folder)!r}: {reason(error)}") from None
 
 
 def _sync(folder: Path) -> None:

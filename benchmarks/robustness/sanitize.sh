@@ -25,7 +25,7 @@ python setup.py -q build_ext --inplace
 # Python itself is not instrumented: the runtime must be loaded first, and what Python never frees is no leak of ours.
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
 export LD_PRELOAD
-export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
+export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
 export PYTHONMALLOC=malloc PYTHONPATH="$work" GLOROTLAB_NUM_THREADS="${GLOROTLAB_NUM_THREADS:-2}"
 python -c "import glorotlab.kernels.build_info as b; assert b.__file__.startswith('$work/'), b.__file__"
 grep -q libasan /proc/self/maps || { echo "libasan is not loaded"; exit 1; }

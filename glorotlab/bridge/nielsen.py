@@ -12,7 +12,7 @@ import numpy as np
 
 from glorotlab.arrays import Array
 from glorotlab.documents import Limits, parse_json
-from glorotlab.errors import DataError, InvalidValueError
+from glorotlab.errors import DataError, InvalidValueError, reason
 from glorotlab.files import read_bytes, write_whole
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import MAX_WIDTH, NetworkSpec
@@ -123,7 +123,7 @@ def _read(path: Path) -> bytes:
     try:
         return read_bytes(path, MAX_BYTES, links=True)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from None
+        raise DataError(f"{path}: {reason(error)}") from None
 
 
 def _limits() -> Limits:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from glorotlab.data.files import VerifiedFile
-from glorotlab.errors import DataError
+from glorotlab.errors import DataError, reason
 from glorotlab.files import write_whole
 
 
@@ -38,7 +38,7 @@ def extract(archive: IO[bytes], name: str, inside: str, files: Iterable[Verified
         with tarfile.open(fileobj=archive, mode="r:gz") as content:
             contents = _read(content, name, expected)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{name}: not a whole tar archive: {' '.join(str(error).split())}") from None
+        raise DataError(f"{name}: not a whole tar archive: {reason(error)}") from None
     for place, data in contents.items():
         write_whole(folder / place, data)
 

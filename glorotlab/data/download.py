@@ -4,7 +4,7 @@ import time
 from typing import IO, Any, Protocol
 from urllib.parse import urljoin
 
-from glorotlab.errors import DataError
+from glorotlab.errors import DataError, reason
 
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and between two pieces of the answer."""
@@ -62,7 +62,7 @@ class Download:
             output.flush()
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             # Errors of requests are OSErrors, and so is a full disk; a header that is none raises ValueError.
-            raise DataError(_reason(error)) from error
+            raise DataError(_root_cause(error)) from error
 
     def _open(self, session: Any) -> Any:
         """Return the answer of the address, or of the last that it sends us on to."""
@@ -104,8 +104,8 @@ def _announced(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _reason(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """Return the root cause in one line: requests wraps "connection refused" in three layers of its own."""
     while inner := [e for e in (getattr(error, "reason", None), *error.args) if isinstance(e, BaseException)]:
         error = inner[0]
-    return " ".join(str(error).split()) or type(error).__name__
+    return reason(error)

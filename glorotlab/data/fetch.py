@@ -10,7 +10,7 @@ from glorotlab.data import cifar10, mnist
 from glorotlab.data.archive import extract
 from glorotlab.data.download import Download
 from glorotlab.data.files import VerifiedFile, cache_folder, find_folder, search_folders
-from glorotlab.errors import DataError, FetchError, RunError
+from glorotlab.errors import DataError, FetchError, RunError, reason
 from glorotlab.files import make_folder, write_whole
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _writing_to(folder: Path) -> Iterator[None]:
     except RunError as error:
         raise DataError(f"cannot write to {folder}: {error}") from error
     except OSError as error:
-        raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise DataError(f"cannot write to {folder}: {reason(error)}") from error
 
 
 def _is_verified(file: VerifiedFile, folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import IO, Any, BinaryIO, cast
 
 import platformdirs
 
-from glorotlab.errors import DataError
+from glorotlab.errors import DataError, reason
 from glorotlab.files import open_regular, user_path
 from glorotlab.resources import setting
 
@@ -44,7 +44,7 @@ def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with os.fdopen(open_regular(path, links=True), "rb") as raw, decompressed(raw, os.fspath(path)) as file:
             yield file
     except OSError as error:
-        raise DataError(f"{os.fspath(path)}: {error.strerror or error}") from error
+        raise DataError(f"{os.fspath(path)}: {reason(error)}") from error
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def decompressed(raw: IO[bytes], name: str) -> Iterator[BinaryIO]:
         raw.seek(0)
         yield cast(BinaryIO, gzip.GzipFile(fileobj=raw) if compressed else raw)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
+        raise DataError(f"{name}: {reason(error)}") from error
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from glorotlab.data.files import cache_folder
 from glorotlab.data.imagenet_classes import CLASS_NAMES, CLASS_OF
 from glorotlab.data.pictures import ENDINGS, read_grey_square
 from glorotlab.data.small_imagenet import FILE, PIXELS, SIDE, SPLITS
-from glorotlab.errors import DataError, RunError
+from glorotlab.errors import DataError, RunError, reason
 from glorotlab.files import make_folder, read_file, write_arrays
 from glorotlab.streams import Purpose, generator
 
@@ -121,7 +121,7 @@ def _chosen(photographs: Path) -> list[list[str]]:
             order = generator(0, Purpose.SPLIT, label).permutation(len(names))
             chosen.append([names[place] for place in order[: sum(SPLITS.values()) // len(CLASS_NAMES)]])
     except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror or error}") from None
+        raise DataError(f"{error.filename}: {reason(error)}") from None
     if not any(chosen):
         raise DataError(
             f"{photographs}: no sub-folder with pictures is named by a WordNet id of the ten classes, such as n01440764"

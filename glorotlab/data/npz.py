@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glorotlab.archives import Archive
 from glorotlab.data.pickles import refuse_pickle
-from glorotlab.errors import DataError, InvalidValueError
+from glorotlab.errors import DataError, InvalidValueError, reason
 from glorotlab.files import open_regular
 from glorotlab.resources import available_memory
 
@@ -43,7 +43,7 @@ def read_npz(path: str) -> dict[str, Pair]:
         with os.fdopen(open_regular(path, links=True), "rb") as file, open_archive(file, path) as archive:
             return _read_splits(archive, path)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
+        raise DataError(f"{path}: {reason(error)}") from error
 
 
 def open_archive(file: BinaryIO, path: str) -> Archive:

@@ -10,7 +10,7 @@ from glorotlab.data.files import search_folders
 from glorotlab.data.imagenet_classes import CLASS_NAMES
 from glorotlab.data.npz import Pair, open_archive, read_npz
 from glorotlab.data.source import ArraySource
-from glorotlab.errors import DataError, InvalidValueError
+from glorotlab.errors import DataError, InvalidValueError, reason
 from glorotlab.files import open_regular
 
 SIDE = 37
@@ -74,7 +74,7 @@ def count_small_imagenet(path: Path) -> dict[str, int]:
         with os.fdopen(open_regular(path, links=True), "rb") as file, open_archive(file, str(path)) as archive:
             return {split: archive.form(f"y_{split}").shape[0] for split in SPLITS}
     except (DataError, InvalidValueError, OSError, IndexError) as error:
-        raise DataError(f"{path}: no file that '{COMMAND}' made: {' '.join(str(error).split())}") from None
+        raise DataError(f"{path}: no file that '{COMMAND}' made: {reason(error)}") from None
 
 
 def _source(pair: Pair, what: str) -> ArraySource:

@@ -20,7 +20,7 @@ from glorotlab.spec.run import RunSpec
 from glorotlab.spec.training import TrainingSpec
 from glorotlab.streams import MAX_SEED, Purpose, generator
 
-MAX_RUNS = 100_000
+MAX_RUNS = 50_000
 """Runs of a sweep, at most."""
 
 CASE, DRAW, SEED = "case", "draw", "seed"

@@ -23,6 +23,7 @@ from glorotlab.activations.expression.polynomials import NotFound, X
 from glorotlab.activations.expression.taylor import MPMATH, series
 from glorotlab.activations.record import Activation
 from glorotlab.arrays import FloatArray
+from glorotlab.errors import reason
 
 MAX_KINKS = 16
 SMOOTHEST = 3
@@ -77,8 +78,7 @@ def read(text: str) -> Activation:
     except tree.Undefined as error:
         raise syntax.refusal(text, str(error)) from None
     except Exception as error:  # SymPy has no list of what it raises; nothing of ours is to fail on a text of a user
-        reason = " ".join(str(error).split())[:60]
-        raise syntax.refusal(text, f"cannot be followed: {type(error).__name__}: {reason}") from None
+        raise syntax.refusal(text, f"cannot be followed: {type(error).__name__}: {reason(error)}") from None
     function, derivative = (
         _numpy([getattr(piece, which) for piece in pieces], ends) for which in ("expr", "derivative")
     )

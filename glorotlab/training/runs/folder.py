@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from glorotlab import files, netcdf
-from glorotlab.errors import RunError
+from glorotlab.errors import RunError, reason
 from glorotlab.spec.run import RunSpec
 from glorotlab.training import pretraining
 from glorotlab.training.runs import datasets, lock, provenance
@@ -67,7 +67,7 @@ class RunFolder:
                 if name in (CHECKPOINT, lock.FILE, *DERIVED):
                     self._check_regular(name)
         except (OSError, ValueError) as error:  # ValueError: a null byte
-            raise RunError(f"run folder {str(self.path)!r} cannot be read: {_reason(error)}") from None
+            raise RunError(f"run folder {str(self.path)!r} cannot be read: {reason(error)}") from None
         if CHECKPOINT in names:
             return Checkpoint.read(self.path)
         if set(names) >= BEFORE_CHECKPOINTS:
@@ -141,7 +141,7 @@ class RunFolder:
                 if _is_transient(path.name) and path.name != lock.FILE:
                     path.unlink()
         except OSError as error:
-            raise RunError(f"run folder {str(self.path)!r} cannot be written: {_reason(error)}") from None
+            raise RunError(f"run folder {str(self.path)!r} cannot be written: {reason(error)}") from None
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write the checkpoint where this process still owns the folder: from then on the run is what it says."""
@@ -201,10 +201,6 @@ def _digest(content: bytes) -> str:
 def _is_transient(name: str) -> bool:
     """Return whether a file is only there while a process trains, or because one was killed."""
     return name == lock.FILE or files.is_temporary(name, of=(CHECKPOINT, *DERIVED))
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _differences(there: RunSpec, here: RunSpec) -> list[str]:

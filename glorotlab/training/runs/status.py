@@ -13,7 +13,7 @@ from pydantic import Field
 
 from glorotlab import files
 from glorotlab.documents import LIMITS, parse_json
-from glorotlab.errors import RunError
+from glorotlab.errors import RunError, reason
 from glorotlab.training.runs import lock
 from glorotlab.training.runs.records import Count, Record, Seconds
 
@@ -108,8 +108,7 @@ def list_runs(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if entry.is_dir())
     except (OSError, ValueError) as error:  # ValueError: a null byte
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RunError(f"folder {str(folder)!r} cannot be read: {reason}") from None
+        raise RunError(f"folder {str(folder)!r} cannot be read: {reason(error)}") from None
     runs = []
     for name in names:
         place = os.path.join(folder, name)

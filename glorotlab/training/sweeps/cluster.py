@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from glorotlab.errors import InvalidValueError, RunFailedError
+from glorotlab.errors import InvalidValueError, RunFailedError, reason
 
 ENCRYPTED = ("tls://", "wss://")
 """How addresses of TLS begin."""
@@ -75,8 +75,7 @@ def _security(address: str, tls: Tls | None) -> Any:
         security = Security(require_encryption=True, **files)
         ready = security.get_connection_args("client").get("ssl_context") is not None
     except (OSError, ValueError) as error:  # of OpenSSL too
-        reason = " ".join(str(error).split())
-        raise InvalidValueError(f"scheduler {address!r}: files of TLS that cannot be used: {reason}") from None
+        raise InvalidValueError(f"scheduler {address!r}: files of TLS that cannot be used: {reason(error)}") from None
     if not ready:
         raise InvalidValueError(
             f"scheduler {address!r} without files of TLS: allowed are those of an authority and a certificate "
@@ -114,7 +113,7 @@ def dask_cluster(address: str, tls: Tls | None = None) -> Iterator[Executor]:
     try:
         client = Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise RunFailedError(f"scheduler {address}: it does not answer: {' '.join(str(error).split())}") from None
+        raise RunFailedError(f"scheduler {address}: it does not answer: {reason(error)}") from None
     try:
         yield client.get_executor(pure=False)
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from glorotlab.documents import parse_json
-from glorotlab.errors import RunError, RunFailedError
+from glorotlab.errors import RunError, RunFailedError, reason
 from glorotlab.training.runs import lock
 from glorotlab.training.runs.status import ENDED, INTERRUPTED, RUNNING, read_status
 from glorotlab.training.sweeps.state import FAILED, IN_USE, STOPPED, SweepState
@@ -147,7 +147,7 @@ class Runner:
         except CancelledError:
             report = {"status": FAILED, "error": "the executor gave it up"}
         except Exception as error:  # of the executor: our task raises nothing
-            report = {"status": FAILED, "error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
+            report = {"status": FAILED, "error": f"{type(error).__name__}: {reason(error)}"}
         run.status, run.error = report["status"], report.pop("error", "")
         if self.state.stopping and run.status not in ENDED:
             run.status, run.error = INTERRUPTED, ""
