@@ -88,6 +88,11 @@ def differences(folder: Path, spec: RunSpec) -> list[str]:
     return different
 
 
+def pretraining_updates(spec: RunSpec) -> int:
+    """Return how many of the updates that are reported train one layer after the other beforehand."""
+    return spec.training.pretraining_updates * (len(spec.network.layer_sizes) - 2)
+
+
 def main() -> int:
     """Kill and resume; return 1 where anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -114,7 +119,7 @@ def main() -> int:
                     problems.append(f"run {runs}: {error}")
                     break
                 begun += now > 0
-                if now < max(before, said - spec.training.pretraining_updates - BACK):
+                if now < max(before, said - pretraining_updates(spec) - BACK):
                     problems.append(f"run {runs}: {now} updates after {before}, and {said} were reported")
                 before = now
             runs += 1
