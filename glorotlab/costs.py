@@ -150,5 +150,5 @@ def get(output: str, name: str) -> Cost:
     default_cost(output)
     if (output, name) not in RECORDS:
         allowed = ", ".join(cost for known, cost in RECORDS if known == output)
-        raise InvalidValueError(f"cost {name!r} with output {output!r}: allowed are {allowed}")
+        raise InvalidValueError(f"cost {name!r:.60} with output {output!r}: allowed are {allowed}")
     return RECORDS[output, name]

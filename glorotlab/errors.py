@@ -50,7 +50,7 @@ class UnknownNameError(InvalidValueError):
         self.kind, self.name, self.known = kind, name, tuple(known)
         like = nearest(name, self.known)
         hint = "" if like is None else f"; did you mean {like!r}?"
-        super().__init__(f"unknown {kind} {name!r}: allowed are {', '.join(self.known)}{hint}")
+        super().__init__(f"unknown {kind} {name!r:.60}: allowed are {', '.join(self.known)}{hint}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -20,9 +20,9 @@ def _one_line(error: ValidationError, known: Iterable[str]) -> str:
     if first["type"] == "value_error":
         return message
     if first["type"] == "extra_forbidden":
-        return f"unknown field {place!r}: allowed are {', '.join(known)}"
+        return f"unknown field {place!r:.60}: allowed are {', '.join(known)}"
     if first["type"] == "missing":
-        return f"missing field {place!r}"
+        return f"missing field {place!r:.60}"
     shown = repr(first["input"])
     return f"{place} {shown if len(shown) <= 60 else shown[:57] + '...'}: {message[0].lower()}{message[1:]}"
 

@@ -33,7 +33,7 @@ def split_sizes(text: str) -> tuple[str, dict[str, float]] | None:
     if parts is None or parts[0] not in DEFAULTS:
         return None
     name, bracket = parts
-    what, defaults = f"dataset {text!r}", DEFAULTS[name]
+    what, defaults = f"dataset {text!r:.200}", DEFAULTS[name]
     words = {split: ENDLESS if math.isinf(size) else str(size) for split, size in defaults.items()}
     values = names.parameters(what, bracket or "", words)
     return name, {split: _size(f"{what}: {split}", str(values[split]), size) for split, size in defaults.items()}

@@ -91,7 +91,7 @@ class RunSpec(Spec):
         """
         if self.regression and not targets:
             raise InvalidValueError(
-                f"regression with data {self.data!r}, whose labels are classes: allowed are labels that are floats"
+                f"regression with data {self.data!r:.120}, whose labels are classes: allowed are labels that are floats"
             )
         return targets > 0
 

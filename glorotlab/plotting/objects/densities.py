@@ -31,7 +31,7 @@ def tensor_of(variable: str | None) -> str:
     """Return the tensor that a variable names, with or without ``_count``; activations where there is none."""
     tensor = (variable or "activation").removesuffix("_count")
     if tensor not in HISTOGRAM_TENSORS:
-        raise InvalidValueError(f"variable {variable!r}: allowed of histograms are {', '.join(HISTOGRAM_TENSORS)}")
+        raise InvalidValueError(f"variable {variable!r:.60}: allowed of histograms are {', '.join(HISTOGRAM_TENSORS)}")
     return tensor
 
 

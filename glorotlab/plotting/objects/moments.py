@@ -29,7 +29,7 @@ def draw_moments(ax: Axes, objects: Sequence[Moments], variable: str | None) -> 
     """Draw all moments, or one, over q: lines, with a point for each value."""
     (moments,) = objects
     if variable not in (None, *NAMES):
-        raise InvalidValueError(f"variable {variable!r}: allowed are {', '.join(NAMES)}")
+        raise InvalidValueError(f"variable {variable!r:.60}: allowed are {', '.join(NAMES)}")
     q = np.ravel(moments.q)
     order = np.argsort(q)
     style: dict[str, Any] = {"marker": "o", "markersize": 4 if q.size <= 30 else 0, "linewidth": 1.4}
