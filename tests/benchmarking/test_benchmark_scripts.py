@@ -122,23 +122,31 @@ def pages(monkeypatch):
 
 @pytest.mark.parametrize(("batch", "momentum"), [(10, 0.9), (512, 0.0)])
 def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum, pages):
-    """Of the paper's network, at the peak of three steps, by NumPy's report and pages; the kernels allocate none."""
+    """Of the paper's network, at the peak of three steps, by NumPy's report and pages; the kernels allocate none.
+
+    The lower of two peaks counts: what another thread or a first import takes meanwhile is not the network's.
+    """
     needed, case = benchmark("memory").needed, Case("1024,1000x5,10", batch)
     parameters, rows = needed(case, momentum)
     assert (parameters, rows) == (4 * 5_039_010 * (1 + (momentum > 0)), 4 * batch * (1024 + 3 * 5010))
     x, labels = batch_of(case.spec, batch, case.dtype)
-    Network(Case("1024,10,10").spec).train_steps(x, labels, 0.01, batch_size=batch, momentum=momentum)  # imports
-    pages.peak = 0
-    tracemalloc.start()
-    try:
-        network = Network(case.spec)
+    order = np.tile(np.arange(batch), 3)
+
+    def peak(layers):
         gc.collect()
-        tracemalloc.reset_peak()
-        network.train_steps(x, labels, 0.01, batch_size=batch, order=np.tile(np.arange(batch), 3), momentum=momentum)
-        peak = tracemalloc.get_traced_memory()[1] + pages.peak
-    finally:
-        tracemalloc.stop()
-    assert parameters < peak <= 1.2 * parameters + rows
+        before, pages.peak = pages.held, pages.held
+        tracemalloc.start()
+        try:
+            network = Network(layers)
+            gc.collect()
+            tracemalloc.reset_peak()
+            network.train_steps(x, labels, 0.01, batch_size=batch, order=order, momentum=momentum)
+            return tracemalloc.get_traced_memory()[1] + pages.peak - before
+        finally:
+            tracemalloc.stop()
+
+    peak(Case("1024,10,10").spec)  # imports
+    assert parameters < min(peak(case.spec) for _ in range(2)) <= 1.2 * parameters + rows
 
 
 def test_prediction_error_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys):
