@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from glorotlab.cli.terminal import fitting, folded, line_width
-from glorotlab.cli.text import columns_of
+from glorotlab.cli.text import HIDDEN, columns_of
 
 GAP = "  "
 """Space between two columns."""
@@ -57,7 +57,7 @@ def table(columns: Sequence[Column | str], rows: Sequence[Sequence[str]], width:
     """
     wanted = line_width() if width is None else width
     chosen = [column if isinstance(column, Column) else Column(column) for column in columns]
-    cells = [[fitting(cell) for cell in row] for row in rows]
+    cells = [[fitting(cell).replace("\n", HIDDEN) for cell in row] for row in rows]  # no name makes a row of its own
     widths: list[int] | None = _widths(chosen, cells, whole=True)
     if widths is not None and _excess(widths, wanted):
         widths = _narrowed(chosen, cells, _widths(chosen, cells), wanted)

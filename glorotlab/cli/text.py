@@ -49,7 +49,7 @@ def _visible(character: str) -> str:
 
 
 def spelled(text: str) -> str:
-    """Return a text in ASCII: ``+-`` for ``±``, ``sigma`` for ``σ``, letters without accents."""
+    r"""Return a text in ASCII: ``+-`` for ``±``, ``sigma`` for ``σ``, and ``\xfc`` for a letter such as ``ü``."""
     return text if text.isascii() else "".join(map(_spelled, text))
 
 
@@ -62,10 +62,9 @@ def _spelled(character: str) -> str:
     if kind.startswith("GREEK"):
         name = name.split(" WITH ")[0].lower().removeprefix("final ")
         return name.capitalize() if kind.endswith("CAPITAL") else name
-    decomposed = unicodedata.normalize("NFKD", character)
-    kept = decomposed.encode("ascii", "ignore").decode()
-    if not kept:
-        return "" if unicodedata.combining(character) else HIDDEN
+    kept = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    if not kept or unicodedata.category(character)[0] in "LM":  # of a name, which must not become another one
+        return character.encode("ascii", "backslashreplace").decode()
     power = unicodedata.decomposition(character).startswith("<super>")
     return f"^{kept}" if power else kept
 

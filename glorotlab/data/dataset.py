@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -178,7 +179,30 @@ class Dataset:
             that `from_arrays` refuses.
         """
         name = os.fspath(user_path(path))
-        pairs = read_npz(name)
+        return cls.from_splits(name, read_npz(name), seed=seed)
+
+    @classmethod
+    def from_splits(cls, name: str, pairs: Mapping[str, Pair], *, seed: int = 0) -> Self:
+        """Make a dataset of what a file holds.
+
+        Parameters
+        ----------
+        name : str
+            Path of the file.
+        pairs : mapping of str to (x, y)
+            Its examples by split, as ``npz.read_npz`` returns them.
+        seed : int
+            As of `from_npz`.
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        DataError
+            Where an array holds what `from_arrays` refuses.
+        """
         try:
             return cls.from_arrays(
                 *pairs["train"],

@@ -119,3 +119,8 @@ def test_json_and_csv_together_are_refused(capsys):
     for arguments in (["--json", "--csv"], ["--csv", "--json"]):
         assert main(["predict", "10,5,3", *arguments]) == 2
         assert capsys.readouterr().err == "glorotlab: error: --json together with --csv: allowed is one of the two\n"
+
+
+def test_no_name_makes_a_row_of_its_own():
+    lines = table([typed("run"), "updates"], [["a\nb", "3"]], width=80).splitlines()
+    assert [line.split() for line in lines[2:]] == [["a?b", "3"]]

@@ -15,8 +15,8 @@ from glorotlab.cli.text import ERRORS, as_encoded, columns_of, spelled, visible
         ("0.5 ± 0.1", "0.5 +- 0.1"),
         ("3 × 4 – 5 ≥ x²", "3 x 4 - 5 >= x^2"),
         ("σ₁ Σ ς χ", "sigma1 Sigma sigma chi"),
-        ("Müller ﬁts ½", "Muller fits 12"),
-        ("中", "?"),
+        ("rü ﬁ ½", r"r\xfc \ufb01 12"),
+        ("中", r"\u4e2d"),
     ],
 )
 def test_what_ascii_lacks_is_spelled(text, ascii_text):

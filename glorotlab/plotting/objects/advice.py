@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ RATIOS = {"signal": ("o", OKABE_ITO[0], -0.14), "gradient": ("s", OKABE_ITO[1], 
 
 LONGEST = 28
 """Most letters of a name beside the axes."""
+
+TITLE = 64
+"""Most letters of a line of the title."""
 
 REACH = 1e-12, 1e12
 """Ratios beyond stand at these ends."""
@@ -42,7 +46,7 @@ def draw_advice(ax: Axes, objects: Sequence[Advice], variable: str | None) -> li
     recommended = advice.recommendation
     ax.set_yticks(range(len(rows)), [row.name if len(row.name) <= LONGEST else "your own" for row in rows])
     finish(ax, "", "ratio over the depth (dimensionless)", "")
-    words = f"recommended: {recommended.initializer}, biases {recommended.bias}"
+    words = textwrap.fill(f"recommended: {recommended.initializer}, biases {recommended.bias}", TITLE)
     ax.set_title(f"{advice.spec.layers} {advice.spec.activation}\n{words}", loc="left", fontsize=8.5)
     ratios = {
         "signal": "E z², last / first hidden layer",

@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from glorotlab import files
 from glorotlab.arrays import Progress
 from glorotlab.checks import whole_number
 from glorotlab.data.catalogue import DatasetRecord, describe_dataset, load_dataset
+from glorotlab.data.dataset import Dataset
+from glorotlab.data.npz import Pair, read_npz
 from glorotlab.data.places import public_name
 from glorotlab.documents import Limits, parse_json
 from glorotlab.errors import RunError
@@ -84,7 +86,8 @@ def plan(sweep: SweepSpec, folder: Path | None = None, progress: Progress | None
 
 def points_of(runs: Iterable[tuple[dict[str, Any], RunSpec]], folder: Path | None = None) -> Iterator[Point]:
     """Return the points of runs given as labels and spec; errors are those of ``plan``."""
-    identify, describe = functools.cache(_digest), functools.cache(_describe)
+    read = functools.lru_cache(maxsize=1)(read_npz)  # a file is read once, whatever the number of seeds that split it
+    identify, describe = functools.cache(functools.partial(_digest, read)), functools.cache(_describe)
     folders = RunFolders(folder)
     for labels, spec in runs:
         record = describe(spec.data)
@@ -113,8 +116,9 @@ def shard_of(points: Sequence[Point], shard: tuple[int, int]) -> list[Point]:
     return [point for point in points if point.run in chosen]
 
 
-def _digest(name: str, seed: int) -> str:
-    data = load_dataset(name, seed=seed)
+def _digest(read: Callable[[str], dict[str, Pair]], name: str, seed: int) -> str:
+    from_file = name.endswith(".npz")
+    data = Dataset.from_splits(name, read(name), seed=seed) if from_file else load_dataset(name, seed=seed)
     return "" if data.published else data.digest or ""
 
 

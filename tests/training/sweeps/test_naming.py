@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from sweep_fixtures import own_data, sessions, sweep_spec
 from training_fixtures import arrays, contents, stop_after
 
+from glorotlab.data.dataset import Dataset
 from glorotlab.training.loop import train
+from glorotlab.training.sweeps import plan as planning
 from glorotlab.training.sweeps.naming import LONGEST, RunFolders, folder_name
 from glorotlab.training.sweeps.plan import plan
 from glorotlab.training.sweeps.results import load_sweep
@@ -133,3 +135,14 @@ def test_a_run_that_two_sweeps_share_keeps_its_first_name(tmp_path, data, execut
     second = sweep(sweep_spec(data, grid=grid), tmp_path / "out", executor=executor)
     assert second.runs[0] == first.runs[1]
     assert second.runs[1].startswith("l2=0.5,learning_rate=0.2-")
+
+
+def test_a_file_is_read_once_whatever_the_number_of_seeds(data, monkeypatch):
+    """Its split depends on the seed, and so does what it is identified by."""
+    read = []
+    monkeypatch.setattr(planning, "read_npz", lambda name, real=planning.read_npz: read.append(name) or real(name))
+    points = plan(sweep_spec(data, repeats=5))
+    assert read == [str(data)]
+    digests = {point.spec.seed: point.spec.data_digest for point in points}
+    assert digests == {seed: Dataset.from_npz(data, seed=seed).digest for seed in digests}
+    assert len(set(digests.values())) == 5
