@@ -31,6 +31,9 @@ SECOND_MOMENTS = (
 SLACK = 0.015
 """Share of the prediction that may lie beyond two standard errors where no band says how far networks scatter."""
 
+NONE_OF_MANY = 3
+"""Of a share p of n samples none is seen with probability e^(-n p): 5 % at p = 3 / n, as outside 2 standard errors."""
+
 AGREES, DIFFERS = "agrees", "differs"
 
 
@@ -58,8 +61,13 @@ class Entry:
         whether every network does.
     verdict : str or None
         ``agrees`` or ``differs``. Where there is a band for as many networks as were measured, the measured mean agrees
-        inside it; elsewhere it agrees within 2 standard errors and `SLACK` of the prediction. None for one network
-        without a band.
+        inside it; elsewhere it agrees within 2 standard errors and `SLACK` of the prediction, or within the
+        resolution where that is larger. None for one network without a band.
+    resolution : float
+        Difference below which what was measured tells nothing apart, however small its standard error: of a saturated
+        share 3 / n, n being the units, examples and networks together; of a mean the root of the tensor's second
+        moment, and of a variance the second moment, times the precision of the networks' dtype. It is 0 of all others,
+        and where the measurement does not say these.
     """
 
     layer: int
@@ -73,6 +81,7 @@ class Entry:
     high: float | None
     inside_band: bool | None
     verdict: str | None = None
+    resolution: float = 0.0
 
     @property
     def ratio_error(self) -> float | None:
@@ -142,7 +151,7 @@ class Comparison:
 COLUMNS = ("variable", "layer", "predicted", "measured", "ratio", "standard error", "z", "verdict")
 """Heads of the columns of a table."""
 
-NUMBERS = ("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high")
+NUMBERS = ("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high", "resolution")
 """Fields of an entry that are numbers, or do not exist."""
 
 
@@ -234,18 +243,38 @@ def _entries(name: str, prediction: xr.Dataset, measurement: xr.Dataset) -> list
         inside = None if low is None or high is None else bool(((judged >= low) & (judged <= high)).all())
         ratio = mean / expected if expected else None
         z = (mean - expected) / error if error else None
-        verdict = _verdict(expected, mean, error, inside if of_the_mean else None)
-        entries.append(Entry(int(layer), name, expected, mean, error, ratio, z, low, high, inside, verdict))
+        resolution = _resolution(name, measurement, index, len(values))
+        verdict = _verdict(mean - expected, error, SLACK * abs(expected), resolution, inside if of_the_mean else None)
+        entries.append(Entry(int(layer), name, expected, mean, error, ratio, z, low, high, inside, verdict, resolution))
     return entries
 
 
-def _verdict(predicted: float, measured: float, error: float | None, inside: bool | None) -> str | None:
-    """Return the verdict of an `Entry`; the slack is multiplied by the prediction, which may be 0."""
+def _verdict(
+    difference: float, error: float | None, slack: float, resolution: float, inside: bool | None
+) -> str | None:
+    """Return the verdict of an `Entry`; the slack is a share of the prediction, which may be 0."""
     if inside is None:
         if error is None:
             return None
-        inside = abs(measured - predicted) <= 2 * error + SLACK * abs(predicted)
+        inside = abs(difference) <= max(2 * error + slack, resolution)
     return AGREES if inside else DIFFERS
+
+
+def _resolution(name: str, measurement: xr.Dataset, index: int, networks: int) -> float:
+    """Return the resolution of an `Entry`, by what the measurement says of its samples and of its rounding."""
+    if name == "activation_saturation":
+        samples = networks * measurement.attrs.get("examples", 0) * _of_layer(measurement, "fan_out", index)
+        return NONE_OF_MANY / samples if samples else 0.0
+    tensor, _, statistic = name.rpartition("_")
+    if statistic not in ("mean", "variance") or "dtype" not in measurement.attrs:
+        return 0.0
+    size = _of_layer(measurement, f"{tensor}_second_moment", index)
+    return float(np.finfo(measurement.attrs["dtype"]).eps) * (math.sqrt(size) if statistic == "mean" else size)
+
+
+def _of_layer(measurement: xr.Dataset, name: str, index: int) -> float:
+    """Return a variable's mean over networks in a layer; 0 where it is not there."""
+    return float(measurement[name].isel(layer=index).mean()) if name in measurement else 0.0
 
 
 def _pooled(array: xr.DataArray) -> xr.DataArray:

@@ -166,6 +166,7 @@ def test_bands_are_printed_where_there_are_any(run):
     assert " .. " in text
     text = run("compare", LAYERS, *EXAMPLES, "--seeds", 3, "--all")
     assert "agrees inside its band; where there is no band, it agrees within 2 standard errors" in text
+    assert "or below what samples (saturation) and rounding (means, variances) let" in text
     text = run("compare", LAYERS, "-i", "orthogonal", *EXAMPLES, "--seeds", 3)
     assert "No bands: bands for initializer orthogonal" in text
     assert " .. " not in text

@@ -92,6 +92,48 @@ def test_without_a_band_the_verdict_is_two_standard_errors_and_the_slack(predict
         assert [entry.verdict for entry in table.entries] == [verdict, "agrees"]
 
 
+def measured_of_float32(**values):
+    fans = {"fan_in": [4.0, 3.0], "fan_out": [3.0, 2.0]}
+    dataset = measurement(**values).assign_attrs(dtype="float32")
+    return dataset.assign({name: ("layer", fan) for name, fan in fans.items()})
+
+
+def test_a_share_is_not_told_from_what_so_few_samples_do_not_show():
+    """Of 2 networks, 5 examples and 3 or 2 units none is: 3 / 30 and 3 / 20 would show none in 5 % of cases."""
+    measured = measured_of_float32(activation_saturation=[[0.0, 0.0]] * 2)
+    for shares, verdicts in (([0.099, 0.149], ["agrees"] * 2), ([0.101, 0.151], ["differs"] * 2)):
+        table = compare(prediction(activation_saturation=shares), measured)
+        assert [entry.verdict for entry in table.entries] == verdicts
+    assert [entry.resolution for entry in table.entries] == pytest.approx([0.1, 0.15])
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_mean_is_not_told_from_0_below_the_rounding_of_its_tensor(sign):
+    """Elements of root mean square 4 are known to 4 * 2**-23 in float32, and variances to 16 * 2**-23."""
+    for factor, verdict in ((0.99, "agrees"), (1.01, "differs")):
+        rounding = factor * 2.0**-23
+        measured = measured_of_float32(
+            batch_weight_gradient_mean=[[sign * 4 * rounding] * 2] * 2,
+            batch_weight_gradient_variance=[[16 * rounding] * 2] * 2,
+            batch_weight_gradient_second_moment=[[16.0, 16.0]] * 2,
+        )
+        predicted = prediction(batch_weight_gradient_mean=[0.0] * 2, batch_weight_gradient_variance=[0.0] * 2)
+        assert {entry.verdict for entry in compare(predicted, measured).entries} == {verdict}
+
+
+def test_what_rounds_to_0_in_real_networks_does_not_differ():
+    """A softmax layer's gradients sum to 0 over its outputs; hardly any unit is saturated at initialisation."""
+    x, y = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 3
+    table = compare(predict("4,60x3,3", x, y), measure("4,60x3,3", x, y, seeds=8))
+    zero = [entry for entry in table.entries if not entry.measured or not entry.predicted]
+    tiny = [entry for entry in table.select("activation_saturation") if not entry.measured]
+    assert tiny
+    assert {entry.verdict for entry in tiny} == {"agrees"}
+    last = [entry for entry in zero if entry.layer == 4 and entry.variable.endswith("gradient_mean")]
+    assert last
+    assert {entry.verdict for entry in last} == {"agrees"}
+
+
 def test_a_band_of_the_mean_decides_alone():
     """The first mean lies outside a narrow band and within 1.5 %; the second inside a wide one, 20 errors away."""
     bands = {"activation_second_moment_low": [0.999, 0.5], "activation_second_moment_high": [1.001, 1.5]}

@@ -108,6 +108,8 @@ def _print_rules(prediction: xr.Dataset, refusal: AssumptionError | None, seeds:
     if any(entry.low is None for entry in shown):
         where = "; where there is no band, it agrees" if rules else "a measurement agrees"
         error_rule = f"{where} within 2 standard errors + {SLACK:.1%} of the prediction"
+        if any(entry.resolution for entry in shown):
+            error_rule += ", or below what samples (saturation) and rounding (means, variances) let be told apart"
         none = "; none without a band" if rules else "none"
         rules.append(error_rule if seeds > 1 else f"{none}, since one network has no standard error")
     say_folded(f"Verdict: {''.join(rules)}")
