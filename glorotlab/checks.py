@@ -45,7 +45,7 @@ def whole_number(what: str, value: object, low: int, high: int | None = None, hi
     is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not is_whole or value < low or (high is not None and value > high):  # type: ignore[operator]
         end = "" if high is None else f" to {high_text or high}"
-        raise InvalidValueError(f"{what} {value!r:.60}: allowed are whole numbers from {low}{end}")
+        raise InvalidValueError(f"{what} {shown(value)}: allowed are whole numbers from {low}{end}")
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
@@ -81,7 +81,7 @@ def real_number(
         above = number > low if open_low else number >= low
         if above and (number < high if open_high else number <= high):
             return number
-    raise InvalidValueError(f"{what} {value!r:.60}: allowed are {_interval(low, high, open_low, open_high)}")
+    raise InvalidValueError(f"{what} {shown(value)}: allowed are {_interval(low, high, open_low, open_high)}")
 
 
 def is_real(value: object) -> bool:
@@ -245,9 +245,14 @@ def progress_function(progress: Function) -> Function:
     """Return ``progress``; InvalidValueError where it is neither a function nor None."""
     if progress is not None and not callable(progress):
         raise InvalidValueError(
-            f"progress {progress!r:.60}: allowed is a function that is called as the work goes on, or None"
+            f"progress {shown(progress)}: allowed is a function that is called as the work goes on, or None"
         )
     return progress
+
+
+def shown(value: object, length: int = 60) -> str:
+    """Return the beginning of a value's representation in one line, as a message names it, whatever it is."""
+    return " ".join(repr(value).split())[:length]
 
 
 def instance_of(what: str, value: object, kind: type, allowed: str) -> None:

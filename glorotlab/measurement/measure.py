@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.arrays import FloatArray, Labels, Progress
-from glorotlab.checks import progress_function, whole_number
+from glorotlab.checks import progress_function, shown, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement import estimators
 from glorotlab.measurement.jacobian import jacobian_singular_value_mean
@@ -17,7 +17,7 @@ from glorotlab.network.memory import parameter_bytes, pass_bytes, statistics_byt
 from glorotlab.network.mlp import Network
 from glorotlab.resources import check_memory
 from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
-from glorotlab.spec.network import NetworkSpec, network_spec
+from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.streams import check_seeds
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def measure(
-    spec: NetworkSpec | str,
+    spec: NetworkSpec | Layers,
     inputs: npt.ArrayLike,
     labels: npt.ArrayLike | None = None,
     seeds: int | Sequence[int] = 20,
@@ -39,7 +39,8 @@ def measure(
 
     Parameters
     ----------
-    spec : NetworkSpec
+    spec : NetworkSpec, str or sequence of int
+        The network, or its layers as ``NetworkSpec.parse`` takes them.
     inputs : array_like, shape (examples, fan_in)
     labels : array_like of int, shape (examples,), optional
         An autoencoder needs none.
@@ -139,7 +140,7 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
             raise InvalidValueError(f"seeds {seeds}: allowed are 1 to 1000000 networks, or a sequence of seeds")
         return list(range(int(seeds)))
     if not isinstance(seeds, (Sequence, np.ndarray)) or isinstance(seeds, str):
-        raise InvalidValueError(f"seeds {seeds!r:.60}: allowed are a whole number of networks, or a sequence of seeds")
+        raise InvalidValueError(f"seeds {shown(seeds)}: allowed are a whole number of networks, or a sequence of seeds")
     if not len(seeds):
         raise InvalidValueError("no seeds: allowed is at least one")
     return check_seeds(seeds)

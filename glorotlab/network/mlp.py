@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.arrays import FloatArray, Labels, Targets
-from glorotlab.checks import finite_inputs, real_number, whole_number
+from glorotlab.checks import finite_inputs, real_number, shown, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.kernels.network.batch_source import BatchSource, RowSource
 from glorotlab.network.checks import check_order, check_source, count_updates
@@ -18,7 +18,7 @@ from glorotlab.network.memory import parameter_bytes, pass_bytes
 from glorotlab.network.parameters import Parameters
 from glorotlab.network.passes import BackwardPass, ForwardPass, Gradients
 from glorotlab.resources import check_memory
-from glorotlab.spec.network import NetworkSpec, network_spec
+from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.spec.training import UpdateRule
 from glorotlab.streams import check_seed
 
@@ -32,7 +32,8 @@ class Network:
 
     Parameters
     ----------
-    spec : NetworkSpec
+    spec : NetworkSpec, str or sequence of int
+        The network, or its layers as ``NetworkSpec.parse`` takes them.
     seed : int
         Weights and biases of layer l are a function of (seed, l) and the layer's shape; the same in both dtypes up to
         rounding.
@@ -45,9 +46,9 @@ class Network:
         Where seed or dtype is not allowed.
     """
 
-    def __init__(self, spec: NetworkSpec | str, seed: int = 0, dtype: str = "float32") -> None:
+    def __init__(self, spec: NetworkSpec | Layers, seed: int = 0, dtype: str = "float32") -> None:
         if dtype not in DTYPES:
-            raise InvalidValueError(f"dtype {dtype!r:.60}: allowed are {', '.join(DTYPES)}")
+            raise InvalidValueError(f"dtype {shown(dtype)}: allowed are {', '.join(DTYPES)}")
         self.spec, self.seed, self.dtype = network_spec(spec), check_seed(seed), np.dtype(dtype)
         check_memory(f"layers {self.spec.layers}", {"weights": parameter_bytes(self.spec, self.dtype)})
         self._parameters = Parameters(self.spec, self.seed, self.dtype)

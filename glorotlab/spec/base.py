@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from glorotlab import notebook
+from glorotlab.checks import shown
 from glorotlab.errors import InvalidValueError
 
 
@@ -23,8 +24,8 @@ def _one_line(error: ValidationError, known: Iterable[str]) -> str:
         return f"unknown field {place!r:.60}: allowed are {', '.join(known)}"
     if first["type"] == "missing":
         return f"missing field {place!r:.60}"
-    shown = repr(first["input"])
-    return f"{place} {shown if len(shown) <= 60 else shown[:57] + '...'}: {message[0].lower()}{message[1:]}"
+    text = shown(first["input"], 61)
+    return f"{place} {text if len(text) <= 60 else text[:57] + '...'}: {message[0].lower()}{message[1:]}"
 
 
 _BOOLEANS = (bool, np.bool_)
@@ -44,7 +45,7 @@ class Spec(BaseModel):
 
     def __init__(self, /, *unnamed: object, **fields: Any) -> None:
         if unnamed:
-            raise InvalidValueError(f"{type(self).__name__}({unnamed[0]!r:.60}): allowed are fields by their names")
+            raise InvalidValueError(f"{type(self).__name__}({shown(unnamed[0])}): allowed are fields by their names")
         try:
             super().__init__(**fields)
         except ValidationError as error:
@@ -63,10 +64,10 @@ class Spec(BaseModel):
         """Refuse true, false and texts as numbers, and numbers and texts as true or false."""
         kind = cls.model_fields[str(info.field_name)].annotation
         if kind is bool and not isinstance(value, _BOOLEANS):
-            raise InvalidValueError(f"{info.field_name} {value!r:.60}: input should be true or false")
+            raise InvalidValueError(f"{info.field_name} {shown(value)}: input should be true or false")
         for number in (value,) if kind in (int, float) else value if _is_row_of_numbers(kind, value) else ():
             if isinstance(number, (*_BOOLEANS, str)):
-                raise InvalidValueError(f"{info.field_name} {number!r:.60}: input should be a number")
+                raise InvalidValueError(f"{info.field_name} {shown(number)}: input should be a number")
         return value
 
     def _repr_html_(self) -> str:

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,13 @@ from pydantic import Field, model_validator
 
 from glorotlab import activations, costs, initializers
 from glorotlab.arrays import Array, FloatArray, Targets
-from glorotlab.checks import finite_inputs, instance_of, whole_number
+from glorotlab.checks import finite_inputs, shown, whole_number
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
 from glorotlab.spec.targets import check_fits, check_labels, check_probabilities, target_matrix
+
+Layers = str | Sequence[int]
+"""What a user writes for the sizes of layers."""
 
 MAX_WIDTH = 2**24
 MAX_LAYERS = 100_000
@@ -120,7 +123,7 @@ class NetworkSpec(Spec):
         return self
 
     @classmethod
-    def parse(cls, layers: str | Sequence[int], /, **fields: Any) -> "NetworkSpec":
+    def parse(cls, layers: Layers, /, **fields: Any) -> "NetworkSpec":
         """Build a spec from layers and the other fields by name.
 
         Parameters
@@ -140,12 +143,12 @@ class NetworkSpec(Spec):
             Where layers or a field are not allowed.
         """
         if "layer_sizes" in fields:
-            raise InvalidValueError(f"layers {layers!r:.60} together with layer_sizes: allowed is one of the two")
+            raise InvalidValueError(f"layers {shown(layers)} together with layer_sizes: allowed is one of the two")
         if isinstance(layers, str):
             return cls(layer_sizes=parse_layers(layers), **fields)
-        if not isinstance(layers, (Sequence, np.ndarray)):
+        if not _is_row(layers):
             raise InvalidValueError(
-                f"layers {layers!r:.60}: allowed are a text such as '784,1000x5,10', or a list of sizes"
+                f"layers {shown(layers)}: allowed are a text such as '784,1000x5,10', or a list of sizes"
             )
         return cls(layer_sizes=tuple(whole_number("layer size", size, 1, MAX_WIDTH) for size in layers), **fields)
 
@@ -341,17 +344,31 @@ class NetworkSpec(Spec):
         return target_matrix(self, labels, inputs)
 
 
-def network_spec(spec: NetworkSpec | str) -> NetworkSpec:
-    """Return the spec of a network that a user gave: itself, or its layers as text with all else at its default.
+def _is_row(value: object) -> TypeGuard[Sequence[int]]:
+    """Return whether a value can be a list of sizes; the bytes of a text are whole numbers, but no sizes."""
+    return (isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray))) or (
+        isinstance(value, np.ndarray) and value.ndim > 0
+    )
+
+
+def network_spec(spec: NetworkSpec | Layers) -> NetworkSpec:
+    """Return the spec of a network that a user gave: itself, or its layers, all else being at its default.
+
+    Parameters
+    ----------
+    spec : NetworkSpec, str or sequence of int
+        Layers are what `NetworkSpec.parse` takes.
 
     Raises
     ------
     InvalidValueError
-        Where it is neither, such as a model of another framework, or no layers.
+        Where it is none of these, such as a model of another framework, or has no such layers.
     """
-    if isinstance(spec, str):
+    if isinstance(spec, NetworkSpec):
+        return spec
+    if isinstance(spec, str) or _is_row(spec):
         return NetworkSpec.parse(spec)
-    instance_of(
-        "network", spec, NetworkSpec, "a NetworkSpec, such as NetworkSpec.parse('784,1000x5,10'), or its layers as text"
+    raise InvalidValueError(
+        f"network of type {type(spec).__name__}: allowed is a NetworkSpec, such as "
+        "NetworkSpec.parse('784,1000x5,10'), or its layers as text or a list of sizes"
     )
-    return spec

@@ -116,9 +116,9 @@ class RunSpec(Spec):
 
 
 def expand(fields: dict[str, object]) -> dict[str, object]:
-    """Allow ``layers = "784,1000x5,10"`` in a network written by hand."""
+    """Allow ``layers = "784,1000x5,10"``, or a list of sizes, in a network written by hand."""
     network = fields.get("network")
     if isinstance(network, dict) and "layers" in network:
         rest = {key: value for key, value in network.items() if key != "layers"}
-        return fields | {"network": NetworkSpec.parse(str(network["layers"]), **rest)}
+        return fields | {"network": NetworkSpec.parse(network["layers"], **rest)}
     return fields

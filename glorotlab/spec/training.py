@@ -11,6 +11,9 @@ from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
 from glorotlab.spec.momentum import Schedule, momentum_at, updates_until_change
 
+LARGEST_LEARNING_RATE, LARGEST_L2 = 1e6, 1e3
+"""Beyond these, a step of float32 leaves its range where the gradient is of size 1."""
+
 
 class Descent(NamedTuple):
     """What the kernels need of an update rule for one mini-batch; kernels/include/descent.h has the formulas.
@@ -48,13 +51,13 @@ class UpdateRule:
     Parameters
     ----------
     learning_rate : float
-        Factor of the batch-mean gradient, from 0.
+        Factor of the batch-mean gradient, from 0 to `LARGEST_LEARNING_RATE`.
     momentum : float
         Part of the velocity that is kept, in [0, 1); 0 is plain descent.
     nesterov : bool
         Whether the step is Nesterov's; it needs a momentum above 0.
     l2 : float
-        The cost gains (l2 / 2) |W|^2; Nielsen's lambda / n.
+        The cost gains (l2 / 2) |W|^2, up to `LARGEST_L2`; Nielsen's lambda / n.
 
     Raises
     ------
@@ -68,9 +71,9 @@ class UpdateRule:
     l2: float = 0.0
 
     def __post_init__(self) -> None:
-        real_number("learning rate", self.learning_rate, 0)
+        real_number("learning rate", self.learning_rate, 0, LARGEST_LEARNING_RATE)
         real_number("momentum", self.momentum, 0, 1, open_high=True)
-        real_number("l2", self.l2, 0)
+        real_number("l2", self.l2, 0, LARGEST_L2)
         check_nesterov(self.nesterov, self.momentum)
 
     def descent(self, batch_size: int) -> Descent:
@@ -142,10 +145,10 @@ class TrainingSpec(Spec):
 
     updates: int = Field(ge=0, le=10**12)
     batch_size: int = Field(default=10, ge=1, le=10**6)
-    learning_rate: float = Field(default=0.05, ge=0, le=1e6)
+    learning_rate: float = Field(default=0.05, ge=0, le=LARGEST_LEARNING_RATE)
     momentum: float = Field(default=0.0, ge=0, lt=1)
     nesterov: bool = False
-    l2: float = Field(default=0.0, ge=0, le=1e3)
+    l2: float = Field(default=0.0, ge=0, le=LARGEST_L2)
     momentum_schedule: Schedule = "constant"
     final_momentum_updates: int = Field(default=0, ge=0, le=10**12)
     final_momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -157,7 +160,7 @@ class TrainingSpec(Spec):
     curvature_every: int = Field(default=1000, ge=1, le=10**12)
     curvature_examples: int = Field(default=500, ge=2, le=10**6)
     pretraining_updates: int = Field(default=0, ge=0, le=10**12)
-    pretraining_learning_rate: float = Field(default=0.01, ge=0, le=1e6)
+    pretraining_learning_rate: float = Field(default=0.01, ge=0, le=LARGEST_LEARNING_RATE)
     corruption: float = Field(default=0.25, ge=0, lt=1)
 
     @field_validator("learning_rate", "momentum", "l2", "pretraining_learning_rate", "corruption", "final_momentum")

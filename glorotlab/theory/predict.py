@@ -17,7 +17,7 @@ from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, digests, layer_statistics
-from glorotlab.spec.network import NetworkSpec, network_spec
+from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.theory.distributions.pushforward import quantiles_and_saturation
 from glorotlab.theory.finite_width import bands
 from glorotlab.theory.mean_field.inputs import batch_of
@@ -49,7 +49,7 @@ WITHOUT_DATA = "inputs have mean zero, and the batch is one example"
 
 @single_threaded_blas()
 def predict(
-    spec: NetworkSpec | str,
+    spec: NetworkSpec | Layers,
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     *,
@@ -61,7 +61,8 @@ def predict(
 
     Parameters
     ----------
-    spec : NetworkSpec
+    spec : NetworkSpec, str or sequence of int
+        The network, or its layers as ``NetworkSpec.parse`` takes them.
     inputs : (examples, fan_in), optional
         Real data; give either this or ``input_second_moment``.
     labels : (examples,) int or (examples, outputs) float, optional

@@ -221,19 +221,72 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_is_a_spec_or_layers_as_text(name):
-    if name != "advise":
-        NETWORKS[name]("6,20x2,3")
+def test_a_network_is_a_spec_or_its_layers(name, monkeypatch):
+    taken = []
+    monkeypatch.setattr("glorotlab.spec.network.NetworkSpec.parse", lambda layers: taken.append(layers) or SPEC)
+    for layers in ("6,20x2,3", [6, 20, 20, 3]) if name != "advise" else ([6, 20, 20, 3],):
+        NETWORKS[name](layers)
+        assert taken.pop() == layers
+    monkeypatch.undo()
     assert "network of type Model: allowed is a NetworkSpec" in refusal(NETWORKS[name], Model())
-    assert "network of type list" in refusal(NETWORKS[name], [6, 20, 3])
+    assert "layer size 'a': allowed are whole numbers" in refusal(NETWORKS[name], [6, "a", 3])
     assert "'20y3' is not a size" in refusal(NETWORKS[name], "6,20y3")
 
 
 def test_layers_are_text_or_a_list_of_sizes():
     for layers in ([6, 20, 20, 3], (6, 20, 20, 3), np.array([6, 20, 20, 3])):
         assert gl.NetworkSpec.parse(layers) == SPEC
-    for wrong in (6, None, [6, 2.5, 3], [6, "20", 3], [[6], [3]], np.eye(3)):
+    for wrong in (6, None, b"6,3", np.array(6), [6, 2.5, 3], [6, "20", 3], [[6], [3]], np.eye(3)):
         assert "allowed are" in refusal(gl.NetworkSpec.parse, wrong)
+
+
+class Lines:
+    """An object whose representation has many lines, as a model of torch has."""
+
+    def __repr__(self):
+        return "Sequential(\n  (0): Linear(in_features=6, out_features=3)\n)"
+
+
+FOREIGN = {
+    "parse": gl.NetworkSpec.parse,
+    "unnamed": gl.NetworkSpec,
+    "field": lambda v: gl.TrainingSpec(updates=v),
+    "whole number": lambda v: gl.shapeset(v),
+    "real number": lambda v: network().train_step(X, Y, v),
+    "progress": lambda v: gl.advise(SPEC, X, Y, progress=v),
+    "seeds": lambda v: gl.measure(SPEC, X, Y, v),
+    "dtype": lambda v: gl.Network(SPEC, dtype=v),
+}
+
+
+@pytest.mark.parametrize("entry", FOREIGN)
+def test_an_object_of_many_lines_is_named_in_one(entry):
+    assert "Sequential( (0): Linear(" in refusal(FOREIGN[entry], Lines())
+
+
+def test_a_spec_file_has_layers_as_text_or_as_a_list():
+    text = "[network]\nlayers = {}\n[training]\nupdates = 2\n"
+    listed, written = (gl.RunSpec.from_toml(text.format(layers)) for layers in ("[6, 20, 20, 3]", "'6,20x2,3'"))
+    assert listed == written
+    assert listed.content_hash == written.content_hash
+    for wrong, message in (
+        ("6", "layers 6: allowed"),
+        ("[6, true]", "layer size True"),
+        ("[6, '3']", "layer size '3'"),
+    ):
+        assert message in refusal(gl.RunSpec.from_toml, text.format(wrong))
+
+
+@pytest.mark.parametrize("name", ["learning rate", "l2"])
+def test_a_step_is_bounded_as_a_training_is(name):
+    """A learning rate of 1e39 is infinite in float32 and leaves weights that are no numbers."""
+    largest = {"learning rate": 1e6, "l2": 1e3}[name]
+    UpdateRule(**{"learning_rate": 0.1, name.replace(" ", "_"): largest})
+    for take in (network().train_step, lambda *args, **rule: network().train_steps(*args, **rule, batch_size=2)):
+        rule = {"learning_rate": 0.1, name.replace(" ", "_"): 1e39}
+        assert refusal(lambda r, take=take: take(X, Y, **r), rule) == (
+            f"{name} 1e+39: allowed are numbers from 0 to {largest:g}"
+        )
 
 
 def test_data_come_in_one_order_everywhere():

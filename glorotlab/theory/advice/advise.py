@@ -12,7 +12,7 @@ from glorotlab import activations, initializers
 from glorotlab.arrays import Array, Progress
 from glorotlab.checks import progress_function
 from glorotlab.errors import AssumptionError
-from glorotlab.spec.network import NetworkSpec, network_spec
+from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.theory.advice.advice import HOW_TO_GET_BANDS, Advice, Compromise, Gain, InitializerAdvice
 from glorotlab.theory.advice.ratio_bands import RatioBand, ratio_band
 from glorotlab.theory.advice.recommend import PARTS, recommend
@@ -38,7 +38,7 @@ BAND_ASSUMPTION = "a band is of one network drawn once and one example, over the
 
 @single_threaded_blas()
 def advise(
-    spec: NetworkSpec | str,
+    spec: NetworkSpec | Layers,
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     *,
@@ -50,7 +50,8 @@ def advise(
 
     Parameters
     ----------
-    spec : NetworkSpec
+    spec : NetworkSpec, str or sequence of int
+        The network, or its layers as ``NetworkSpec.parse`` takes them.
         Its own initialiser is judged first, then those of the catalogue.
     inputs : (examples, fan_in), optional
         Real data, with ``labels`` of two classes or more; about 100 examples tell enough.

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from glorotlab import notebook
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.spec.network import NetworkSpec, network_spec
+from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.theory.mean_field import tangent_kernel, validity
 from glorotlab.theory.mean_field.forward import forward
 from glorotlab.theory.mean_field.inputs import Batch, labelled_batch
@@ -92,7 +92,7 @@ class Trainability:
 
 @single_threaded_blas()
 def trainability(
-    spec: NetworkSpec | str,
+    spec: NetworkSpec | Layers,
     inputs: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     *,
@@ -102,7 +102,8 @@ def trainability(
 
     Parameters
     ----------
-    spec : NetworkSpec
+    spec : NetworkSpec, str or sequence of int
+        The network, or its layers as ``NetworkSpec.parse`` takes them.
         With one hidden layer at least.
     inputs : (examples, fan_in), optional
         Real data, with ``labels`` of two classes or more; about 100 examples tell enough.

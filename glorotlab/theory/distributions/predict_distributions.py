@@ -25,7 +25,7 @@ from glorotlab.arrays import Array
 from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.resources import check_memory
-from glorotlab.spec.network import NetworkSpec, network_spec
+from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.distributions.location_scale import LocationScale
 from glorotlab.theory.distributions.pushforward import Pushforward
@@ -175,13 +175,14 @@ class Distributions:
 
 
 def predict_distributions(
-    spec: NetworkSpec | str, inputs: npt.ArrayLike, labels: npt.ArrayLike | None = None
+    spec: NetworkSpec | Layers, inputs: npt.ArrayLike, labels: npt.ArrayLike | None = None
 ) -> Distributions:
     """Predict the distributions of activations and gradients at initialisation.
 
     Parameters
     ----------
-    spec : NetworkSpec
+    spec : NetworkSpec, str or sequence of int
+        The network, or its layers as ``NetworkSpec.parse`` takes them.
     inputs : (examples, fan_in)
     labels : (examples,) int or (examples, outputs) float, optional
         As of ``predict``. Without labels gradients have no distribution.

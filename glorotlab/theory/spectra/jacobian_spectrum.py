@@ -20,7 +20,7 @@ from glorotlab import notebook
 from glorotlab.arrays import Array
 from glorotlab.checks import points, whole_number
 from glorotlab.errors import AssumptionError
-from glorotlab.spec.network import NetworkSpec, network_spec
+from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.theory.gaussian.interpolation import gauss_rule
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.gaussian.root_finding import newton, probabilities
@@ -53,7 +53,8 @@ class JacobianSpectrum:
 
     Parameters
     ----------
-    spec : NetworkSpec
+    spec : NetworkSpec, str or sequence of int
+        The network, or its layers as ``NetworkSpec.parse`` takes them.
     layers : tuple of int
         First and last layer of the product; the same of one layer.
     mean : float
@@ -188,7 +189,7 @@ class JacobianSpectrum:
 
 @single_threaded_blas()
 def jacobian_spectrum(
-    spec: NetworkSpec | str,
+    spec: NetworkSpec | Layers,
     inputs: npt.ArrayLike | None = None,
     *,
     input_second_moment: float | None = None,
