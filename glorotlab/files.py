@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from glorotlab.errors import DataError, RunError, reason
+from glorotlab.errors import DataError, InvalidValueError, RunError, reason
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,7 +41,17 @@ KINDS = {
 
 
 def user_path(path: Place) -> Path:
-    """Return a path as the user means it, ``~`` being the home folder; RunError where there is none."""
+    """Return a path as the user means it, ``~`` being the home folder.
+
+    Raises
+    ------
+    InvalidValueError
+        Where it is no path.
+    RunError
+        Where there is no home folder.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InvalidValueError(f"path of type {type(path).__name__}: allowed is a text or a pathlib.Path")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 
+from glorotlab.checks import instance_of
 from glorotlab.errors import InvalidValueError, UnknownNameError
 
 LARGEST_PARAMETER = 1e18
@@ -34,6 +35,7 @@ def parse(kind: str, text: str, table: Mapping[str, Mapping[str, float | str]]) 
     UnknownNameError, InvalidValueError
         Where the name, a parameter or its value is not allowed.
     """
+    instance_of(kind, text, str, "a name, with its parameters in brackets where it takes them")
     parts = split(text)
     if parts is None or parts[0] not in table:
         raise UnknownNameError(kind, parts[0] if parts else text[:60], table)

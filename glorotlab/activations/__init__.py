@@ -12,18 +12,20 @@ from glorotlab.activations import named
 from glorotlab.activations.expression.syntax import MAX_LENGTH, parse
 from glorotlab.activations.named import RECORDS
 from glorotlab.activations.record import Activation
+from glorotlab.checks import instance_of
 from glorotlab.errors import UnknownNameError
 
 __all__ = ["RECORDS", "Activation", "get"]
 
 
-def get(text: str) -> Activation:
+def get(text: str | Activation) -> Activation:
     """Return the record of an activation.
 
     Parameters
     ----------
-    text : str
-        A name of ``RECORDS``, with its parameter in brackets where it takes one: ``leaky_relu(slope=0.2)``; or an
+    text : str or Activation
+        A record is returned as it is. A text is
+        a name of ``RECORDS``, with its parameter in brackets where it takes one: ``leaky_relu(slope=0.2)``; or an
         expression in x, for example ``x*exp(-x**2)``, of the functions of ``syntax.FUNCTIONS``.
 
     Raises
@@ -31,6 +33,9 @@ def get(text: str) -> Activation:
     UnknownNameError, InvalidValueError
         Where the name, the parameter or its value is not allowed, or the expression is refused; it is never run.
     """
+    if isinstance(text, Activation):
+        return text
+    instance_of("activation", text, str, "a name such as tanh, or an expression in x")
     record = named.read(text)
     if record is not None:
         return record

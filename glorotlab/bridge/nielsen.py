@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from glorotlab.arrays import Array
+from glorotlab.checks import instance_of
 from glorotlab.documents import Limits, parse_json
 from glorotlab.errors import DataError, InvalidValueError, reason
-from glorotlab.files import read_bytes, write_whole
+from glorotlab.files import read_bytes, user_path, write_whole
 from glorotlab.network.mlp import Network
 from glorotlab.spec.network import MAX_WIDTH, NetworkSpec
 
@@ -47,7 +48,7 @@ def load_nielsen(path: str | os.PathLike[str], *, dtype: str = "float64") -> Net
     DataError
         Where the file is missing, larger than 256 MiB, not JSON, or does not hold such a network of finite numbers.
     InvalidValueError
-        Where dtype is not allowed.
+        Where dtype is not allowed, or the path is none.
     """
     place = _place(path)
     try:
@@ -80,10 +81,11 @@ def save_nielsen(network: Network, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     InvalidValueError
-        Where his program has no such network, or a weight is not finite.
+        Where his program has no such network, a weight is not finite, or the path is none.
     RunError
         Where the file cannot be written.
     """
+    instance_of("network", network, Network, "a Network")
     spec = network.spec
     names = dict.fromkeys(_activation_name(spec, layer) for layer in range(len(spec.fans)))
     if tuple(names) != ("sigmoid",):
@@ -112,10 +114,10 @@ def _activation_name(spec: NetworkSpec, layer: int) -> str:
 
 
 def _place(path: str | os.PathLike[str]) -> Path:
-    text = os.path.expanduser(os.fspath(path))
-    if "\0" in text:
-        raise InvalidValueError(f"path {text!r:.60}: allowed are paths without a null byte")
-    return Path(text)
+    place = user_path(path)
+    if "\0" in os.fspath(place):
+        raise InvalidValueError(f"path {os.fspath(place)!r:.60}: allowed are paths without a null byte")
+    return place
 
 
 def _read(path: Path) -> bytes:

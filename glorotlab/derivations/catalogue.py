@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
+from glorotlab.checks import instance_of
 from glorotlab.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -130,15 +131,18 @@ def derive(name: str | None = None, without: str | Iterable[str] = ()) -> Deriva
     ------
     UnknownNameError
         Where no derivation has that name, or it has no such assumption.
+    InvalidValueError
+        Where a name is no text.
     """
     if name is None:
         return tuple(CATALOGUE)
+    instance_of("derivation", name, str, "a name, of those that derive() lists")
     if name not in CATALOGUE:
         raise UnknownNameError("derivation", name, CATALOGUE)
     build: Callable[..., Derivation] = getattr(import_module(f"glorotlab.derivations.{CATALOGUE[name].module}"), name)
     derivation = build()
     copyreg.pickle(type(derivation), _by_name)  # its steps hold functions, which do not travel between processes
-    dropped = frozenset((without,) if isinstance(without, str) else without)
+    dropped = _dropped(without)
     known = {item.name: item for item in derivation.assumptions}
     for item in sorted(dropped - known.keys()):
         raise UnknownNameError(f"assumption of {name}", item, known)
@@ -146,6 +150,17 @@ def derive(name: str | None = None, without: str | Iterable[str] = ()) -> Deriva
     if carried:
         derivation = build(carried)
     return derivation.stop_without([known[item] for item in sorted(dropped - carried)])
+
+
+def _dropped(without: str | Iterable[str]) -> frozenset[str]:
+    """Return the names of assumptions; InvalidValueError where they are none."""
+    if isinstance(without, str):
+        return frozenset((without,))
+    instance_of("assumptions to drop", without, Iterable, "a name, or several")
+    names = list(without)
+    for name in names:
+        instance_of("assumption", name, str, "a name")
+    return frozenset(names)
 
 
 def _by_name(derivation: Derivation) -> tuple[Any, ...]:

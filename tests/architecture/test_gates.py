@@ -296,6 +296,7 @@ def test_data_come_in_one_order_everywhere():
     assert list(inspect.signature(gl.jacobian_spectrum).parameters)[:2] == ["spec", "inputs"]
 
 
+SIGMOID = gl.NetworkSpec.parse("6,5,3", activation="sigmoid", output="sigmoid")
 SLIPS = {
     "progress of train": lambda: gl.train(gl.RunSpec(network=SPEC, training=TRAINING), progress=True),
     "progress of measure": lambda: gl.measure(SPEC, X, Y, 1, progress=True),
@@ -305,6 +306,20 @@ SLIPS = {
     "dataset of type tuple": lambda: gl.train(gl.RunSpec(network=SPEC, training=TRAINING), dataset=(X, Y)),
     "dataset of type int": lambda: gl.load_dataset(3),
     "NetworkSpec('6,20,3')": lambda: gl.NetworkSpec("6,20,3"),
+    "activation of type int: allowed is a name": lambda: gl.moments(3, 1.0),
+    "activation of type list": lambda: gl.phase_diagram(["tanh"]),
+    "activation of type NoneType": lambda: gl.fixed_points(None, 1.0, 0.0),
+    "initializer of type int": lambda: gl.phase_diagram("tanh", [1.0], [0.0], initializers=[3]),
+    "derivation of type int": lambda: gl.derive(3),
+    "derivation of type object": lambda: gl.derive(object()),
+    "derivation of type list": lambda: gl.derive(["compromise"]),
+    "assumptions to drop of type int": lambda: gl.derive("compromise", 3),
+    "assumption of type int": lambda: gl.derive("compromise", [3]),
+    "path of type NoneType": lambda: gl.load_run(None),
+    "path of type bytes": lambda: gl.load_sweep(b"runs"),
+    "path of type int: allowed is a text": lambda: gl.load_nielsen(3),
+    "network of type int: allowed is a Network": lambda: gl.save_nielsen(3, 4),
+    "path of type int": lambda: gl.save_nielsen(gl.Network(SIGMOID), 4),
     "sweep of type str": lambda: gl.sweep("sweep.toml", "nowhere"),
 }
 SWEEP = "[network]\nlayers = '6,5,3'\n[training]\nupdates = 2\n[sweep.grid]\nactivation = ['tanh', 'relu']\n"
@@ -329,7 +344,7 @@ def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
     assert gl.load_dataset("~/own.npz").fan_in == gl.Dataset.from_npz("~/own.npz").fan_in == 6
     run = gl.train(gl.RunSpec(network=SPEC, training=TRAINING, data="~/own.npz"), out="~/run")
     assert gl.load_run("~/run").updates == run.updates == 1
-    save_nielsen(gl.Network(gl.NetworkSpec.parse("6,5,3", activation="sigmoid", output="sigmoid")), "~/net.json")
+    save_nielsen(gl.Network(SIGMOID), "~/net.json")
     assert {path.name for path in tmp_path.iterdir()} == {"own.npz", "run", "net.json"}
 
 

@@ -129,7 +129,7 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
     AssumptionError
         Where a moment does not exist, or the rule cannot give it to ``MAX_ERROR``.
     """
-    record = activations.get(activation) if isinstance(activation, str) else activation
+    record = activations.get(activation)
     second = second_moments(q)
     check_memory(f"moments at {second.size} q", {"their values": 8.0 * 4 * len(NAMES) * second.size})
     return _moments(record, second)[0]

@@ -77,7 +77,7 @@ def pair_moments(
     AssumptionError
         Where a moment does not exist, or the rule cannot give it.
     """
-    record = activations.get(activation) if isinstance(activation, str) else activation
+    record = activations.get(activation)
     arguments = moments.second_moments(q1, "q1"), moments.second_moments(q2, "q2"), _correlations(correlation)
     try:
         first, second, rho = np.broadcast_arrays(*arguments)

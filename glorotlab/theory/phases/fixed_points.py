@@ -207,7 +207,7 @@ def fixed_points(
     AssumptionError
         Where the moments of the activation cannot be given.
     """
-    record = activations.get(activation) if isinstance(activation, str) else activation
+    record = activations.get(activation)
     w = real_number("weight_variance =", weight_variance, 0, HIGHEST, open_low=True)
     b = real_number("bias_variance =", bias_variance, 0, HIGHEST)
     tolerance = real_number("tolerance", tolerance, 0)

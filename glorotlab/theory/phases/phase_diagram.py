@@ -90,7 +90,7 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
     InvalidValueError, AssumptionError
         Where ``fixed_points`` raises them.
     """
-    record = activations.get(activation) if isinstance(activation, str) else activation
+    record = activations.get(activation)
     b = real_number("bias_variance =", bias_variance, 0, variance_map.HIGHEST)
     grid = variance_map.variance_map(record)
     points = []
@@ -169,7 +169,7 @@ def phase_diagram(
     AssumptionError
         Where the moments of the activation cannot be given.
     """
-    record = activations.get(activation) if isinstance(activation, str) else activation
+    record = activations.get(activation)
     w = _axis(weight_variance, "weight_variance", positive=True)
     b = _axis(bias_variance, "bias_variance")
     if w.size * b.size > MAX_POINTS:

@@ -109,6 +109,8 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     ------
     RunError
         Where it is not one, or its checkpoint is damaged or of a format this version does not read.
+    InvalidValueError
+        Where it is no path.
     """
     run_folder = RunFolder(folder)
     checkpoint = run_folder.read()
