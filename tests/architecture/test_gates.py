@@ -175,7 +175,7 @@ NUMBERS = {
     "seeds": lambda v: gl.measure(SPEC, X, Y, v),
     "bins": lambda v: gl.measure(SPEC, X, Y, 1, bins=v),
     "input second moment": lambda v: gl.predict(SPEC, input_second_moment=v),
-    "second moment input_second_moment": lambda v: gl.advise(SPEC, input_second_moment=v),
+    "input_second_moment =": lambda v: gl.advise(SPEC, input_second_moment=v),
     "level": lambda v: gl.predict(SPEC, X, level=v),
     "networks": lambda v: gl.predict(SPEC, X, level=0.9, networks=v),
     "second moment q": lambda v: gl.moments("tanh", v),
@@ -320,6 +320,8 @@ SLIPS = {
     "path of type int: allowed is a text": lambda: gl.load_nielsen(3),
     "network of type int: allowed is a Network": lambda: gl.save_nielsen(3, 4),
     "path of type int": lambda: gl.save_nielsen(gl.Network(SIGMOID), 4),
+    "second_moment = 1e+31: allowed": lambda: gl.fixed_points("tanh", 1.0, 0.0).reached(1e31),
+    "input_second_moment = 1e+31: allowed": lambda: gl.advise("6,20x2,3", input_second_moment=1e31),
     "sweep of type str": lambda: gl.sweep("sweep.toml", "nowhere"),
 }
 SWEEP = "[network]\nlayers = '6,5,3'\n[training]\nupdates = 2\n[sweep.grid]\nactivation = ['tanh', 'relu']\n"
@@ -346,6 +348,20 @@ def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
     assert gl.load_run("~/run").updates == run.updates == 1
     save_nielsen(gl.Network(SIGMOID), "~/net.json")
     assert {path.name for path in tmp_path.iterdir()} == {"own.npz", "run", "net.json"}
+
+
+THEORY = ("predict", "predict_distributions", "advise", "trainability", "jacobian_spectrum")
+
+
+@pytest.mark.parametrize("name", THEORY)
+def test_an_example_too_large_for_the_theory_is_named(name):
+    """NumPy's warnings are errors here: none comes out of the overflow. 1e16 in one of 6 inputs is 1.67e31."""
+    for value, moment in ((1e308, "inf"), (-1e308, "inf"), (1e16, "1.67e+31")):
+        message = refusal(IN_FLOAT64[name], with_value(value))
+        assert message.startswith(f"inputs[2] has second moment {moment}, its largest input being {abs(value):.3g} in")
+    both = with_value(1e308)
+    both[2, 3] = -1e308  # sums may be infinite on either side
+    assert "inputs[2] has second moment inf" in refusal(IN_FLOAT64[name], both)
 
 
 def test_a_measurement_that_leaves_the_range_of_its_precision_is_refused():

@@ -165,9 +165,9 @@ def _moments(record: Activation, q: Array) -> tuple[Moments, Array | None]:
     return single, products
 
 
-def second_moments(q: npt.ArrayLike, name: str = "q") -> Array:
+def second_moments(q: npt.ArrayLike, what: str = "second moment q") -> Array:
     """Return second moments as an array; InvalidValueError where one is not a number of the allowed range."""
-    return real_array(f"second moment {name}", q, SMALLEST, LARGEST)
+    return real_array(what, q, SMALLEST, LARGEST)
 
 
 def product_moments(record: Activation, q: Array) -> tuple[Array, Array]:

@@ -78,7 +78,8 @@ def pair_moments(
         Where a moment does not exist, or the rule cannot give it.
     """
     record = activations.get(activation)
-    arguments = moments.second_moments(q1, "q1"), moments.second_moments(q2, "q2"), _correlations(correlation)
+    squares = moments.second_moments(q1, "second moment q1"), moments.second_moments(q2, "second moment q2")
+    arguments = *squares, _correlations(correlation)
     try:
         first, second, rho = np.broadcast_arrays(*arguments)
     except ValueError:

@@ -113,6 +113,17 @@ def _check_size(examples: int) -> None:
         raise InvalidValueError(f"{examples} examples: allowed are 1 to {MAX_EXAMPLES}")
 
 
+def _check_size_of_inputs(x: Array, second_moment: Array) -> None:
+    """Raise InvalidValueError at the first example whose second moment is beyond what may stand in for data."""
+    beyond = np.flatnonzero(~(second_moment <= LARGEST))
+    if len(beyond):
+        first = int(beyond[0])
+        raise InvalidValueError(
+            f"inputs[{first}] has second moment {second_moment[first]:.3g}, its largest input being "
+            f"{np.abs(x[first]).max():.3g} in size: allowed are second moments up to {LARGEST:g}: scale the inputs"
+        )
+
+
 @single_threaded_blas()
 def batch_of(
     spec: NetworkSpec,
@@ -131,7 +142,8 @@ def batch_of(
     Raises
     ------
     InvalidValueError
-        Where both or neither of the sources are there, or a shape or number is not allowed.
+        Where both or neither of the sources are there, a shape or number is not allowed, or an example's second moment
+        is above 1e30.
     """
     _check_biases(spec)
     if (inputs is None) == (input_second_moment is None):
@@ -150,9 +162,10 @@ def batch_of(
         answers = spec.check_labels(labels, len(data))
         targets = spec.target_matrix(answers, data)
     x = data.astype(np.float64)
-    with np.errstate(over="ignore"):  # refused where the pre-activations are
+    with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
         squares = x * x
         moments = squares.mean(axis=1), x.mean(axis=1), (squares**2).mean(axis=1)  # NumPy's x**4 takes longer
+    _check_size_of_inputs(x, moments[0])
     return Batch(*moments, answers, targets, data)
 
 
