@@ -9,6 +9,7 @@ read), print no traceback and no warning, and bring about the same as in a plain
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,10 @@ def run(command: str, name: str, folder: Path) -> Outcome:
     return Outcome(command, name, result.returncode, len(out.splitlines()), len(err.splitlines()), problem)
 
 
+PROGRESS = re.compile(r" left\b| finished in ")
+"""A line of progress, of which a slow machine prints more."""
+
+
 def judge(command: str, environment: Environment, code: int, out: str, err: str) -> str:
     """Return what is wrong, in a line, or an empty text."""
     for word in ("Traceback", "Warning:", "Exception ignored", "Fatal Python error"):
@@ -166,7 +171,8 @@ def judge(command: str, environment: Environment, code: int, out: str, err: str)
             else f"{len(err.splitlines())} lines on stderr"
         )
     if environment.without_output:
-        return "" if code in (0, 1, 2) and len(err.splitlines()) <= 3 else f"exit code {code}: {err.strip()[-150:]}"
+        said = [line for line in err.splitlines() if not PROGRESS.search(line)]
+        return "" if code in (0, 1, 2) and len(said) <= 3 else f"exit code {code}: {err.strip()[-150:]}"
     if code:
         return f"exit code {code}: {err.strip()[-150:]}"
     return "" if out.strip() else "nothing on stdout"
