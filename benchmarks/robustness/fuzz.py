@@ -9,6 +9,7 @@ import argparse
 import importlib
 import json
 import multiprocessing
+import os
 import queue
 import sys
 import threading
@@ -45,6 +46,7 @@ def work(name: str, seed: int, numbers: range, megabytes: int, place: Any, repor
     sys.stdout = sys.stderr
     try:
         with scratch() as folder:
+            os.environ["XDG_STATE_HOME"] = os.path.join(folder, "state")  # where a resumed run remembers its data
             target = getattr(importlib.import_module(f"fuzz_{name}"), TARGETS[name])(folder)
 
             def begin(number: int) -> None:
