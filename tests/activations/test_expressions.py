@@ -128,6 +128,12 @@ WITHOUT_MOMENTS = [
 ]
 
 
+def test_a_polynomial_takes_its_branch_beside_a_zero_that_ends_an_interval():
+    s = np.linspace(-2, 2, 401)
+    function = activations.get("min(x*x+x,x**3*exp(1))").function
+    np.testing.assert_allclose(function(s), np.minimum(s * s + s, s**3 * np.e), rtol=1e-13, atol=1e-15)
+
+
 HEAVY = [
     "((x+1)*(x+2)*(x+3)*(x+4)*(x+5)*(x+6)*(x+7)*(x+8))**4",
     "(x/2)**2*(x**2-16)**5*(x**2+1e6*x)-x**4",
@@ -194,6 +200,8 @@ def test_what_is_long_for_sympy_is_answered_at_once(text):
         ["-1000000", "0.000001", "0.000002", "3", "4"],
         ["-8", "-7", "-6", "-5", "-4", "-3", "-2", "-1", *["0.5"] * 8, *["2.25"] * 14],
         ["1000000", "0.999999", "1.000001", "-0.3333333333"],
+        ["0", "-0.45", "0.82"],  # 0 ends the interval in which another one lies
+        ["-1", "0", "1", "0.5", "-0.25", "2"],
     ],
 )
 def test_zeros_of_a_polynomial_are_its_roots(roots):

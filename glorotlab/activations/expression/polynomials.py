@@ -94,14 +94,19 @@ def _fraction(number: Any) -> Fraction:
 
 
 def _bisected(coefficients: list[int], low: Fraction, high: Fraction) -> sympy.Rational:
-    """Return the one zero from low to high; SymPy's continued fractions take seconds where it is near a fraction."""
-    rising = _sign(coefficients, high) > 0
+    """Return the one zero between low and high; SymPy's continued fractions take seconds where it is near a fraction.
+
+    An end may be a zero too, that of the interval beside this one.
+    """
+    degree = len(coefficients) - 1
+    derivative = [coefficient * (degree - place) for place, coefficient in enumerate(coefficients[:-1])]
+    after = _sign(coefficients, high) or -_sign(derivative, high)
     while high - low > PRECISION:
         middle = (low + high) / 2
         sign = _sign(coefficients, middle)
         if sign == 0:
             low = high = middle
-        elif (sign > 0) == rising:
+        elif sign == after:
             high = middle
         else:
             low = middle
