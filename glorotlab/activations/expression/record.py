@@ -29,6 +29,9 @@ MAX_KINKS = 16
 SMOOTHEST = 3
 """Derivatives of this order and above are not compared at a kink."""
 
+SHIFTS = tuple(sign * shift for sign in (-1.0, 1.0) for shift in (0.125, 1.0, 5.0, 30.0))
+"""Where a piece without end is looked at, from its other end on and about 0."""
+
 X0 = sympy.Rational(1, 3)
 """Where an expression without kinks is looked at."""
 
@@ -90,7 +93,7 @@ def read(text: str) -> Activation:
         derivative,
         bound=bound if bound is not None and _reaches(function, bound) else None,
         kinks=tuple(ends),
-        odd=_odd(expr),
+        odd=_odd(expr, ends),
         smoothness=min(orders, default=math.inf),
         growth=degree,
     )
@@ -107,10 +110,26 @@ def _pieces(expr: Expr) -> list[_Piece]:
         for argument in tree.switch_arguments(expr):  # undefined even where the switch takes another branch
             analysis.value_range(tree.piece(argument, middle), low, high)
         smooth = tree.piece(expr, middle)
+        _check_piece(expr, smooth, low, high)
         if smooth_pieces and smooth_pieces[-1].expr == smooth:
             low = smooth_pieces.pop().low
         smooth_pieces.append(_Piece(smooth, low, high))
     return smooth_pieces
+
+
+def _check_piece(expr: Expr, smooth: Expr, low: float, high: float) -> None:
+    """Undefined where a piece is not the expression all over its interval.
+
+    SymPy may write the root of a square as Abs, whose argument then changes sign where nothing was compared before.
+    """
+    if math.isfinite(low) and math.isfinite(high):
+        places = [low + (high - low) * share / 7 for share in range(1, 7)]
+    else:
+        places = [end + shift for end in (low, high, 0.0) if math.isfinite(end) for shift in SHIFTS]
+    for place in (sympy.Rational(place) for place in places if low < place < high):
+        whole, part = tree.value(expr, place), tree.value(smooth, place)
+        if not mp.isnan(whole) and not abs(whole - part) <= 1e-12 * (1 + abs(whole)):
+            raise tree.Undefined(f"which branch it takes at x = {float(place):.6g} cannot be followed")
 
 
 def _jump(left: _Piece, right: _Piece) -> float:
@@ -160,12 +179,17 @@ def _scan(
             raise syntax.refusal(text, f"{what} is computed as {values[s == where][0]} at x = {where:.6g}")
 
 
-def _odd(expr: Expr) -> bool:
-    """Whether f(-x) = -f(x): identity at 20 points to 50 digits."""
+def _odd(expr: Expr, kinks: list[float]) -> bool:
+    """Whether f(-x) = -f(x): identity to 50 digits at 20 points near 0, far away and beyond every kink."""
     total = expr + expr.xreplace({X: -X})
     f = sympy.lambdify(X, (expr, total), [MPMATH, "mpmath"])
     with mp.workdps(50):
-        values = [f(mp.mpf(k * k) / 37) for k in range(1, 21)]
+        beyond = [abs(kink) * 9 / 8 for kink in kinks]
+        places = [
+            *(mp.mpf(k * k) / 37 for k in range(1, 21)),
+            *(mp.mpf(place) for place in (100, 1e4, *beyond) if place),
+        ]
+        values = [f(place) for place in places]
         return all(abs(both) <= mp.mpf(10) ** -40 * (1 + abs(one)) for one, both in values)
 
 

@@ -101,6 +101,8 @@ def _checked(text: str) -> ast.expr:
 
 def _check_literals(text: str) -> None:
     """Refuse what starts like a number and is none: Python would warn of some, and read others as hexadecimal."""
+    if ".." in text:
+        raise refusal(text, "'..' is not a number")
     for literal in re.finditer(r"(?<![\w.])\.?\d(?:[eE][+-]|[\w.])*", text):
         if not re.fullmatch(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", literal[0]):
             raise refusal(text, f"{literal[0]!r} is not a number")
