@@ -70,7 +70,11 @@ def check_regular(path: Place, *, links: bool = False) -> None:
     links : bool
         Whether a symbolic link to a regular file is one.
     """
-    _check_kind(os.stat(path, follow_symlinks=links), path)
+    try:
+        status = os.stat(path, follow_symlinks=links)
+    except ValueError as error:  # a null byte, or half a character
+        raise OSError(errno.EINVAL, f"no path: {error}", repr(path)) from None
+    _check_kind(status, path)
 
 
 def open_regular(path: Place, flags: int = os.O_RDONLY, *, links: bool = False) -> int:

@@ -282,3 +282,20 @@ def test_no_control_character_of_a_message_reaches_the_terminal(refused):
     line = refused("measure", "10,5", "--dataset", "a\x1b[2J\nb.npz")
     assert "a?[2J b.npz" in line
     assert line.rstrip("\n").isprintable()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs", "list", "~nobody-of-this-name/runs"),
+        ("predict", "4,3,2", "--dataset", "a\0.npz"),
+        ("predict", "4,3,2", "--dataset", "\ud800.npz"),
+    ],
+    ids=["no home", "a null byte", "half a character"],
+)
+def test_what_is_no_path_is_refused_in_one_line(arguments, capsys):
+    from glorotlab.cli.main import main
+
+    assert main(list(arguments)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("glorotlab: error: ")

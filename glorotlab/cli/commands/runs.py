@@ -147,9 +147,10 @@ def _title(name: str) -> str:
 
 
 def _runs(folder: Path) -> list[dict[str, Any]]:
+    from glorotlab.files import user_path
     from glorotlab.training.runs.status import list_runs
 
-    runs = list_runs(folder.expanduser())
+    runs = list_runs(user_path(folder))
     if not runs:
         raise RunError(f"{str(folder)!r} holds no run folders")
     return runs
