@@ -100,7 +100,7 @@ def _power(base: Node, exponent: float) -> Node:
 
 
 def _general_power(base: Node, exponent: Node) -> Node:
-    if not exponent[1].any():  # the exponents of an accepted power are numbers, or its base is one
+    if (exponent[0] == exponent[0].flat[0]).all():  # the exponents of an accepted power are numbers, or its base is one
         return _power(base, float(exponent[0].flat[0]))
     logarithm = _constant(float(np.log(base[0].flat[0])), base[0])
     return _call("exp", [_product(logarithm, exponent)], base[0])
@@ -133,6 +133,7 @@ def _larger(a: Node, b: Node, sign: int) -> Node:
     first = sign * (a[0] - b[0]) >= 0
     value, d = (np.where(first, one, other) for one, other in zip(a[:2], b[:2], strict=True))
     unsure = _unsure(a[0] - b[0], a[2] + b[2]) & (a[1] != b[1])
+    unsure |= np.isnan(a[0]) | np.isnan(b[0])  # of what is unknown nothing is the larger
     return np.where(unsure, np.nan, value), np.where(unsure, np.nan, d), a[2] + b[2], a[3] + b[3]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import sympy
 from sympy import Expr
 
-from glorotlab.activations.expression.polynomials import NotFound, X, polynomial, real_zeros
+from glorotlab.activations.expression.polynomials import NotFound, polynomial, real_zeros
+from glorotlab.activations.expression.taylor import X
 from glorotlab.activations.expression.tree import (
     Undefined,
     check,

@@ -9,7 +9,7 @@ from typing import Any
 import sympy
 from sympy import Expr
 
-X = sympy.Symbol("x", real=True)
+from glorotlab.activations.expression.taylor import X, series
 
 MAX_DEGREE = 32
 MAX_EXPANDED_DEGREE = 8
@@ -54,10 +54,18 @@ def polynomial(expr: Expr) -> sympy.Poly:
         raise NotFound(f"the zeros of a polynomial of degree {bound} (at most {allowed})")
     if is_rational:
         return _dense(expr)
-    coefficients = sympy.Poly(expr, X).all_coeffs()
-    if not all(coefficient.is_real for coefficient in coefficients):
-        raise NotFound("the zeros of a polynomial with complex coefficients")
-    return sympy.Poly([c if c.is_Rational else rational(c.evalf(30)) for c in coefficients], X)
+    for number in numbers:  # before SymPy looks at them, which takes for ever where they are too large
+        _followed(number)
+    return sympy.Poly([_followed(coefficient) for coefficient in sympy.Poly(expr, X).all_coeffs()], X)
+
+
+def _followed(number: Expr) -> sympy.Rational:
+    if number.is_Rational:
+        return number
+    value = series(number, sympy.Integer(0), 0)[0]
+    if value != value:
+        raise NotFound("the zeros of a polynomial whose coefficients are too large, or no real numbers,")
+    return rational(value)
 
 
 def _dense(expr: Expr) -> sympy.Poly:

@@ -19,8 +19,8 @@ from sympy import Expr
 
 from glorotlab.activations import functions
 from glorotlab.activations.expression import analysis, syntax, tree
-from glorotlab.activations.expression.polynomials import NotFound, X
-from glorotlab.activations.expression.taylor import MPMATH, series
+from glorotlab.activations.expression.polynomials import NotFound
+from glorotlab.activations.expression.taylor import MPMATH, X, series
 from glorotlab.activations.record import Activation
 from glorotlab.arrays import FloatArray
 from glorotlab.errors import reason

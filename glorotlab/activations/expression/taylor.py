@@ -14,10 +14,13 @@ import sympy
 from mpmath import mp
 from sympy import Expr
 
-from glorotlab.activations.expression.polynomials import X
+X = sympy.Symbol("x", real=True)
 
 DIGITS = 30
 """Digits of every value."""
+
+LARGEST_ARGUMENT = 1e300
+"""Largest argument of a function: beyond, mpmath works for minutes with as many digits as the argument has."""
 
 Series = list[Any]
 """Coefficients c_0, c_1, ... of sum c_k (x - point)^k, as mpf; NaN where there is none."""
@@ -107,6 +110,8 @@ def _call(function: Any, order: int, arity: int = 1) -> Any:
     compiled = sympy.lambdify(symbols, expr.diff(symbols[0], order) if order else expr, [MPMATH, "mpmath"])
 
     def call(*values: Any) -> Any:
+        if any(abs(value) > LARGEST_ARGUMENT for value in values):
+            return mp.nan
         try:
             return mp.mpmathify(compiled(*values)) + 0
         except (ArithmeticError, TypeError, ValueError):

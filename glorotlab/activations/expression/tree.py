@@ -15,8 +15,8 @@ from mpmath import mp
 from sympy import Expr
 
 from glorotlab.activations.expression import syntax
-from glorotlab.activations.expression.polynomials import NotFound, X, polynomial, rational, real_zeros
-from glorotlab.activations.expression.taylor import MPMATH, series
+from glorotlab.activations.expression.polynomials import NotFound, polynomial, rational, real_zeros
+from glorotlab.activations.expression.taylor import MPMATH, X, series
 
 MAX_VARIANTS = 64
 MAX_SEARCHES = 500
@@ -162,7 +162,7 @@ def stable(expr: Expr) -> Expr:
 
 def derivative(expr: Expr) -> Expr:
     """Return the derivative; that of u^a as a u^(a - 1) u', where SymPy may write u^a / x and so a pole."""
-    powers = [power for power in expr.atoms(sympy.Pow) if not power.exp.is_Integer and power.base != X]
+    powers = [power for power in expr.atoms(sympy.Pow) if not power.exp.is_Integer]
     powers = [power for power in powers if power.base.has(X)]
     symbols = {power: sympy.Dummy(positive=True) for power in powers}
     replaced = expr.xreplace({power: symbol**power.exp for power, symbol in symbols.items()})
