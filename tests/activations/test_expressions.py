@@ -141,7 +141,6 @@ def test_a_polynomial_takes_its_branch_beside_a_zero_that_ends_an_interval():
 
 
 HEAVY = [
-    "tanh(x*sqrt(x*x+1)/(2*2**x))",
     "((x+1)*(x+2)*(x+3)*(x+4)*(x+5)*(x+6)*(x+7)*(x+8))**4",
     "(x/2)**2*(x**2-16)**5*(x**2+1e6*x)-x**4",
     "softplus(softplus(tanh(abs(asinh(x)))))*asinh(erf(-x*x))*tanh(x)*(x+asinh(1/3)*atan(asinh(x)))",
@@ -192,7 +191,7 @@ def test_what_is_long_for_sympy_is_answered_at_once(text):
     with limit(4):
         record = activations.get(text)
     s = np.array([-2.7, -0.3, 0.4, 1.9])
-    names = {name: getattr(mpmath, name) for name in ("tanh", "asinh", "erf", "atan", "pi", "sqrt")}
+    names = {name: getattr(mpmath, name) for name in ("tanh", "asinh", "erf", "atan", "pi")}
     names |= {"softplus": lambda x: mpmath.log1p(mpmath.exp(x)), "abs": abs}
     code = compile(text, "test", "eval")
     with mpmath.workdps(50):
