@@ -75,11 +75,20 @@ GROUPS: dict[str, tuple[Case, ...]] = {
     "widths": tuple(Case(layers) for layers in (*(f"1024,{n}x5,10" for n in (100, 300, 1000, 2000)), "1024,4000x2,10")),
     "depths": tuple(Case(f"1024,1000x{depth},10") for depth in (1, 2, 5, 10, 20)),
     "nielsen": (Case("784,30,30,10"),),
+    "small": (
+        Case("4,32,16,4", 10_000),
+        Case("24,8,2", 200),
+        *(Case(f"10,{n},{n},10", 128) for n in (32, 45, 46, 64)),
+    ),
     "float64": (Case(PAPER, dtype="float64"),),
     "levels": (Case(PAPER, every_level=True),),
     "roofline": (),
 }
-"""Cases by group; 4,000 units have two hidden layers, so that the widths end at the depths' 2e7 weights."""
+"""Cases by group; 4,000 units have two hidden layers, so that the widths end at the depths' 2e7 weights.
+
+The small networks are those on which a library's threads cost more than they give: two on all of their data, and four
+about the width of 46, from which PyTorch uses all CPUs.
+"""
 
 
 def cases_of(group: str | None = None) -> tuple[Case, ...]:

@@ -28,8 +28,8 @@ OWN, OWN_STEP = "glorotlab", "glorotlab_step"
 WARM_UP = 0.3
 """Seconds that a side runs before it is timed.
 
-Until then another side's idle threads spin, for about a tenth of a second, the caches hold that side's weights, and a
-virtual CPU that was idle comes back to speed.
+Until then another side's idle threads spin, for about a tenth of a second, and would be counted as this side's CPU
+time; the caches hold that side's weights; and a virtual CPU that was idle comes back to speed.
 """
 
 BLOCK = 0.1
@@ -53,6 +53,9 @@ class SideTiming:
         Time of a step: the median over rounds, and the least.
     ratio, ratio_low, ratio_high : float
         This side's time over glorotlab's, each pair from one round: median and quartiles.
+    cpu_seconds, cpu_ratio : float
+        CPU time of a step, of all threads of the process, those that spin while they wait among them: the median over
+        rounds, and over glorotlab's of the same round.
     flops, bandwidth : float
         ``case.flops`` and ``case.bytes`` over ``seconds``: useful work a second, whatever else the side does.
     """
@@ -63,6 +66,8 @@ class SideTiming:
     ratio: float
     ratio_low: float
     ratio_high: float
+    cpu_seconds: float
+    cpu_ratio: float
     flops: float
     bandwidth: float
 
@@ -148,7 +153,7 @@ def time_case(
         sides = build_sides(case, peers)
         check_equal(sides, x, labels)
         times = _rounds([_block(side, x, labels) for side in sides.values()], rounds, warm_up)
-    return summary(case, threads, list(sides), times)
+    return summary(case, threads, list(sides), *np.moveaxis(np.array(times), -1, 0))
 
 
 def batch_of(spec: NetworkSpec, batch: int, dtype: str) -> tuple[FloatArray, Labels]:
@@ -201,14 +206,26 @@ def check_equal(sides: dict[str, TrainingSteps], x: FloatArray, labels: Labels) 
             raise GlorotlabError(f"glorotlab and {name} disagree on a training step: nothing to time")
 
 
-def summary(case: Case, threads: int, names: Sequence[str], times: Any) -> CaseTiming:
-    """Return medians, quartiles and rates of ``times``, seconds a step of shape (rounds, sides), glorotlab's first."""
-    times = np.asarray(times)
+def summary(case: Case, threads: int, names: Sequence[str], wall: Any, cpu: Any) -> CaseTiming:
+    """Return medians, quartiles and rates.
+
+    Parameters
+    ----------
+    case : Case
+    threads : int
+    names : sequence of str
+        The sides, glorotlab's first.
+    wall, cpu : array_like, shape (rounds, sides)
+        Seconds a step, by the clock and of all threads of the process.
+    """
+    wall, cpu = np.asarray(wall), np.asarray(cpu)
     sides = []
-    for name, rounds, ratios in zip(names, times.T, (times / times[:, :1]).T, strict=True):
-        seconds, fastest = float(np.median(rounds)), float(rounds.min())
-        low, middle, high = map(float, np.quantile(ratios, (0.25, 0.5, 0.75)))
-        sides.append(SideTiming(name, seconds, fastest, middle, low, high, case.flops / seconds, case.bytes / seconds))
+    for side, name in enumerate(names):
+        seconds, fastest = float(np.median(wall[:, side])), float(wall[:, side].min())
+        low, middle, high = map(float, np.quantile(wall[:, side] / wall[:, 0], (0.25, 0.5, 0.75)))
+        cpu_seconds, cpu_ratio = float(np.median(cpu[:, side])), float(np.median(cpu[:, side] / cpu[:, 0]))
+        rates = case.flops / seconds, case.bytes / seconds
+        sides.append(SideTiming(name, seconds, fastest, middle, low, high, cpu_seconds, cpu_ratio, *rates))
     return CaseTiming(case, threads, tuple(sides))
 
 
@@ -224,8 +241,8 @@ def _block(side: TrainingSteps, x: FloatArray, labels: Labels) -> Callable[[int]
     return lambda count: side.train_steps(*batch, LEARNING_RATE, count)
 
 
-def _rounds(blocks: Sequence[Callable[[int], Any]], rounds: int, warm_up: float) -> list[list[float]]:
-    """Return seconds a step of every side, one list a round."""
+def _rounds(blocks: Sequence[Callable[[int], Any]], rounds: int, warm_up: float) -> list[list[tuple[float, float]]]:
+    """Return wall and CPU seconds a step of every side, one list a round."""
     times = []
     for turn in range(rounds):
         order = [(turn + k) % len(blocks) for k in range(len(blocks))]
@@ -234,16 +251,19 @@ def _rounds(blocks: Sequence[Callable[[int], Any]], rounds: int, warm_up: float)
     return times
 
 
-def _seconds(block: Callable[[int], Any], warm_up: float) -> float:
-    """Warm up with blocks, doubled until one is long enough, then time one like the last; return seconds a step."""
+def _seconds(block: Callable[[int], Any], warm_up: float) -> tuple[float, float]:
+    """Warm up with blocks, doubled until one is long enough, then time one like the last.
+
+    Return wall and CPU seconds a step.
+    """
     count, begun, known = MIN_STEPS, time.perf_counter(), False
     while True:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         float(block(count))  # waits for the last step
-        taken = time.perf_counter() - start
+        taken, cpu_taken = time.perf_counter() - start, time.process_time() - cpu_start
         if taken < BLOCK / 2:
             count, known = 2 * count, False
         elif known and start - begun >= warm_up:
-            return taken / count
+            return taken / count, cpu_taken / count
         else:
             known = True  # a block of this length has been taken, with what it makes once

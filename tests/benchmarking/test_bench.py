@@ -11,6 +11,7 @@ import json
 import math
 import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from glorotlab.benchmarking.peers.peer import Peer
 from glorotlab.benchmarking.roofline import Roofline, cache_levels, measure_roofline
 from glorotlab.benchmarking.step import OWN, OWN_STEP, batch_of, build_sides, check_equal, limited, summary, time_case
 from glorotlab.cli import progress
+from glorotlab.cli.commands import bench as command
 from glorotlab.cli.main import main
 from glorotlab.errors import GlorotlabError, InvalidValueError, UnknownNameError
 from glorotlab.kernels import roofline as loops
@@ -246,10 +248,10 @@ def test_rounding_is_no_disagreement(layers, batch, dtype):
 
 def test_sides_are_timed_in_turn_and_each_round_begins_with_another(monkeypatch):
     seen = []
-    monkeypatch.setattr(step, "_seconds", lambda block, warm_up: seen.append(block(1)) or float(len(seen)))
+    monkeypatch.setattr(step, "_seconds", lambda block, warm_up: seen.append(block(1)) or (len(seen), 0))
     times = step._rounds([lambda count, name=name: name for name in "abc"], 4, 0.0)
     assert "".join(seen) == "abcbcacababc"
-    assert times == [[1, 2, 3], [6, 4, 5], [8, 9, 7], [10, 11, 12]]
+    assert np.array(times)[..., 0].tolist() == [[1, 2, 3], [6, 4, 5], [8, 9, 7], [10, 11, 12]]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,7 @@ def test_sides_are_timed_in_turn_and_each_round_begins_with_another(monkeypatch)
     ],
 )
 def test_a_block_is_timed_once_it_is_long_enough_and_the_side_warm(monkeypatch, costs, warm_up, expected, blocks):
-    """A clock that only steps move."""
+    """A clock that only steps move, and one of CPU time that runs twice as fast, as of two threads."""
     now, taken = [0.0], []
 
     def block(count):
@@ -272,18 +274,22 @@ def test_a_block_is_timed_once_it_is_long_enough_and_the_side_warm(monkeypatch, 
 
     monkeypatch.setattr(step, "BLOCK", 0.1)
     monkeypatch.setattr(step.time, "perf_counter", lambda: now[0])
-    assert step._seconds(block, warm_up) == pytest.approx(expected)
+    monkeypatch.setattr(step.time, "process_time", lambda: 2 * now[0])
+    assert step._seconds(block, warm_up) == pytest.approx((expected, 2 * expected))
     assert taken == blocks
 
 
 def test_medians_and_paired_ratios():
     """Times of four rounds by hand: the ratio of medians would be 3 / 2.5, the median of ratios is 1.5."""
-    found = summary(SMALL, 2, ["glorotlab", "numpy"], [[1, 2], [2, 3], [3, 3], [4, 6]])
+    found = summary(
+        SMALL, 2, ["glorotlab", "numpy"], [[1, 2], [2, 3], [3, 3], [4, 6]], [[1, 5], [2, 4], [4, 8], [5, 5]]
+    )
     own, peer = found.sides
     assert (found.case, found.threads, own.name, peer.name) == (SMALL, 2, "glorotlab", "numpy")
     assert (own.seconds, peer.seconds, own.fastest, peer.fastest) == (2.5, 3.0, 1.0, 2.0)
     assert (own.ratio, own.ratio_low, own.ratio_high) == (1, 1, 1)
     assert (peer.ratio_low, peer.ratio, peer.ratio_high) == (1.375, 1.5, 1.625)  # of 1, 1.5, 1.5, 2
+    assert (own.cpu_seconds, own.cpu_ratio, peer.cpu_seconds, peer.cpu_ratio) == (3.0, 1.0, 5.0, 2.0)
     assert own.flops == pytest.approx(SMALL.flops / 2.5)
     assert peer.bandwidth == pytest.approx(SMALL.bytes / 3)
 
@@ -302,6 +308,24 @@ def test_every_side_gets_the_same_number_of_threads(monkeypatch, count):
     time_case(SMALL, count, [NUMPY], rounds=2)
     assert {number for numbers in seen for number in numbers} == {count}
     assert threads.num_threads() == 3
+
+
+def test_cpu_time_is_of_all_threads():
+    """A block is done by a thread that works for 0.01 s of its own CPU time, while the one that is timed waits."""
+
+    def work():
+        end = time.thread_time() + 0.01
+        while time.thread_time() < end:
+            pass
+
+    def block(count):
+        working = threading.Thread(target=work)
+        working.start()
+        working.join()
+        return 0.0
+
+    _, cpu = step._seconds(block, 0.0)
+    assert cpu * step.MIN_STEPS >= 0.01
 
 
 def test_cpus_are_limited_and_restored():
@@ -503,6 +527,20 @@ def test_the_table_is_printed_and_the_picture_drawn(small, capsys, tmp_path):
     assert "stopped" not in out
 
 
+def test_a_case_is_a_table_of_80_columns(capsys, monkeypatch):
+    """One row a side, with the longest names of sides and ratios of a thousand."""
+    monkeypatch.setenv("COLUMNS", "80")
+    times = [[1.234567e-6, 1.357e-3], [1.345678e-6, 1.468e-3]]
+    found = Benchmark([NUMPY], {(2, "float32", simd.get_level()): ROOFLINE})
+    found.timings = [summary(SMALL, 2, [OWN_STEP, "torch_compile"], times, times)]
+    command._print(found)
+    out = capsys.readouterr().out
+    assert max(map(len, out.split("\n"))) <= 80
+    own, peer = (line.split() for line in out.split("\n") if line.startswith((OWN_STEP, "torch_compile")))
+    assert own[:8] == [OWN_STEP, "0.00129", "1.00", "1.00", "..", "1.00", "0.00129", "1.00"]
+    assert peer[1:7] == ["1.412", "1095", "1093", "..", "1097", "1.412"]
+
+
 def test_the_roofline_alone(capsys):
     assert main(["bench", "roofline", "--threads", "1"]) == 0
     out, err = capsys.readouterr()
@@ -540,7 +578,9 @@ def test_a_roofline_is_measured_before_the_first_case_and_after_every_one(monkey
         lambda *_: seen.append("roofline") or dataclasses.replace(measured, flops=next(rates)),
     )
     monkeypatch.setattr(
-        bench, "time_case", lambda case, count, *_, **__: seen.append("case") or summary(case, count, [OWN], [[1]])
+        bench,
+        "time_case",
+        lambda case, count, *_, **__: seen.append("case") or summary(case, count, [OWN], [[1]], [[1]]),
     )
     benchmark, calls = bench.Benchmark([]), []
     benchmark.run([SMALL, SMALL], [1], progress=lambda *call: calls.append(call))
@@ -589,7 +629,7 @@ def test_ctrl_c_keeps_what_has_been_timed(small, capsys, monkeypatch):
     [
         (
             ["papers"],
-            "unknown benchmark 'papers': allowed are paper, widths, depths, nielsen, float64, levels",
+            "unknown benchmark 'papers': allowed are paper, widths, depths, nielsen, small, float64, levels",
         ),
         (["--peers", "numpy,tensorflow"], "unknown peer 'tensorflow': allowed are jax, jax_scan, numpy, torch"),
         (["--threads", "0"], "--threads 0: allowed are 1 to"),
@@ -612,17 +652,21 @@ def test_the_picture_has_labelled_axes_and_the_bound():
     found = Benchmark([NUMPY], {(count, "float32", simd.get_level()): ROOFLINE for count in (1, 2)})
     cases = [SMALL, Case("20,40,5", 4), Case("20,40,5", 99)]
     names = ["glorotlab", "numpy"]
-    found.timings = [summary(case, count, names, [[1, 2], [2, 3]]) for count in (1, 2) for case in cases]
+    times = [[1, 2], [2, 3]], [[3, 5], [3, 5]]
+    found.timings = [summary(case, count, names, *times) for count in (1, 2) for case in cases]
     figure = draw_costs(found)
-    one, two = figure.axes
+    one, two, *cpu = figure.axes
     assert (one.get_title(loc="left"), two.get_title(loc="left")) == (
         "1 thread, batch 4, float32",
         "2 threads, batch 4, float32",
     )
-    for ax in figure.axes:
-        assert ax.get_xlabel() == "weights"
-        assert ax.get_legend() is None
-    assert (one.get_ylabel(), two.get_ylabel()) == ("time of a training step (ms)", "")  # one scale, shared
+    for above, below in zip((one, two), cpu, strict=True):
+        assert {ax.get_xscale() for ax in (above, below)} == {ax.get_yscale() for ax in (above, below)} == {"log"}
+        assert (above.get_xlabel(), below.get_xlabel()) == ("", "weights")  # one scale, shared
+        assert above.get_legend() is below.get_legend() is None
+        np.testing.assert_allclose([line.get_ydata() for line in below.lines], [[3000, 3000], [5000, 5000]])
+    assert (one.get_ylabel(), two.get_ylabel()) == ("time of a training step (ms)", "")
+    assert (cpu[0].get_ylabel(), cpu[1].get_ylabel()) == ("CPU time of a step, all threads (ms)", "")
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [*names, "roofline bound"]
     bound = next(line for line in one.lines if line.get_label() == "roofline bound")

@@ -29,7 +29,7 @@ def bench(
         str | None,
         typer.Argument(
             metavar="NAME|LAYERS",
-            help="Cases: paper, widths, depths, nielsen, float64, levels or roofline; or layer sizes.",
+            help="Cases: paper, widths, depths, nielsen, small, float64, levels or roofline; or layer sizes.",
             show_default="all cases",
         ),
     ] = None,
@@ -145,8 +145,9 @@ def _print(benchmark: Benchmark) -> None:
         say(f"\n{_case_title(case)}", bold=True)
         say(_case_table(case["sides"]))
     if benchmark.timings:
-        say_folded("\nratio: time / glorotlab's of the same round, median and quartiles")
-        say_folded("GB/s: three passes over the weights; share: the roofline's bound / the fastest round")
+        say()
+        say_folded("ratio: time / glorotlab's of the same round, median and quartiles; CPU: time of all threads")
+        say_folded("share: the roofline's bound / the fastest round")
     if not benchmark.complete:
         say("stopped before the end")
 
@@ -180,12 +181,18 @@ def _case_table(sides: list[dict[str, Any]]) -> str:
         [
             side["name"],
             number(1e3 * side["seconds"], 4),
-            f"{side['ratio']:.2f}",
-            f"{side['ratio_low']:.2f} .. {side['ratio_high']:.2f}",
+            _ratio(side["ratio"]),
+            f"{_ratio(side['ratio_low'])} .. {_ratio(side['ratio_high'])}",
+            number(1e3 * side["cpu_seconds"], 4),
+            _ratio(side["cpu_ratio"]),
             number(side["flops"] / 1e9, 4),
-            number(side["bandwidth"] / 1e9, 4),
             f"{100 * side['roofline_share']:.1f}",
         ]
         for side in sides
     ]
-    return table([typed("side"), "ms a step", "ratio", "quartiles", "GFLOP/s", "GB/s", "share %"], rows)
+    return table([typed("side"), "ms a step", "ratio", "quartiles", "CPU ms", "CPU ratio", "GFLOP/s", "share %"], rows)
+
+
+def _ratio(value: float) -> str:
+    """Return a ratio with two decimals, or as many as three digits leave."""
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
