@@ -254,6 +254,24 @@ def test_sides_are_timed_in_turn_and_each_round_begins_with_another(monkeypatch)
     assert np.array(times)[..., 0].tolist() == [[1, 2, 3], [6, 4, 5], [8, 9, 7], [10, 11, 12]]
 
 
+def test_cpu_time_is_of_all_threads():
+    """A block is done by a thread that works for 0.01 s of its own CPU time, while the one that is timed waits."""
+
+    def work():
+        end = time.thread_time() + 0.01
+        while time.thread_time() < end:
+            pass
+
+    def block(count):
+        working = threading.Thread(target=work)
+        working.start()
+        working.join()
+        return 0.0
+
+    _, cpu = step._seconds(block, 0.0)
+    assert cpu * step.MIN_STEPS >= 0.01
+
+
 @pytest.mark.parametrize(
     ("costs", "warm_up", "expected", "blocks"),
     [
@@ -308,24 +326,6 @@ def test_every_side_gets_the_same_number_of_threads(monkeypatch, count):
     time_case(SMALL, count, [NUMPY], rounds=2)
     assert {number for numbers in seen for number in numbers} == {count}
     assert threads.num_threads() == 3
-
-
-def test_cpu_time_is_of_all_threads():
-    """A block is done by a thread that works for 0.01 s of its own CPU time, while the one that is timed waits."""
-
-    def work():
-        end = time.thread_time() + 0.01
-        while time.thread_time() < end:
-            pass
-
-    def block(count):
-        working = threading.Thread(target=work)
-        working.start()
-        working.join()
-        return 0.0
-
-    _, cpu = step._seconds(block, 0.0)
-    assert cpu * step.MIN_STEPS >= 0.01
 
 
 def test_cpus_are_limited_and_restored():
