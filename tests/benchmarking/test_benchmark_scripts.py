@@ -53,6 +53,7 @@ SMALLER = {
     "nielsen_epoch": {},
     "run_listing": {"REPEATS": 1},
     "shapeset_rate": {},
+    "subnormals": {},
     "sweep_speed": {
         "NETWORKS": {"1024,10,9": 20},
         "RUNS": 2,
@@ -75,6 +76,7 @@ ARGUMENTS = {
     "nielsen_epoch": (1, 20),
     "run_listing": (10,),
     "shapeset_rate": (200, 50),
+    "subnormals": ("20,30,5", 1),
 }
 
 

@@ -1,4 +1,5 @@
-"""The kernels' C on arm64, cross-compiled and emulated: tiles against NumPy, activations against the bits of here."""
+"""The kernels' C on arm64, cross-compiled and emulated: tiles against NumPy, activations against the bits of here,
+and the mode in which subnormal numbers are zeros."""
 
 import os
 import shutil
@@ -22,6 +23,7 @@ SOURCE = """
 #define LEVEL BASELINE
 #include "tiles.c"
 #include "activations.c"
+#include "subnormals.h"
 #if !defined(GLOROTLAB_VECTORS) || LEVELS != 1
 #error one level in vectors is meant
 #endif
@@ -62,12 +64,30 @@ static void *take(size_t bytes)
     }
 PROGRAM(float)
 PROGRAM(double)
+/* Whether a subnormal operand and a subnormal result are 0, in float and in double. */
+static void flushed(void)
+{
+    volatile float operand = 1e-39f, normal = 1.5e-38f, one = 1e30f, half = 0.5f;
+    volatile double wide_operand = 1e-310, wide_normal = 3e-308;
+    const char seen[] = {operand * one == 0, normal * half == 0, wide_operand * one == 0, wide_normal * half == 0};
+    fwrite(seen, 1, 4, stdout);
+}
+static void modes(void)
+{
+    flushed();
+    const FloatingPointMode before = flush_subnormals();
+    flushed();
+    restore_subnormals(before);
+    flushed();
+}
 int main(int count, char **given)
 {
     if (count < 5)
         return 1;
     const int wide = !strcmp(given[2], "float64");
-    if (!strcmp(given[1], "layer"))
+    if (!strcmp(given[1], "modes"))
+        modes();
+    else if (!strcmp(given[1], "layer"))
         (wide ? layer_double : layer_float)(atoi(given[3]), atoi(given[4]), atoi(given[5]), given[6]);
     else
         (wide ? activation_double : activation_float)(given[1], atof(given[3]), atoi(given[4]));
@@ -145,3 +165,7 @@ def test_activations_on_arm64_have_the_same_bits(run, name, dtype):
     elementwise.apply_derivative(elementwise.CODES[name], s, z, d, parameter)
     found = np.frombuffer(run([name, dtype, parameter, s.size], (s,)), dtype)
     np.testing.assert_array_equal(found, np.concatenate([z, d], axis=None))
+
+
+def test_subnormal_numbers_on_arm64_are_zeros_until_the_mode_is_restored(run):
+    assert run(["modes", 0, 0, 0], ()) == bytes([0] * 4 + [1] * 4 + [0] * 4)

@@ -84,7 +84,7 @@ def backward_update(
     the step S = -decay W - rate z_below' d, and W <- W + V, or Nesterov's W <- W + momentum V + S; likewise b (biases
     do not decay). For the batch-mean cost ``rate`` is learning rate / batch size. No weight gradient is stored.
     ``d_below`` is None for the first layer. ``weight_rate`` and ``bias_rate``, shaped as W and b, multiply S: each
-    weight and bias has its own factor of the learning rate.
+    weight and bias has its own factor of the learning rate. Subnormal numbers are flushed to zero, as in every step.
     """
 
 def weight_gradient(d: Matrix, z_below: Matrix, out: Matrix, scale: float, threads: int) -> None:

@@ -21,6 +21,11 @@ cdef extern from "team.h" nogil:
     int team_size()
     void team_wait()
 
+cdef extern from "subnormals.h" nogil:
+    ctypedef unsigned long long FloatingPointMode
+    FloatingPointMode flush_subnormals()
+    void restore_subnormals(FloatingPointMode)
+
 cdef enum:
     COLUMN_STEP = 64     # columns at least that a thread takes
     HALVED = 128         # forward: fan_in from which the rows are summed in two halves
@@ -351,6 +356,7 @@ def backward_update(
     cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0, 0,
                              &weight[0, 0], &bias[0], NULL, NULL, NULL, NULL, NULL)
     cdef Descent descent = Descent(rate, decay, momentum, nesterov)
+    cdef FloatingPointMode before
     new_call()
     if not batch:
         return
@@ -366,10 +372,12 @@ def backward_update(
         steps = padded_matrix(threads * ROW_TILE, layer.fan_out, DTYPES[sizeof(floating)])
         layer.steps = <void*> <size_t> steps.ctypes.data
     with nogil, parallel(num_threads=threads):
+        before = flush_subnormals()
         backward_layer[floating](&layer, batch, &d[0, 0], stride(d), activation_below, parameter,
                                  &s_below[0, 0] if below else NULL, stride(s_below) if below else 0,
                                  &z_below[0, 0], stride(z_below),
                                  &d_below[0, 0] if below else NULL, stride(d_below) if below else 0, panels, &descent)
+        restore_subnormals(before)
 
 
 def weight_gradient(

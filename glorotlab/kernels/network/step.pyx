@@ -3,7 +3,7 @@
 A team of threads stays together from the first step to the last. It loads a mini-batch into a buffer, goes up
 through the layers and back down, where each layer takes its step; the threads wait for each other between layers only.
 What each of them has to do follows from the shapes; every sum is done whole by one thread, so that the number of threads
-changes no result.
+changes no result. Subnormal numbers are flushed to zero from the first step to the last.
 """
 
 from cython cimport floating
@@ -28,6 +28,11 @@ cdef extern from "team.h" nogil:
     int team_thread()
     int team_size()
     void team_wait()
+
+cdef extern from "subnormals.h" nogil:
+    ctypedef unsigned long long FloatingPointMode
+    FloatingPointMode flush_subnormals()
+    void restore_subnormals(FloatingPointMode)
 
 cdef struct Rows:
     # a matrix with one row per example
@@ -272,6 +277,8 @@ cdef inline void run_thread(
     const Plan* plan, floating* inputs, const Loader* loader, const Descent* descent, Py_ssize_t updates, double* costs,
     Py_ssize_t* done,
 ) noexcept nogil:
+    cdef FloatingPointMode before = flush_subnormals()
     cdef Py_ssize_t taken = take_steps(plan, inputs, loader, descent, updates, costs)
+    restore_subnormals(before)
     if team_thread() == 0:
         done[0] = taken
