@@ -59,6 +59,9 @@ TENSORS: dict[str, tuple[str, str]] = {
 }
 """Each tensor whose elements are summarised: what it is and where it is defined."""
 
+UNDERFLOWING: tuple[str, ...] = ("backprop_gradient", "batch_weight_gradient")
+"""Tensors whose zeros and subnormal numbers are counted: what vanishing gradients become."""
+
 
 def _variables() -> dict[str, Variable]:
     variables = [
@@ -78,6 +81,16 @@ def _variables() -> dict[str, Variable]:
             ),
             Variable(f"{name}_count", f"histogram counts of {what}", ("layer", "bin"), equation=source),
             Variable(f"{name}_edge", f"histogram edges of {what}", ("layer", "edge"), equation=source),
+        ]
+    for name in UNDERFLOWING:
+        what, _ = TENSORS[name]
+        variables += [
+            Variable(f"{name}_zero", f"share of exact zeros in {what}", equation="P(T = 0)"),
+            Variable(
+                f"{name}_subnormal",
+                f"share of subnormal numbers, which have lost digits, in {what}",
+                equation="P(0 < |T| < smallest normal number of the dtype)",
+            ),
         ]
     variables += [
         Variable(

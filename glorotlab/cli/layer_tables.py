@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 STATISTICS = ("mean", "second_moment", "variance")
 
+UNDERFLOW = ("subnormal", "zero")
+"""Shares of a tensor that are shown where the first is not 0."""
+
 MORE = ("weight_variance", "activation_saturation", "jacobian_singular_value_mean", "learning_speed")
 """Variables that have one number a layer and are no moment of a tensor."""
 
@@ -23,20 +26,23 @@ MORE = ("weight_variance", "activation_saturation", "jacobian_singular_value_mea
 def print_layer_tables(statistics: xr.Dataset, *, everything: bool = False) -> None:
     """Print mean, second moment and pooled variance of every tensor, layer below layer.
 
-    Where there are seeds, ± is the standard error. ``everything`` adds the variables of `MORE`.
+    Where there are seeds, ± is the standard error. Where any number of a tensor is subnormal, two columns say which
+    share of them is so and which is 0. ``everything`` adds the variables of `MORE`.
     """
     records = layer_records(statistics)
     for tensor in TENSORS:
         if f"{tensor}_mean" not in statistics:
             continue
         banded = f"{tensor}_second_moment_low" in statistics
+        underflow = UNDERFLOW if any(record.get(f"{tensor}_subnormal", 0) > 0 for record in records) else ()
         rows = []
         for record in records:
             mean, square, variance = (_cell(record, f"{tensor}_{statistic}") for statistic in STATISTICS)
             band = [_band(record, f"{tensor}_second_moment")] * banded
-            rows.append([str(record["layer"]), mean, square, *band, variance])
+            shares = (_cell(record, f"{tensor}_{share}") for share in underflow)
+            rows.append([str(record["layer"]), mean, square, *band, variance, *shares])
         say(f"\n{tensor}", bold=True)
-        say(table(["layer", "mean", "second moment", *["band"] * banded, "variance"], rows))
+        say(table(["layer", "mean", "second moment", *["band"] * banded, "variance", *underflow], rows))
     if everything:
         names = [name for name in MORE if name in records[0]]
         rows = [[str(record["layer"]), *(_cell(record, name) for name in names)] for record in records]

@@ -1,4 +1,4 @@
-"""Statistics of arrays, accumulated in float64: moments, quantiles, histogram counts, saturation.
+"""Statistics of arrays, accumulated in float64: moments, quantiles, histogram counts, saturation, underflow.
 
 The bits of a result depend on the values and their number alone, never on the number of threads: data are cut
 into chunks of a fixed length, each chunk is summed in fixed lanes, and chunks are added in their order. Counts are
@@ -13,8 +13,9 @@ from glorotlab.errors import InvalidValueError
 
 from cython cimport floating
 from cython.parallel cimport prange
+from libc.float cimport DBL_MIN, FLT_MIN
 from libc.math cimport INFINITY, NAN, fabs, floor, isinf, isnan
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 from glorotlab.kernels._selection cimport BINS, interpolate, minimum, select, sort_into_bins
 from glorotlab.kernels.simd cimport cloned_void
@@ -40,6 +41,13 @@ class Histogram(NamedTuple):
     counts: np.ndarray
     below: int
     above: int
+
+
+class Underflow(NamedTuple):
+    """Shares of the elements of an array that are 0 and that are subnormal; NaN as those of ``Moments``."""
+
+    zero: float
+    subnormal: float
 
 
 def moments(values, threads=1):
@@ -173,6 +181,38 @@ def saturation(values, threshold, threads=1):
     flat = _flat(values)
     workers = _workers(threads, -(-flat.size // CHUNK))
     return _saturation(flat, threshold, workers) if flat.size else np.nan
+
+
+def underflow(values, threads=1):
+    """Return the shares of the elements that are 0 and that are subnormal: not 0, but too small for a full mantissa.
+
+    Parameters
+    ----------
+    values : array_like of float32 or float64
+        Any shape; an array that is not C-contiguous is copied first. The smallest normal number is that of their own
+        dtype, 2**-126 or 2**-1022.
+    threads : int
+        At least 1.
+
+    Returns
+    -------
+    Underflow
+        Each in [0, 1]; NaN where ``values`` is empty or contains NaN.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the dtype or the number of threads is not allowed.
+    """
+    flat = _flat(values)
+    chunks = -(-flat.size // CHUNK)
+    workers = _workers(threads, chunks)
+    if chunks == 0:
+        return Underflow(np.nan, np.nan)
+    zero, small, numbers = _underflow(flat, np.empty((chunks, 3), dtype=np.int32), workers).sum(axis=0, dtype=np.int64)
+    if numbers < flat.size:
+        return Underflow(np.nan, np.nan)
+    return Underflow(float(zero / flat.size), float((small - zero) / flat.size))
 
 
 def _flat(values):
@@ -337,3 +377,24 @@ def _saturation(const floating[::1] values, double threshold, int threads):
         exceeding += size > threshold
         numbers += size == size
     return exceeding / <double>n if numbers == n else NAN
+
+
+# Underflow
+
+cdef cloned_void chunk_underflow(const floating* x, Py_ssize_t n, floating smallest, int32_t* out) noexcept nogil:
+    """How many of n elements are 0, how many below ``smallest`` in size, and how many are numbers."""
+    cdef int32_t zero = 0, small = 0, numbers = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        zero += x[i] == 0
+        small += (x[i] > -smallest) & (x[i] < smallest)
+        numbers += x[i] == x[i]
+    out[0], out[1], out[2] = zero, small, numbers
+
+
+def _underflow(const floating[::1] values, int32_t[:, ::1] counts, int threads):
+    cdef Py_ssize_t n = values.shape[0], chunks = counts.shape[0], c
+    cdef floating smallest = <floating> (FLT_MIN if floating is float else DBL_MIN)
+    for c in prange(chunks, num_threads=threads, schedule="static", nogil=True):
+        chunk_underflow(&values[c * CHUNK], min(CHUNK, n - c * CHUNK), smallest, &counts[c, 0])
+    return np.asarray(counts)

@@ -17,7 +17,7 @@ from glorotlab.activations import Activation
 from glorotlab.arrays import Array, FloatArray
 from glorotlab.kernels import statistics
 from glorotlab.network.passes import LayerTensors
-from glorotlab.schema import ESTIMATORS, QUANTILES, SATURATION_THRESHOLD
+from glorotlab.schema import ESTIMATORS, QUANTILES, SATURATION_THRESHOLD, UNDERFLOWING
 from glorotlab.threads import num_threads
 
 Values = dict[str, Array]
@@ -66,7 +66,10 @@ def _layer_row(layer: LayerTensors) -> dict[str, Any]:
     row |= _moments("preactivation", layer.preactivation, examples=True)
     row |= _activation(layer.activation, layer.record)
     row |= _moments("backprop_gradient", layer.gradient, examples=True)
-    batch = _moments("batch_weight_gradient", layer.weight_gradient())
+    weight_gradient = layer.weight_gradient()
+    batch = _moments("batch_weight_gradient", weight_gradient)
+    for name, gradient in zip(UNDERFLOWING, (layer.gradient, weight_gradient), strict=True):
+        row |= _underflow(name, gradient)
     row |= _example_weight_gradient(layer.below, layer.gradient, batch["batch_weight_gradient_second_moment"]) | batch
     row |= _moments("batch_bias_gradient", bias_gradient)
     row["learning_speed"] = float(np.linalg.norm(bias_gradient.astype(np.float64)))
@@ -87,6 +90,11 @@ def _moments(name: str, values: FloatArray, *, examples: bool = False) -> dict[s
         f"{name}_second_moment": moments.second_moment,
         f"{name}_variance": moments.second_moment - np.array(mean_squares),
     }
+
+
+def _underflow(name: str, values: FloatArray) -> dict[str, float]:
+    zero, subnormal = statistics.underflow(values, num_threads())
+    return {f"{name}_zero": zero, f"{name}_subnormal": subnormal}
 
 
 def _mean_square(values: FloatArray) -> float:

@@ -52,5 +52,7 @@ def test_a_run_of_the_older_version_goes_on_to_the_bits_of_one_that_never_stoppe
     run = gl.load_run(folder)
     assert (run.status, run.updates < spec.training.updates) == ("interrupted", True)
     resumed = gl.train(run.spec, folder, dataset=dataset)
+    assert run.statistics.keys() == resumed.statistics.keys() == gl.load_run(folder).statistics.keys()
+    assert not run.statistics.keys() & set(hashes.NEWER)
     assert [session["from_update"] for session in resumed.provenance] == [0, run.updates]
     assert hashes.run_digests(resumed) == hashes.run_digests(gl.train(spec, dataset=dataset))

@@ -185,3 +185,20 @@ def test_errors_of_a_prediction_are_printed(run, command):
     )
     assert "Relative errors: numerical at most" in text
     assert "of the order of 0.2 for finite width" in text
+
+
+def test_tables_say_which_gradients_are_subnormal_where_any_is(run):
+    """The first layer's, of weights so small that float32 just has its gradients; without them nothing is said."""
+    arguments = ("measure", "1024,9x6,9", "-a", "relu", "--seeds", 2, "--quiet", *EXAMPLES)
+    tiny = ("-i", "normal(std=2e-7)")
+    tables = {text.split("\n", 1)[0]: text for text in run(*arguments, *tiny).split("\n\n")}
+    shown = {name for name, text in tables.items() if "subnormal" in text}
+    assert shown == {"backprop_gradient", "batch_weight_gradient"}
+    header, _, first = tables["backprop_gradient"].splitlines()[1:4]
+    assert header.split()[-2:] == ["subnormal", "zero"]
+    record = parsed(run(*arguments, *tiny, "--json"))["layers"][0]
+    share, zero = (record[f"backprop_gradient_{name}"] for name in ("subnormal", "zero"))
+    assert share + zero == pytest.approx(1)
+    assert f"{share:.5g} ±" in first
+    assert f"{zero:.5g} ±" in first
+    assert "subnormal" not in run(*arguments)

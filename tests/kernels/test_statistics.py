@@ -73,6 +73,7 @@ def test_layout_and_threads_change_no_bit(layout, dtype):
     for threads in THREADS:
         assert bits(statistics.moments(values, threads)) == bits(moments)
         assert bits(statistics.saturation(values, 0.5, threads)) == bits(share)
+        assert bits(statistics.underflow(values, threads)) == bits(statistics.underflow(plain))
         again = statistics.histogram(values, edges, threads=threads)
         assert again.counts.tolist() == counts.counts.tolist()
         assert again[1:] == counts[1:]
@@ -107,6 +108,7 @@ def test_one_nan_reaches_everything_but_the_count(dtype, place):
     assert all(math.isnan(x) for x in result[1:])
     assert np.isnan(statistics.quantiles(values, [0.0, 0.3])).all()
     assert math.isnan(statistics.saturation(values, 1.0))
+    assert np.isnan(statistics.underflow(values, threads=2)).all()
     counted = statistics.histogram(values, np.linspace(-1, 1, 5))
     assert counted.counts.sum() + counted.below + counted.above == values.size - 1
 
@@ -240,6 +242,27 @@ def test_saturation_at_the_threshold_is_not_counted(dtype):
     assert statistics.saturation(np.array([0.9, -0.9], dtype=dtype), np.nextafter(threshold, 0)) == 1
 
 
+@given(ARRAYS)
+def test_underflow_is_two_exact_shares(values):
+    smallest = 2.0**-126 if values.dtype == np.float32 else 2.0**-1022
+    zero = sum(float(x) == 0 for x in values)
+    subnormal = sum(0 < abs(float(x)) < smallest for x in values)
+    expected = (float(Fraction(count, values.size)) for count in (zero, subnormal))
+    assert statistics.underflow(values) == tuple(expected)
+
+
+@each_dtype
+def test_numbers_on_both_sides_of_the_smallest_normal_number(dtype):
+    """In more than one chunk; both zeros are zeros, both signs count."""
+    info = np.finfo(dtype)
+    below = np.nextafter(info.tiny, info.dtype.type(0))
+    some = [0.0, -0.0, info.smallest_subnormal, -info.smallest_subnormal, below, -below, info.tiny, -info.tiny, 1, -1]
+    values = np.array(some * (CHUNK // 3), dtype)
+    for threads in THREADS:
+        assert statistics.underflow(values, threads) == (0.2, 0.4)
+    assert np.isnan(statistics.underflow(np.empty(0, dtype))).all()
+
+
 VALUES = np.zeros(3)
 
 
@@ -252,6 +275,8 @@ VALUES = np.zeros(3)
         (lambda: statistics.moments(VALUES, threads=0), "threads 0"),
         (lambda: statistics.saturation(VALUES, 0.5, threads=True), "threads True"),
         (lambda: statistics.histogram(VALUES, [0, 1], threads=1.5), "threads 1.5"),
+        (lambda: statistics.underflow([1, 2]), "dtype int64"),
+        (lambda: statistics.underflow(VALUES, threads=0), "threads 0"),
         (lambda: statistics.saturation(VALUES, float("nan")), "threshold nan"),
         (lambda: statistics.saturation(VALUES, -1), "threshold -1"),
         (lambda: statistics.quantiles(VALUES, [0.5, 1.5]), r"probability 1\.5"),

@@ -14,7 +14,7 @@ from glorotlab.measurement.jacobian import jacobian_singular_value_mean
 from glorotlab.measurement.measure import measure
 from glorotlab.network.mlp import Network
 from glorotlab.network.passes import LayerTensors
-from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, TENSORS
+from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, TENSORS, UNDERFLOWING
 from glorotlab.spec.network import NetworkSpec
 
 FUNCTIONS = {
@@ -92,6 +92,9 @@ def test_every_variable_is_its_numpy_restatement(activation, output, cost, bias)
                 if not tensor.startswith("batch"):
                     within = [values.var(axis=0).mean(), values.reshape(len(values), -1).var(axis=1).mean()]
                 check(f"{tensor}_variance", [(values**2).mean() - values.mean() ** 2, *within])
+                if tensor in UNDERFLOWING:
+                    check(f"{tensor}_zero", (values == 0).mean())
+                    check(f"{tensor}_subnormal", 0)
             name = spec.activation if index < 2 else output
             z = layer["activation"]
             check("activation_quantile", np.full(5, np.nan) if softmax else np.quantile(z, QUANTILES))
@@ -105,6 +108,30 @@ def test_every_variable_is_its_numpy_restatement(activation, output, cost, bias)
                 jacobian = np.mean(means)
             check("jacobian_singular_value_mean", jacobian)
     assert seen == set(found.data_vars)
+
+
+def test_gradients_that_vanish_are_counted_where_they_are_subnormal():
+    """Six layers of weights of about 5e-7 leave 1e-39, which float32 has as subnormal numbers and float64 as others.
+
+    None is so small, or so near to the smallest normal number, that its own rounding would decide.
+    """
+    spec = NetworkSpec.parse("6,9x6,4", activation="relu", initializer="normal(std=5e-7)")
+    x, y = data(spec)
+    found = {dtype: measure(spec, x, y, [4, 11], dtype=dtype) for dtype in ("float32", "float64")}
+    shares = {tensor: np.zeros((2, 7, 2)) for tensor in UNDERFLOWING}
+    for tensor in UNDERFLOWING:
+        for row, seed in enumerate((4, 11)):
+            for index, layer in enumerate(restated(spec, seed, x, y)):
+                size = abs(layer[tensor])
+                assert (size[size > 0] > 1e-42).all()
+                assert (abs(size / 2.0**-126 - 1) > 1e-4).all()
+                shares[tensor][row, index] = (size == 0).mean(), ((size > 0) & (size < 2.0**-126)).mean()
+        zero, subnormal = np.moveaxis(shares[tensor], -1, 0)
+        assert 0 < subnormal[:, 0].max() < 1
+        np.testing.assert_allclose(found["float32"][f"{tensor}_zero"], zero, atol=1e-12)
+        np.testing.assert_allclose(found["float32"][f"{tensor}_subnormal"], subnormal, atol=1e-12)
+        np.testing.assert_allclose(found["float64"][f"{tensor}_zero"], zero, atol=1e-12)
+        assert not found["float64"][f"{tensor}_subnormal"].any()
 
 
 def test_a_model_that_is_no_network_is_measured_by_its_tensors():

@@ -79,6 +79,13 @@ TRAININGS = {
 """Layers, other fields of the network, fields of the training, dtype."""
 
 
+NEWER = [
+    *("backprop_gradient_zero", "backprop_gradient_subnormal"),
+    *("batch_weight_gradient_zero", "batch_weight_gradient_subnormal"),
+]
+"""Variables of LayerStatistics that came after the hashes and the run folder were made."""
+
+
 def digest(*arrays):
     """Return the SHA-256 of the dtypes, shapes and bytes of arrays."""
     content = hashlib.sha256()
@@ -133,10 +140,13 @@ def run_spec(layers, network, training, dtype):
 
 
 def run_digests(run):
-    """Return the hashes of what a run found out. How many mini-batches a training cost is the mean of is left open."""
+    """Return the hashes of what a run found out.
+
+    How many mini-batches a training cost is the mean of is left open, and so are variables that old runs do not have.
+    """
     return {
         "weights": digest(*(run.weights[name] for name in sorted(run.weights))),
-        "statistics": table_digest(run.statistics),
+        "statistics": table_digest(run.statistics.drop_vars(NEWER, errors="ignore")),
         "histograms": table_digest(run.histograms),
         "curves": table_digest(run.curves.drop_vars("training_cost")),
     }

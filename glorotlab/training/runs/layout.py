@@ -6,14 +6,14 @@ Whoever adds an array enters it among those that may be missing: checkpoints of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from glorotlab.archives import Form
 from glorotlab.errors import InvalidValueError
 from glorotlab.measurement.estimators import HISTOGRAM_TENSORS
-from glorotlab.schema import ESTIMATORS, QUANTILES, VARIABLES
+from glorotlab.schema import ESTIMATORS, QUANTILES, UNDERFLOWING, VARIABLES
 from glorotlab.spec.run import RunSpec
 from glorotlab.training import pretraining
 from glorotlab.training.error_curves import COST_WINDOW, CURVES
@@ -23,6 +23,9 @@ from glorotlab.training.state import Arrays
 Forms = dict[str, Form]
 
 DOUBLE = np.dtype(np.float64)
+
+UNDERFLOW = tuple(f"{tensor}_{share}" for tensor in UNDERFLOWING for share in ("zero", "subnormal"))
+"""Statistics that runs of before do not have."""
 
 
 def check_forms(forms: Mapping[str, Form], spec: RunSpec) -> None:
@@ -34,9 +37,8 @@ def check_forms(forms: Mapping[str, Form], spec: RunSpec) -> None:
     spec : RunSpec
     """
     expected = _always(forms, spec)
-    for kind in ("_velocity", "_rate"):  # of all layers, or of none
-        group = _parameters(spec, kind)
-        expected |= group if group.keys() & forms.keys() else {}
+    for group in (_parameters(spec, "_velocity"), _parameters(spec, "_rate"), _statistics(forms, spec, UNDERFLOW)):
+        expected |= group if group.keys() & forms.keys() else {}  # all of them are there, or none
     for name, form in forms.items():
         if name not in expected:
             raise InvalidValueError(f"array {name!r:.60} is none of a run of layers {spec.network.layers}")
@@ -74,17 +76,15 @@ def check_values(arrays: Arrays, spec: RunSpec, updates: int) -> None:
 
 def _always(forms: Mapping[str, Form], spec: RunSpec) -> Forms:
     """Return the forms of what every checkpoint of a spec has."""
-    layers, records = len(spec.network.fans), _length(forms, "steps")
-    expected = {
-        f"statistics/{name}": Form(DOUBLE, (records, layers, *lengths)) for name, lengths in statistics().items()
-    }
+    layers = len(spec.network.fans)
+    expected = _statistics(forms, spec, statistics().keys() - set(UNDERFLOW))
     expected |= {
         f"{record}/{tensor}_{kind}": Form(DOUBLE, (layers, length))
         for record in ("first", "last")
         for tensor in HISTOGRAM_TENSORS
         for kind, length in (("count", HISTOGRAM_BINS), ("edge", HISTOGRAM_BINS + 1))
     }
-    expected["steps"] = Form(DOUBLE, (records,))
+    expected["steps"] = Form(DOUBLE, (_length(forms, "steps"),))
     expected["curves"] = Form(DOUBLE, (_length(forms, "curves"), 1 + len(CURVES)))
     if "since_point" in forms:  # written before the training cost was the mean of a window
         expected["since_point"] = Form(DOUBLE, (2,))
@@ -100,6 +100,15 @@ def statistics() -> dict[str, tuple[int, ...]]:
         name: tuple(lengths[dim] for dim in variable.dims[1:])
         for name, variable in VARIABLES.items()
         if not name.startswith(("fan_", "jacobian_")) and not name.endswith(("_count", "_edge"))
+    }
+
+
+def _statistics(forms: Mapping[str, Form], spec: RunSpec, names: Collection[str]) -> Forms:
+    shape = _length(forms, "steps"), len(spec.network.fans)
+    return {
+        f"statistics/{name}": Form(DOUBLE, (*shape, *lengths))
+        for name, lengths in statistics().items()
+        if name in names
     }
 
 

@@ -216,6 +216,19 @@ def test_the_layout_is_what_a_checkpoint_has(tmp_path):
     )
 
 
+def test_a_run_of_before_its_subnormal_gradients_were_counted_is_read_but_not_half_of_one(tmp_path):
+    trained(tmp_path)
+    header, arrays = read(tmp_path)
+    first, *others = [f"statistics/{name}" for name in layout.UNDERFLOW]
+    del arrays[first]
+    write(tmp_path, header, arrays)
+    assert f"it has no array {first}" in refused(lambda: load_run(tmp_path))
+    for name in others:
+        del arrays[name]
+    write(tmp_path, header, arrays)
+    assert not load_run(tmp_path).statistics.keys() & set(layout.UNDERFLOW)
+
+
 def test_a_header_of_another_spec_is_damage(tmp_path):
     trained(tmp_path)
     header, arrays = read(tmp_path)
