@@ -17,14 +17,19 @@ DTYPES = st.sampled_from(["float32", "float64"])
 @example(rows=2, columns=1024, dtype="float32", clearance=1)
 @example(rows=2, columns=1000, dtype="float32", clearance=2)
 @example(rows=2, columns=520, dtype="float64", clearance=2)
+@example(rows=20, columns=15, dtype="float32", clearance=1)
+@example(rows=20, columns=8, dtype="float64", clearance=1)
+@example(rows=20, columns=15, dtype="float32", clearance=2)
 @given(rows=st.integers(1, 20), columns=st.integers(1, 3000), dtype=DTYPES, clearance=st.integers(1, 3))
-def test_rows_start_on_cache_lines_of_different_sets(rows, columns, dtype, clearance):
+def test_rows_start_on_cache_lines_of_different_sets_or_are_short_and_packed(rows, columns, dtype, clearance):
     matrix = padded_matrix(rows, columns, dtype, clearance)
     assert matrix.shape == (rows, columns)
     assert matrix.dtype == dtype
     assert matrix.ctypes.data % 64 == 0
     assert matrix.strides[1] == matrix.itemsize
-    if rows > 1:
+    if columns * matrix.itemsize < 64 and clearance == 1:
+        assert matrix.strides[0] == columns * matrix.itemsize
+    elif rows > 1:
         assert matrix.strides[0] % 64 == 0
         nearest = 4096 * round(matrix.strides[0] / 4096)
         assert nearest == 0 or abs(matrix.strides[0] - nearest) >= 64 * clearance

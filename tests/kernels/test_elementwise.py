@@ -94,6 +94,25 @@ def test_an_element_does_not_depend_on_its_neighbours(name, dtype):
     np.testing.assert_array_equal(s, z)
 
 
+@pytest.mark.parametrize("columns", [1, 10, 15, 16, 17, 31, 32, 45])
+@pytest.mark.parametrize("gap", [0, 1, 20])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_have_the_bits_of_one_array_and_what_lies_between_them_stays(name, dtype, gap, columns):
+    """Rows of f and f', in place too, each of them a block, or less, or more, with a gap behind it or none."""
+    wide = np.random.default_rng(0).normal(0, 3, (5, columns + gap)).astype(dtype)
+    s = np.ascontiguousarray(wide[:, :columns])
+    code, z, d = elementwise.CODES[name], applied(name, s), derivative(name, s)
+    out, slope = np.full_like(wide, 7), np.ones_like(wide)
+    elementwise.apply(code, wide[:, :columns], out[:, :columns], PARAMETER)
+    elementwise.apply_derivative(code, wide[:, :columns], out[:, :columns], slope[:, :columns], PARAMETER)
+    np.testing.assert_array_equal(out[:, :columns], z)
+    np.testing.assert_array_equal(slope[:, :columns], d)
+    assert ((out[:, columns:] == 7).all(), (slope[:, columns:] == 1).all()) == (True, True)
+    elementwise.apply(code, wide[:, :columns], wide[:, :columns], PARAMETER)
+    np.testing.assert_array_equal(wide[:, :columns], z)
+
+
 @pytest.fixture(scope="module", params=LEVELS)
 def library(request, tmp_path_factory):
     """The activations, compiled for one SIMD level of this machine."""
@@ -118,9 +137,10 @@ def library(request, tmp_path_factory):
 def test_equal_bits_on_every_simd_level(library, name, dtype):
     def call(index, *arrays):
         address = (ctypes.c_void_p * 2).in_dll(library, dtype)[index]
-        kinds = [ctypes.c_int, ctypes.c_double, *[ctypes.c_void_p] * len(arrays), ctypes.c_ssize_t]
-        pointers = [array.ctypes.data for array in arrays]
-        ctypes.CFUNCTYPE(None, *kinds)(address)(elementwise.CODES[name], PARAMETER, *pointers, arrays[0].size)
+        n, rows = arrays[0].size, [ctypes.c_void_p, ctypes.c_ssize_t] * len(arrays)
+        kinds = [ctypes.c_int, ctypes.c_double, *rows, ctypes.c_ssize_t, ctypes.c_ssize_t]
+        given = [number for array in arrays for number in (array.ctypes.data, n)]
+        ctypes.CFUNCTYPE(None, *kinds)(address)(elementwise.CODES[name], PARAMETER, *given, 1, n)
 
     spread = np.random.default_rng(0).normal(0, 5, 1001)
     s = np.concatenate([points(dtype, name), spread, [np.nan, np.inf, -np.inf, 0.0, -0.0]]).astype(dtype)[np.newaxis]

@@ -14,12 +14,16 @@ enum { GLOROTLAB_ACTIVATIONS(CODE) ACTIVATIONS };
 #undef CODE
 extern const char *const activation_names[];
 
-/* z = f(s) over n contiguous elements; z may be s itself. */
-void activate_float(int code, double parameter, const float *s, float *z, ptrdiff_t n);
-void activate_double(int code, double parameter, const double *s, double *z, ptrdiff_t n);
+/* z = f(s) over rows of n contiguous elements, from one to the next lds and ldz; z may be s itself, row by row. */
+void activate_float(int code, double parameter, const float *s, ptrdiff_t lds, float *z, ptrdiff_t ldz, ptrdiff_t rows,
+                    ptrdiff_t n);
+void activate_double(int code, double parameter, const double *s, ptrdiff_t lds, double *z, ptrdiff_t ldz,
+                     ptrdiff_t rows, ptrdiff_t n);
 
 /* d *= f'(s): dC/dz becomes dC/ds (Glorot & Bengio 2010, eq. 2). */
-void multiply_derivative_float(int code, double parameter, const float *s, const float *z, float *d, ptrdiff_t n);
-void multiply_derivative_double(int code, double parameter, const double *s, const double *z, double *d, ptrdiff_t n);
+void multiply_derivative_float(int code, double parameter, const float *s, ptrdiff_t lds, const float *z, ptrdiff_t ldz,
+                               float *d, ptrdiff_t ldd, ptrdiff_t rows, ptrdiff_t n);
+void multiply_derivative_double(int code, double parameter, const double *s, ptrdiff_t lds, const double *z,
+                                ptrdiff_t ldz, double *d, ptrdiff_t ldd, ptrdiff_t rows, ptrdiff_t n);
 
 #endif

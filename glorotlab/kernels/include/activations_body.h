@@ -1,7 +1,9 @@
-/* Activations over any number of contiguous elements of type REAL; included by activations.c once for each type.
+/* Activations over rows of elements of type REAL; included by activations.c once for each type.
 
-   The last elements go through the same loop, padded to a block. Beyond SINE_LIMIT, sin and cos come from libm, one by
-   one; all other elements of that call keep their bits. */
+   Rows without a gap between them are one long row. Of each row whole blocks come first; its last elements go through
+   the same loop in a block of their own: one that overlaps the block before it, or of a row shorter than a block one
+   that is padded. It is filled before the whole blocks change what it overlaps, and written after them. Beyond
+   SINE_LIMIT, sin and cos come from libm, one by one; all other elements keep their bits. */
 
 GLOROTLAB_CLONES static int JOINED(beyond_sine_, REAL)(const REAL *s, ptrdiff_t n) {
     int beyond = 0;
@@ -9,41 +11,57 @@ GLOROTLAB_CLONES static int JOINED(beyond_sine_, REAL)(const REAL *s, ptrdiff_t 
     return beyond;
 }
 
+/* The last n elements of a row, n at most a block. */
+static inline void JOINED(copy_last_, REAL)(REAL *to, const REAL *from, ptrdiff_t n) {
+    if (n == BLOCK)
+        memcpy(to, from, BLOCK * sizeof(REAL)); /* in registers, without a call */
+    else
+        memcpy(to, from, n * sizeof(REAL));
+}
+
 /* z = f(s) */
-void JOINED(activate_, REAL)(int code, double parameter, const REAL *s, REAL *z, ptrdiff_t n) {
+void JOINED(activate_, REAL)(int code, double parameter, const REAL *s, ptrdiff_t lds, REAL *z, ptrdiff_t ldz,
+                             ptrdiff_t rows, ptrdiff_t n) {
     static void (*const loops[])(double, const REAL *, REAL *, ptrdiff_t) = {GLOROTLAB_ACTIVATIONS(ACTIVATE)};
-    ptrdiff_t left = n % BLOCK, whole = n - left;
     REAL last[BLOCK] = {0};
-    if (code == sin_code && JOINED(beyond_sine_, REAL)(s, n)) {
-        for (ptrdiff_t i = 0; i < n; i++)
-            z[i] = (REAL)(fabs(s[i]) <= SINE_LIMIT ? sine(s[i], 0, SINGLE) : sin(s[i]));
-        return;
-    }
-    loops[code](parameter, s, z, whole / BLOCK);
-    if (left) {
-        memcpy(last, s + whole, left * sizeof(REAL));
-        loops[code](parameter, last, last, 1);
-        memcpy(z + whole, last, left * sizeof(REAL));
+    if (lds == n && ldz == n) n *= rows, rows = 1;
+    const ptrdiff_t blocks = n / BLOCK, size = n % BLOCK == 0 ? 0 : n < BLOCK ? n : BLOCK, first = n - size;
+    for (; rows > 0; rows--, s += lds, z += ldz) {
+        if (code == sin_code && JOINED(beyond_sine_, REAL)(s, n)) {
+            for (ptrdiff_t i = 0; i < n; i++)
+                z[i] = (REAL)(fabs(s[i]) <= SINE_LIMIT ? sine(s[i], 0, SINGLE) : sin(s[i]));
+            continue;
+        }
+        if (size) {
+            JOINED(copy_last_, REAL)(last, s + first, size);
+            loops[code](parameter, last, last, 1);
+        }
+        loops[code](parameter, s, z, blocks);
+        if (size) JOINED(copy_last_, REAL)(z + first, last, size);
     }
 }
 
 /* d *= f'(s): dC/dz becomes dC/ds (Glorot & Bengio 2010, eq. 2). */
-void JOINED(multiply_derivative_, REAL)(int code, double parameter, const REAL *s, const REAL *z, REAL *d, ptrdiff_t n) {
+void JOINED(multiply_derivative_, REAL)(int code, double parameter, const REAL *s, ptrdiff_t lds, const REAL *z,
+                                        ptrdiff_t ldz, REAL *d, ptrdiff_t ldd, ptrdiff_t rows, ptrdiff_t n) {
     static void (*const loops[])(double, const REAL *, const REAL *, REAL *, ptrdiff_t) = {
         GLOROTLAB_ACTIVATIONS(MULTIPLY)};
-    ptrdiff_t left = n % BLOCK, whole = n - left;
     REAL last[3][BLOCK] = {{0}};
-    if (code == sin_code && JOINED(beyond_sine_, REAL)(s, n)) {
-        for (ptrdiff_t i = 0; i < n; i++)
-            d[i] = (REAL)(d[i] * (fabs(s[i]) <= SINE_LIMIT ? sine(s[i], -0.5, SINGLE) : cos(s[i])));
-        return;
-    }
-    loops[code](parameter, s, z, d, whole / BLOCK);
-    if (left) {
-        memcpy(last[0], s + whole, left * sizeof(REAL));
-        memcpy(last[1], z + whole, left * sizeof(REAL));
-        memcpy(last[2], d + whole, left * sizeof(REAL));
-        loops[code](parameter, last[0], last[1], last[2], 1);
-        memcpy(d + whole, last[2], left * sizeof(REAL));
+    if (lds == n && ldz == n && ldd == n) n *= rows, rows = 1;
+    const ptrdiff_t blocks = n / BLOCK, size = n % BLOCK == 0 ? 0 : n < BLOCK ? n : BLOCK, first = n - size;
+    for (; rows > 0; rows--, s += lds, z += ldz, d += ldd) {
+        if (code == sin_code && JOINED(beyond_sine_, REAL)(s, n)) {
+            for (ptrdiff_t i = 0; i < n; i++)
+                d[i] = (REAL)(d[i] * (fabs(s[i]) <= SINE_LIMIT ? sine(s[i], -0.5, SINGLE) : cos(s[i])));
+            continue;
+        }
+        if (size) {
+            JOINED(copy_last_, REAL)(last[0], s + first, size);
+            JOINED(copy_last_, REAL)(last[1], z + first, size);
+            JOINED(copy_last_, REAL)(last[2], d + first, size);
+            loops[code](parameter, last[0], last[1], last[2], 1);
+        }
+        loops[code](parameter, s, z, d, blocks);
+        if (size) JOINED(copy_last_, REAL)(d + first, last[2], size);
     }
 }

@@ -27,9 +27,10 @@ STORED = 2
 
 
 def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> npt.NDArray[Any]:
-    """Return an uninitialised (rows, columns) matrix of contiguous rows, each on a cache line of its own.
+    """Return an uninitialised (rows, columns) matrix of contiguous rows, the first on a cache line.
 
-    From a row to the next it is so many cache lines of ``clearance``, or more, off any multiple of 4,096 bytes.
+    Each starts on a line of its own; of a ``clearance`` of one line, rows shorter than that are packed. From a row to
+    the next it is so many cache lines of ``clearance``, or more, off any multiple of 4,096 bytes.
     """
     itemsize, stride = np.dtype(dtype).itemsize, row_size(columns, dtype, clearance)
     whole = _memory(rows * stride).view(dtype).reshape(rows, stride // itemsize)
@@ -38,7 +39,10 @@ def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int 
 
 def row_size(columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> int:
     """Return the bytes from a row of such a matrix to the next."""
-    stride = -(-columns * np.dtype(dtype).itemsize // CACHE_LINE) * CACHE_LINE
+    size = columns * np.dtype(dtype).itemsize
+    if size < CACHE_LINE and clearance == 1:
+        return size
+    stride = -(-size // CACHE_LINE) * CACHE_LINE
     near = (clearance - 1) * CACHE_LINE
     while stride + near >= CACHE_WAY and (stride + near) % CACHE_WAY <= 2 * near:
         stride += CACHE_LINE

@@ -16,6 +16,9 @@ cdef enum OutputCost:
     SIGMOID_QUADRATIC
     LINEAR_QUADRATIC
 
+cdef enum:
+    KEPT = 64  # exponentials of a row that are kept for its gradient; those beyond are computed twice
+
 CODES = {
     ("softmax", "log_likelihood"): SOFTMAX_LOG_LIKELIHOOD,
     ("softmax", "quadratic"): SOFTMAX_QUADRATIC,
@@ -72,18 +75,29 @@ cdef inline double target(const floating* targets, Py_ssize_t label, Py_ssize_t 
     return targets[k] if targets else <double> (label if n == 1 else k == label)
 
 
-cdef double cost_row(
+cdef inline double log_likelihood_row(const floating* s, Py_ssize_t label, floating* d, Py_ssize_t n) noexcept nogil:
+    cdef double kept[KEPT]
+    cdef double largest = maximum(s, n), total = 0, power
+    cdef Py_ssize_t k
+    for k in range(n):
+        power = exp(s[k] - largest)
+        total += power
+        if k < KEPT:
+            kept[k] = power
+    for k in range(n):
+        power = kept[k] if k < KEPT else exp(s[k] - largest)
+        d[k] = <floating> (power / total - (k == label))
+    return log(total) + (largest - s[label])
+
+
+cdef inline double cost_row(
     int code, const floating* s, Py_ssize_t label, const floating* targets, floating* d, Py_ssize_t n
 ) noexcept nogil:
-    """Fill d with dC/ds of one example and return its cost; see costs.pxd."""
+    """Fill d with dC/ds of one example and return its cost."""
     cdef double cost = 0, error, a, y, projection = 0, largest, total
     cdef Py_ssize_t k
     if code == SOFTMAX_LOG_LIKELIHOOD:
-        largest = maximum(s, n)
-        total = sum_exp(s, largest, n)
-        cost = log(total) + (largest - s[label])
-        for k in range(n):
-            d[k] = <floating> (exp(s[k] - largest) / total - (k == label))
+        cost = log_likelihood_row(s, label, d, n)
     elif code == SOFTMAX_QUADRATIC:
         largest = maximum(s, n)
         total = sum_exp(s, largest, n)
@@ -114,6 +128,19 @@ cdef double cost_row(
     return cost
 
 
+cdef void cost_rows(
+    int code, const floating* s, Py_ssize_t s_stride, const long long* labels,
+    const floating* targets, Py_ssize_t targets_stride, floating* d, Py_ssize_t d_stride,
+    double* cost, Py_ssize_t rows, Py_ssize_t n,
+) noexcept nogil:
+    """Fill d with dC/ds and cost, example by example; see costs.pxd."""
+    cdef Py_ssize_t i
+    for i in range(rows):
+        cost[i] = cost_row(
+            code, s + i * s_stride, labels[i], targets + i * targets_stride if targets else NULL, d + i * d_stride, n
+        )
+
+
 def output(int code, const floating[::strided, ::contiguous] s, floating[::strided, ::contiguous] a):
     """a = output activation of s; see costs.pyi."""
     cdef Py_ssize_t i
@@ -128,10 +155,15 @@ def cost_and_gradient(
     floating[::strided, ::contiguous] d, const floating[::strided, ::contiguous] targets=None,
 ):
     """Cost and dC/ds of each example; see costs.pyi."""
-    cdef Py_ssize_t i
     cdef bint by_targets = targets is not None
-    with nogil:
-        for i in range(s.shape[0]):
-            cost[i] = cost_row(
-                code, &s[i, 0], labels[i], &targets[i, 0] if by_targets else <const floating*> NULL, &d[i, 0], s.shape[1]
+    if s.shape[0]:
+        with nogil:
+            cost_rows[floating](
+                code, &s[0, 0], stride(s), &labels[0], &targets[0, 0] if by_targets else NULL,
+                stride(targets) if by_targets else 0, &d[0, 0], stride(d), &cost[0], s.shape[0], s.shape[1],
             )
+
+
+cdef inline Py_ssize_t stride(const floating[::strided, ::contiguous] matrix) noexcept nogil:
+    """Elements from one row to the next."""
+    return matrix.strides[0] // <Py_ssize_t> sizeof(floating)

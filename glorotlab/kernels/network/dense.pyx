@@ -9,7 +9,7 @@ shape, so that a result does not depend on the number of threads. dense.pxd is f
 from cython cimport floating
 from cython.parallel cimport parallel
 from cython.view cimport contiguous, strided
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from glorotlab.kernels.network.buffers import padded_matrix
 
@@ -88,11 +88,15 @@ cdef inline int share(int units, int threads) noexcept nogil:
 
 
 cdef inline void add_bias(const floating* bias, floating* s, int s_stride, int rows, int width) noexcept nogil:
-    """s = b, to be summed onto; zero where there is no b."""
-    cdef int a, k
-    for a in range(rows):
-        for k in range(width):
-            s[<Py_ssize_t> a * s_stride + k] = bias[k] if bias else 0
+    """s = b, to be summed onto; zero where there is no b. Rows without a gap between them are copied many at a time."""
+    cdef int a, some, k
+    for k in range(width):
+        s[k] = bias[k] if bias else 0
+    a = 1
+    while a < rows:
+        some = min(a, rows - a) if s_stride == width else 1
+        memcpy(s + <Py_ssize_t> a * s_stride, s, <size_t> some * width * sizeof(floating))
+        a += some
 
 
 cdef inline void add_row(const floating* half, floating* s, int width) noexcept nogil:
@@ -128,7 +132,8 @@ cdef void forward_halves(
     team_wait()
     while a < batch:
         add_row[floating](out + <Py_ssize_t> a * out_stride, s + <Py_ssize_t> a * s_stride, layer.fan_out)
-        activate[floating](activation, parameter, s + <Py_ssize_t> a * s_stride, out + <Py_ssize_t> a * out_stride, layer.fan_out)
+        activate[floating](activation, parameter, s + <Py_ssize_t> a * s_stride, s_stride,
+                           out + <Py_ssize_t> a * out_stride, out_stride, 1, layer.fan_out)
         a += threads
 
 
@@ -139,7 +144,7 @@ cdef void forward_whole(
     """Threads share the examples, as far as each has a block of them, and then the columns."""
     cdef const floating* weight = <const floating*> layer.weight
     cdef const floating* bias = <const floating*> layer.bias
-    cdef int thread = team_thread(), threads = team_size(), tile = thread, unit, width, first, rows, a
+    cdef int thread = team_thread(), threads = team_size(), tile = thread, unit, width, first, rows
     cdef int groups = min(pieces(pieces(batch, EXAMPLE_TILE), threads) * threads, pieces(batch, MOST))
     cdef int most = pieces(batch, groups), share_of_columns = share(layer.fan_out, max(1, threads // groups))
     cdef int columns = pieces(layer.fan_out, share_of_columns)
@@ -151,9 +156,9 @@ cdef void forward_whole(
             add_bias[floating](bias + unit, s + <Py_ssize_t> first * s_stride + unit, s_stride, rows, width)
             multiply[floating](z + <Py_ssize_t> first * z_stride, z_stride, weight + unit, layer.stride,
                                s + <Py_ssize_t> first * s_stride + unit, s_stride, rows, layer.fan_in, width)
-        for a in range(first, first + rows):
-            activate[floating](activation, parameter, s + <Py_ssize_t> a * s_stride + unit,
-                               out + <Py_ssize_t> a * out_stride + unit, width)
+            if activation != LINEAR or s != out:
+                activate[floating](activation, parameter, s + <Py_ssize_t> first * s_stride + unit, s_stride,
+                                   out + <Py_ssize_t> first * out_stride + unit, out_stride, rows, width)
         tile += threads
 
 
@@ -268,7 +273,7 @@ cdef void backward_layer(
     """d_below = (d W') f'(s_below) (Glorot & Bengio 2010, eq. 2) unless it is NULL, then W and b take their step unless
     ``descent`` is NULL, while each tile of W is in cache.
     """
-    cdef int thread = team_thread(), threads = team_size(), tile, unit, a
+    cdef int thread = team_thread(), threads = team_size(), tile, unit
     cdef int first = first_row(layer.fan_in, thread, threads), end = first_row(layer.fan_in, thread + 1, threads)
     cdef floating* velocity = <floating*> layer.weight_velocity
     cdef bint by_factors = descent != NULL and layer.weight_rate != NULL, fused = descent != NULL and not by_factors
@@ -287,11 +292,9 @@ cdef void backward_layer(
             step_by_factors[floating](
                 layer, batch, d, d_stride, z_below + unit, z_stride, unit, min(<int> ROW_TILE, end - unit), descent
             )
-    for a in range(batch if d_below and first < end else 0):
-        multiply_derivative[floating](
-            activation_below, parameter, s_below + <Py_ssize_t> a * s_stride + first,
-            z_below + <Py_ssize_t> a * z_stride + first, d_below + <Py_ssize_t> a * below_stride + first, end - first,
-        )
+    if d_below and first < end:
+        multiply_derivative[floating](activation_below, parameter, s_below + first, s_stride, z_below + first, z_stride,
+                                      d_below + first, below_stride, batch, end - first)
     unit = COLUMN_STEP * thread
     while descent and unit < layer.fan_out:
         update_biases[floating](layer, batch, d, d_stride, descent, unit, min(<int> COLUMN_STEP, layer.fan_out - unit))

@@ -1,6 +1,6 @@
 """Element-wise kernels: activations and their derivatives.
 
-All arrays of one call are C-contiguous and share one shape and dtype, float32 or float64; nothing is checked here.
+All arrays of one call have contiguous rows and share one shape and dtype, float32 or float64; nothing is checked here.
 ``z`` may be ``s``, for an activation in place.
 
 Of one unit in the last place, f is off by at most 0.6 in float32 and 4 in float64 over the whole line, f' by

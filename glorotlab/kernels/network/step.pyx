@@ -18,7 +18,7 @@ from glorotlab.kernels.network.buffers import padded_matrix
 
 from glorotlab.kernels.network._activations cimport LINEAR
 from glorotlab.kernels.network.batch_source cimport BatchSource, Loader
-from glorotlab.kernels.network.costs cimport cost_row
+from glorotlab.kernels.network.costs cimport cost_rows
 from glorotlab.kernels.network.dense cimport (
     ROW_TILE, Dense, backward_layer, forward_layer, new_call, panels_size, team_of_steps,
 )
@@ -95,15 +95,14 @@ cdef void forward_pass(const Plan* plan, const floating* inputs) noexcept nogil:
 
 cdef void output_gradient(const Plan* plan, const floating* targets) noexcept nogil:
     """Cost and dC/ds of the output layer, example by example."""
-    cdef int threads = team_size(), a = team_thread()
+    cdef Py_ssize_t thread = team_thread(), threads = team_size(), first = plan.batch * thread // threads
+    cdef Py_ssize_t count = plan.batch * (thread + 1) // threads - first
     cdef Rows s = plan.s[plan.depth - 1], d = plan.d[plan.depth - 1]
-    while a < plan.batch:
-        plan.costs[a] = cost_row[floating](
-            plan.cost_code, <const floating*> s.values + <Py_ssize_t> a * s.stride, plan.labels[a],
-            targets + <Py_ssize_t> a * plan.targets.stride if targets else NULL,
-            <floating*> d.values + <Py_ssize_t> a * d.stride, plan.classes,
-        )
-        a += threads
+    cost_rows[floating](
+        plan.cost_code, <const floating*> s.values + first * s.stride, s.stride, plan.labels + first,
+        targets + first * plan.targets.stride if targets else NULL, plan.targets.stride,
+        <floating*> d.values + first * d.stride, d.stride, plan.costs + first, count, plan.classes,
+    )
     team_wait()
 
 
