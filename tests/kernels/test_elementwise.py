@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 from activation_points import points
@@ -26,6 +27,8 @@ SOURCE = """
 #undef GLOROTLAB_CLONES
 #define GLOROTLAB_CLONES
 #include "activations.c"
+#include "exponentials.h"
+void *const of_costs[] = {exponentials, logarithms};
 void *const float32[] = {activate_float, multiply_derivative_float};
 void *const float64[] = {activate_double, multiply_derivative_double};
 """
@@ -113,23 +116,52 @@ def test_rows_have_the_bits_of_one_array_and_what_lies_between_them_stays(name, 
     np.testing.assert_array_equal(wide[:, :columns], z)
 
 
-@pytest.fixture(scope="module", params=LEVELS)
-def library(request, tmp_path_factory):
-    """The activations, compiled for one SIMD level of this machine."""
+def compiled_for(level, tmp_path_factory):
+    """Return the activations, and the functions of costs, compiled for one SIMD level of this machine."""
     cpu = Path("/proc/cpuinfo")
     if platform.machine() != "x86_64" or not cpu.exists() or shutil.which("gcc") is None:
         pytest.skip("the activations have several SIMD levels only with gcc on Linux, x86-64")
-    if missing := {option[2:] for option in LEVELS[request.param]} - set(cpu.read_text().split()):
+    if missing := {option[2:] for option in LEVELS[level]} - set(cpu.read_text().split()):
         pytest.skip(f"this CPU has no {', '.join(sorted(missing))}")
 
     def compiled(folder):
         (folder / "levels.c").write_text(SOURCE)
-        command = ["gcc", *FLAGS, *LEVELS[request.param], "-shared", "-fPIC", "levels.c"]
+        command = ["gcc", *FLAGS, *LEVELS[level], "-shared", "-fPIC", "levels.c"]
         command += [f"-I{KERNELS / name}" for name in ("include", "source")]
         subprocess.run([*command, "-o", "activations.so", "-lm"], cwd=folder, check=True)  # noqa: S603
 
-    folder = once(tmp_path_factory, f"activations {request.param}", compiled)
+    folder = once(tmp_path_factory, f"activations {level}", compiled)
     return ctypes.CDLL(str(folder / "activations.so"))
+
+
+@pytest.fixture(scope="module", params=LEVELS)
+def library(request, tmp_path_factory):
+    return compiled_for(request.param, tmp_path_factory)
+
+
+@pytest.mark.parametrize(
+    ("index", "exact", "x"),
+    [(0, mpmath.exp, -np.geomspace(1e-300, 745, 2000)), (1, mpmath.log, 1 + np.geomspace(1e-16, 1e6, 2000))],
+    ids=["exp", "log"],
+)
+def test_exponentials_and_logarithms_of_costs(library, tmp_path_factory, index, exact, x):
+    """Within 1 ULP, or the smallest subnormal number; equal bits on every level and whatever follows in the block."""
+
+    def of(some, library):
+        room = np.full((len(some) + 7) // 8 * 8, np.nan)
+        room[: len(some)] = some
+        address = (ctypes.c_void_p * 2).in_dll(library, "of_costs")[index]
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_ssize_t)(address)(room.ctypes.data, len(some))
+        return room[: len(some)]
+
+    found = of(x, library)
+    with mpmath.workdps(30):
+        assert max(abs(f - exact(v)) / mpmath.mpf(np.spacing(f)) for f, v in zip(found, x, strict=True)) <= 1
+    np.testing.assert_array_equal(found, of(x, compiled_for("sse2", tmp_path_factory)))
+    for count in range(1, 17):
+        np.testing.assert_array_equal(of(x[:count], library), found[:count])
+    edges = of([[-0.0, -1e3, -np.inf, np.nan], [1.0, 2.0, 4.0, np.nan]][index], library)
+    np.testing.assert_array_equal(edges, [[1, 0, 0, np.nan], [0, np.log(2), 2 * np.log(2), np.nan]][index])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

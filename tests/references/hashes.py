@@ -10,9 +10,10 @@ The bits of a training belong to a SIMD level, so there is a table for each leve
 the kernels fix the order of every sum, the arrays of the trainings are rational numbers, the user's expression is
 rational too, because NumPy's exponential differs from CPU to CPU. What other versions of NumPy, SciPy, LAPACK and
 libm could change are the normal numbers of NumPy's generator (its streams have been stable since 1.17, which NumPy
-does not promise), the exponential and logarithm of the costs (glibc), and what goes through LAPACK, BLAS and SciPy:
-``orthogonal`` and ``truncated_normal`` weights and the learning speed, which are therefore rounded before they are
-hashed.
+does not promise), the exponential and logarithm of the costs of sigmoid outputs (glibc), and what goes through LAPACK,
+BLAS and SciPy: ``orthogonal`` and ``truncated_normal`` weights and the learning speed, which are therefore rounded
+before they are hashed. The trainings in float64 with softmax outputs were hashed anew when its exponentials became the
+kernels' own.
 """
 
 import hashlib

@@ -20,6 +20,13 @@
 #define GLOROTLAB_INLINE static inline
 #endif
 
+/* Before a loop over the elements of a block: they are independent, and the block is a multiple of every vector. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define IN_VECTORS _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
+#else
+#define IN_VECTORS
+#endif
+
 #define LOG2_E 1.4426950408889634
 #define LN_2 0.69314718055994531
 #define LN_2_HIGH 0x1.62e42fefa2000p-1 /* 40 bits: its product with an exponent is exact */

@@ -18,7 +18,7 @@ from glorotlab.kernels.network.buffers import padded_matrix
 
 from glorotlab.kernels.network._activations cimport LINEAR
 from glorotlab.kernels.network.batch_source cimport BatchSource, Loader
-from glorotlab.kernels.network.costs cimport cost_rows
+from glorotlab.kernels.network.costs cimport cost_rows, room_size
 from glorotlab.kernels.network.dense cimport (
     ROW_TILE, Dense, backward_layer, forward_layer, new_call, panels_size, team_of_steps,
 )
@@ -58,6 +58,7 @@ cdef struct Plan:
     void* panels         # of the widest d
     long long* labels
     double* costs        # of each example
+    double* room         # of cost_rows, for each thread
 
 
 cdef void load_batch(const Plan* plan, const Loader* loader, Py_ssize_t update, floating* inputs) noexcept nogil:
@@ -102,6 +103,7 @@ cdef void output_gradient(const Plan* plan, const floating* targets) noexcept no
         plan.cost_code, <const floating*> s.values + first * s.stride, s.stride, plan.labels + first,
         targets + first * plan.targets.stride if targets else NULL, plan.targets.stride,
         <floating*> d.values + first * d.stride, d.stride, plan.costs + first, count, plan.classes,
+        plan.room + thread * room_size(plan.classes),
     )
     team_wait()
 
@@ -156,7 +158,7 @@ cdef class Steps:
 
     cdef Plan plan
     cdef bint is_double
-    cdef object kept, inputs_array, labels_array, targets_array, panels, steps
+    cdef object kept, inputs_array, labels_array, targets_array, panels, steps, room
     cdef bint reconstructs
     cdef readonly object costs
 
@@ -224,8 +226,11 @@ cdef class Steps:
         return max((weight.shape[1] for weight in self.kept[0][first:]), default=0)
 
     cdef make_room(self, int threads):
-        """Room for the steps of a tile of W for each thread, where weights have their own factors."""
+        """Room for each thread: for costs, and where weights have their own factors for the steps of a tile of W."""
         cdef int l
+        if self.room is None or len(self.room) < threads:
+            self.room = np.empty((threads, room_size(self.plan.classes)))
+            self.plan.room = <double*> <size_t> self.room.ctypes.data
         if self.plan.layers[0].weight_rate == NULL:
             return
         if self.steps is None or len(self.steps) < threads * ROW_TILE:

@@ -142,12 +142,6 @@ DERIVATIVE(selu) {
    be s itself, element by element; nothing overlaps otherwise. */
 #define BLOCK 16
 
-#if defined(__GNUC__) && !defined(__clang__)
-#define IN_VECTORS _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
-#else
-#define IN_VECTORS
-#endif
-
 #define LOOPS(name, real, single)                                                                              \
     GLOROTLAB_CLONES static void name##_activate_##real(double parameter, const real *s, real *z,              \
                                                         ptrdiff_t blocks) {                                    \
