@@ -174,6 +174,19 @@ cdef void forward_layer(
     team_wait()
 
 
+cdef void add_columns(const floating* d, int d_stride, int batch, floating* total, int count) noexcept nogil:
+    """total += sum over examples of d, one after the other: ones times d."""
+    cdef floating ones[EXAMPLE_TILE]
+    cdef int a
+    for a in range(min(batch, <int> EXAMPLE_TILE)):
+        ones[a] = 1
+    a = 0
+    while a < batch:
+        multiply[floating](ones, EXAMPLE_TILE, d + <Py_ssize_t> a * d_stride, d_stride, total, count, 1,
+                           min(batch - a, <int> EXAMPLE_TILE), count)
+        a += EXAMPLE_TILE
+
+
 cdef void update_biases(
     const Dense* layer, int batch, const floating* d, int d_stride, const Descent* descent, int first, int count
 ) noexcept nogil:
@@ -183,12 +196,9 @@ cdef void update_biases(
     cdef const floating* factor = <const floating*> layer.bias_rate
     cdef floating rate = <floating> descent.rate, momentum = <floating> descent.momentum, step
     cdef floating total[COLUMN_STEP]
-    cdef int a, k
-    for k in range(count):
-        total[k] = 0
-    for a in range(batch):
-        for k in range(count):
-            total[k] = total[k] + d[<Py_ssize_t> a * d_stride + first + k]
+    cdef int k
+    memset(total, 0, sizeof(total))
+    add_columns[floating](d + first, d_stride, batch, total, count)
     for k in range(count):
         step = -rate * total[k]
         if factor:
