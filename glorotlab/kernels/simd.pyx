@@ -1,4 +1,4 @@
-"""The SIMD level of the tiles, chosen when the kernels are loaded."""
+"""The SIMD level of the tiles: what the environment names, else the widest until best_level.py has looked."""
 
 import os
 
@@ -6,10 +6,20 @@ from glorotlab.errors import InvalidValueError
 
 cdef extern from "simd.h":
     const char* GLOROTLAB_BASELINE
-    int glorotlab_best_level()
+    int glorotlab_widest_level()
 
-cdef int best = glorotlab_best_level()
-LEVELS = (GLOROTLAB_BASELINE.decode(), "avx2", "avx512")[:best + 1]
+cdef extern from "cpu.h":
+    void glorotlab_cpu(char* text)
+
+cdef int widest = glorotlab_widest_level()
+LEVELS = (GLOROTLAB_BASELINE.decode(), "avx2", "avx512")[:widest + 1]
+
+
+def cpu():
+    """Name and number of the CPU; see simd.pyi."""
+    cdef char text[64]
+    glorotlab_cpu(text)
+    return text.decode("ascii", "replace")
 
 
 def get_level():
@@ -25,6 +35,7 @@ def set_level(name):
     level = LEVELS.index(name)
 
 
-level = best
-if os.environ.get("GLOROTLAB_SIMD", "").strip():  # empty counts as unset
-    set_level(os.environ["GLOROTLAB_SIMD"].strip())
+level = widest
+NAMED = os.environ.get("GLOROTLAB_SIMD", "").strip()  # empty counts as unset
+if NAMED:
+    set_level(NAMED)

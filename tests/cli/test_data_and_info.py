@@ -11,6 +11,7 @@ from glorotlab.cli.main import main
 from glorotlab.data.catalogue import load_dataset
 from glorotlab.data.imagenet_classes import CLASS_NAMES
 from glorotlab.data.small_imagenet import FILE
+from glorotlab.kernels import best_level, simd
 
 
 def test_data_list_and_show(run, monkeypatch, tmp_path):
@@ -104,7 +105,11 @@ def test_info_names_the_machine_and_the_build(run):
     assert found["threads"] >= 1
     assert found["cython"].count(".") == 2
     assert all({"internal_api", "version"} <= blas.keys() for blas in found["blas"])
+    level, levels = found["simd"].split(" of ")
+    assert (level, tuple(levels.split(", "))) == (simd.get_level(), simd.LEVELS)
+    assert found["simd_reason"] == best_level.reason() != ""
     text = run("info")
+    assert f"simd reason   {best_level.reason()}" in text
     assert f"openmp        {'on' if found['openmp'] else 'off'}" in text
 
 

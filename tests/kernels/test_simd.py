@@ -1,6 +1,6 @@
-"""The SIMD level: the machine's best unless it is named, and equal bits on any number of threads at each of them.
+"""The SIMD level: one that the machine has, and the one that is named; equal bits on any number of threads at each.
 
-That every level computes what it should is test_tiles.py's business.
+That every level computes what it should is test_tiles.py's business, which is the best that of test_best_level.py.
 """
 
 import os

@@ -28,7 +28,7 @@ def collect() -> dict[str, Any]:
 
     from glorotlab import __version__
     from glorotlab.data.files import search_folders
-    from glorotlab.kernels import build_info, simd
+    from glorotlab.kernels import best_level, build_info, simd
     from glorotlab.machine import processor
     from glorotlab.threads import num_threads
 
@@ -41,6 +41,7 @@ def collect() -> dict[str, Any]:
         "compiler": build_info.compiler,
         "openmp": build_info.openmp,
         "simd": f"{simd.get_level()} of {', '.join(simd.LEVELS)}",
+        "simd_reason": best_level.reason(),
         "platform": platform.platform(),
         "processor": processor(),
         "cpus": os.cpu_count(),

@@ -29,8 +29,8 @@
 #define GLOROTLAB_BASELINE "plain"
 #endif
 
-/* The best level of this machine. */
-static inline int glorotlab_best_level(void)
+/* The widest level of this machine. */
+static inline int glorotlab_widest_level(void)
 {
 #if LEVELS > 1
     if (__builtin_cpu_supports("avx512f"))

@@ -369,7 +369,7 @@ def backward_update(
     cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0, 0,
                              &weight[0, 0], &bias[0], NULL, NULL, NULL, NULL, NULL)
     cdef Descent descent = Descent(rate, decay, momentum, nesterov)
-    cdef FloatingPointMode before
+    cdef FloatingPointMode before = 0
     new_call()
     if not batch:
         return

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from glorotlab.interrupts import Terminated, terminable
+from glorotlab.kernels import simd
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -39,7 +40,8 @@ class Processes(ProcessPoolExecutor):
     """
 
     def __init__(self, workers: int) -> None:
-        super().__init__(workers, multiprocessing.get_context("spawn"), initializer=_prepare)
+        spawned, level = multiprocessing.get_context("spawn"), simd.get_level()
+        super().__init__(workers, spawned, initializer=_prepare, initargs=(level,))
 
     def submit(
         self, function: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
@@ -55,11 +57,12 @@ class Processes(ProcessPoolExecutor):
 _busy = threading.Lock()
 
 
-def _prepare() -> None:
-    """Begin a spawned process: Ctrl-C does nothing between tasks."""
+def _prepare(level: str) -> None:
+    """Begin a spawned process: Ctrl-C does nothing between tasks, and bits are those of its parent's SIMD level."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, name="glorotlab parent", daemon=True).start()
+    simd.set_level(level)
 
 
 def _end_with_parent() -> None:

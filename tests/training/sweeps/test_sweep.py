@@ -22,6 +22,7 @@ from training_fixtures import ENVIRONMENT, bits, contents, stop_after
 
 from glorotlab.cli.main import main
 from glorotlab.errors import InvalidValueError, RunError
+from glorotlab.kernels import simd
 from glorotlab.training.error_curves import COST_WINDOW
 from glorotlab.training.loop import train
 from glorotlab.training.runs import lock
@@ -31,6 +32,7 @@ from glorotlab.training.runs.status import read_status
 from glorotlab.training.sweeps import sweep as sweeps
 from glorotlab.training.sweeps import task
 from glorotlab.training.sweeps import workers as makers
+from glorotlab.training.sweeps.executors import processes
 from glorotlab.training.sweeps.plan import plan
 from glorotlab.training.sweeps.results import load_sweep
 from glorotlab.training.sweeps.sweep import sweep
@@ -341,6 +343,16 @@ def test_processes_make_the_same_bits_and_survive_some_that_are_killed(tmp_path,
         assert updates == sorted(updates), "each session begins where a checkpoint was"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"sweep.json", *results.runs}
     assert everything(results) == everything(sweep(spec, tmp_path / "again", executor=executor))
+
+
+def test_processes_have_the_simd_level_of_their_parent():
+    before = simd.get_level()
+    try:
+        simd.set_level(simd.LEVELS[0])
+        with processes(1) as pool:
+            assert pool.submit(simd.get_level).result() == simd.LEVELS[0]
+    finally:
+        simd.set_level(before)
 
 
 def test_ctrl_c_saves_the_runs_and_says_how_to_resume(tmp_path, data):
