@@ -58,8 +58,8 @@ static void *take(size_t bytes)
             code++; \\
         for (int i = 0; i < n; i++) \\
             d[i] = 1; \\
-        activate_##real(code, parameter, s, z, n); \\
-        multiply_derivative_##real(code, parameter, s, z, d, n); \\
+        activate_##real(code, parameter, s, n, z, n, 1, n); \\
+        multiply_derivative_##real(code, parameter, s, n, z, n, d, n, 1, n); \\
         fwrite(z, sizeof(real), n, stdout), fwrite(d, sizeof(real), n, stdout); \\
     }
 PROGRAM(float)
