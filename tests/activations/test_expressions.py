@@ -91,6 +91,7 @@ SYNTAX = [
 ]
 
 WITHOUT_MOMENTS = [
+    ("x*cos(exp(min(x, 1e6)))", "cannot be computed"),  # whose sign takes SymPy minutes
     ("1/x", "infinite at x = 0"),
     ("x/(x**2-2)", "infinite at x = -1.41421"),
     ("1/(1+x**3)", "infinite at x = -1"),
@@ -118,8 +119,8 @@ WITHOUT_MOMENTS = [
     ("2+3", "does not depend on x"),
     ("tanh(sqrt(x)*x/(2*2**x))", "its base is negative somewhere"),
     ("sinh(2**(max(x,x,0)+x**0.5))", "its base is negative somewhere"),
-    ("erf(2**max(x,1e6,x))*exp(max(x+0.5,3,x))", "not a real number everywhere"),
-    ("max(sinh(cosh(max(1e6,x,x,1/3))),x*x+(x-x)*x)", "cannot find the zeros of "),
+    ("erf(2**max(x,1e6,x))*exp(max(x+0.5,3,x))", "cannot be computed"),
+    ("max(sinh(cosh(max(1e6,x,x,1/3))),x*x+(x-x)*x)", "cannot be computed"),
     ("(x*(min(x,1e6)))**0.5", "which branch it takes at x = -0.125 cannot be followed"),
     ("min((x)/relu(x),max(erf(x),x,x))", "not a real number everywhere"),
     ("sign(sign(sqrt((sign(x))**0.3)))", "not a real number everywhere"),

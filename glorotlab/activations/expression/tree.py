@@ -37,9 +37,15 @@ def value(expr: Expr, point: sympy.Rational) -> Any:
 
 
 def check(expr: Expr) -> Expr:
-    """Return the expression; Undefined where SymPy knows it to be infinite or complex."""
+    """Return the expression; Undefined where it is known to be infinite or complex, or holds a number out of reach.
+
+    SymPy takes minutes to compare cos(exp(1e6)) with 0.
+    """
     if expr.has(*UNREAL):
         raise Undefined("not a real number everywhere")
+    for part in expr.atoms(sympy.Function):
+        if part.is_number and mp.isnan(value(part, sympy.Integer(0))):
+            raise Undefined(f"{part} cannot be computed")
     return expr
 
 
