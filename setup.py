@@ -84,7 +84,7 @@ LINKED = {"dense": [*TILES, ACTIVATIONS], "elementwise": [ACTIVATIONS]}
 
 def extensions() -> list[Extension]:
     """Return one extension for every .pyx below the package, and the shared one."""
-    options = {"include_dirs": [str(INCLUDE)], "depends": DEPENDS}
+    options = {"include_dirs": [str(INCLUDE)], "depends": DEPENDS, "libraries": ["m"]}
     paths = sorted(Path("glorotlab").rglob("*.pyx"))
     return [
         Extension(SHARED, [str(KERNELS / "_shared.c")], **options),
@@ -126,8 +126,8 @@ class BuildExt(build_ext):
             return
         compile_args, link_args = self.openmp_flags()
         units = {unit: None for extension in stale for unit in LINKED.get(stem(extension), ())}
-        stale.sort(key=lambda extension: (stem(extension) not in LINKED, -os.path.getsize(extension.sources[0])))
-        with ThreadPoolExecutor(self.parallel) as pool:  # first in, first out: objects, then what waits for them
+        stale.sort(key=lambda extension: -os.path.getsize(extension.sources[0]))
+        with ThreadPoolExecutor(self.parallel) as pool:  # first in, first out: no module waits for an object not begun
             self.objects = {unit: pool.submit(self.compile_unit, unit, compile_args) for unit in units}
             for extension in stale:
                 level = ["-O1"] if stem(extension) in GLUE else []
