@@ -4,16 +4,15 @@ and the mode in which subnormal numbers are zeros."""
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 from kernel_reference import PARAMETERS, assert_within, matmul
+from kernel_sources import include_options
 from once import once
 
 from glorotlab.kernels.network import elementwise
 
-KERNELS = Path(elementwise.__file__).parents[1]
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 SOURCE = """
 #include <stdio.h>
@@ -100,7 +99,7 @@ def compile_for_arm64(folder):
     """Intrinsics and the order of sums are what they are at any level; -O1 takes five times as long to compile."""
     (folder / "kernels.c").write_text(SOURCE)
     options = ["-O0", "-static", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-    options += [f"-I{KERNELS / name}" for name in ("include", "source")]
+    options += include_options()
     subprocess.run([COMPILER, *options, "kernels.c", "-o", "kernels", "-lm"], cwd=folder, check=True)  # noqa: S603
 
 

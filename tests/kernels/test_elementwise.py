@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 from activation_points import points
 from elementwise_calls import DTYPES, NAMES, PARAMETER, applied, derivative
+from kernel_sources import include_options
 from once import once
 
-import glorotlab
 from glorotlab import activations
 from glorotlab.kernels.network import elementwise
 
 SHAPES = ((0, 5), (1, 1), (3, 7), (33, 65))
 
-KERNELS = Path(glorotlab.__file__).parent / "kernels"
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]  # as in setup.py
 LEVELS = {"sse2": [], "avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f"]}
 SOURCE = """
@@ -127,7 +126,7 @@ def compiled_for(level, tmp_path_factory):
     def compiled(folder):
         (folder / "levels.c").write_text(SOURCE)
         command = ["gcc", *FLAGS, *LEVELS[level], "-shared", "-fPIC", "levels.c"]
-        command += [f"-I{KERNELS / name}" for name in ("include", "source")]
+        command += include_options()
         subprocess.run([*command, "-o", "activations.so", "-lm"], cwd=folder, check=True)  # noqa: S603
 
     folder = once(tmp_path_factory, f"activations {level}", compiled)

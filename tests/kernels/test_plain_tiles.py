@@ -3,15 +3,12 @@
 import ctypes
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 from kernel_reference import assert_within, matmul
+from kernel_sources import include_options
 
-from glorotlab.kernels.network import dense
-
-KERNELS = Path(dense.__file__).parents[1]
 SOURCE = """
 #define LEVEL BASELINE
 #include "tiles.c"
@@ -40,7 +37,7 @@ def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plain")
     (folder / "plain.c").write_text(SOURCE)
     command = ["gcc", "-std=c99", "-pedantic-errors", "-Wall", "-Werror", "-DGLOROTLAB_PLAIN"]
-    command += [f"-I{KERNELS / name}" for name in ("include", "source")]
+    command += include_options()
     subprocess.run([*command, "-shared", "-fPIC", "plain.c", "-o", "plain.so"], cwd=folder, check=True)  # noqa: S603
     return ctypes.CDLL(str(folder / "plain.so"))
 
