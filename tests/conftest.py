@@ -1,12 +1,17 @@
 """Fixtures of several test modules, the marks of tests by name, and the seed of statistical tests."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: a thread each, but where a test asks for more
     os.environ.setdefault("GLOROTLAB_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# What is remembered of data files and of SIMD levels, here and in processes of the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="glorotlab-tests-")
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,8 +27,7 @@ settings.load_profile("glorotlab")  # how long an example takes on a busy machin
 
 TESTS = Path(__file__).parent
 
-STATE = tempfile.TemporaryDirectory(prefix="glorotlab-tests-")
-os.environ["XDG_STATE_HOME"] = STATE.name  # what is remembered of data files, here and in processes of the tests
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items):
