@@ -6,10 +6,13 @@
 #include <omp.h>
 static int team_thread(void) { return omp_get_thread_num(); }
 static int team_size(void) { return omp_get_num_threads(); }
-/* Wait for all threads of the innermost parallel region. */
+/* Wait for all threads of the innermost parallel region. One thread has none to wait for, but GNU OpenMP would enter the
+   operating system to wake the others. */
 static void team_wait(void)
 {
+    if (omp_get_num_threads() > 1) {
 #pragma omp barrier
+    }
 }
 #else
 static int team_thread(void) { return 0; }
