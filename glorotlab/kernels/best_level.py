@@ -32,6 +32,9 @@ CLEARLY = 1.05
 WARM_UP, SPAN = 1e-3, 2e-3
 """Seconds of a level before it is timed, after which the clock has followed, and while it is."""
 
+PASSES = 8
+"""Passes that are timed at least: a time that jumps may leave none in ``SPAN``."""
+
 UNITS, BATCH = 256, 10
 """The layer: 256 KB of weights, which the second cache of every CPU with AVX-512 holds."""
 
@@ -74,15 +77,16 @@ def measure() -> list[float]:
 def _least_seconds(level: str, step: Callable[[], None]) -> float:
     """Return the least time of a pass at a level; all times are this thread's own, whatever else the CPU does."""
     simd.set_level(level)
+    passes: list[float] = []
     before = time.thread_time()
-    begin, least = before + WARM_UP, float("inf")
-    while before < begin + SPAN:
+    begin = before + WARM_UP
+    while before < begin + SPAN or len(passes) < PASSES:
         step()
         now = time.thread_time()
         if before >= begin:
-            least = min(least, now - before)
+            passes.append(now - before)
         before = now
-    return least
+    return min(passes)
 
 
 def _step_of_a_layer() -> Callable[[], None]:

@@ -196,15 +196,23 @@ def test_levels_take_turns_while_they_are_measured_and_the_one_in_use_stays(monk
 
 
 def test_the_time_of_a_level_is_that_of_its_best_pass_after_the_warm_up(monkeypatch):
-    """On a clock that advances by given seconds at each pass: the shortest is in the warm-up, and does not count."""
-    passes = iter([1e-6, 9e-4, 5e-4, 3e-4, 4e-4, 9e-4, 1e-9])
+    """On a clock that advances by given seconds at each pass: the shortest is in the warm-up, and does not count.
+
+    Nor does what comes after the span, and where one pass takes all of it, others are timed nevertheless.
+    """
     clock = [7.0]
     monkeypatch.setattr(best_level.time, "thread_time", lambda: clock[0])
 
-    def step():
-        clock[0] += next(passes)
+    def least(*passes):
+        left = iter(passes)
 
-    assert best_level._least_seconds(simd.get_level(), step) == pytest.approx(3e-4)
+        def step():
+            clock[0] += next(left)
+
+        return best_level._least_seconds(simd.get_level(), step)
+
+    assert least(1e-6, 9e-4, 2e-4, *[3e-4] * 6, 5e-4, 4e-4, 1e-9) == pytest.approx(3e-4)
+    assert least(1e-6, 1.0, 5e-4, 4e-4, *[6e-4] * 6, 1e-9) == pytest.approx(4e-4)
 
 
 @pytest.mark.skipif("avx512" not in simd.LEVELS, reason="this CPU has no AVX-512")
