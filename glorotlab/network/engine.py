@@ -113,7 +113,8 @@ class Engine:
             missing["velocities"] = parameter_bytes(self.spec, self.dtype)
         if batch_size not in self._workspaces:
             missing["buffers of a step"] = step_bytes(self.spec, self.dtype, batch_size)
-        check_memory(f"training layers {self.spec.layers} in batches of {batch_size}", missing)
+        if missing:
+            check_memory(f"training layers {self.spec.layers} in batches of {batch_size}", missing)
 
     def _unfused_step(self, work: _Workspace, descent: Descent, *, has_targets: bool) -> float:
         """Take one step on the mini-batch in the buffers, f and f' by NumPy."""
