@@ -56,7 +56,7 @@ def draw(dtype, *shapes):
 
 def row_tiles(batch, fan_in):
     """Tiles that the backward kernels cut W into."""
-    return tiles(fan_in, 10) if batch else 0
+    return tiles(fan_in, 12) if batch else 0
 
 
 def on_every_thread_count(run, count, *initial):

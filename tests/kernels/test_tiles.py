@@ -1,8 +1,8 @@
 """Tiles on every SIMD level of the machine, against NumPy in float64.
 
-At the edges of batches (one example; a full block; the first of two blocks, in panels; a panel more) every remainder
-of a vector of up to 64 bytes (16 float32, 8 float64) and every block of 1 to 10 rows of W is there; between them two
-shapes are enough, because a batch chooses blocks and panels and nothing else.
+At the edges of batches (one example; a full small batch; the first in panels; a panel more) every remainder of a vector
+of up to 64 bytes (16 float32, 8 float64) and every block of 1 to 10 rows of W is there; between them a few shapes are
+enough, because a batch chooses blocks, panels and packing and nothing else.
 """
 
 import tracemalloc
@@ -19,7 +19,7 @@ from glorotlab.spec.network import NetworkSpec
 
 ONE_BLOCK = 10
 EDGES = (1, 10, 11, 33)
-BETWEEN = (2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 31, 32)
+BETWEEN = (2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 31, 32, 65)
 BATCHES = (*EDGES, *BETWEEN)
 DTYPES = ("float32", "float64")
 LANES, THREADS = 16, 2
@@ -27,7 +27,8 @@ FANS = [(17, LANES + remainder) for remainder in range(LANES)]
 FANS += [(1, 1), (1, LANES - 1), (3, 128 + 5), (19, 64 + 5)]  # nothing but remainders; more than one thread's share
 FANS += [(rows, 37) for rows in range(2, 11)]  # every block of rows
 FANS += [(33, 21), (65, 21)]  # one row after those that are summed between two loads
-FEW_FANS = [(19, 64 + 5), (23, 37)]
+FANS += [(25, 300), (300, 37)]  # more columns, and more rows, than stay in the first cache
+FEW_FANS = [(19, 64 + 5), (25, 300), (300, 37)]
 RULES = [(0.0, None, False), (0.25, None, False), (0.0, 0.5, False), (0.25, 0.5, False), (0.25, 0.5, True)]
 """Decay, momentum and whether it is Nesterov's. Each is 1/4 or 1/2: applied twice, or not at all, it is far outside the
 bound."""
@@ -83,7 +84,7 @@ def test_backward(batch, dtype):
         d, weight, s = draw(dtype, (batch, fan_out), (fan_in, fan_out), (batch, fan_in))
         found, untouched = guarded(np.full((batch, fan_in), np.nan), dtype)
         dense.backward(d, weight, s, np.tanh(s), TANH, found, THREADS)
-        assert dense.workers() == workers(THREADS, tiles(fan_in, 10))
+        assert dense.workers() == workers(THREADS, tiles(fan_in, 12))
         product, bound = matmul(d, weight.T, eps)
         slope = FUNCTIONS["tanh"][1](s.astype(np.float64))
         assert_within(found, product * slope, bound * (slope + 4 * eps) + 4 * eps * abs(product))
@@ -107,7 +108,7 @@ def test_update(batch, rule, dtype):
         v, bv = (None, None) if momentum is None else (velocity, np.zeros(fan_out, dtype))
         numbers = rate, decay, momentum or 0.0, nesterov
         dense.backward_update(d, weight, bias, None, z, TANH, None, v, bv, *numbers, THREADS)
-        assert dense.workers() == workers(THREADS, tiles(fan_in, 10))
+        assert dense.workers() == workers(THREADS, tiles(fan_in, 12))
         extra = abs(old) + (0 if momentum is None else 2 * abs(old_v))
         step, bound = matmul(rate * z.T.astype(np.float64), d, eps, extra)
         old = old.astype(np.float64)

@@ -1,11 +1,11 @@
 /* Tiles of a dense layer, for float and double, at every SIMD level this compiler can build for the machine; tiles.c is
    compiled for each. Row-major; leading dimensions count elements.
 
-   A batch of ten leaves BLAS waiting for memory: it packs W before it multiplies. Here every weight is read where it
-   stands, once a pass, and used for all examples while in a register. Larger batches take the same passes block by block,
-   with the products of the way back arranged so that no sum runs across the lanes of a vector. Each sum has one order, set
-   by shape, level and what is asked for: over weight rows one by one (forward), over units one by one or, for one block of
-   examples, over the lanes of a vector and then in a tree (backward), over examples one by one (update). */
+   A batch of ten leaves BLAS waiting for memory: it packs W before it multiplies. Here a small batch finds every weight
+   where it stands, once a pass, and uses it for all examples while it is in a register or the first cache. Larger batches
+   do what BLAS does: what blocks of registers share lies side by side. Each sum has one order, set by shape, level and
+   what is asked for: over weight rows one by one (forward); over units one by one or, for a small batch that updates as
+   well, over the lanes of a vector and then in a tree (backward); over examples one by one (update). */
 #ifndef GLOROTLAB_TILES_H
 #define GLOROTLAB_TILES_H
 
@@ -22,31 +22,30 @@
 #endif
 
 #define WIDEST_PANEL 32 /* examples of a panel, at any level */
-#define MOST 10         /* rows of a block: examples, or rows of W */
-#define FORWARD_ROWS 32 /* weight rows between two loads of a sum; twice as many for more than one block of examples. 8, 64
-                           and 128 were slower for the paper's network at batch 10, 32 and 128 at batch 512. */
+#define SMALL_BATCH 10  /* examples for which W is read where it stands */
+#define ROW_TILE 24     /* rows of W at most that go back and step together */
 
-/* Rows of the next block where `left` are left: blocks as equal as can be. */
-static inline int glorotlab_block(int left)
+/* Rows of the next block of at most `most` where `left` are left: blocks as equal as can be. */
+static inline int glorotlab_block(int left, int most)
 {
-    const int blocks = (left + MOST - 1) / MOST;
+    const int blocks = (left + most - 1) / most;
     return (left + blocks - 1) / blocks;
 }
 
-/* Whether d goes back through w from panels: always, but for one block of examples that update as well. */
+/* Whether d goes back through w from panels: always, but for a small batch that updates as well. */
 static inline int glorotlab_needs_panels(int batch, int update)
 {
-    return batch > MOST || !update;
+    return batch > SMALL_BATCH || !update;
 }
 
-/* CALL(n) for blocks of n rows from row `first` on; n is a constant to the compiler. */
+/* CALL(n) for blocks of n <= ROWS rows from row `first` on; n is a constant to the compiler. */
 #define FOR_BLOCKS(first, count, CALL) \
     for (int first = 0, n_; first < (count); first += n_) \
-        switch (n_ = glorotlab_block((count) - first)) { \
-        case 10: CALL(10); break; \
-        case 9: CALL(9); break; \
-        case 8: CALL(8); break; \
-        case 7: CALL(7); break; \
+        switch (n_ = glorotlab_block((count) - first, ROWS)) { \
+        case 10: if (ROWS > 9) CALL(10); break; \
+        case 9: if (ROWS > 8) CALL(9); break; \
+        case 8: if (ROWS > 7) CALL(8); break; \
+        case 7: if (ROWS > 6) CALL(7); break; \
         case 6: CALL(6); break; \
         case 5: CALL(5); break; \
         case 4: CALL(4); break; \
@@ -60,10 +59,11 @@ static inline int glorotlab_needs_panels(int batch, int update)
     typedef struct { \
         void (*forward)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int batch, \
                         int fan_in, int width); \
-        void (*backward)(const REAL *d, ptrdiff_t ldd, const REAL *panels, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, \
-                         REAL *out, ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out, \
-                         const Descent *descent); \
+        void (*backward)(const REAL *d, ptrdiff_t ldd, const REAL *panels, const REAL *strips, REAL *w, ptrdiff_t ldw, \
+                         REAL *v, ptrdiff_t ldv, REAL *out, ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, \
+                         int rows, int fan_out, const Descent *descent); \
         void (*panels)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int first, int count); \
+        void (*strips)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int thread, int threads); \
     } Tiles_##REAL; \
     extern const Tiles_##REAL tiles_##REAL##_baseline;
 TILES_OF(float)

@@ -2,7 +2,7 @@
 
    TARGET      attribute of every function of the level
    VECTOR      LANES numbers; loads and stores need no alignment
-   ROWS        weight rows, and VECTORS vectors of a row, that a tile of ten examples holds in registers at once
+   REGISTERS   vectors that the CPU holds
    FMA         x y + z, rounded once where the level has the instruction
    SUMS        of the lanes of four vectors, each in a fixed order, into an array
    LOAD_SOME   the first n lanes, the others 0; STORE_SOME writes the first n
@@ -12,22 +12,18 @@
 #if LEVEL == AVX512
 #define TARGET __attribute__((target("avx512f")))
 #define BYTES 64
-#define ROWS 2
-#define VECTORS 2
+#define REGISTERS 32
 #elif LEVEL == AVX2
 #define TARGET __attribute__((target("avx2,fma")))
 #define BYTES 32
-#define ROWS 1
-#define VECTORS 1
+#define REGISTERS 16
 #else
 #define TARGET
 #define BYTES 16
-#ifdef GLOROTLAB_NEON /* 32 registers */
-#define ROWS 2
-#define VECTORS 2
+#ifdef GLOROTLAB_NEON
+#define REGISTERS 32
 #else
-#define ROWS 1
-#define VECTORS 1
+#define REGISTERS 16
 #endif
 #endif
 

@@ -5,8 +5,7 @@
 #undef SUFFIX
 #undef TARGET
 #undef BYTES
-#undef ROWS
-#undef VECTORS
+#undef REGISTERS
 #undef INLINE
 #undef PREFETCH
 #undef DISTINCT

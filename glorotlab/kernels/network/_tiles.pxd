@@ -6,21 +6,24 @@ from glorotlab.kernels.network.descent cimport Descent
 from glorotlab.kernels.simd cimport level
 
 cdef extern from "tiles.h" nogil:
-    const int MOST
+    const int SMALL_BATCH
+    const int ROW_TILE
     const int WIDEST_PANEL
     bint needs_panels "glorotlab_needs_panels"(int batch, bint update)
     ctypedef struct Tiles_float:
         void (*forward)(const float*, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, int, int, int) noexcept nogil
         void (*backward)(
-            const float*, Py_ssize_t, const float*, float*, Py_ssize_t, float*, Py_ssize_t, float*, Py_ssize_t,
+            const float*, Py_ssize_t, const float*, const float*, float*, Py_ssize_t, float*, Py_ssize_t, float*, Py_ssize_t,
             const float*, Py_ssize_t, int, int, int, const Descent*) noexcept nogil
         void (*panels)(const float*, Py_ssize_t, float*, int, int, int, int) noexcept nogil
+        void (*strips)(const float*, Py_ssize_t, float*, int, int, int, int) noexcept nogil
     ctypedef struct Tiles_double:
         void (*forward)(const double*, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, int, int, int) noexcept nogil
         void (*backward)(
-            const double*, Py_ssize_t, const double*, double*, Py_ssize_t, double*, Py_ssize_t, double*, Py_ssize_t,
+            const double*, Py_ssize_t, const double*, const double*, double*, Py_ssize_t, double*, Py_ssize_t, double*, Py_ssize_t,
             const double*, Py_ssize_t, int, int, int, const Descent*) noexcept nogil
         void (*panels)(const double*, Py_ssize_t, double*, int, int, int, int) noexcept nogil
+        void (*strips)(const double*, Py_ssize_t, double*, int, int, int, int) noexcept nogil
     const Tiles_float* const* tiles_float
     const Tiles_double* const* tiles_double
 
@@ -37,15 +40,17 @@ cdef inline void multiply(
 
 
 cdef inline void back_and_update(
-    const floating* d, Py_ssize_t ldd, const floating* panels, floating* w, Py_ssize_t ldw, floating* v, Py_ssize_t ldv,
-    floating* out, Py_ssize_t ldo, const floating* z, Py_ssize_t ldz, int batch, int rows, int fan_out, const Descent* descent,
+    const floating* d, Py_ssize_t ldd, const floating* panels, const floating* strips, floating* w, Py_ssize_t ldw,
+    floating* v, Py_ssize_t ldv, floating* out, Py_ssize_t ldo, const floating* z, Py_ssize_t ldz, int batch, int rows,
+    int fan_out, const Descent* descent,
 ) noexcept nogil:
     """out (batch, rows) = d (batch, fan_out) w' unless out is null; then w (rows, fan_out) steps by z' d for z (batch, rows)
-    unless z is null, through the velocity v unless that is null. Where needs_panels(), d goes back from panels."""
+    unless z is null, through the velocity v unless that is null. Where needs_panels(), d goes back from panels; for the step
+    it is read from strips, unless they are null."""
     if floating is float:
-        tiles_float[level].backward(d, ldd, panels, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
+        tiles_float[level].backward(d, ldd, panels, strips, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
     else:
-        tiles_double[level].backward(d, ldd, panels, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
+        tiles_double[level].backward(d, ldd, panels, strips, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
 
 
 cdef inline void fill_panels(
@@ -56,3 +61,13 @@ cdef inline void fill_panels(
         tiles_float[level].panels(d, ldd, panels, batch, fan_out, first, count)
     else:
         tiles_double[level].panels(d, ldd, panels, batch, fan_out, first, count)
+
+
+cdef inline void fill_strips(
+    const floating* d, Py_ssize_t ldd, floating* strips, int batch, int fan_out, int thread, int threads
+) noexcept nogil:
+    """A thread's share of the strips of d (batch, fan_out), in the order back_and_update reads."""
+    if floating is float:
+        tiles_float[level].strips(d, ldd, strips, batch, fan_out, thread, threads)
+    else:
+        tiles_double[level].strips(d, ldd, strips, batch, fan_out, thread, threads)

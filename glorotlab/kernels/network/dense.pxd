@@ -20,7 +20,7 @@ cdef struct Dense:
     void* bias_velocity
     void* weight_rate
     void* bias_rate
-    void* steps          # with factors: room for ROW_TILE rows of W for each thread
+    void* steps          # with factors: room for ROW_TILE rows (tiles.h) of W for each thread
 
 cdef void forward_layer(
     const Dense* layer, int batch, const floating* z, int z_stride, int activation, double parameter,
@@ -30,14 +30,11 @@ cdef void forward_layer(
 cdef void backward_layer(
     Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
     const floating* s_below, int s_stride, const floating* z_below, int z_stride,
-    floating* d_below, int below_stride, floating* panels, const Descent* descent,
+    floating* d_below, int below_stride, floating* packed, const Descent* descent,
 ) noexcept nogil
 
-cdef enum:
-    ROW_TILE = 20        # backward: rows of W to a tile
-
-# Elements that d takes in panels, 0 where none are needed; `update`: whether there is a Descent without factors.
-cdef Py_ssize_t panels_size(int batch, int fan_out, bint update) noexcept nogil
+# Elements that d takes in panels and in strips, 0 where none are needed; `update`: whether there is a Descent without factors.
+cdef Py_ssize_t packed_size(int batch, int fan_out, bint update) noexcept nogil
 
 cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil
 cdef int team_of_steps(int threads, Py_ssize_t work, Py_ssize_t steps) noexcept nogil

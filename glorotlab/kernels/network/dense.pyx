@@ -14,7 +14,9 @@ from libc.string cimport memcpy, memset
 from glorotlab.kernels.network.buffers import padded_matrix
 
 from glorotlab.kernels.network._activations cimport LINEAR, activate, multiply_derivative
-from glorotlab.kernels.network._tiles cimport MOST, WIDEST_PANEL, fill_panels, multiply, back_and_update, needs_panels
+from glorotlab.kernels.network._tiles cimport (
+    ROW_TILE, SMALL_BATCH, WIDEST_PANEL, back_and_update, fill_panels, fill_strips, multiply, needs_panels,
+)
 
 cdef extern from "team.h" nogil:
     int team_thread()
@@ -30,7 +32,7 @@ cdef enum:
     COLUMN_STEP = 64     # columns at least that a thread takes
     HALVED = 128         # forward: fan_in from which the rows are summed in two halves
     EXAMPLE_TILE = 128   # forward: examples whose sums stay in the second cache while W passes by
-    ROW_STEP = 10        # backward: rows of W at least that a thread takes
+    ROW_STEP = 12        # backward: rows of W at least that a thread takes
     MOST_THREADS = 64    # that are told apart by workers()
     STEP_SHARE = 64      # of parallel_work: to each thread in a call of many steps
 
@@ -145,7 +147,7 @@ cdef void forward_whole(
     cdef const floating* weight = <const floating*> layer.weight
     cdef const floating* bias = <const floating*> layer.bias
     cdef int thread = team_thread(), threads = team_size(), tile = thread, unit, width, first, rows
-    cdef int groups = min(pieces(pieces(batch, EXAMPLE_TILE), threads) * threads, pieces(batch, MOST))
+    cdef int groups = min(pieces(pieces(batch, EXAMPLE_TILE), threads) * threads, pieces(batch, SMALL_BATCH))
     cdef int most = pieces(batch, groups), share_of_columns = share(layer.fan_out, max(1, threads // groups))
     cdef int columns = pieces(layer.fan_out, share_of_columns)
     while tile < groups * columns:
@@ -167,7 +169,7 @@ cdef void forward_layer(
     floating* s, int s_stride, floating* out, int out_stride,
 ) noexcept nogil:
     """s = z W + b and out = f(s)."""
-    if batch <= MOST and layer.fan_in >= HALVED and s != out:
+    if batch <= SMALL_BATCH and layer.fan_in >= HALVED and s != out:
         forward_halves(layer, batch, z, z_stride, activation, parameter, s, s_stride, out, out_stride)
     else:
         forward_whole(layer, batch, z, z_stride, activation, parameter, s, s_stride, out, out_stride)
@@ -209,16 +211,27 @@ cdef void update_biases(
         bias[first + k] += step
 
 
-cdef Py_ssize_t panels_size(int batch, int fan_out, bint update) noexcept nogil:
-    return <Py_ssize_t> pieces(batch, WIDEST_PANEL) * WIDEST_PANEL * fan_out if needs_panels(batch, update) else 0
+cdef inline Py_ssize_t panels_size(int batch, int fan_out) noexcept nogil:
+    return <Py_ssize_t> pieces(batch, WIDEST_PANEL) * WIDEST_PANEL * fan_out
 
 
-cdef void share_panels(int batch, int fan_out, const floating* d, int d_stride, floating* panels) noexcept nogil:
-    """Each thread fills the rows of its own."""
+cdef Py_ssize_t packed_size(int batch, int fan_out, bint update) noexcept nogil:
+    """Panels first, then strips, which are needed for the step of a larger batch alone."""
+    cdef Py_ssize_t strips = <Py_ssize_t> batch * fan_out if update else 0
+    return panels_size(batch, fan_out) + strips if needs_panels(batch, update) else 0
+
+
+cdef void pack(
+    int batch, int fan_out, const floating* d, int d_stride, floating* panels, floating* strips
+) noexcept nogil:
+    """Each thread fills what is its own of panels and strips, unless they are NULL."""
     cdef int thread = team_thread(), threads = team_size(), most = pieces(fan_out, threads), first = thread * most
-    if first < fan_out:
+    if panels and first < fan_out:
         fill_panels[floating](d, d_stride, panels, batch, fan_out, first, min(most, fan_out - first))
-    team_wait()
+    if strips:
+        fill_strips[floating](d, d_stride, strips, batch, fan_out, thread, threads)
+    if panels or strips:
+        team_wait()
 
 
 cdef inline int first_row(int rows, int thread, int threads) noexcept nogil:
@@ -260,7 +273,7 @@ cdef void step_by_factors(
     cdef const floating* factor = <const floating*> layer.weight_rate + <Py_ssize_t> first * layer.rate_stride
     cdef int row
     memset(steps, 0, <size_t> rows * layer.fan_out * sizeof(floating))
-    back_and_update[floating](d, d_stride, NULL, steps, layer.fan_out, NULL, 0, NULL, 0, z, z_stride,
+    back_and_update[floating](d, d_stride, NULL, NULL, steps, layer.fan_out, NULL, 0, NULL, 0, z, z_stride,
                               batch, rows, layer.fan_out, &plain)
     for row in range(rows):
         if velocity:
@@ -278,7 +291,7 @@ cdef void step_by_factors(
 cdef void backward_layer(
     Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
     const floating* s_below, int s_stride, const floating* z_below, int z_stride,
-    floating* d_below, int below_stride, floating* panels, const Descent* descent,
+    floating* d_below, int below_stride, floating* packed, const Descent* descent,
 ) noexcept nogil:
     """d_below = (d W') f'(s_below) (Glorot & Bengio 2010, eq. 2) unless it is NULL, then W and b take their step unless
     ``descent`` is NULL, while each tile of W is in cache.
@@ -287,13 +300,14 @@ cdef void backward_layer(
     cdef int first = first_row(layer.fan_in, thread, threads), end = first_row(layer.fan_in, thread + 1, threads)
     cdef floating* velocity = <floating*> layer.weight_velocity
     cdef bint by_factors = descent != NULL and layer.weight_rate != NULL, fused = descent != NULL and not by_factors
-    if d_below and needs_panels(batch, fused):
-        share_panels(batch, layer.fan_out, d, d_stride, panels)
+    cdef floating* panels = packed if d_below and needs_panels(batch, fused) else NULL
+    cdef floating* strips = packed + panels_size(batch, layer.fan_out) if fused and batch > SMALL_BATCH else NULL
+    pack(batch, layer.fan_out, d, d_stride, panels, strips)
     for tile in range(pieces(end - first, ROW_TILE) - 1, -1, -1):  # the last rows are in cache, and the next step needs the first
         busy[thread % MOST_THREADS] = 1
         unit = first + tile * ROW_TILE
         back_and_update[floating](
-            d, d_stride, panels, <floating*> layer.weight + <Py_ssize_t> unit * layer.stride, layer.stride,
+            d, d_stride, panels, strips, <floating*> layer.weight + <Py_ssize_t> unit * layer.stride, layer.stride,
             velocity + <Py_ssize_t> unit * layer.velocity_stride if velocity else NULL, layer.velocity_stride,
             d_below + unit if d_below else NULL, below_stride, z_below + unit if fused else NULL, z_stride,
             batch, min(<int> ROW_TILE, end - unit), layer.fan_out, descent,
@@ -347,13 +361,13 @@ def backward(
     new_call()
     if not batch:
         return
-    work_space = padded_matrix(1, panels_size(batch, layer.fan_out, False), DTYPES[sizeof(floating)])
-    cdef floating* panels = <floating*> <size_t> work_space.ctypes.data
+    work_space = padded_matrix(1, packed_size(batch, layer.fan_out, False), DTYPES[sizeof(floating)])
+    cdef floating* packed = <floating*> <size_t> work_space.ctypes.data
     threads = team(threads, pieces(layer.fan_in, ROW_STEP), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
     with nogil, parallel(num_threads=threads):
         backward_layer[floating](&layer, batch, &d[0, 0], stride(d), activation_below, parameter,
                                  &s_below[0, 0], stride(s_below), &z_below[0, 0], stride(z_below),
-                                 &d_below[0, 0], stride(d_below), panels, NULL)
+                                 &d_below[0, 0], stride(d_below), packed, NULL)
 
 
 def backward_update(
@@ -376,8 +390,8 @@ def backward_update(
     if moving:
         layer.velocity_stride = stride(weight_velocity)
         layer.weight_velocity, layer.bias_velocity = &weight_velocity[0, 0], &bias_velocity[0]
-    work_space = padded_matrix(1, panels_size(batch, layer.fan_out, not by_factors) if below else 0, DTYPES[sizeof(floating)])
-    cdef floating* panels = <floating*> <size_t> work_space.ctypes.data
+    work_space = padded_matrix(1, packed_size(batch, layer.fan_out, not by_factors), DTYPES[sizeof(floating)])
+    cdef floating* packed = <floating*> <size_t> work_space.ctypes.data
     threads = team(threads, pieces(layer.fan_in, ROW_STEP), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
     if by_factors:
         layer.rate_stride = stride(weight_rate)
@@ -389,7 +403,7 @@ def backward_update(
         backward_layer[floating](&layer, batch, &d[0, 0], stride(d), activation_below, parameter,
                                  &s_below[0, 0] if below else NULL, stride(s_below) if below else 0,
                                  &z_below[0, 0], stride(z_below),
-                                 &d_below[0, 0] if below else NULL, stride(d_below) if below else 0, panels, &descent)
+                                 &d_below[0, 0] if below else NULL, stride(d_below) if below else 0, packed, &descent)
         restore_subnormals(before)
 
 
@@ -423,5 +437,5 @@ cdef void gradient_tiles(
         rows, width = out + <Py_ssize_t> unit * out_stride, min(<int> ROW_TILE, end - unit)
         for row in range(width):
             memset(rows + <Py_ssize_t> row * out_stride, 0, fan_out * sizeof(floating))
-        back_and_update[floating](d, d_stride, NULL, rows, out_stride, NULL, 0, NULL, 0, z + unit, z_stride,
+        back_and_update[floating](d, d_stride, NULL, NULL, rows, out_stride, NULL, 0, NULL, 0, z + unit, z_stride,
                                 batch, width, fan_out, &descent)

@@ -20,8 +20,9 @@ from glorotlab.kernels.network._activations cimport LINEAR
 from glorotlab.kernels.network.batch_source cimport BatchSource, Loader
 from glorotlab.kernels.network.costs cimport cost_rows, room_size
 from glorotlab.kernels.network.dense cimport (
-    ROW_TILE, Dense, backward_layer, forward_layer, new_call, panels_size, team_of_steps,
+    Dense, backward_layer, forward_layer, new_call, packed_size, team_of_steps,
 )
+from glorotlab.kernels.network._tiles cimport ROW_TILE
 from glorotlab.kernels.network.descent cimport Descent
 
 cdef extern from "team.h" nogil:
@@ -55,7 +56,7 @@ cdef struct Plan:
     Rows* d
     Rows inputs
     Rows targets         # its values are NULL where the labels say all; the inputs of an autoencoder
-    void* panels         # of the widest d
+    void* packed         # of the widest d
     long long* labels
     double* costs        # of each example
     double* room         # of cost_rows, for each thread
@@ -117,12 +118,12 @@ cdef void backward_pass(const Plan* plan, const floating* inputs, const Descent*
         backward_layer[floating](
             &plan.layers[l], plan.batch, <const floating*> d.values, d.stride, plan.activation, plan.parameter,
             <const floating*> s.values, s.stride, <const floating*> z.values, z.stride,
-            <floating*> below.values, below.stride, <floating*> plan.panels, descent,
+            <floating*> below.values, below.stride, <floating*> plan.packed, descent,
         )
     d = plan.d[0]
     backward_layer[floating](
         &plan.layers[0], plan.batch, <const floating*> d.values, d.stride, plan.activation, plan.parameter,
-        NULL, 0, inputs, plan.inputs.stride, NULL, 0, NULL, descent,
+        NULL, 0, inputs, plan.inputs.stride, NULL, 0, <floating*> plan.packed, descent,
     )
 
 
@@ -158,7 +159,7 @@ cdef class Steps:
 
     cdef Plan plan
     cdef bint is_double
-    cdef object kept, inputs_array, labels_array, targets_array, panels, steps, room
+    cdef object kept, inputs_array, labels_array, targets_array, packed, steps, room
     cdef bint reconstructs
     cdef readonly object costs
 
@@ -179,8 +180,8 @@ cdef class Steps:
         self.plan.inputs = rows(inputs)
         self.plan.labels = <long long*> <size_t> self.labels_array.ctypes.data
         self.plan.costs = <double*> <size_t> self.costs.ctypes.data
-        self.panels = padded_matrix(1, panels_size(len(inputs), self.kept_widest(1), True), inputs.dtype)
-        self.plan.panels = <void*> <size_t> self.panels.ctypes.data
+        self.packed = padded_matrix(1, packed_size(len(inputs), self.kept_widest(0), True), inputs.dtype)
+        self.plan.packed = <void*> <size_t> self.packed.ctypes.data
         self.plan.work = 0
         for l in range(depth):
             weight = weights[l]
@@ -216,10 +217,10 @@ cdef class Steps:
             self.plan.layers[l].weight_rate = rows(weight_rates[l]).values if by_factors else NULL
             self.plan.layers[l].rate_stride = rows(weight_rates[l]).stride if by_factors else 0
             self.plan.layers[l].bias_rate = <void*> <size_t> bias_rates[l].ctypes.data if by_factors else NULL
-        size = panels_size(self.plan.batch, self.kept_widest(1), not by_factors)
-        if size > self.panels.shape[1]:
-            self.panels = padded_matrix(1, size, self.inputs_array.dtype)
-            self.plan.panels = <void*> <size_t> self.panels.ctypes.data
+        size = packed_size(self.plan.batch, self.kept_widest(0), not by_factors)
+        if size > self.packed.shape[1]:
+            self.packed = padded_matrix(1, size, self.inputs_array.dtype)
+            self.plan.packed = <void*> <size_t> self.packed.ctypes.data
 
     cdef int kept_widest(self, int first):
         """Units of the widest layer from a layer on; 0 where there is none."""

@@ -1,0 +1,100 @@
+/* Forward: s += z w, a strip of some columns of w after the other. Part of tiles_body.h.
+
+   A small batch reads w where it stands, FORWARD_ROWS rows between two loads of its sums, so that what it reads goes along
+   the rows; a few small batches do so one after the other. From PACKED_FROM examples on, strips of PACKED bytes are packed.
+   Other numbers were slower for layers of 1,000 units. */
+
+#define FORWARD_ROWS 32
+#if REGISTERS == 32
+#define ROWS_OF_MANY 64
+#define PACKED_FROM 64
+#else
+#define ROWS_OF_MANY 32
+#define PACKED_FROM 32
+#endif
+#define PACKED 16384
+#define PACKED_ROWS (PACKED / (VECTORS * BYTES))
+
+/* s (examples, some columns) += z (examples, rows) w (rows, some columns) */
+INLINE void NAME(forward_strip)(const int examples, const int vectors, const int some, const REAL *z, ptrdiff_t ldz,
+                                const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int rows, const REAL *ahead,
+                                ptrdiff_t lda)
+{
+    VECTOR sum[ROWS][WIDEST];
+    UNROLL for (int a = 0; a < examples; a++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            sum[a][v] = NAME(load)(s + a * lds + v * LANES, some);
+    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, lda, sum);
+    UNROLL for (int a = 0; a < examples; a++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            NAME(store)(s + a * lds + v * LANES, sum[a][v], some);
+}
+
+/* Some rows of w, where they stand, for a small batch; those after them are fetched if `more`. */
+INLINE void NAME(forward_rows)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int batch,
+                               int rows, int width, int more)
+{
+    const REAL *next = more ? w + rows * ldw : NULL;
+    int j = 0;
+#define STRIP(n, vectors, some) \
+    NAME(forward_strip)(n, vectors, some, z + a * ldz, ldz, w + j, ldw, s + a * lds + j, lds, rows, \
+                        a == 0 ? AT(next, j) : NULL, ldw)
+#define WHOLE(n) STRIP(n, VECTORS, 0)
+#define SOME(n) STRIP(n, 1, width - j < LANES ? width - j : LANES)
+    if (batch == 1)
+        for (const int a = 0; j + WIDEST * LANES <= width; j += WIDEST * LANES)
+            STRIP(1, WIDEST, 0);
+    for (; j + VECTORS * LANES <= width; j += VECTORS * LANES)
+        FOR_BLOCKS(a, batch, WHOLE)
+    for (; j < width; j += LANES)
+        FOR_BLOCKS(a, batch, SOME)
+#undef STRIP
+#undef WHOLE
+#undef SOME
+}
+
+/* Some rows of w, strip by strip packed into the first cache, where all examples find it. */
+INLINE void NAME(forward_packed)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int batch,
+                                 int rows, int width)
+{
+    REAL strip[PACKED / sizeof(REAL)];
+    int j = 0;
+#define WHOLE(n) \
+    NAME(forward_strip)(n, VECTORS, 0, z + a * ldz, ldz, strip, VECTORS * LANES, s + a * lds + j, lds, rows, \
+                        a == 0 ? w + j + VECTORS * LANES : NULL, ldw)
+#define SOME(n) \
+    NAME(forward_strip)(n, 1, width - j < LANES ? width - j : LANES, z + a * ldz, ldz, w + j, ldw, s + a * lds + j, lds, rows, \
+                        NULL, 0)
+    for (; j + VECTORS * LANES <= width; j += VECTORS * LANES) {
+        NAME(pack)(w + j, ldw, strip, rows);
+        FOR_BLOCKS(a, batch, WHOLE)
+    }
+    for (; j < width; j += LANES)
+        FOR_BLOCKS(a, batch, SOME)
+#undef WHOLE
+#undef SOME
+}
+
+/* s (batch, width) += z (batch, fan_in) w (fan_in, width) */
+TARGET static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds,
+                                      int batch, int fan_in, int width)
+{
+    const int packed = batch >= PACKED_FROM, most = packed ? PACKED_ROWS : batch > SMALL_BATCH ? ROWS_OF_MANY : FORWARD_ROWS;
+    for (int i = 0; i < fan_in; i += most) {
+        const int rows = fan_in - i < most ? fan_in - i : most;
+        if (packed)
+            NAME(forward_packed)(z + i, ldz, w + i * ldw, ldw, s, lds, batch, rows, width);
+        else
+            for (int a = 0, some; a < batch; a += some) {
+                some = glorotlab_block(batch - a, SMALL_BATCH);
+                NAME(forward_rows)(z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, some, rows, width,
+                                   a == 0 && i + rows < fan_in);
+            }
+    }
+}
+
+#undef FORWARD_ROWS
+#undef ROWS_OF_MANY
+#undef PACKED_FROM
+#undef PACKED
+#undef PACKED_ROWS
