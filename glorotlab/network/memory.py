@@ -17,7 +17,7 @@ def parameter_bytes(spec: NetworkSpec, dtype: npt.DTypeLike) -> float:
 
 
 def step_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, batch_size: int) -> float:
-    """Return the bytes of the buffers of a training step: a mini-batch, s, z and dC/ds of every layer, and two packed dC/ds."""
+    """Return the bytes of a training step's buffers: a mini-batch, s, z and dC/ds of every layer, two packed dC/ds."""
     units = sum(row_size(size, dtype) for size in spec.layer_sizes[1:])
     widest = max(row_size(size, dtype) for size in spec.layer_sizes)
     return batch_size * (row_size(spec.fan_in, dtype) + 3 * units + 2 * widest)

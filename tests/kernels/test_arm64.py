@@ -45,9 +45,9 @@ static void *take(size_t bytes)
         tiles_##real[0]->forward(z, fan_in, w, fan_out, s, fan_out, batch, fan_in, fan_out); \\
         tiles_##real[0]->panels(d, fan_out, panels, batch, fan_out, 0, fan_out); \\
         tiles_##real[0]->strips(d, fan_out, strips, batch, fan_out, 0, 1); \\
-        tiles_##real[0]->backward(d, fan_out, panels, strips, w, fan_out, strcmp(without, "velocity") ? v : NULL, fan_out, \\
-                                 strcmp(without, "back") ? back : NULL, fan_in, strcmp(without, "step") ? z : NULL, \\
-                                 fan_in, batch, fan_in, fan_out, &descent); \\
+        tiles_##real[0]->backward(d, fan_out, panels, strips, w, fan_out, strcmp(without, "velocity") ? v : NULL, \\
+                                 fan_out, strcmp(without, "back") ? back : NULL, fan_in, \\
+                                 strcmp(without, "step") ? z : NULL, fan_in, batch, fan_in, fan_out, &descent); \\
         fwrite(s, 1, out, stdout), fwrite(back, 1, in, stdout), fwrite(v, 1, all, stdout), fwrite(w, 1, all, stdout); \\
     } \\
     static void activation_##real(const char *name, double parameter, int n) \\

@@ -18,13 +18,13 @@ SOURCE = """
 void forward(const float *z, const float *w, float *s, int batch, int fan_in, int fan_out) {
     tiles_float[0]->forward(z, fan_in, w, fan_out, s, fan_out, batch, fan_in, fan_out);
 }
-void backward(const float *d, float *panels, float *strips, float *w, float *v, float *out, const float *z, int batch, int fan_in,
-              int fan_out) {
+void backward(const float *d, float *panels, float *strips, float *w, float *v, float *out, const float *z, int batch,
+              int fan_in, int fan_out) {
     const Descent descent = {0.125, 0.25, 0.5, 1};
     tiles_float[0]->panels(d, fan_out, panels, batch, fan_out, 0, fan_out);
     tiles_float[0]->strips(d, fan_out, strips, batch, fan_out, 0, 1);
-    tiles_float[0]->backward(d, fan_out, panels, strips, w, fan_out, v, fan_out, out, fan_in, z, fan_in, batch, fan_in, fan_out,
-                            &descent);
+    tiles_float[0]->backward(d, fan_out, panels, strips, w, fan_out, v, fan_out, out, fan_in, z, fan_in, batch, fan_in,
+                            fan_out, &descent);
 }
 const void *doubles = &tiles_double_baseline; /* compile too */
 """
@@ -59,7 +59,9 @@ def test_plain_loops_compute_the_layer(plain, batch, fans):
     assert_within(s, *matmul(z, w, eps))
     old, old_v = w.astype(np.float64), v.astype(np.float64)
     product, bound = matmul(d, w.T, eps)
-    plain.backward(pointer(d), pointer(panels), pointer(strips), pointer(w), pointer(v), pointer(out), pointer(z), batch, *fans)
+    plain.backward(
+        pointer(d), pointer(panels), pointer(strips), pointer(w), pointer(v), pointer(out), pointer(z), batch, *fans
+    )
     assert_within(out, product, bound)
     gradient, bound = matmul(0.125 * z.T.astype(np.float64), d, eps, abs(old) + abs(old_v))
     step = -0.25 * old - gradient
