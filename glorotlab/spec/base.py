@@ -3,10 +3,12 @@
 import inspect
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 
 from glorotlab import notebook
 from glorotlab.checks import shown
@@ -33,6 +35,12 @@ _BOOLEANS = (bool, np.bool_)
 
 def _is_row_of_numbers(kind: Any, value: Any) -> bool:
     return kind == tuple[int, ...] and isinstance(value, (list, tuple, np.ndarray))
+
+
+@cache
+def field_of(spec: "type[Spec]", name: str) -> FieldInfo:
+    """Return a field of a class of specs; pydantic's own table is a property, which takes most of a check."""
+    return spec.model_fields[name]
 
 
 class Spec(BaseModel):
@@ -62,7 +70,7 @@ class Spec(BaseModel):
     @classmethod
     def _of_its_own_kind(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse true, false and texts as numbers, and numbers and texts as true or false."""
-        kind = cls.model_fields[str(info.field_name)].annotation
+        kind = field_of(cls, str(info.field_name)).annotation
         if kind is bool and not isinstance(value, _BOOLEANS):
             raise InvalidValueError(f"{info.field_name} {shown(value)}: input should be true or false")
         for number in (value,) if kind in (int, float) else value if _is_row_of_numbers(kind, value) else ():

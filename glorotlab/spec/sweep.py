@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from glorotlab.documents import parse_toml
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
+from glorotlab.spec.network import NetworkSpec
 from glorotlab.spec.run import RunSpec, expand
 from glorotlab.spec.sweep_axes import (
     FIELDS,
@@ -149,6 +150,7 @@ class SweepSpec(Spec):
         A seed that is allowed changes nothing about whether a spec is: each is checked once and not for every seed.
         """
         axes = self.axes if self.repeats == 1 else self.axes[:-1]
+        networks: dict[str, NetworkSpec] = {}
         for places in itertools.product(*(range(len(axis.labels)) for axis in axes)):
             labels: dict[str, Any] = {}
             chosen: dict[str, Any] = {}
@@ -156,13 +158,14 @@ class SweepSpec(Spec):
                 labels[axis.name] = axis.labels[place]
                 chosen |= axis.places[place]
             try:
-                spec = self._run(chosen)
+                spec = self._run(chosen, networks)
             except InvalidValueError as error:
                 where = ", ".join(f"{name}={value}" for name, value in chosen.items())
                 raise InvalidValueError(f"{error}; in the run of {where}" if where else str(error)) from None
             yield labels, spec
 
-    def _run(self, chosen: dict[str, Any]) -> RunSpec:
+    def _run(self, chosen: dict[str, Any], networks: dict[str, NetworkSpec]) -> RunSpec:
+        """Return one spec; a network that is among those checked before is not checked again, which takes longest."""
         fields = dict(self.run)
         for name, value in chosen.items():
             table = FIELDS[name][0]
@@ -174,7 +177,11 @@ class SweepSpec(Spec):
                 raise InvalidValueError(f"{table} {str(inside)[:60]!r}: allowed is a table of fields")
             kept = {key: other for key, other in inside.items() if name != "layers" or key != "layer_sizes"}
             fields[table] = kept | {name: value}
-        return RunSpec(**expand(fields))
+        table = repr(fields.get("network"))
+        fields = fields | {"network": networks[table]} if table in networks else expand(fields)
+        spec = RunSpec(**fields)
+        networks[table] = spec.network
+        return spec
 
     @classmethod
     def from_toml(cls, text: str, origin: str = "sweep") -> SweepSpec:

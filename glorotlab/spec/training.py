@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from glorotlab.checks import real_number
 from glorotlab.errors import InvalidValueError
-from glorotlab.spec.base import Spec
+from glorotlab.spec.base import Spec, field_of
 from glorotlab.spec.momentum import Schedule, momentum_at, updates_until_change
 
 LARGEST_LEARNING_RATE, LARGEST_L2 = 1e6, 1e3
@@ -200,7 +200,7 @@ class TrainingSpec(Spec):
     def _refuse_changed(self, names: tuple[str, ...], without: str) -> None:
         """Raise InvalidValueError where a field without effect is changed: equal runs would have two specs."""
         for name in names:
-            value, default = getattr(self, name), type(self).model_fields[name].default
+            value, default = getattr(self, name), field_of(type(self), name).default
             if value != default:
                 raise InvalidValueError(f"{name} {value!r} with {without}: it has no effect; allowed is {default!r}")
 

@@ -88,7 +88,7 @@ def test_seeds_cost_no_check_of_their_own(monkeypatch):
     """Fifty thousand runs are two specs, each checked once; the seeds of each are counted, not built."""
     checked = []
     check = SweepSpec._run
-    monkeypatch.setattr(SweepSpec, "_run", lambda self, chosen: checked.append(chosen) or check(self, chosen))
+    monkeypatch.setattr(SweepSpec, "_run", lambda self, *given: checked.append(given[0]) or check(self, *given))
     spec = SweepSpec(run=RUN | {"seed": 5}, grid={"l2": [0, 0.1]}, repeats=25_000)
     assert spec.shape == (2, 25_000)
     assert checked == [{"l2": 0}, {"l2": 0.1}]
