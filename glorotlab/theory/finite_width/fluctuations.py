@@ -167,6 +167,7 @@ class _Influences:
         shares = weights * (np.diagonal(backprop) if single else backprop)
         expected = float(shares.sum())
         share = (shares if single else shares.sum(axis=1)) / expected
+        others = np.zeros(size) if single else share - np.diagonal(shares) / expected
         if index == self.hidden and "weight" not in name:
             return self._fluctuation([], _forms(weights, self._scattered_gradient()) / expected, 0.0)
         draws, fresh, back = self._answer(weights, index)
@@ -181,7 +182,10 @@ class _Influences:
             parts[k] = parts[k] + own / _positive(own.mean(axis=1, keepdims=True))
             kernel = gains[k + 1] * self.kernels.derivative[k]
             weights = weights * (np.diagonal(kernel) if single else kernel)
-        return self._fluctuation(parts, draws / expected, float((share * back.shift(index, signal)).sum()))
+        shift = share * back.shift(index, signal)
+        if signal is not None:  # that of pairs is in the mean-field value: ``kernel_covariance``
+            shift = shift - others * back.covariance(index, signal)
+        return self._fluctuation(parts, draws / expected, float(shift.sum()))
 
     def _answer(self, weights: Array, index: int) -> _Answer:
         """Return T of the draws of the outputs and what it answers to; ``weights`` are of the layer's D in T."""

@@ -13,6 +13,7 @@ from glorotlab.theory.mean_field import validity
 from glorotlab.theory.mean_field.backward import backward
 from glorotlab.theory.mean_field.forward import forward
 from glorotlab.theory.mean_field.inputs import Batch, check_signal
+from glorotlab.theory.mean_field.kernel_covariance import batch_covariance
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels
 from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
 from glorotlab.threads import single_threaded_blas
@@ -42,8 +43,9 @@ class Propagation:
         Largest relative numerical error.
     finite_width_error, gaussianity_error : float
         Orders of what the limits leave out; see ``validity``.
-    batch_excess : (layers,), optional
-        Share by which the batch gradient's second moment exceeds its prediction; None without labels.
+    batch_covariance : (layers,), optional
+        What the scatter of kernels adds to the batch gradient's second moment (``kernel_covariance``); None without
+        labels.
     """
 
     spec: NetworkSpec
@@ -53,7 +55,7 @@ class Propagation:
     numerical_error: float
     finite_width_error: float
     gaussianity_error: float
-    batch_excess: Array | None = None
+    batch_covariance: Array | None = None
 
 
 @single_threaded_blas()
@@ -72,7 +74,7 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
         {
             "moments of pairs of examples": 8.0
             * batch.examples**2
-            * (TEMPORARY + (4 if batch.labels is not None else 3) * len(spec.fans))
+            * (TEMPORARY + (6 if batch.labels is not None else 3) * len(spec.fans))
         },
     )
     check_signal(batch, spec.bias_initializer.variance_at(spec.fan_in), "drop it, or give biases")
@@ -88,9 +90,8 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
     output = _output_gradient(signal, batch)
     width = float((forward_width + backward_width).max())
     error, gradient = max(signal.error, signal.spread_error, output.error), backward(signal, output)
-    excess = validity.batch_gradient_excess(signal, gradient)
-    width += float(excess.max())
-    return Propagation(spec, batch, signal, gradient, error, width, gaussianity, excess)
+    covariance = batch_covariance(signal, gradient)
+    return Propagation(spec, batch, signal, gradient, error, width, gaussianity, covariance)
 
 
 def _output_gradient(signal: SignalKernels, batch: Batch) -> OutputGradient:
