@@ -6,6 +6,8 @@ from scipy import stats
 
 from glorotlab.measurement.measure import measure
 from glorotlab.spec.network import NetworkSpec
+from glorotlab.theory.mean_field.inputs import batch_of
+from glorotlab.theory.mean_field.propagate import propagate
 from glorotlab.theory.predict import predict
 
 SECOND_MOMENTS = ("backprop_gradient_second_moment", "batch_weight_gradient_second_moment")
