@@ -21,6 +21,7 @@ from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.theory.distributions.pushforward import quantiles_and_saturation
 from glorotlab.theory.finite_width import bands
 from glorotlab.theory.mean_field.inputs import batch_of
+from glorotlab.theory.mean_field.kernel_covariance import PairScatter
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
 from glorotlab.theory.mean_field.learning_speed import learning_speeds
 from glorotlab.theory.mean_field.propagate import propagate
@@ -105,9 +106,9 @@ def predict(
     signal, gradient = propagation.signal, propagation.gradient
     columns = {"fan_in": signal.fan_in, "fan_out": signal.fan_out, "weight_variance": signal.weight_variance}
     blocks = [_signal_columns(signal, part) for part in signal.blocks()]
-    if gradient is not None and propagation.batch_covariance is not None:
+    if gradient is not None and propagation.pairs is not None:
         blocks = [
-            own | _gradient_columns(signal, gradient, propagation.batch_covariance, part)
+            own | _gradient_columns(signal, gradient, propagation.pairs, part)
             for own, part in zip(blocks, signal.blocks(), strict=True)
         ]
     columns |= {name: np.concatenate([own[name] for own in blocks]) for name in blocks[0]}
@@ -118,7 +119,10 @@ def predict(
         "gaussianity_error": propagation.gaussianity_error,
     }
     if gradient is not None and batch.targets is not None:
-        columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(signal, gradient, batch.targets)
+        added = propagation.pairs.bias if propagation.pairs is not None else None
+        columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(
+            signal, gradient, batch.targets, added
+        )
     if level is not None:
         columns |= bands.bands(propagation, columns, level, networks)
         errors |= {"level": level, "networks": networks}
@@ -210,7 +214,7 @@ def _singular_values(signal: SignalKernels, part: slice) -> Array:
 
 
 def _gradient_columns(
-    signal: SignalKernels, gradient: GradientKernels, covariance: Array, part: slice
+    signal: SignalKernels, gradient: GradientKernels, scatter: PairScatter, part: slice
 ) -> dict[str, Array]:
     """Return the statistics of gradients of some layers."""
     z, d, units = signal.below[part], gradient.backprop[part], signal.fan_out[part]
@@ -223,12 +227,13 @@ def _gradient_columns(
     pairs, weight_mean, bias_mean = mean_over_pairs(z * d), (z_mean * d_mean).mean(axis=-1), d_mean.mean(axis=-1)
     weight_squares = mean_over_pairs(products), pairs, _over_examples(products)
     second, example = _over_examples(d), (diagonal(z) * diagonal(d)).mean(axis=-1)
-    unknown, batch = np.full_like(second, np.nan), np.maximum(pairs + covariance[part], 0)
+    unknown = np.full_like(second, np.nan)
+    batch, bias = np.maximum(pairs + scatter.weight[part], 0), np.maximum(mean_over_pairs(d) + scatter.bias[part], 0)
     return (
         _moments("backprop_gradient", second, bias_mean, bias_squares)
         | _moments("example_weight_gradient", example, weight_mean, weight_squares)
         | _moments("batch_weight_gradient", batch, weight_mean, (weight_squares[0], unknown, unknown))
-        | _moments("batch_bias_gradient", mean_over_pairs(d), bias_mean, (bias_squares[0], unknown, unknown))
+        | _moments("batch_bias_gradient", bias, bias_mean, (bias_squares[0], unknown, unknown))
     )
 
 

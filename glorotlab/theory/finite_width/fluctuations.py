@@ -168,6 +168,8 @@ class _Influences:
         expected = float(shares.sum())
         share = (shares if single else shares.sum(axis=1)) / expected
         others = np.zeros(size) if single else share - np.diagonal(shares) / expected
+        if name == "batch_bias_gradient" and self.propagation.pairs is not None:
+            expected += float(self.propagation.pairs.bias[index])  # the draws have it
         if index == self.hidden and "weight" not in name:
             return self._fluctuation([], _forms(weights, self._scattered_gradient()) / expected, 0.0)
         draws, fresh, back = self._answer(weights, index)

@@ -15,9 +15,15 @@ e = E f'_a f'_b, m = dE f^2/dq, o_ab = dE[f_a f_b]/dQ_aa, S = dD_ab/dQ_ab and R 
     Cov(M_c, M_d) = (E f_c f_d - M_c M_d) / n + (n v)^2 sum J J Cov of the layer below,   f_ab = f_a f_b,   J = dM/dQ.
 
 The outputs' own dD_ab/dQ_aa is left out: it comes with Cov(M_ab, M_aa), which is small where M_ab is.
+
+A bias gradient is the mean over pairs of D_ab alone, whose mean moves by d^2D_ab/dQ_ab^2 Var(Q_ab) / 2. Of odd f that
+is odd in Q_ab, or in proportion to products of targets, and does not add up; but of a softmax it is even, and counts
+where classes are balanced, so that all else cancels.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,13 +42,26 @@ TOLERANCE = 1e-6
 """Relative error of the coefficients where few q stand for many."""
 
 
-def batch_covariance(signal: SignalKernels, gradient: GradientKernels) -> Array:
-    """Return the mean over pairs of Cov(M_ab, D_ab) of different examples, (layers,).
+class PairScatter(NamedTuple):
+    """What the scatter of kernels between different examples adds to the mean second moments of a batch's gradients.
 
-    It is 0 in the first layer, whose inputs do not scatter. That of one example with itself is of the order of
-    1 / width and stands with the other shifts of the mean, in ``finite_width``.
+    Parameters
+    ----------
+    weight : (layers,)
+        To those of weights: the mean over pairs of Cov(M_ab, D_ab). It is 0 in the first layer, whose inputs do not
+        scatter. That of one example with itself is of the order of 1 / width and stands with the other shifts of the
+        mean, in ``finite_width``.
+    bias : (layers,)
+        To those of biases.
     """
-    found = np.zeros(signal.layers)
+
+    weight: Array
+    bias: Array
+
+
+def pair_scatter(signal: SignalKernels, gradient: GradientKernels) -> PairScatter:
+    """Return what all pairs of different examples add."""
+    found = PairScatter(*np.zeros((2, signal.layers)))
     if signal.examples == 1:
         return found
     series = [_series(signal, index) for index in range(signal.layers - 1)]
@@ -54,7 +73,14 @@ def batch_covariance(signal: SignalKernels, gradient: GradientKernels) -> Array:
         pairs = pair * scatter.pair
         pairs += 2 * own * scatter.mixed  # of a and of b: their means over pairs are the same
         np.fill_diagonal(pairs, 0)
-        found[index + 1] = signal.forward_gain[index + 1] * pairs.mean()
+        found.weight[index + 1] = signal.forward_gain[index + 1] * pairs.mean()
+    if gradient.output.curved is not None:
+        pairs = gradient.output.curved * (signal.forward_gain[-1] ** 2 * scatter.pair / 2)
+        np.fill_diagonal(pairs, 0)
+        for index in range(signal.layers - 1, -1, -1):
+            if index < signal.layers - 1:
+                pairs *= signal.backward_gain[index + 1] * signal.derivative[index]
+            found.bias[index] = pairs.mean()
     return found
 
 

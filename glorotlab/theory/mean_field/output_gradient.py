@@ -71,6 +71,8 @@ class OutputGradient:
         Derivative of the kernel in the logits' Q_ab, for different examples.
     error : float
         Relative error of the kernel: a bound (integrals) or one standard error (sampling).
+    curved : (examples, examples), optional
+        Second derivative of the kernel in Q_ab where it is even in Q_ab, of softmax with log-likelihood.
     """
 
     kernel: Array
@@ -79,6 +81,7 @@ class OutputGradient:
     curvature: Array
     answer: Array
     error: float
+    curved: Array | None = None
 
 
 @single_threaded_blas()
@@ -90,10 +93,11 @@ def output_gradient(output: str, cost: str, logits: Array | Covariance, targets:
     record, s = costs.get(output, cost), covariance_of(logits)
     if record.elementwise:
         return _elementwise(ELEMENTWISE[output, cost], s, targets)
-    products, curvature, answer, error = (
-        _softmax_log_likelihood(record, s, targets) if cost == "log_likelihood" else _sampled(record, s.kernel, targets)
-    )
     nothing = np.zeros_like(s.kernel)  # softmax: sum_k dC/ds_k = 0
+    if cost == "log_likelihood":
+        products, curvature, answer, error, curved = _softmax_log_likelihood(record, s, targets)
+        return OutputGradient(products, nothing[0], nothing, curvature, answer, error, curved)
+    products, curvature, answer, error = _sampled(record, s.kernel, targets)
     return OutputGradient(products, nothing[0], nothing, curvature, answer, error)
 
 
@@ -145,7 +149,9 @@ def _smoothed_wide(tau: Array, root: float) -> list[Array]:
     return [ndtr(t) @ h[0], *(density @ narrow for narrow in h)]
 
 
-def _softmax_log_likelihood(record: costs.Cost, s: Covariance, targets: Array) -> tuple[Array, Array, Array, float]:
+def _softmax_log_likelihood(
+    record: costs.Cost, s: Covariance, targets: Array
+) -> tuple[Array, Array, Array, float, Array]:
     """dC/ds = p - y: E[p_a . p_b] - 2/K + [y_a = y_b], over K.
 
     E[p_a . p_b] is a Hermite series in the correlation rho of the logits, whose coefficients are expected derivatives
@@ -167,7 +173,9 @@ def _softmax_log_likelihood(record: costs.Cost, s: Covariance, targets: Array) -
     bound = np.abs(rho) ** 3 * np.outer(rest, rest)
     products = 1 / classes + kernel * first + kernel**2 * second + np.sign(rho) * bound
     gradients = (products - 2 / classes + targets @ targets.T) / classes
-    answer = (first + 2 * kernel * second + 3 * rho**2 * np.outer(rest, rest) / np.sqrt(np.outer(q, q))) / classes
+    last, size = np.outer(rest, rest) / classes, np.sqrt(np.outer(q, q))
+    answer = (first + 2 * kernel * second) / classes + 3 * rho**2 * last / size
+    curved = 2 * second / classes + 6 * np.abs(rho) * last / size**2
     diagonal = (classes * square - 2 / classes + 1) / classes
     np.fill_diagonal(bound, 0)
     scale = np.sqrt(classes * diagonal)
@@ -175,7 +183,7 @@ def _softmax_log_likelihood(record: costs.Cost, s: Covariance, targets: Array) -
     if len(q) > 1 and (error > SERIES_ERROR or q.max() > SERIES_RANGE):
         gradients, _, _, error = _sampled(record, kernel, targets)
     root = np.sqrt(diagonal / np.diagonal(gradients))  # of rows and columns, so that gradients that cancel still do
-    return gradients * root[:, np.newaxis] * root, alpha, answer, max(error, diagonal_error)
+    return gradients * root[:, np.newaxis] * root, alpha, answer, max(error, diagonal_error), curved
 
 
 def _elementwise(parts: tuple[str, str, float], s: Covariance, y: Array) -> OutputGradient:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.resources import check_memory
 from glorotlab.spec.network import NetworkSpec
@@ -13,7 +12,7 @@ from glorotlab.theory.mean_field import validity
 from glorotlab.theory.mean_field.backward import backward
 from glorotlab.theory.mean_field.forward import forward
 from glorotlab.theory.mean_field.inputs import Batch, check_signal
-from glorotlab.theory.mean_field.kernel_covariance import batch_covariance
+from glorotlab.theory.mean_field.kernel_covariance import PairScatter, pair_scatter
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels
 from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
 from glorotlab.threads import single_threaded_blas
@@ -43,9 +42,8 @@ class Propagation:
         Largest relative numerical error.
     finite_width_error, gaussianity_error : float
         Orders of what the limits leave out; see ``validity``.
-    batch_covariance : (layers,), optional
-        What the scatter of kernels adds to the batch gradient's second moment (``kernel_covariance``); None without
-        labels.
+    pairs : PairScatter, optional
+        What the scatter of kernels adds to the batch's gradients; None without labels.
     """
 
     spec: NetworkSpec
@@ -55,7 +53,7 @@ class Propagation:
     numerical_error: float
     finite_width_error: float
     gaussianity_error: float
-    batch_covariance: Array | None = None
+    pairs: PairScatter | None = None
 
 
 @single_threaded_blas()
@@ -90,8 +88,7 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
     output = _output_gradient(signal, batch)
     width = float((forward_width + backward_width).max())
     error, gradient = max(signal.error, signal.spread_error, output.error), backward(signal, output)
-    covariance = batch_covariance(signal, gradient)
-    return Propagation(spec, batch, signal, gradient, error, width, gaussianity, covariance)
+    return Propagation(spec, batch, signal, gradient, error, width, gaussianity, pair_scatter(signal, gradient))
 
 
 def _output_gradient(signal: SignalKernels, batch: Batch) -> OutputGradient:

@@ -83,7 +83,7 @@ def test_one_example_is_the_diagonal_of_two():
     y[1] = y[0]
     pair = predict(spec, inputs=x, labels=y)
     chain = predict(spec, inputs=x[:1], labels=y[:1])
-    covariance = propagate(spec, batch_of(spec, inputs=x, labels=y)).batch_covariance  # of one with the other
+    covariance = propagate(spec, batch_of(spec, inputs=x, labels=y)).pairs.weight  # of one with the other
     for name in SECOND_MOMENTS:
         own = pair[name] - (covariance if name.startswith("batch_weight") else 0)
         np.testing.assert_allclose(own, chain[name], rtol=1e-6)

@@ -146,17 +146,17 @@ def test_the_batch_gradient_is_that_of_drawn_networks(layers, choices, examples,
     expected = predict(spec, inputs=x, labels=y)[BATCH_GRADIENT].values
     assert (np.abs(mean - expected) <= 5 * error + 0.04 * expected).all(), mean / expected
     assert (error <= 0.035 * mean).all()
-    covariance = propagate(spec, batch_of(spec, inputs=x, labels=y)).batch_covariance
+    covariance = propagate(spec, batch_of(spec, inputs=x, labels=y)).pairs.weight
     assert covariance[0] == 0
     assert (covariance[1:] > 0.04 * expected[1:]).all()
 
 
 def test_one_example_and_few_correlated_ones_have_none_to_speak_of():
     spec = NetworkSpec.parse("100,300x3,10")
-    assert (propagate(spec, batch_of(spec, input_second_moment=1.0)).batch_covariance == 0).all()
+    assert (propagate(spec, batch_of(spec, input_second_moment=1.0)).pairs.weight == 0).all()
     x = np.random.default_rng(0).normal(size=(10, 100))
     found = propagate(spec, batch_of(spec, inputs=x, labels=np.arange(10)))
-    assert (found.batch_covariance < 0.01 * (found.signal.below * found.gradient.backprop).mean(axis=(1, 2))).all()
+    assert (found.pairs.weight < 0.01 * (found.signal.below * found.gradient.backprop).mean(axis=(1, 2))).all()
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
