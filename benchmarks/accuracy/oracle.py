@@ -221,7 +221,7 @@ def measured(cell: Cell, networks: int, seed: int = 0) -> list[dict[str, np.ndar
 
 @dataclass(frozen=True)
 class Row:
-    """One number: predicted / measured, its standard error, the predicted shift over the value, the share in the band."""
+    """One number: predicted / measured, its standard error, the predicted shift, the share of networks in the band."""
 
     name: str
     layer: int
@@ -300,9 +300,8 @@ def main(*arguments: str) -> None:
     bands = np.array([row.inside for row in rows if math.isfinite(row.inside)])
     shifted = np.array([row.beyond for row in rows])
     print(f"{len(rows)} numbers: {np.sum(shifted > 0.02)} are more than 2 % off beyond two standard errors", end="; ")
-    print(
-        f"{len(bands)} bands: {bands.mean():.1%} inside on average, {np.sum(np.abs(bands - 0.95) > 0.02)} beyond 93 to 97 %"
-    )
+    beyond = np.sum(np.abs(bands - LEVEL) > 0.02)
+    print(f"{len(bands)} bands: {bands.mean():.1%} inside on average, {beyond} beyond 93 to 97 %")
 
 
 if __name__ == "__main__":

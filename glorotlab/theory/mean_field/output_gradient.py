@@ -72,7 +72,7 @@ class OutputGradient:
     error : float
         Relative error of the kernel: a bound (integrals) or one standard error (sampling).
     curved : (examples, examples), optional
-        Second derivative of the kernel in Q_ab where it is even in Q_ab, of softmax with log-likelihood.
+        The part of its second derivative in Q_ab that is even in Q_ab, of softmax with log-likelihood.
     """
 
     kernel: Array
@@ -173,9 +173,8 @@ def _softmax_log_likelihood(
     bound = np.abs(rho) ** 3 * np.outer(rest, rest)
     products = 1 / classes + kernel * first + kernel**2 * second + np.sign(rho) * bound
     gradients = (products - 2 / classes + targets @ targets.T) / classes
-    last, size = np.outer(rest, rest) / classes, np.sqrt(np.outer(q, q))
-    answer = (first + 2 * kernel * second) / classes + 3 * rho**2 * last / size
-    curved = 2 * second / classes + 6 * np.abs(rho) * last / size**2
+    last = 3 * rho**2 * np.outer(rest, rest) / np.sqrt(np.outer(q, q))
+    answer, curved = (first + 2 * kernel * second + last) / classes, 2 * second / classes
     diagonal = (classes * square - 2 / classes + 1) / classes
     np.fill_diagonal(bound, 0)
     scale = np.sqrt(classes * diagonal)
