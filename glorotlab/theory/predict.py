@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ASSUMPTIONS = (
     "weights and biases are as initialised: before any training step",
-    "layers are wide: corrections of relative size 1/width are left out",
+    "layers are wide: corrections of relative size 1/width are left out, but where pairs of examples add them up",
     "pre-activations are Gaussian: their excess kurtosis, which few or sparse weights leave, is left out",
     "gradient independence: weights met backward depend on the forward pass by their part along the signal alone",
 )

@@ -33,7 +33,7 @@ from glorotlab.theory.gaussian.hermite_series import CUBE, coefficients, mixed_s
 from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.theory.gaussian.moments import Row
 from glorotlab.theory.gaussian.pair_derivatives import own_derivative, pair_derivative
-from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal
+from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
 
 TERMS = 16
 """Terms of the Hermite series; those left out count for pairs alike alone, of which there are few."""
@@ -53,15 +53,18 @@ class PairScatter(NamedTuple):
         mean, in ``finite_width``.
     bias : (layers,)
         To those of biases.
+    left_out : float
+        Order of the share of the outputs' bias gradient that is left out.
     """
 
     weight: Array
     bias: Array
+    left_out: float = 0.0
 
 
 def pair_scatter(signal: SignalKernels, gradient: GradientKernels) -> PairScatter:
     """Return what all pairs of different examples add."""
-    found = PairScatter(*np.zeros((2, signal.layers)))
+    found = PairScatter(np.zeros(signal.layers), np.zeros(signal.layers))
     if signal.examples == 1:
         return found
     series = [_series(signal, index) for index in range(signal.layers - 1)]
@@ -81,7 +84,17 @@ def pair_scatter(signal: SignalKernels, gradient: GradientKernels) -> PairScatte
             if index < signal.layers - 1:
                 pairs *= signal.backward_gain[index + 1] * signal.derivative[index]
             found.bias[index] = pairs.mean()
+    elif signal.spec.output == "softmax":  # with quadratic cost
+        return found._replace(left_out=_order_of_curvature(signal, gradient, scatter.pair))
     return found
+
+
+def _order_of_curvature(signal: SignalKernels, gradient: GradientKernels, variance: Array) -> float:
+    """Return what second derivatives of the order of the first over q would add to the mean of D of the outputs."""
+    q, kernel = signal.q[-1], mean_over_pairs(gradient.backprop[-1])
+    pairs = np.abs(gradient.output.answer) * signal.forward_gain[-1] ** 2 * variance / (2 * np.sqrt(np.outer(q, q)))
+    np.fill_diagonal(pairs, 0)
+    return float(pairs.mean() / kernel) if kernel > 0 else 0.0
 
 
 def _series(signal: SignalKernels, index: int) -> Array:

@@ -88,7 +88,8 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
     output = _output_gradient(signal, batch)
     width = float((forward_width + backward_width).max())
     error, gradient = max(signal.error, signal.spread_error, output.error), backward(signal, output)
-    return Propagation(spec, batch, signal, gradient, error, width, gaussianity, pair_scatter(signal, gradient))
+    pairs = pair_scatter(signal, gradient)
+    return Propagation(spec, batch, signal, gradient, error, width + pairs.left_out, gaussianity, pairs)
 
 
 def _output_gradient(signal: SignalKernels, batch: Batch) -> OutputGradient:
