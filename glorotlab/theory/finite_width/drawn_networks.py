@@ -42,6 +42,10 @@ MAX_OUTPUTS = 64
 """Most outputs whose weights' scalar products are drawn with the logits; of more their scatter is small."""
 
 
+SMALLEST_SQUARE = 1e-6
+"""Mean square of an output's weights, relative to its expectation, that is not followed further down."""
+
+
 class OutputDraws:
     """Output layers drawn over the hidden layers of several networks, in float32.
 
@@ -93,10 +97,10 @@ class OutputDraws:
             root = random.normal(size=(draws, outputs, max(rest, 0)))
         products = (products + root @ np.swapaxes(root, 1, 2)) / units
         kurtosis = signal.spec.weight_initializer.excess_kurtosis(*signal.spec.fans[-1])
-        diagonals = np.einsum("dkk->dk", products)
-        diagonals += (np.sqrt(max(1 + kurtosis / 2, 0)) - 1) * (diagonals - 1)
-        # positive definite also where the units are fewer than the outputs
-        diagonals += 1e-6
+        squares = np.maximum(np.einsum("dkk->dk", products), SMALLEST_SQUARE)
+        own = 1 + np.sqrt(max(1 + kurtosis / 2, 0)) * (squares - 1)  # of another variance
+        products = scaled(products, np.sqrt(np.maximum(own, SMALLEST_SQUARE) / squares))
+        products += SMALLEST_SQUARE * np.eye(outputs)  # units may be fewer than outputs
         return products
 
     def gradient_at(self, factor: Array | float) -> Samples:

@@ -270,3 +270,17 @@ def test_a_band_of_a_batch_that_is_not_small_holds_its_share():
         inside = ((np.array(values) >= low) & (np.array(values) <= high)).sum(axis=0)
         assert (inside >= least).all(), (name, inside)
         assert (inside <= most).all(), (name, inside)
+
+
+@pytest.mark.parametrize("initializer", ["standard_uniform", "lecun_normal", "truncated_normal(std=.3)"])
+@pytest.mark.parametrize("layers", ["20,12,9", "20,5,9", "20,9,9"])
+def test_outputs_that_are_as_many_as_units_or_more_have_bands(layers, initializer):
+    """Weights that are drawn with the logits have scalar products of full rank or not, and any kurtosis."""
+    spec = NetworkSpec.parse(layers, initializer=initializer)
+    for examples in (1, 3, 30):
+        x, y = data(spec, examples)
+        found = predict(spec, inputs=x, labels=y, level=LEVEL)
+        for name in ("backprop_gradient_second_moment", "batch_weight_gradient_second_moment"):
+            low, value, high = (found[f"{name}{end}"].values for end in ("_low", "", "_high"))
+            assert (low < value).all()
+            assert (value < high).all()
