@@ -75,6 +75,11 @@ CATALOGUE = {
         "Scatter of back-propagated gradients between networks",
         "our own, after Hanin 2024; Hanin & Nica 2020",
     ),
+    "batch_gradient_covariance": Entry(
+        "beyond.batch_gradient",
+        "Weight gradient of a batch that is not small beside a layer",
+        "our own",
+    ),
     "softmax_output_gradient": Entry(
         "beyond.softmax_output",
         "Gradient at a softmax output",

@@ -21,9 +21,10 @@ from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.theory.distributions.pushforward import quantiles_and_saturation
 from glorotlab.theory.finite_width import bands
 from glorotlab.theory.mean_field.inputs import batch_of
+from glorotlab.theory.mean_field.kernel_covariance import PairScatter
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
 from glorotlab.theory.mean_field.learning_speed import learning_speeds
-from glorotlab.theory.mean_field.propagate import Propagation, propagate
+from glorotlab.theory.mean_field.propagate import propagate
 from glorotlab.theory.spectra.mean_singular_value import mean_singular_value
 from glorotlab.threads import single_threaded_blas
 
@@ -32,13 +33,10 @@ if TYPE_CHECKING:
 
 ASSUMPTIONS = (
     "weights and biases are as initialised: before any training step",
-    "layers are wide: corrections of relative size 1/width are left out",
+    "layers are wide: corrections of relative size 1/width are left out, but where pairs of examples add them up",
     "pre-activations are Gaussian: their excess kurtosis, which few or sparse weights leave, is left out",
     "gradient independence: weights met backward depend on the forward pass by their part along the signal alone",
 )
-
-WORTH_SAYING = 0.05
-"""Share of the batch gradient's second moment from which on it is said that the prediction leaves it out."""
 
 WITHIN_UNIT = 1
 """Place of the variance within a unit over examples among a tensor's three variances."""
@@ -84,8 +82,7 @@ def predict(
         LayerStatistics with dimension ``layer``; V itself is the mean-field value, without shift. Attribute
         ``assumptions`` lists what it rests on. ``numerical_error`` bounds the relative error of the numerics, or is
         one standard error where logits are drawn; ``finite_width_error`` is the relative variance of second moments
-        between networks, and the order of magnitude of what the limit of wide layers leaves out, and holds by what
-        share ``batch_weight_gradient_second_moment`` is too small where a batch is not small beside a layer;
+        between networks, and the order of magnitude of what the limit of wide layers leaves out;
         ``gaussianity_error`` is the order of what Gaussian pre-activations leave out (``mean_field.validity``).
 
     Raises
@@ -109,19 +106,23 @@ def predict(
     signal, gradient = propagation.signal, propagation.gradient
     columns = {"fan_in": signal.fan_in, "fan_out": signal.fan_out, "weight_variance": signal.weight_variance}
     blocks = [_signal_columns(signal, part) for part in signal.blocks()]
-    if gradient is not None:
+    if gradient is not None and propagation.pairs is not None:
         blocks = [
-            own | _gradient_columns(signal, gradient, part) for own, part in zip(blocks, signal.blocks(), strict=True)
+            own | _gradient_columns(signal, gradient, propagation.pairs, part)
+            for own, part in zip(blocks, signal.blocks(), strict=True)
         ]
     columns |= {name: np.concatenate([own[name] for own in blocks]) for name in blocks[0]}
-    assumptions = [*ASSUMPTIONS, *([WITHOUT_DATA] if batch.inputs is None else []), *_left_out(propagation)]
+    assumptions = [*ASSUMPTIONS, *([WITHOUT_DATA] if batch.inputs is None else [])]
     errors: dict[str, float] = {
         "numerical_error": propagation.numerical_error,
         "finite_width_error": propagation.finite_width_error,
         "gaussianity_error": propagation.gaussianity_error,
     }
     if gradient is not None and batch.targets is not None:
-        columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(signal, gradient, batch.targets)
+        added = propagation.pairs.bias if propagation.pairs is not None else None
+        columns["learning_speed"], errors["learning_speed_error"] = learning_speeds(
+            signal, gradient, batch.targets, added
+        )
     if level is not None:
         columns |= bands.bands(propagation, columns, level, networks)
         errors |= {"level": level, "networks": networks}
@@ -137,19 +138,6 @@ def predict(
         | errors
         | ({} if inputs is None else digests(inputs, batch.labels)),
     )
-
-
-def _left_out(propagation: Propagation) -> list[str]:
-    """Return what the prediction of the batch gradient is known to leave out, where that is worth a line."""
-    excess = propagation.batch_excess
-    if excess is None or excess.max() <= WORTH_SAYING:
-        return []
-    layer = int(excess.argmax())
-    return [
-        f"batches are small beside layers: {propagation.batch.examples} examples are not, so that "
-        f"batch_weight_gradient_second_moment is too small, most in layer {layer + 1}, where the networks' mean is "
-        f"about {1 + excess[layer]:.2f} times the prediction"
-    ]
 
 
 def _moments(name: str, second: Array, mean: Array, mean_squares: tuple[Array, Array, Array]) -> dict[str, Array]:
@@ -225,7 +213,9 @@ def _singular_values(signal: SignalKernels, part: slice) -> Array:
     return values
 
 
-def _gradient_columns(signal: SignalKernels, gradient: GradientKernels, part: slice) -> dict[str, Array]:
+def _gradient_columns(
+    signal: SignalKernels, gradient: GradientKernels, scatter: PairScatter, part: slice
+) -> dict[str, Array]:
     """Return the statistics of gradients of some layers."""
     z, d, units = signal.below[part], gradient.backprop[part], signal.fan_out[part]
     z_mean, d_mean = signal.z_mean[part], gradient.backprop_mean[part]
@@ -238,11 +228,12 @@ def _gradient_columns(signal: SignalKernels, gradient: GradientKernels, part: sl
     weight_squares = mean_over_pairs(products), pairs, _over_examples(products)
     second, example = _over_examples(d), (diagonal(z) * diagonal(d)).mean(axis=-1)
     unknown = np.full_like(second, np.nan)
+    batch, bias = np.maximum(pairs + scatter.weight[part], 0), np.maximum(mean_over_pairs(d) + scatter.bias[part], 0)
     return (
         _moments("backprop_gradient", second, bias_mean, bias_squares)
         | _moments("example_weight_gradient", example, weight_mean, weight_squares)
-        | _moments("batch_weight_gradient", pairs, weight_mean, (weight_squares[0], unknown, unknown))
-        | _moments("batch_bias_gradient", mean_over_pairs(d), bias_mean, (bias_squares[0], unknown, unknown))
+        | _moments("batch_weight_gradient", batch, weight_mean, (weight_squares[0], unknown, unknown))
+        | _moments("batch_bias_gradient", bias, bias_mean, (bias_squares[0], unknown, unknown))
     )
 
 

@@ -81,7 +81,7 @@ ARGUMENTS = {
 
 
 def test_every_benchmark_is_tested():
-    tested = {*SMALLER, "prediction_error", "infinite_width", "holm"}
+    tested = {*SMALLER, "prediction_error", "infinite_width", "holm", "oracle"}
     assert {path.stem for folder in ("accuracy", "speed") for path in (BENCHMARKS / folder).glob("*.py")} == tested
     assert "glorotlab" in sys.modules
 

@@ -25,6 +25,7 @@ NAMES = (
     "nonlinear_gain",
     "finite_width_fluctuation",
     "gradient_fluctuation",
+    "batch_gradient_covariance",
     "softmax_output_gradient",
     "single_neuron_chain",
     "explosion_interval",
@@ -51,7 +52,7 @@ def test_unknown_name_is_named_with_what_is_allowed():
     "code",
     [
         "import glorotlab.theory",
-        "import glorotlab as gl; assert len(gl.derive()) == 19",
+        "import glorotlab as gl; assert len(gl.derive()) == 20",
         "from glorotlab.cli.main import main; assert main(['derive']) == 0",
         "from glorotlab.cli.main import main; assert main(['derive', '--format', 'json']) == 0",
         "from glorotlab.cli.main import main; assert main(['derive', 'eq5']) == 2",

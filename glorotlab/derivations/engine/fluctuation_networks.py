@@ -98,6 +98,8 @@ class Networks:
         q = float(mean.args[0])
         if isinstance(mean, names.MeanDerivativeFourth):
             return float(moments(self.activation, q).derivative_fourth_moment)
+        if isinstance(mean, names.MeanDerivative):
+            return float(moments(self.activation, q).derivative_mean)
         units = recursions.unit_moments(activations.get(self.activation), np.array([q]))
         square, derivative = units.square[:, 0], units.derivative_square[:, 0]
         return float(

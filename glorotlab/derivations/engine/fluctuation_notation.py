@@ -207,6 +207,12 @@ class MeanSquare(GaussianMean):
     letter = "F"
 
 
+class MeanDerivative(GaussianMean):
+    """m(q) = E[f'(s)]."""
+
+    letter = "m"
+
+
 class MeanDerivativeSquare(GaussianMean):
     """G(q) = E[f'(s)^2]."""
 

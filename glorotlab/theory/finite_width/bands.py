@@ -109,8 +109,7 @@ def bands(propagation: Propagation, values: Mapping[str, Array], level: float, n
     for name, layers in scatter.items():
         _check_variance(spec, name, layers)
         column, laws = values[COLUMNS[name]], [law(layer) for layer in layers]
-        own = error._replace(left_out=propagation.batch_excess) if name == "batch_weight_gradient" else error
-        columns |= _columns(COLUMNS[name], column, column, laws, level, networks, own)
+        columns |= _columns(COLUMNS[name], column, column, laws, level, networks, error)
     if propagation.gradient is not None:  # the length of the bias gradient is the root of its second moment
         laws = [law(layer, 0.5) for layer in scatter["batch_bias_gradient"]]
         lengths = np.sqrt(values["fan_out"] * values["batch_bias_gradient_second_moment"])
@@ -127,13 +126,10 @@ class _Error(NamedTuple):
         Error of the mean-field values.
     expansion : float
         Error of a standard deviation to first order in 1 / width.
-    left_out : (layers,), optional
-        What the mean-field value of a layer is known to leave out.
     """
 
     numerical: float
     expansion: float
-    left_out: Array | None = None
 
 
 def _columns(
@@ -142,12 +138,11 @@ def _columns(
     """Return the columns of one variable, NaN in layers without a law. Laws are relative to ``scales``."""
     suffixes = ("std", "shift", "low", "high", "quadrature_error", "expansion_error", "sampling_error")
     rows = np.full((len(values), len(suffixes)), np.nan)
-    left_out = np.zeros(len(values)) if error.left_out is None else error.left_out
-    for row, value, scale, own, missed in zip(rows, values, scales, laws, left_out, strict=False):
+    for row, value, scale, own in zip(rows, values, scales, laws, strict=False):
         low, high = own.band(level, networks)
         std, mean = float(own.values.std()), float(own.values.mean())
         shift = mean - value / scale
-        expansion = shift**2 / 2 + error.expansion * std + missed  # the next term of exp(shift), and of the deviation
+        expansion = shift**2 / 2 + error.expansion * std  # the next term of exp(shift), and of the deviation
         row[:] = std, shift, low, high, error.numerical * mean, expansion, own.sampling_error() * std
         row *= scale
     return {f"{name}_{suffix}": column for suffix, column in zip(suffixes, rows.T, strict=True)}

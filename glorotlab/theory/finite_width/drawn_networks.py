@@ -38,8 +38,20 @@ NO_GRADIENTS = (
 Samples = npt.NDArray[np.float32]
 
 
+MAX_OUTPUTS = 64
+"""Most outputs whose weights' scalar products are drawn with the logits; of more their scatter is small."""
+
+
+SMALLEST_SQUARE = 1e-6
+"""Mean square of an output's weights, relative to its expectation, that is not followed further down."""
+
+
 class OutputDraws:
     """Output layers drawn over the hidden layers of several networks, in float32.
+
+    Logits, and what their gradients become on the way back, belong to the same weights W = sqrt(v) w: with a root R of
+    the kernel of what enters, s is R x, x being the part of w along it, and gradients of two examples that are passed
+    back have the scalar product d_a w'w d_b. Where examples are many, s tells all of w'w.
 
     Attributes
     ----------
@@ -47,14 +59,49 @@ class OutputDraws:
         s and dC/ds.
     less, more : (examples, draws, classes)
         dC/ds where q is smaller or larger by the share ``STEP``.
+    passed : (examples, draws, classes)
+        dC/ds times a root of w'w / n, to be taken in its place below the output layer.
+    meets : bool
+        Whether ``passed`` is more than dC/ds.
     """
 
-    def __init__(self, signal: SignalKernels, roots: Array, targets: Array) -> None:
+    def __init__(self, signal: SignalKernels, roots: Array, biases: Array, targets: Array) -> None:
         self._sampler = OutputSampler(signal.spec.cost_record, targets, roots)
         networks = min(max(LOGITS // self._sampler.size, MIN_DRAWS), MAX_DRAWS)
-        self._s = self._sampler.all_logits(-(-networks // len(roots)), Purpose.OUTPUT_DRAWS)
+        each, (examples, outputs) = -(-networks // len(roots)), targets.shape
+        random = generator(0, Purpose.OUTPUT_DRAWS)
+        x = random.normal(size=(len(roots), roots.shape[2], each * outputs))
+        s = roots @ x
+        if biases.any():
+            s += biases[:, :, np.newaxis] * random.normal(size=(len(roots), 1, each * outputs))
+        self._s = np.moveaxis(s, 0, 1).reshape(examples, -1, outputs)
         self.logits: Samples = self._s.astype(np.float32)
         self.gradient, self.less, self.more = (self.gradient_at((1 + share) ** 0.5) for share in (0, -STEP, STEP))
+        self.passed, self.meets = self.gradient, signal.layers > 1 and 1 < outputs <= MAX_OUTPUTS
+        if self.meets:
+            x = np.swapaxes(x.reshape(len(roots), -1, each, outputs), 1, 2).reshape(-1, roots.shape[2], outputs)
+            root = np.linalg.cholesky(self._products(signal, x, random))
+            self.passed = np.einsum("edk,dkl->edl", self.gradient, root.astype(np.float32))
+
+    def _products(self, signal: SignalKernels, x: Array, random: np.random.Generator) -> Array:
+        """Return w'w / n of every draw, (draws, classes, classes): a part along x, and a Wishart matrix of the rest."""
+        draws, known, outputs = x.shape
+        units = signal.spec.layer_sizes[-2]
+        products = np.swapaxes(x, 1, 2) @ x
+        rest = units - known
+        if rest >= outputs:
+            root = np.tril(random.normal(size=(draws, outputs, outputs)), -1)
+            places = np.arange(outputs)
+            root[:, places, places] = np.sqrt(random.chisquare(rest - places, size=(draws, outputs)))
+        else:
+            root = random.normal(size=(draws, outputs, max(rest, 0)))
+        products = (products + root @ np.swapaxes(root, 1, 2)) / units
+        kurtosis = signal.spec.weight_initializer.excess_kurtosis(*signal.spec.fans[-1])
+        squares = np.maximum(np.einsum("dkk->dk", products), SMALLEST_SQUARE)
+        own = 1 + np.sqrt(max(1 + kurtosis / 2, 0)) * (squares - 1)  # of another variance
+        products = scaled(products, np.sqrt(np.maximum(own, SMALLEST_SQUARE) / squares))
+        products += SMALLEST_SQUARE * np.eye(outputs)  # units may be fewer than outputs
+        return products
 
     def gradient_at(self, factor: Array | float) -> Samples:
         """Return dC/ds of logits times a factor, one for all or one for each draw (draws, 1)."""
@@ -73,6 +120,8 @@ class DrawnNetworks:
         Pre-activations and activations, scaled to second moment 1 at any q, f by a power law.
     y : list of arrays
         Gradients dC/ds, each layer scaled to second moment 1; filled by ``run_backward``.
+    h : array
+        What comes back to the last hidden layer, scaled to second moment 1; filled by ``run_backward``.
     outputs : OutputDraws
     chosen : array of int (networks,)
         Which draw of the outputs each network has on its way back.
@@ -93,22 +142,25 @@ class DrawnNetworks:
         self.s: list[Samples] = []
         self.f: list[Samples] = []
         self.q: list[Array] = []
-        roots = self._run_forward(inputs)
+        roots, biases = self._run_forward(inputs)
         if targets is None:  # gradients are not asked for
             targets = np.zeros((self.examples, signal.spec.classes))
-        self.outputs = OutputDraws(signal, roots, targets)
+        self.outputs = OutputDraws(signal, roots, biases, targets)
         self.chosen = np.arange(self.networks) * (self.outputs.gradient.shape[1] // self.networks)
         self.y: list[Samples] = []
+        self.h: Samples = np.empty(0, dtype=np.float32)
 
-    def _run_forward(self, inputs: Array | None) -> Array:
+    def _run_forward(self, inputs: Array | None) -> tuple[Array, Array]:
         """Draw s and f of every hidden layer.
 
         Returns
         -------
-        Roots of the output's kernels, each scaled to the expected q
+        Roots of the output's kernels but for biases, (networks, examples, columns), and the biases' standard
+        deviations, (networks, examples), each scaled to the expected q
         """
         spec, record = self.signal.spec, self.signal.spec.activation_record
         kernel = np.broadcast_to(self.signal.preactivation[0], (self.networks, self.examples, self.examples))
+        bias, f = self.signal.bias_variance, None
         for k, units in enumerate(spec.layer_sizes[1:-1]):
             expected, (square, first, _) = self.forward.q[k], self.forward.units[k].square
             q = diagonal(kernel)
@@ -118,13 +170,18 @@ class DrawnNetworks:
             else:
                 s = np.stack([self._first_layer(inputs) for _ in range(self.networks)])
             f = record.function(s)
-            variance = float(self.signal.weight_variance[k + 1])
-            kernel = variance * f @ np.swapaxes(f, 1, 2) + float(self.signal.bias_variance[k + 1])
+            kernel = float(self.signal.weight_variance[k + 1]) * f @ np.swapaxes(f, 1, 2) + float(bias[k + 1])
             self.q.append(q)
             self.s.append(_levelled(s, q))
             self.f.append(_levelled(f, scale))
         q = diagonal(kernel)  # 0 of examples whose units are all silent
-        return covariance_root(scaled(kernel, np.sqrt(np.divide(self.forward.q[-1], q, where=q > 0, out=0 * q))))
+        level = np.sqrt(np.divide(self.forward.q[-1], q, where=q > 0, out=0 * q))
+        biases = float(bias[-1]) ** 0.5 * level
+        if f is not None and f.shape[2] < self.examples:
+            root = float(self.signal.weight_variance[-1]) ** 0.5 * f * level[:, :, np.newaxis]
+        else:
+            root = covariance_root(scaled(kernel, level) - (scaled(float(bias[-1]) * np.ones_like(kernel), level)))
+        return np.asarray(root), biases
 
     def _first_layer(self, inputs: Array) -> Array:
         """Draw pre-activations of the first layer, with its own weights: inputs are few or sparse."""
@@ -142,6 +199,7 @@ class DrawnNetworks:
                 sample, fans = spec.weight_initializer.sample, spec.fans[-1]
                 weights = np.stack([sample(self._random, *fans) for _ in range(self.networks)])
                 h = d @ np.swapaxes(weights, 1, 2)
+                self.h = _levelled(h, np.full(h.shape[:2], (h**2).mean()))
             else:
                 variance = float(self.signal.weight_variance[k + 1])
                 h = correlated_draws(variance * d @ np.swapaxes(d, 1, 2), spec.layer_sizes[k + 1], self._random)

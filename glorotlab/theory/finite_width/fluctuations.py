@@ -128,7 +128,10 @@ class _Influences:
             kernel, gain = self.kernels.preactivation[k], gains[k + 1] * self.kernels.derivative[k]
             coefficient = gains[k + 1] * coefficient
             self.pairs.insert(0, pair_derivatives(record, kernel))
-            self.r.insert(0, gain * self.r[0] + np.outer(coefficient, coefficient) * along_signal(self.kernels, k))
+            along = along_signal(self.kernels, k)
+            if k == self.hidden - 1 and self.drawn.outputs.meets:  # the draws have what is the same in all units
+                along = along - self.kernels.derivative[k] * self.kernels.activation[k]
+            self.r.insert(0, gain * self.r[0] + np.outer(coefficient, coefficient) * along)
             self.p.insert(0, gain * self.p[0])
             coefficient = coefficient * self.forward.units[k].square[1]
 
@@ -167,6 +170,9 @@ class _Influences:
         shares = weights * (np.diagonal(backprop) if single else backprop)
         expected = float(shares.sum())
         share = (shares if single else shares.sum(axis=1)) / expected
+        others = np.zeros(size) if single else share - np.diagonal(shares) / expected
+        if name == "batch_bias_gradient" and self.propagation.pairs is not None:
+            expected += float(self.propagation.pairs.bias[index])  # the draws have it
         if index == self.hidden and "weight" not in name:
             return self._fluctuation([], _forms(weights, self._scattered_gradient()) / expected, 0.0)
         draws, fresh, back = self._answer(weights, index)
@@ -174,14 +180,21 @@ class _Influences:
         if single:
             parts = self._single_parts(index, share, back, signal)
         else:
+            if signal is not None:  # each network's own kernel counts, whose scatter the pairs of a batch add up
+                weights = self._own_kernels(index - 1) / size**2
+                fresh, draws = self._fresh(weights, index), self._with_own(draws, weights, index)
             parts = self._pair_parts(index, weights, fresh, back, enters=signal is not None)
         gains = self.kernels.backward_gain
         for k in range(index, self.hidden):
-            own = _quadratic(weights, self.drawn.y[k])
-            parts[k] = parts[k] + own / _positive(own.mean(axis=1, keepdims=True))
+            parts[k] = parts[k] + _relative(_quadratic(weights, self.drawn.y[k]))
             kernel = gains[k + 1] * self.kernels.derivative[k]
             weights = weights * (np.diagonal(kernel) if single else kernel)
-        return self._fluctuation(parts, draws / expected, float((share * back.shift(index, signal)).sum()))
+            if k == self.hidden - 1 and self.drawn.outputs.meets:  # given the weights of the outputs, which are drawn
+                parts[k] = parts[k] - _relative(_quadratic(weights, self.drawn.h))
+        shift = share * back.shift(index, signal)
+        if signal is not None:  # that of pairs is in the mean-field value: ``kernel_covariance``
+            shift = shift - others * back.covariance(index, signal)
+        return self._fluctuation(parts, draws / expected, float(shift.sum()))
 
     def _answer(self, weights: Array, index: int) -> _Answer:
         """Return T of the draws of the outputs and what it answers to; ``weights`` are of the layer's D in T."""
@@ -191,15 +204,37 @@ class _Influences:
             p, r, twice = np.diagonal(p), np.diagonal(r), np.diagonal(twice)
         outputs = self.drawn.outputs
         tau = ((outputs.logits * outputs.gradient).sum(axis=2) / q[:, np.newaxis]).astype(np.float32)
-        draws = _forms(weights * (p - twice), outputs.gradient) + _quadratic(weights * r, tau)
+        passed = outputs.gradient if index == self.hidden else outputs.passed
+        draws = _forms(weights * (p - twice), passed) + _quadratic(weights * r, tau)
         draws = np.maximum(draws, 0)  # to first order it may be negative
-        fresh = _forms(weights * p, outputs.gradient[:, self.drawn.chosen])
+        fresh = self._fresh(weights, index)
         low, middle, high = (
             np.log(_forms(weights * p, gradient[:, ::STRIDE]).mean())
             for gradient in (outputs.less, outputs.gradient, outputs.more)
         )
         first, second = (high - low) / (2 * STEP * q), (high - 2 * middle + low) / (STEP * q) ** 2
         return _Answer(draws, fresh, recursions.backward(self.forward, first, second))
+
+    def _fresh(self, weights: Array, index: int) -> Array:
+        """Return T of the draw that each network has; ``weights`` may be those of each network."""
+        delta = np.moveaxis(self.drawn.outputs.gradient[:, self.drawn.chosen], 0, 1)
+        p = np.diagonal(self.p[index]) if weights.ndim == 1 else self.p[index]
+        return np.asarray(_quadratic(weights * p, delta).mean(axis=-1))
+
+    def _with_own(self, draws: Array, weights: Array, index: int) -> Array:
+        """Return draws whose scatter within each network is that of its own weights, and their mean the same."""
+        delta = self.drawn.outputs.gradient if index == self.hidden else self.drawn.outputs.passed
+        networks, (examples, count, classes) = len(weights), delta.shape
+        flat = np.moveaxis(delta.reshape(examples, networks, -1), 0, 1)
+        own = _quadratic(weights * self.p[index], flat).reshape(networks, count // networks, classes).mean(axis=2)
+        means = draws.reshape(networks, -1).mean(axis=1, keepdims=True)
+        return np.asarray(means * own / own.mean(axis=1, keepdims=True)).ravel()
+
+    def _own_kernels(self, k: int) -> Array:
+        """Return M of each drawn network in a hidden layer, (networks, examples, examples)."""
+        f = self.drawn.f[k]
+        own = f @ np.swapaxes(f, 1, 2) / f.shape[2]
+        return scaled(own, np.sqrt(self.forward.units[k].square[0]))
 
     def _scattered_gradient(self) -> Samples:
         """Return dC/ds of the output layer where q scatters and shifts as the hidden layers make it."""
@@ -277,6 +312,11 @@ def _quadratic(weights: Array, y: Samples) -> Array:
     single = (weights / (size or 1.0)).astype(np.float32)
     forms = single @ y**2 if weights.ndim == 1 else ((single @ y) * y).sum(axis=-2)
     return np.asarray(forms * size, dtype=np.float64)
+
+
+def _relative(values: Array) -> Array:
+    """Return values (networks, units) over their means over the units."""
+    return np.asarray(values / _positive(values.mean(axis=1, keepdims=True)))
 
 
 def _positive(values: Array) -> Array:

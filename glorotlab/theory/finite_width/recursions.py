@@ -107,7 +107,11 @@ class Backward:
         """
         a, variance, shift = self.log_derivative[index], self.forward.variance[index], self.forward.shift[index]
         total = self.fixed[index] + a * shift + (self.log_second_derivative[index] + a**2) * variance / 2
-        return np.asarray(total if signal is None else total + (shift + a * variance) / signal)
+        return np.asarray(total if signal is None else total + shift / signal + self.covariance(index, signal))
+
+    def covariance(self, index: int, signal: Array) -> Array:
+        """Return the relative covariance of both factors of the weight gradient."""
+        return np.asarray(self.log_derivative[index] * self.forward.variance[index] / signal)
 
 
 def forward(signal: SignalKernels) -> Forward:

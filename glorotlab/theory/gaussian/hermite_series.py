@@ -19,15 +19,18 @@ from glorotlab.theory.gaussian.moments import Row, sampled
 BLOCK = 48
 """Rows of a kernel summed at a time, so that a term stays in the cache."""
 
-EVEN = frozenset({Row.DERIVATIVE})
-"""Functions among f, f' and f f' that are even where f is odd; the others are odd."""
+EVEN = frozenset({Row.DERIVATIVE, Row.SQUARE})
+"""Functions among f, f', f^2, f^3 and f f' that are even where f is odd; the others are odd."""
+
+CUBE = len(Row)
+"""Place of f^3 among the functions, which no ``Row`` is."""
 
 
-def coefficients(record: Activation, rows: Sequence[Row], q: Array, terms: int) -> Array:
-    """Return the Hermite coefficients of f, f' or f f', (rows, terms, q)."""
+def coefficients(record: Activation, rows: Sequence[int], q: Array, terms: int) -> Array:
+    """Return the Hermite coefficients of f, f', f^2, f f' or ``CUBE``, (rows, terms, q)."""
     # h_k has sqrt(k) radians a standard deviation, and a panel is at most 4 of them wide
     s, weights, values = sampled(record, q, quadrature.ORDER + math.ceil(2 * math.sqrt(terms)))
-    functions = values[list(rows)]
+    functions = np.stack([values[Row.F] * values[Row.SQUARE] if row == CUBE else values[row] for row in rows])
     if not record.odd:
         return _sums(s, weights, functions, q, terms)
     half = s > 0
@@ -72,7 +75,21 @@ def symmetric_sum(series: Array, rho: Array) -> Array:
 
 def mixed_sum(left: Array, right: Array, rho: Array) -> Array:
     """Return sum_k a_k(i) b_k(j) rho_ij^k of two functions' coefficients."""
-    total = np.zeros_like(rho)
-    for a, b in zip(left[::-1], right[::-1], strict=True):
-        total = total * rho + a[:, np.newaxis] * b
+    for first in (0, 1):  # of an odd f every other term is 0
+        if not (left[1 - first :: 2].any(axis=1) & right[1 - first :: 2].any(axis=1)).any():
+            total = _mixed_sum(left[first::2], right[first::2], rho**2)
+            return total * rho if first else total
+    return _mixed_sum(left, right, rho)
+
+
+def _mixed_sum(left: Array, right: Array, rho: Array) -> Array:
+    total = np.empty_like(rho)
+    for start in range(0, len(rho), BLOCK):
+        rows = slice(start, start + BLOCK)
+        x, part, term = rho[rows], np.zeros_like(rho[rows]), np.empty_like(rho[rows])
+        for a, b in zip(left[::-1], right[::-1], strict=True):
+            np.multiply(part, x, out=part)
+            np.multiply(a[rows, np.newaxis], b, out=term)
+            np.add(part, term, out=part)
+        total[rows] = part
     return total

@@ -48,8 +48,16 @@ def pair_derivatives(record: Activation, kernel: Array) -> tuple[PairDerivatives
 
 
 def _derivatives(g: Array, q: Array, rho: Array) -> PairDerivatives:
-    n = np.arange(TERMS + 2.0)[:, np.newaxis]
-    return PairDerivatives(
-        mixed_sum(np.sqrt(n * (n - 1))[2:] * g[2:], g[:-2], rho) / (2 * q[:, np.newaxis]),
-        symmetric_sum(np.sqrt(n[1:-1]) * g[1:-1] / np.sqrt(q), rho),
-    )
+    return PairDerivatives(own_derivative(g, q, rho), pair_derivative(g, q, rho))
+
+
+def own_derivative(g: Array, q: Array, rho: Array) -> Array:
+    """Return dE[g_a g_b]/dq_a from Hermite coefficients g (terms + 2, examples)."""
+    n = np.arange(2.0, len(g))[:, np.newaxis]
+    return mixed_sum(np.sqrt(n * (n - 1)) * g[2:], g[:-2], rho) / (2 * q[:, np.newaxis])
+
+
+def pair_derivative(g: Array, q: Array, rho: Array) -> Array:
+    """Return dE[g_a g_b]/dQ_ab from Hermite coefficients g (terms + 2, examples)."""
+    n = np.arange(1.0, len(g) - 1)[:, np.newaxis]
+    return symmetric_sum(np.sqrt(n) * g[1:-1] / np.sqrt(q), rho)

@@ -37,18 +37,22 @@ WANTED_ERROR, MORE_DRAWS = 0.002, 16.0
 
 
 @single_threaded_blas()
-def learning_speeds(signal: SignalKernels, gradient: GradientKernels, targets: Array) -> tuple[Array, float]:
+def learning_speeds(
+    signal: SignalKernels, gradient: GradientKernels, targets: Array, added: Array | None = None
+) -> tuple[Array, float]:
     """Return E |dC/db| of the batch mean in every layer, (layers,), and its largest relative standard error.
 
     The length of a layer's bias gradient is the root of a quadratic form in the output gradient, whose mean the kernels
     give. The root of the mean would be too long (Jensen), most where outputs are few: the ratio of the mean root to it
     is an average over drawn outputs, with the form itself as control variate. What gradients that meet their own
     weights add counts by its mean, since outputs are many where it counts. The speed is NaN where the error exceeds
-    ``MAX_ERROR``, or the batch's gradients cancel.
+    ``MAX_ERROR``, or the batch's gradients cancel. ``added`` is what pairs of examples add to the mean squares.
     """
     spec, examples = signal.spec, signal.examples
     targets = -np.sort(-targets) if examples == 1 else targets  # units are alike: one class is as good as another
     expected, single = mean_over_pairs(gradient.backprop), diagonal(gradient.backprop).mean(axis=-1)
+    if added is not None:
+        expected = np.maximum(expected + added, 0)
     if examples == 1:  # all layers share the length of the output gradient
         products, independent = list[Products](), expected[-1:].copy()
     else:

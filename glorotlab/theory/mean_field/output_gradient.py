@@ -67,15 +67,21 @@ class OutputGradient:
         E of the product of two examples' means over the units of one network.
     curvature : (examples,)
         (1/K) sum_k E[d^2C/ds_k^2].
+    answer : (examples, examples)
+        Derivative of the kernel in the logits' Q_ab, for different examples.
     error : float
         Relative error of the kernel: a bound (integrals) or one standard error (sampling).
+    curved : (examples, examples), optional
+        The part of its second derivative in Q_ab that is even in Q_ab, of softmax with log-likelihood.
     """
 
     kernel: Array
     means: Array
     mean_products: Array
     curvature: Array
+    answer: Array
     error: float
+    curved: Array | None = None
 
 
 @single_threaded_blas()
@@ -87,11 +93,12 @@ def output_gradient(output: str, cost: str, logits: Array | Covariance, targets:
     record, s = costs.get(output, cost), covariance_of(logits)
     if record.elementwise:
         return _elementwise(ELEMENTWISE[output, cost], s, targets)
-    products, curvature, error = (
-        _softmax_log_likelihood(record, s, targets) if cost == "log_likelihood" else _sampled(record, s.kernel, targets)
-    )
     nothing = np.zeros_like(s.kernel)  # softmax: sum_k dC/ds_k = 0
-    return OutputGradient(products, nothing[0], nothing, curvature, error)
+    if cost == "log_likelihood":
+        products, curvature, answer, error, curved = _softmax_log_likelihood(record, s, targets)
+        return OutputGradient(products, nothing[0], nothing, curvature, answer, error, curved)
+    products, curvature, answer, error = _sampled(record, s.kernel, targets)
+    return OutputGradient(products, nothing[0], nothing, curvature, answer, error)
 
 
 @single_threaded_blas()
@@ -142,7 +149,9 @@ def _smoothed_wide(tau: Array, root: float) -> list[Array]:
     return [ndtr(t) @ h[0], *(density @ narrow for narrow in h)]
 
 
-def _softmax_log_likelihood(record: costs.Cost, s: Covariance, targets: Array) -> tuple[Array, Array, float]:
+def _softmax_log_likelihood(
+    record: costs.Cost, s: Covariance, targets: Array
+) -> tuple[Array, Array, Array, float, Array]:
     """dC/ds = p - y: E[p_a . p_b] - 2/K + [y_a = y_b], over K.
 
     E[p_a . p_b] is a Hermite series in the correlation rho of the logits, whose coefficients are expected derivatives
@@ -164,26 +173,30 @@ def _softmax_log_likelihood(record: costs.Cost, s: Covariance, targets: Array) -
     bound = np.abs(rho) ** 3 * np.outer(rest, rest)
     products = 1 / classes + kernel * first + kernel**2 * second + np.sign(rho) * bound
     gradients = (products - 2 / classes + targets @ targets.T) / classes
+    last = 3 * rho**2 * np.outer(rest, rest) / np.sqrt(np.outer(q, q))
+    answer, curved = (first + 2 * kernel * second + last) / classes, 2 * second / classes
     diagonal = (classes * square - 2 / classes + 1) / classes
     np.fill_diagonal(bound, 0)
     scale = np.sqrt(classes * diagonal)
     error = float((bound / np.outer(scale, scale)).max())
     if len(q) > 1 and (error > SERIES_ERROR or q.max() > SERIES_RANGE):
-        gradients, _, error = _sampled(record, kernel, targets)
+        gradients, _, _, error = _sampled(record, kernel, targets)
     root = np.sqrt(diagonal / np.diagonal(gradients))  # of rows and columns, so that gradients that cancel still do
-    return gradients * root[:, np.newaxis] * root, alpha, max(error, diagonal_error)
+    return gradients * root[:, np.newaxis] * root, alpha, answer, max(error, diagonal_error), curved
 
 
 def _elementwise(parts: tuple[str, str, float], s: Covariance, y: Array) -> OutputGradient:
     """dC/ds_k = o(s_k) + (c - y_k) e(s_k): see ``ELEMENTWISE``. The cross terms E[o e] are those of an odd function."""
     odd, even, centre = parts
     outputs, totals = y.shape[1], y.sum(axis=1)
+    targets = outputs * centre**2 - centre * (totals[:, np.newaxis] + totals) + y @ y.T  # sum_k (c - y_ak) (c - y_bk)
     curvature, odd_pairs = moments(odd, s.q).derivative_mean, kernel_moments(activations.get(odd), s)
     error, mean, even_squares = odd_pairs.error, np.ones_like(s.q), np.ones_like(s.kernel)
+    answer = odd_pairs.derivative_second_moment  # Price's theorem
     if even != ONE:
         mean, even_pairs = moments(even, s.q).mean, kernel_moments(activations.get(even), s)
         error, even_squares = max(error, even_pairs.error), even_pairs.second_moment
-    targets = outputs * centre**2 - centre * (totals[:, np.newaxis] + totals) + y @ y.T  # sum_k (c - y_ak) (c - y_bk)
+        answer = answer + targets / outputs * even_pairs.derivative_second_moment
     products = outputs * odd_pairs.second_moment + targets * even_squares
     sums, squares = (outputs * centre - totals) * mean, np.outer(mean, mean)
     return OutputGradient(
@@ -192,13 +205,15 @@ def _elementwise(parts: tuple[str, str, float], s: Covariance, y: Array) -> Outp
         # units are independent given their targets
         (products + np.outer(sums, sums) - targets * squares) / outputs**2,
         curvature,
+        answer,
         error,
     )
 
 
-def _sampled(record: costs.Cost, kernel: Array, targets: Array) -> tuple[Array, Array, float]:
+def _sampled(record: costs.Cost, kernel: Array, targets: Array) -> tuple[Array, Array, Array, float]:
     """Draw output layers, and average the products of dC/ds.
 
+    The answer is that of softmax to first order in the correlation, with second derivatives that sum to 0 over outputs.
     The error is one standard error, relative, of the mean over the diagonal or over all pairs, whichever is larger.
     """
     sampler, examples = OutputSampler.of(record, kernel, targets), len(kernel)
@@ -213,4 +228,6 @@ def _sampled(record: costs.Cost, kernel: Array, targets: Array) -> tuple[Array, 
     per_draw = np.concatenate(pooled, axis=1)
     mean, size = per_draw.mean(axis=1), draws * targets.shape[1]
     error = float(np.max(per_draw.std(axis=1) / mean)) / np.sqrt(draws) if mean.all() else np.inf
-    return total / size, curvature / (size * np.diagonal(kernel)), error
+    curvature /= size * np.diagonal(kernel)
+    classes = targets.shape[1]
+    return total / size, curvature, classes / (classes - 1) * np.outer(curvature, curvature), error

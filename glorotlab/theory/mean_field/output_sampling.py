@@ -53,10 +53,6 @@ class OutputSampler:
         for start in range(0, draws, block):
             yield self._draw(random, min(block, draws - start))
 
-    def all_logits(self, draws: int, purpose: Purpose) -> Array:
-        """Return logits of ``draws`` networks of each root, (examples, networks, outputs), root after root."""
-        return self._draw(generator(0, purpose), draws)
-
     def _draw(self, random: np.random.Generator, draws: int) -> Array:
         kernels, (examples, outputs) = len(self.roots), self.targets.shape
         s = self.roots @ random.normal(size=(kernels, examples, draws * outputs))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.resources import check_memory
 from glorotlab.spec.network import NetworkSpec
@@ -13,6 +12,7 @@ from glorotlab.theory.mean_field import validity
 from glorotlab.theory.mean_field.backward import backward
 from glorotlab.theory.mean_field.forward import forward
 from glorotlab.theory.mean_field.inputs import Batch, check_signal
+from glorotlab.theory.mean_field.kernel_covariance import PairScatter, pair_scatter
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels
 from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
 from glorotlab.threads import single_threaded_blas
@@ -42,8 +42,8 @@ class Propagation:
         Largest relative numerical error.
     finite_width_error, gaussianity_error : float
         Orders of what the limits leave out; see ``validity``.
-    batch_excess : (layers,), optional
-        Share by which the batch gradient's second moment exceeds its prediction; None without labels.
+    pairs : PairScatter, optional
+        What the scatter of kernels adds to the batch's gradients; None without labels.
     """
 
     spec: NetworkSpec
@@ -53,7 +53,7 @@ class Propagation:
     numerical_error: float
     finite_width_error: float
     gaussianity_error: float
-    batch_excess: Array | None = None
+    pairs: PairScatter | None = None
 
 
 @single_threaded_blas()
@@ -72,7 +72,7 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
         {
             "moments of pairs of examples": 8.0
             * batch.examples**2
-            * (TEMPORARY + (4 if batch.labels is not None else 3) * len(spec.fans))
+            * (TEMPORARY + (6 if batch.labels is not None else 3) * len(spec.fans))
         },
     )
     check_signal(batch, spec.bias_initializer.variance_at(spec.fan_in), "drop it, or give biases")
@@ -88,9 +88,8 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
     output = _output_gradient(signal, batch)
     width = float((forward_width + backward_width).max())
     error, gradient = max(signal.error, signal.spread_error, output.error), backward(signal, output)
-    excess = validity.batch_gradient_excess(signal, gradient)
-    width += float(excess.max())
-    return Propagation(spec, batch, signal, gradient, error, width, gaussianity, excess)
+    pairs = pair_scatter(signal, gradient)
+    return Propagation(spec, batch, signal, gradient, error, width + pairs.left_out, gaussianity, pairs)
 
 
 def _output_gradient(signal: SignalKernels, batch: Batch) -> OutputGradient:

@@ -9,8 +9,7 @@ import numpy as np
 
 from glorotlab.arrays import Array
 from glorotlab.initializers import Initializer
-from glorotlab.theory.gaussian.covariance import correlation
-from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
+from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal
 
 KURTOSIS = 3.0
 """E s^4 of excess kurtosis k is 1 + k / 3 times that of a Gaussian; second moments of f and f' change less, mostly."""
@@ -46,52 +45,6 @@ def relative_variances(signal: SignalKernels) -> tuple[Array, Array]:
     backward = np.zeros_like(q)
     backward[:-1] = np.cumsum(np.where(derivative_square > 0, back, 0.0)[::-1], axis=0)[::-1]
     return forward, backward
-
-
-def batch_gradient_excess(signal: SignalKernels, gradient: GradientKernels) -> Array:
-    """Return by what share the batch gradient's second moment exceeds its prediction in every layer, (layers,).
-
-    It is the mean over pairs of examples of M_ab D_ab in one network, of which E M_ab E D_ab is predicted. But M of one
-    network scatters between two examples even where E M_ab is 0, and D follows it: D_ab grows by S_ab times what
-    Q_ab = n v M_ab + v_b gains. All pairs add up, so that the share is of order examples / width, not 1 / width. To
-    leading order, with Var M_ab = (E f_a^2 f_b^2 - M_ab^2) / n + (n v E f'_a f'_b)^2 Var M_ab of the layer below, the
-    covariance of M_ab and D_ab is S_ab n v Var M_ab.
-    """
-    excess = np.zeros(signal.layers)
-    variance = np.zeros_like(signal.preactivation[0])
-    answers = _answers(signal, gradient)
-    for index in range(1, signal.layers):
-        gain, passed = signal.forward_gain[index], signal.forward_gain[index - 1] * signal.derivative[index - 1]
-        variance = _scatter(signal, index - 1) / signal.fan_out[index - 1] + passed**2 * variance
-        pairs = gain * answers[index] * variance
-        np.fill_diagonal(pairs, 0)  # one example's is of the order of 1 / width
-        predicted = mean_over_pairs(signal.below[index] * gradient.backprop[index])
-        excess[index] = pairs.mean() / predicted if predicted > 0 else 0.0
-    return np.abs(excess)
-
-
-def _answers(signal: SignalKernels, gradient: GradientKernels) -> list[Array]:
-    """Return S of every layer, dD_ab / dQ_ab: by Price's theorem the squares of second derivatives of C, per unit.
-
-    Those between two units come from the layer above; those of one unit are H of ``backward``, squared.
-    """
-    curvature, classes = gradient.output.curvature, signal.spec.classes
-    softmax = classes / (classes - 1) if signal.spec.output == "softmax" else 1.0  # its probabilities sum to 1
-    answers = [softmax * np.outer(curvature, curvature)]
-    gains = signal.backward_gain * signal.forward_gain
-    for index in range(signal.layers - 2, -1, -1):
-        curvature = signal.backward_gain[index + 1] * curvature * signal.susceptibility[index]
-        own = np.outer(curvature, curvature)
-        answers.insert(0, gains[index + 1] * signal.derivative[index] ** 2 * answers[0] + own)
-    return answers
-
-
-def _scatter(signal: SignalKernels, index: int) -> Array:
-    """Return E f_a^2 f_b^2 - M_ab^2 of a hidden layer, between its values at correlations 0 and 1."""
-    kernel, fourth = signal.activation[index], np.sqrt(signal.z_fourth_moment[index + 1])
-    squares = np.outer(diagonal(kernel), diagonal(kernel))
-    share = correlation(signal.preactivation[index]) ** 2
-    return np.asarray(squares + share * (np.outer(fourth, fourth) - squares) - kernel**2)
 
 
 def gaussianity_error(signal: SignalKernels) -> float:

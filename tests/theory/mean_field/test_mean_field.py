@@ -70,9 +70,9 @@ def test_forward_and_backward_are_the_recursion(name, initializer):
     assert np.isnan(signal.activation[-1]).all()
 
     curvature = np.array([0.5, 0.2, 0.1])
-    d, h = INPUTS[::-1, ::-1] + 1, curvature
+    d, h, nothing = INPUTS[::-1, ::-1] + 1, curvature, np.zeros((3, 3))
     independent, dependent = (
-        backward(signal, OutputGradient(d, MEANS, np.zeros((3, 3)), part * curvature, 0.0)) for part in (0.0, 1.0)
+        backward(signal, OutputGradient(d, MEANS, nothing, part * curvature, nothing, 0.0)) for part in (0.0, 1.0)
     )
     for gradient in (independent, dependent):
         np.testing.assert_array_equal(gradient.backprop[3], d)

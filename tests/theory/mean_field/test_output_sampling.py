@@ -44,7 +44,7 @@ def test_gradients_are_those_of_the_labels():
 
 def test_several_kernels_share_the_draws_root_after_root():
     roots = np.array([np.eye(2), 100 * np.eye(2)])
-    s = OutputSampler(COST, TARGETS, roots).all_logits(50, Purpose.OUTPUT_DRAWS)
+    (s,) = OutputSampler(COST, TARGETS, roots).logits(50, Purpose.OUTPUT_DRAWS)
     assert s.shape == (2, 100, CLASSES)
     sizes = (s**2).mean(axis=(0, 2))
     assert sizes[:50].max() < sizes[50:].min() * 100

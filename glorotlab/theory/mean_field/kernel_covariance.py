@@ -1,0 +1,177 @@
+"""What the scatter of kernels between networks adds to the gradient of a batch.
+
+The second moment of a batch's weight gradient is the mean over pairs of examples of M_ab D_ab, kernels of one network,
+of which E M_ab E D_ab is that of infinitely wide layers. Given M of the layer below, pre-activations are Gaussian of
+covariance Q = n v M + v_b, so that E[D_ab | M] is a function of Q_aa, Q_ab and Q_bb, and to first order in 1/width
+
+    Cov(M_ab, D_ab) = n v sum_c dD_ab/dQ_c Cov(M_ab, M_c),   c = aa, ab, bb.
+
+Between examples that are not alike M_ab is small and scatters by 1 / sqrt(n) all the same: all pairs add up, to a share
+of the order of B / n, not 1 / n. Both factors have recursions over the layers. With ' for the layer above,
+e = E f'_a f'_b, m = dE f^2/dq, o_ab = dE[f_a f_b]/dQ_aa, S = dD_ab/dQ_ab and R = dD_ab/dQ_aa,
+
+    S = n'v' (e S' n v' e + D' de/dQ_ab) + h_a h_b,   h = n'v' m h' (``backward``),
+    R = n'v' (e (S' n v' o + R' n v' m_a) + D' de/dQ_aa),
+    Cov(M_c, M_d) = (E f_c f_d - M_c M_d) / n + (n v)^2 sum J J Cov of the layer below,   f_ab = f_a f_b,   J = dM/dQ.
+
+The outputs' own dD_ab/dQ_aa is left out: it comes with Cov(M_ab, M_aa), which is small where M_ab is.
+
+A bias gradient is the mean over pairs of D_ab alone, whose mean moves by d^2D_ab/dQ_ab^2 Var(Q_ab) / 2. Of odd f that
+is odd in Q_ab, or in proportion to products of targets, and does not add up; but of a softmax it is even, and counts
+where classes are balanced, so that all else cancels.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from glorotlab.arrays import Array
+from glorotlab.theory.gaussian.covariance import correlation
+from glorotlab.theory.gaussian.hermite_series import CUBE, coefficients, mixed_sum, symmetric_sum
+from glorotlab.theory.gaussian.interpolation import log_nodes
+from glorotlab.theory.gaussian.moments import Row
+from glorotlab.theory.gaussian.pair_derivatives import own_derivative, pair_derivative
+from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
+
+TERMS = 16
+"""Terms of the Hermite series; those left out count for pairs alike alone, of which there are few."""
+
+TOLERANCE = 1e-6
+"""Relative error of the coefficients where few q stand for many."""
+
+
+class PairScatter(NamedTuple):
+    """What the scatter of kernels between different examples adds to the mean second moments of a batch's gradients.
+
+    Parameters
+    ----------
+    weight : (layers,)
+        To those of weights: the mean over pairs of Cov(M_ab, D_ab). It is 0 in the first layer, whose inputs do not
+        scatter. That of one example with itself is of the order of 1 / width and stands with the other shifts of the
+        mean, in ``finite_width``.
+    bias : (layers,)
+        To those of biases.
+    left_out : float
+        Order of the share of the outputs' bias gradient that is left out.
+    """
+
+    weight: Array
+    bias: Array
+    left_out: float = 0.0
+
+
+def pair_scatter(signal: SignalKernels, gradient: GradientKernels) -> PairScatter:
+    """Return what all pairs of different examples add."""
+    found = PairScatter(np.zeros(signal.layers), np.zeros(signal.layers))
+    if signal.examples == 1:
+        return found
+    series = [_series(signal, index) for index in range(signal.layers - 1)]
+    answers = _answers(signal, gradient, series)
+    scatter = _Scatter(signal)
+    for index, coefficients_below in enumerate(series):
+        scatter.pass_on(index, coefficients_below)
+        pair, own = answers[index + 1]
+        pairs = pair * scatter.pair
+        pairs += 2 * own * scatter.mixed  # of a and of b: their means over pairs are the same
+        np.fill_diagonal(pairs, 0)
+        found.weight[index + 1] = signal.forward_gain[index + 1] * pairs.mean()
+    if gradient.output.curved is not None:
+        pairs = gradient.output.curved * (signal.forward_gain[-1] ** 2 * scatter.pair / 2)
+        np.fill_diagonal(pairs, 0)
+        for index in range(signal.layers - 1, -1, -1):
+            if index < signal.layers - 1:
+                pairs *= signal.backward_gain[index + 1] * signal.derivative[index]
+            found.bias[index] = pairs.mean()
+    elif signal.spec.output == "softmax":  # with quadratic cost
+        return found._replace(left_out=_order_of_curvature(signal, gradient, scatter.pair))
+    return found
+
+
+def _order_of_curvature(signal: SignalKernels, gradient: GradientKernels, variance: Array) -> float:
+    """Return what second derivatives of the order of the first over q would add to the mean of D of the outputs."""
+    q, kernel = signal.q[-1], mean_over_pairs(gradient.backprop[-1])
+    pairs = np.abs(gradient.output.answer) * signal.forward_gain[-1] ** 2 * variance / (2 * np.sqrt(np.outer(q, q)))
+    np.fill_diagonal(pairs, 0)
+    return float(pairs.mean() / kernel) if kernel > 0 else 0.0
+
+
+def _series(signal: SignalKernels, index: int) -> Array:
+    """Return the Hermite coefficients of f, f', f^2 and f^3 of a hidden layer, (4, terms, examples)."""
+    nodes, weights = log_nodes(signal.q[index], TOLERANCE)
+    rows = (Row.F, Row.DERIVATIVE, Row.SQUARE, CUBE)
+    return np.asarray(coefficients(signal.spec.activation_record, rows, nodes, TERMS + 2) @ weights)
+
+
+def _own_slope(signal: SignalKernels, index: int, series: Array) -> Array:
+    """Return o, the derivative of E[f_a f_b] in Q_aa."""
+    return own_derivative(series[0], signal.q[index], correlation(signal.preactivation[index]))
+
+
+def _answers(signal: SignalKernels, gradient: GradientKernels, series: list[Array]) -> list[tuple[Array, Array]]:
+    """Return S and R of every layer."""
+    curvature, pair = gradient.output.curvature, gradient.output.answer
+    own = np.zeros_like(pair)
+    answers = [(pair, own)]
+    for index in range(signal.layers - 2, 0, -1):  # those of the first layer are not asked for
+        q, rho = signal.q[index], correlation(signal.preactivation[index])
+        e, above = signal.derivative[index], gradient.backprop[index + 1]
+        back, gain = signal.backward_gain[index + 1], signal.forward_gain[index + 1]
+        m = signal.susceptibility[index]
+        own = gain * e * (pair * _own_slope(signal, index, series[index]) + own * m[:, np.newaxis])
+        own = back * (own + above * own_derivative(series[index][1], q, rho))
+        pair = back * (gain * e**2 * pair + above * pair_derivative(series[index][1], q, rho))
+        curvature = back * m * curvature
+        pair += np.outer(curvature, curvature)
+        answers.insert(0, (pair, own))
+    return [(pair, own), *answers]
+
+
+class _Scatter:
+    """Covariances between networks of M_aa, M_ab and M_bb, carried up the layers.
+
+    Attributes
+    ----------
+    pair, mixed, others : (examples, examples)
+        Var M_ab, Cov(M_ab, M_aa) and Cov(M_aa, M_bb).
+    single : (examples,)
+        Var M_aa.
+    """
+
+    def __init__(self, signal: SignalKernels) -> None:
+        self._signal = signal
+        self.pair, self.mixed, self.others = np.zeros((3, signal.examples, signal.examples))
+        self.single = np.zeros(signal.examples)
+
+    def pass_on(self, index: int, series: Array) -> None:
+        """Turn the covariances of the layer below into those of a hidden layer."""
+        kernel, units = self._signal.activation[index], self._signal.fan_out[index]
+        rho = correlation(self._signal.preactivation[index])
+        square = diagonal(kernel)
+        squares = symmetric_sum(series[2], rho)
+        pair = squares - kernel**2
+        others = squares - np.outer(square, square)
+        mixed = mixed_sum(series[3], series[0], rho) - square[:, np.newaxis] * kernel
+        single = self._signal.z_fourth_moment[index + 1] - square**2
+        for values in (pair, others, mixed, single):
+            values /= units
+        if index:
+            below = self._from_below(index, series)
+            pair, others, mixed, single = (a + b for a, b in zip((pair, others, mixed, single), below, strict=True))
+        self.pair, self.others, self.mixed, self.single = pair, others, mixed, single
+
+    def _from_below(self, index: int, series: Array) -> tuple[Array, Array, Array, Array]:
+        """Return what the covariances of the layer below make of those of this one."""
+        signal, o = self._signal, _own_slope(self._signal, index, series)
+        gain, e, slope = signal.forward_gain[index], signal.derivative[index], signal.susceptibility[index]
+        brought = o * self.single[:, np.newaxis]
+        one_side = o * (2 * e * self.mixed + brought)
+        pair = e**2 * self.pair + one_side + one_side.T + 2 * o * o.T * self.others
+        mixed = slope[:, np.newaxis] * (e * self.mixed + brought + o.T * self.others)
+        return (
+            gain**2 * pair,
+            gain**2 * np.outer(slope, slope) * self.others,
+            gain**2 * mixed,
+            gain**2 * slope**2 * self.single,
+        )
