@@ -38,7 +38,7 @@ NAMES = (
     "points",
     "scale",
     "seed",
-    "50000",
+    "20000",
 )
 
 LOOKED_AT = 50
@@ -56,7 +56,7 @@ class SweepText(Target):
         if rng.random() < 0.6:
             sweep = mutate_tree(rng, sweep, (*SAMPLES, *RANGES, *NAMES))
         if isinstance(sweep, dict) and rng.random() < 0.1:
-            sweep |= {rng.choice(("repeats", "draws")): rng.choice((0, 1, 3, 1000, 49_999, 50_000, 50_001, 10**9))}
+            sweep |= {rng.choice(("repeats", "draws")): rng.choice((0, 1, 3, 1000, MAX_RUNS - 1, MAX_RUNS, MAX_RUNS + 1, 10**9))}
         tree: Any = RUN if rng.random() < 0.9 else mutate_tree(rng, RUN, SAMPLES)
         tree = (tree if isinstance(tree, dict) else {"network": tree}) | {"sweep": sweep}
         text = toml_text(rng, tree)

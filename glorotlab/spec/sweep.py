@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from glorotlab.checks import shown
 from glorotlab.documents import parse_toml
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.base import Spec
@@ -160,7 +161,7 @@ class SweepSpec(Spec):
             try:
                 spec = self._run(chosen, networks)
             except InvalidValueError as error:
-                where = ", ".join(f"{name}={value}" for name, value in chosen.items())
+                where = ", ".join(f"{name}={shown(value)}" for name, value in chosen.items())
                 raise InvalidValueError(f"{error}; in the run of {where}" if where else str(error)) from None
             yield labels, spec
 

@@ -20,8 +20,8 @@ from glorotlab.spec.run import RunSpec
 from glorotlab.spec.training import TrainingSpec
 from glorotlab.streams import MAX_SEED, Purpose, generator
 
-MAX_RUNS = 50_000
-"""Runs of a sweep, at most."""
+MAX_RUNS = 20_000
+"""Runs of a sweep, at most: checking the spec of each takes half a second in all."""
 
 CASE, DRAW, SEED = "case", "draw", "seed"
 """Dimensions that are no swept field: the cases by name, joint draws of several fields; and the one of repeats."""

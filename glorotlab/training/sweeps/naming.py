@@ -12,7 +12,7 @@ from typing import Any
 from glorotlab.data.places import public_name
 
 DIGITS = 12
-"""Digits of the content hash in a name: of as many runs as a sweep may have, two are alike once in 50,000 sweeps."""
+"""Digits of the content hash in a name: of as many runs as a sweep may have, two are alike once in a million sweeps."""
 
 LONGEST = 80
 """Characters of a name before its digits, at most."""
