@@ -41,6 +41,8 @@ NAMES = (
     "20000",
 )
 
+COUNTS = (0, 1, 3, 1000, MAX_RUNS - 1, MAX_RUNS, MAX_RUNS + 1, 10**9)
+
 LOOKED_AT = 50
 """Runs of an accepted sweep whose specs are looked at."""
 
@@ -56,7 +58,7 @@ class SweepText(Target):
         if rng.random() < 0.6:
             sweep = mutate_tree(rng, sweep, (*SAMPLES, *RANGES, *NAMES))
         if isinstance(sweep, dict) and rng.random() < 0.1:
-            sweep |= {rng.choice(("repeats", "draws")): rng.choice((0, 1, 3, 1000, MAX_RUNS - 1, MAX_RUNS, MAX_RUNS + 1, 10**9))}
+            sweep |= {rng.choice(("repeats", "draws")): rng.choice(COUNTS)}
         tree: Any = RUN if rng.random() < 0.9 else mutate_tree(rng, RUN, SAMPLES)
         tree = (tree if isinstance(tree, dict) else {"network": tree}) | {"sweep": sweep}
         text = toml_text(rng, tree)

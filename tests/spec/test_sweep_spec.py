@@ -184,7 +184,7 @@ WRONG = {
         "momentum 2: input should be less than 1; in the run of momentum=2, l2=0",
     ),
     "and its run in one line": (
-        "[sweep.grid]\nlayers = [\"6,\\n3,0\"]",
+        '[sweep.grid]\nlayers = ["6,\\n3,0"]',
         r"in the run of layers='6,\n3,0'",
     ),
     "and its run in short": (
