@@ -112,8 +112,9 @@ class TrainingSpec(Spec):
     final_momentum : float
         No more than ``momentum``.
     batch_order : str
-        ``sequential`` takes consecutive examples, ``shuffled`` a new permutation each epoch; an endless stream
-        is always sequential.
+        ``sequential`` takes consecutive examples and begins again after the last one, so that a batch may run over the
+        end; ``shuffled`` takes a new permutation each epoch and leaves out the N mod ``batch_size`` examples at its
+        end, others in every epoch. An endless stream is always sequential.
     validation_every : int
         Updates between two points of the error curves; 0 leaves the choice to ``training.cadence``: at most 20
         intervals, and no more than a fixed share of the training's own work.

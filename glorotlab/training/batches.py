@@ -19,8 +19,9 @@ from glorotlab.streams import Purpose, generator
 class Batches:
     """Mini-batches of a source in the order of a TrainingSpec.
 
-    An endless stream gives consecutive examples. A finite source gives floor(length / batch_size) batches an epoch,
-    consecutive or in a permutation of the epoch's own; what is left over waits for the next epoch.
+    Sequential batches are consecutive examples, and a finite source begins again after its last one: a batch may run
+    over its end. Shuffled batches of a finite source are floor(length / batch_size) an epoch, in a permutation of the
+    epoch's own; the length mod batch_size examples at its end are left out of this epoch.
 
     Parameters
     ----------
@@ -77,18 +78,29 @@ class Batches:
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
         """Return (x, y, order) of at most ``most`` updates from ``update`` on, for ``Network.train_steps``.
 
-        They end with an epoch.
+        They end with an epoch, and where a batch runs over the end of the source.
         """
-        if self.endless:
-            return *self.source.batch(update * self.size, most * self.size), None
+        if not self.shuffled:
+            return *self._consecutive(update, most), None
         epoch, place = divmod(update, self.per_epoch)
         most = min(most, self.per_epoch - place)
-        if not self.shuffled:
-            return *self.source.batch(place * self.size, most * self.size), None
         if epoch != self._epoch:
             order = generator(self.seed, Purpose.BATCH_ORDER, epoch).permutation(int(self.source.length))
             self._epoch, self._order = epoch, order
         return self._x, self._y, self._order[place * self.size : (place + most) * self.size]
+
+    def _consecutive(self, update: int, most: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return (x, y) of at most ``most`` sequential updates, or of the one that runs over the source's end."""
+        start = update * self.size
+        if self.endless:
+            return self.source.batch(start, most * self.size)
+        start %= int(self.source.length)
+        left = int(self.source.length) - start
+        if left >= self.size:
+            return self.source.batch(start, min(most, left // self.size) * self.size)
+        parts = self.source.batch(start, left), self.source.batch(0, self.size - left)
+        x, y = (np.concatenate(pair) for pair in zip(*parts, strict=True))
+        return x, y
 
     def examples(self, update: int, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
         """Return (x, y) of the first ``count`` examples from an update on."""

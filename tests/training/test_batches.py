@@ -72,17 +72,26 @@ def test_every_example_comes_first_equally_often():
     assert ((counts - 1000) ** 2 / 1000).sum() < 88
 
 
-def test_what_an_epoch_leaves_over_waits():
-    """Over many epochs the examples left over differ, so none is lost."""
+def test_what_a_shuffled_epoch_leaves_over_differs():
+    """None is lost over many epochs."""
     ordered = batches(7, 3)
     left = [set(range(7)) - {i for place in (0, 1) for i in indices(ordered.batch(2 * e + place))} for e in range(40)]
     assert all(len(one) == 1 for one in left)
     assert len(set.union(*left)) > 1
 
 
-def test_sequential_batches_are_consecutive_and_begin_again():
-    ordered = batches(7, 3, "sequential")
-    assert [indices(ordered.batch(update)) for update in range(4)] == [[0, 1, 2], [3, 4, 5]] * 2
+@pytest.mark.parametrize(("count", "size"), [(7, 3), (12, 3), (40, 39), (5, 5)])
+@pytest.mark.parametrize("most", [1, 2, 100])
+def test_sequential_batches_are_consecutive_and_run_over_the_end(count, size, most):
+    """Read ``most`` at a time they are the numbers 0, 1, ..., count - 1 again and again."""
+    ordered, update, found = batches(count, size, "sequential"), 0, []
+    while update < 3 * count:
+        x, y, order = ordered.span(update, most)
+        assert order is None
+        assert 1 <= len(x) // size <= most
+        found += indices((x, y))
+        update += len(x) // size
+    assert found == [i % count for i in range(len(found))]
 
 
 @pytest.mark.parametrize("order", ["shuffled", "sequential"])
