@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from glorotlab.derivations import derive
-from glorotlab.derivations.beyond import batch_gradient
-from glorotlab.derivations.beyond.batch_gradient import KernelAnswer, KernelVariance
+from glorotlab.derivations.beyond import batch_gradient_trials
+from glorotlab.derivations.beyond.batch_gradient_notation import KernelAnswer, KernelVariance
 from glorotlab.derivations.engine import fluctuation_notation as names
 from glorotlab.derivations.engine.algebra import equation
 from glorotlab.derivations.engine.fluctuation_networks import Networks
@@ -45,7 +45,7 @@ def test_recursions_are_those_of_the_numeric_module():
 
 @pytest.fixture(scope="module")
 def drawn():
-    return batch_gradient.sample(generator(9, Purpose.TRIAL))
+    return batch_gradient_trials.sample(generator(9, Purpose.TRIAL))
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_a_wrong_recursion_is_refuted(drawn, which, old, new):
     right = equations()
     wrong = equation(right[which].lhs, right[which].rhs.subs(old, new))
     assert wrong != right[which]
-    assert all(trial.passed for trial in batch_gradient.trials(right, drawn))
-    assert not all(trial.passed for trial in batch_gradient.trials(right | {which: wrong}, drawn))
+    assert all(trial.passed for trial in batch_gradient_trials.trials(right, drawn))
+    assert not all(trial.passed for trial in batch_gradient_trials.trials(right | {which: wrong}, drawn))

@@ -4,14 +4,21 @@
 examples are orthogonal, so that their mean kernels are 0 and everything there is between them is scatter.
 """
 
-from collections.abc import Mapping
 from functools import cache
 
-import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
-from glorotlab.arrays import Array
+from glorotlab.derivations.beyond.batch_gradient_notation import (
+    BatchMean,
+    BatchSquare,
+    KernelAnswer,
+    KernelCovariance,
+    KernelVariance,
+    OwnProduct,
+    PairGradient,
+    PairKernel,
+)
+from glorotlab.derivations.beyond.batch_gradient_trials import experiment
 from glorotlab.derivations.beyond.example_pairs import EXAMPLES, FIRST, SECOND, mean_over_pairs, written
 from glorotlab.derivations.beyond.random_weights import first_order_width, gaussian_weights
 from glorotlab.derivations.catalogue import heading
@@ -26,18 +33,14 @@ from glorotlab.derivations.engine.assumptions import (
 )
 from glorotlab.derivations.engine.delta_method import SMALL
 from glorotlab.derivations.engine.derivation import Derivation
-from glorotlab.derivations.engine.fluctuation_networks import Float32, Networks
 from glorotlab.derivations.engine.fluctuation_notation import (
     MeanDerivative,
     MeanSquare,
-    Statistic,
     WideSignalSquare,
     width,
 )
 from glorotlab.derivations.engine.notation import WeightVariance, Width, d, i
-from glorotlab.derivations.engine.quantity import LayerQuantity
 from glorotlab.derivations.engine.step import Assumption, Conclusion, Step
-from glorotlab.derivations.engine.trial import Trial
 
 orthogonal_examples = Assumption(
     "orthogonal_examples",
@@ -52,57 +55,6 @@ linear_outputs = Assumption(
 )
 
 
-class PairKernel(LayerQuantity):
-    """M^i_{a,a'}, the mean of z^i_a z^i_a' over the units of layer i in one network."""
-
-    letter = "M"
-    place = 1
-
-
-class PairGradient(LayerQuantity):
-    """D^i_{a,a'}, the mean of dC_a/ds^i dC_a'/ds^i over the units in one network."""
-
-    letter = "D"
-    place = 2
-
-
-class BatchSquare(Statistic):
-    """T_i, the mean square of dC/dW^i over the weights, C being the mean over examples."""
-
-    letter = "T"
-
-
-class BatchMean(BatchSquare):
-    """E[T_i]."""
-
-    operator = "E"
-
-
-class OwnProduct(Statistic):
-    """P_i, the mean over networks of M^i_{a,a} D^i_{a,a}: what one example alone makes of it."""
-
-    letter = "P"
-
-
-class KernelVariance(Statistic):
-    """Var[M_i], of M^i_{a,a'} of two examples."""
-
-    letter = "M"
-    operator = "Var"
-
-
-class KernelAnswer(Statistic):
-    """S_i, the derivative of the mean of D^i_{a,a'} in the covariance of s^i_a and s^i_a'."""
-
-    letter = "S"
-
-
-class KernelCovariance(Statistic):
-    """C_i, the covariance of M^i_{a,a'} and D^i_{a,a'}."""
-
-    letter = "C"
-
-
 _GAIN = Width(i) * WeightVariance(i)
 _Q = WideSignalSquare(i)
 _PAIR, _FIRST, _SECOND = sp.symbols("x y w", real=True)
@@ -111,9 +63,6 @@ _PAIR, _FIRST, _SECOND = sp.symbols("x y w", real=True)
 _COUNTS = (1, 2, 3)
 _ODD = sum(sp.Symbol(f"c_{power}") * delta_method.SIGNED**power for power in (1, 3, 5))
 """An odd unit that Gaussian integrals are written out for."""
-
-NETWORKS, CHUNK, BATCH, OUTPUTS, LAYERS = 12_000, 500, 10, 2, 8
-"""Networks drawn in all and at once, examples, outputs, and output layers drawn over each network."""
 
 
 @cache
@@ -143,7 +92,7 @@ def batch_gradient_covariance(without: frozenset[str] = frozenset()) -> Derivati
             ),
             Conclusion(None, steps[-1].equation, difference="For linear units; S_i is 1 for i = d."),
         ),
-        experiment=lambda random: _experiment({step.name: step.equation for step in steps}, random),
+        experiment=lambda random: experiment({step.name: step.equation for step in steps}, random),
         without=without,
     )
 
@@ -344,69 +293,3 @@ def _is_linear(claim: sp.Eq, scatter: sp.Eq) -> bool:
 
     formula, recurrence = (equation(*map(written_out, each.args)) for each in (claim, scatter))
     return solves(formula, recurrence, start=sp.S.Zero, value=sp.S.Zero)
-
-
-NETWORKS_DRAWN = Networks((BATCH, 80, 80, OUTPUTS), "tanh", gain=1.4)
-"""Networks of the experiment; layer 0 has the inputs."""
-
-
-def _experiment(equations: Mapping[str, sp.Eq], random: np.random.Generator) -> tuple[Trial, ...]:
-    """Draw tanh networks of three layers on orthogonal examples: Var[M_i], and the mean of M_(a,a') D_(a,a')."""
-    return trials(equations, sample(random))
-
-
-def sample(random: np.random.Generator) -> tuple[Array, Array]:
-    """Return means of M^2 and of M D over pairs of different examples of drawn networks, (layers, networks)."""
-    chunks = [_draw(NETWORKS_DRAWN, random) for _ in range(NETWORKS // CHUNK)]
-    squares, products = (np.concatenate(each, axis=1) for each in zip(*chunks, strict=True))
-    return squares, products
-
-
-def trials(equations: Mapping[str, sp.Eq], drawn: tuple[Array, Array]) -> tuple[Trial, ...]:
-    """Set what the steps ``scatter``, ``answer`` and ``covariance`` say beside drawn networks."""
-    networks, top = NETWORKS_DRAWN, len(NETWORKS_DRAWN.widths) - 2
-    variances, answers = [0.0], [0.0] * top + [1.0]
-    for layer in range(top):
-        variances.append(networks.value(equations["scatter"].rhs, layer, {KernelVariance: variances}))
-    for layer in range(top - 1, -1, -1):
-        answers[layer] = networks.value(equations["answer"].rhs, layer, {KernelAnswer: answers})
-    outcomes, known = [], {KernelVariance: variances, KernelAnswer: answers}
-    for layer in range(1, top + 1):
-        predicted = networks.value(equations["covariance"].rhs, layer, known)
-        outcomes.append(Trial.of(f"Var[M_{layer}]", variances[layer], drawn[0][layer]))
-        outcomes.append(Trial.of(f"E[M_{layer} D_{layer}] of two examples", predicted, drawn[1][layer]))
-    return tuple(outcomes)
-
-
-def _draw(networks: Networks, random: np.random.Generator) -> tuple[Array, Array]:
-    """Return the means of M^2 and of M D over pairs of different examples, (layers, networks)."""
-    z = np.broadcast_to(np.sqrt(BATCH) * np.eye(BATCH, dtype=np.float32), (CHUNK, BATCH, BATCH))
-    kernels, weights, slopes = [], [], []
-    for index, shape in enumerate(zip(networks.widths, networks.widths[1:], strict=False)):
-        fan_in, fan_out = shape[0], shape[1] * (LAYERS if index == len(networks.widths) - 2 else 1)
-        w = random.standard_normal((CHUNK, fan_in, fan_out), dtype=np.float32)
-        weights.append(np.float32(networks.weight_variance(index) ** 0.5) * w)
-        kernels.append(z @ np.swapaxes(z, 1, 2) / fan_in)
-        s = z @ weights[-1]
-        z = np.tanh(s)
-        slopes.append(1 - z**2)
-    targets = np.tile(np.eye(OUTPUTS, dtype=np.float32)[np.arange(BATCH) % OUTPUTS], LAYERS)
-    g, others = s - targets, ~np.eye(BATCH, dtype=bool)
-    products = [_product(kernels[-1], g, others)]
-    # of every output layer by itself: (networks, output layers, examples, units)
-    g, last = (np.moveaxis(each.reshape(CHUNK, -1, LAYERS, OUTPUTS), 2, 1) for each in (g, weights[-1]))
-    g = g @ np.swapaxes(last, 2, 3)
-    for index in range(len(weights) - 2, -1, -1):
-        g = g * slopes[index][:, np.newaxis]
-        flat = np.moveaxis(g, 1, 3).reshape(CHUNK, BATCH, -1)
-        products.insert(0, _product(kernels[index], flat, others))
-        g = g @ np.swapaxes(weights[index], 1, 2)[:, np.newaxis]
-    some = np.arange(0, BATCH, 2)  # so few pairs that terms of the next order stay below the standard error
-    squares = np.array([m[:, some, some + 1] ** 2 for m in kernels], dtype=np.float64)
-    return squares.mean(axis=2), np.array(products)
-
-
-def _product(kernel: Float32, g: Float32, others: npt.NDArray[np.bool_]) -> Array:
-    """Return the mean over pairs of different examples of M D, (networks,); g is (networks, examples, units)."""
-    pairs = kernel * (g @ np.swapaxes(g, 1, 2)) / g.shape[2]
-    return np.asarray(pairs[:, others].mean(axis=1), dtype=np.float64)
