@@ -350,6 +350,31 @@ def test_an_expression_equal_to_a_named_activation_has_its_values_and_properties
     assert record.bound is None or record.bound == named.bound
 
 
+SUPREMA = {
+    "x*exp(-x**2)": 1 / math.sqrt(2 * math.e),
+    "x/(1+x**2)": 1 / 2,
+    "x**2/(1+x**2)": 1,
+    "x/sqrt(1+x**2)": 1,
+    "x/(1+abs(x))": 1,
+    "x*exp(-abs(x))": 1 / math.e,
+    "sin(x)+cos(x)": math.sqrt(2),
+    "tanh(x+1/2)-tanh(x-1/2)": 2 * math.tanh(1 / 2),
+    "max(0,1-abs(x))*exp(x)": 1.0,
+    "exp(-1000*(x-0.77)**2)*cos(x-0.77)": 1,
+    "cos(x)*cos(2*x)+cos(x)": 2,
+    "sin(8*x)*cos(8*x)/2": 1 / 4,
+    "1-1/log(3+abs(x))": None,
+    "sin(x)*sin(sqrt(2)*x)": None,
+    "x/(1+abs(x))+log(2+x**2)": None,
+}
+"""Suprema of |f| by hand; None where it is approached too slowly or by too many turns to be seen, or infinite."""
+
+
+@pytest.mark.parametrize("text", SUPREMA)
+def test_a_bounded_expression_has_its_supremum(text):
+    assert activations.get(text).bound == (SUPREMA[text] and pytest.approx(SUPREMA[text], rel=1e-9))
+
+
 @pytest.mark.parametrize(
     ("text", "kinks", "smoothness", "odd", "growth"),
     [

@@ -13,7 +13,8 @@ libm could change are the normal numbers of NumPy's generator (its streams have 
 does not promise), the exponential and logarithm of the costs of sigmoid outputs (glibc), and what goes through LAPACK,
 BLAS and SciPy: ``orthogonal`` and ``truncated_normal`` weights and the learning speed, which are therefore rounded
 before they are hashed. The trainings in float64 with softmax outputs were hashed anew when its exponentials became the
-kernels' own, that in sequential order when batches began to run over the end of the data.
+kernels' own, that in sequential order when batches began to run over the end of the data, statistics and histograms of
+the expression when its bound became known.
 """
 
 import hashlib

@@ -20,6 +20,7 @@ from sympy import Expr
 from glorotlab.activations import functions
 from glorotlab.activations.expression import analysis, syntax, tree
 from glorotlab.activations.expression.polynomials import NotFound
+from glorotlab.activations.expression.supremum import supremum
 from glorotlab.activations.expression.taylor import MPMATH, X, series
 from glorotlab.activations.record import Activation
 from glorotlab.arrays import FloatArray
@@ -91,7 +92,7 @@ def read(text: str) -> Activation:
         str(expr),
         function,
         derivative,
-        bound=bound if bound is not None and _reaches(function, bound) else None,
+        bound=None if bound is None else bound if _reaches(function, bound) else supremum(function, derivative, ends),
         kinks=tuple(ends),
         odd=_odd(expr, ends),
         smoothness=min(orders, default=math.inf),

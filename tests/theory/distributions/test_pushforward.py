@@ -74,6 +74,16 @@ def test_closed_forms_of_one_variance():
     np.testing.assert_allclose(saturation, erfc(np.arctanh(0.99) / np.sqrt(2 * q[:, 0])), rtol=1e-9)
 
 
+def test_saturation_of_a_bounded_expression():
+    """|x / (1 + x^2)|, at most 1/2, is above .495 between the roots of .495 (1 + x^2) = x and their mirror images."""
+    q, ends = np.array([0.5, 2.0]), np.sort(np.roots([0.495, -1, 0.495]))
+    _, saturation = quantiles_and_saturation(activations.get("x/(1+x**2)"), q[:, np.newaxis])
+    low, high = (erfc(end / np.sqrt(2 * q)) for end in ends)
+    np.testing.assert_allclose(saturation, low - high, rtol=1e-9)
+    mixed = Pushforward.of(activations.get("x/(1+x**2)"), q).saturation(0.99)
+    assert mixed == pytest.approx((low - high).mean(), rel=1e-8)
+
+
 @pytest.mark.parametrize("name", ["tanh", "gelu", "sin", "hard_tanh", "relu"])
 def test_a_stack_of_layers_is_each_alone(name):
     record, q = activations.get(name), np.array([[0.2], [3.0], [0.2]])
