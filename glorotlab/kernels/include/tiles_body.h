@@ -13,7 +13,7 @@
 #define ROWS 6
 #endif
 #define VECTORS 2
-#define WIDEST 8 /* vectors of a block of one row: as many sums as hide the latency of a multiply-add */
+#define WIDEST 4 /* vectors of a block of one row: sums that hide the latency of a multiply-add; 8 were slower */
 
 #define AT(pointer, i) ((pointer) ? (pointer) + (i) : (pointer))
 

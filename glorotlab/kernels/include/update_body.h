@@ -31,6 +31,10 @@ INLINE void NAME(update_strip)(const int rows, const int vectors, const int some
             sum[r][u] = stepping ? rule->keep * NAME(load)(w + r * ldw + u * LANES, some) : BROADCAST(0);
     NAME(multiply)(rows, vectors, some, x, 1, next, d, ldd, batch, ahead, ldd, sum);
     DISTINCT(rule);
+#if REGISTERS == 32
+    const NAME(rule) own = *rule; /* stays in registers, where stores to w would have it loaded again */
+    rule = &own;
+#endif
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int u = 0; u < vectors; u++) {
             REAL *place = w + r * ldw + u * LANES;
