@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.kernels.network.buffers import STORED, row_size
+from glorotlab.kernels.network.dense import packed_elements
 from glorotlab.spec.network import NetworkSpec
 
 Parts = dict[str, float]
@@ -17,10 +18,10 @@ def parameter_bytes(spec: NetworkSpec, dtype: npt.DTypeLike) -> float:
 
 
 def step_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, batch_size: int) -> float:
-    """Return the bytes of a training step's buffers: a mini-batch, s, z and dC/ds of every layer, two packed dC/ds."""
+    """Return the bytes of a training step's buffers: a mini-batch, s, z and dC/ds of every layer, and a packed dC/ds."""
     units = sum(row_size(size, dtype) for size in spec.layer_sizes[1:])
-    widest = max(row_size(size, dtype) for size in spec.layer_sizes)
-    return batch_size * (row_size(spec.fan_in, dtype) + 3 * units + 2 * widest)
+    packed = packed_elements(batch_size, max(spec.layer_sizes[1:])) * np.dtype(dtype).itemsize
+    return batch_size * (row_size(spec.fan_in, dtype) + 3 * units) + packed
 
 
 def pass_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, examples: int, *, gradients: bool = False) -> float:

@@ -148,7 +148,7 @@ def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum, page
             tracemalloc.stop()
 
     peak(Case("1024,10,10").spec)  # imports
-    assert parameters < min(peak(case.spec) for _ in range(2)) <= 1.2 * (parameters + rows)
+    assert parameters < min(peak(case.spec) for _ in range(2)) <= 1.2 * parameters + rows
 
 
 def test_prediction_error_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys):

@@ -28,13 +28,10 @@ cdef void forward_layer(
 ) noexcept nogil
 
 cdef void backward_layer(
-    Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
+    const Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
     const floating* s_below, int s_stride, const floating* z_below, int z_stride,
     floating* d_below, int below_stride, floating* packed, const Descent* descent,
 ) noexcept nogil
-
-# Elements that d takes in panels and in strips, 0 where none are needed; `update`: whether there is a Descent without factors.
-cdef Py_ssize_t packed_size(int batch, int fan_out, bint update) noexcept nogil
 
 cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil
 cdef int team_of_steps(int threads, Py_ssize_t work, Py_ssize_t steps) noexcept nogil

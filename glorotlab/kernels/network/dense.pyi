@@ -97,5 +97,8 @@ def set_parallel_work(multiply_adds: int) -> int:
     the smallest product of two tiles run on two threads, as the tests do.
     """
 
+def packed_elements(batch: int, fan_out: int) -> int:
+    """Return how many numbers the buffer takes in which a training step packs dC/ds of its widest layer."""
+
 def workers() -> int:
     """Return how many threads had a tile of the last call of this module; beyond 64 some count as one."""

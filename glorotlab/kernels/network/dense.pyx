@@ -14,19 +14,12 @@ from libc.string cimport memcpy, memset
 from glorotlab.kernels.network.buffers import padded_matrix
 
 from glorotlab.kernels.network._activations cimport LINEAR, activate, multiply_derivative
-from glorotlab.kernels.network._tiles cimport (
-    ROW_TILE, SMALL_BATCH, WIDEST_PANEL, back_and_update, fill_panels, fill_strips, multiply, needs_panels,
+from glorotlab.kernels.network._own_rates cimport step_by_factors
+from glorotlab.kernels.network._packing cimport SIDE_BY_SIDE, pack, packed_size, panels_size
+from glorotlab.kernels.network._team cimport (
+    FloatingPointMode, flush_subnormals, pieces, restore_subnormals, team_size, team_thread, team_wait,
 )
-
-cdef extern from "team.h" nogil:
-    int team_thread()
-    int team_size()
-    void team_wait()
-
-cdef extern from "subnormals.h" nogil:
-    ctypedef unsigned long long FloatingPointMode
-    FloatingPointMode flush_subnormals()
-    void restore_subnormals(FloatingPointMode)
+from glorotlab.kernels.network._tiles cimport ROW_TILE, SMALL_BATCH, back_and_update, multiply, needs_panels
 
 cdef enum:
     COLUMN_STEP = 64     # columns at least that a thread takes
@@ -58,6 +51,11 @@ def workers():
     return found
 
 
+def packed_elements(int batch, int fan_out):
+    """Elements of the buffer in which a step packs d; see dense.pyi."""
+    return packed_size(batch, fan_out, True)
+
+
 cdef void new_call() noexcept nogil:
     """Forget which threads had a tile."""
     cdef int k
@@ -78,10 +76,6 @@ cdef int team_of_steps(int threads, Py_ssize_t work, Py_ssize_t steps) noexcept 
     """
     cdef Py_ssize_t most = STEP_SHARE * work // parallel_work if parallel_work else threads
     return team(<int> min(<Py_ssize_t> threads, max(<Py_ssize_t> 1, most)), threads, work * steps)
-
-
-cdef inline int pieces(int length, int size) noexcept nogil:
-    return (length + size - 1) // size
 
 
 cdef inline int share(int units, int threads) noexcept nogil:
@@ -211,115 +205,75 @@ cdef void update_biases(
         bias[first + k] += step
 
 
-cdef inline Py_ssize_t panels_size(int batch, int fan_out) noexcept nogil:
-    return <Py_ssize_t> pieces(batch, WIDEST_PANEL) * WIDEST_PANEL * fan_out
-
-
-cdef Py_ssize_t packed_size(int batch, int fan_out, bint update) noexcept nogil:
-    """Panels first, then strips, which are needed for the step of a larger batch alone."""
-    cdef Py_ssize_t strips = <Py_ssize_t> batch * fan_out if update else 0
-    return panels_size(batch, fan_out) + strips if needs_panels(batch, update) else 0
-
-
-cdef void pack(
-    int batch, int fan_out, const floating* d, int d_stride, floating* panels, floating* strips
-) noexcept nogil:
-    """Each thread fills what is its own of panels and strips, unless they are NULL."""
-    cdef int thread = team_thread(), threads = team_size(), most = pieces(fan_out, threads), first = thread * most
-    if panels and first < fan_out:
-        fill_panels[floating](d, d_stride, panels, batch, fan_out, first, min(most, fan_out - first))
-    if strips:
-        fill_strips[floating](d, d_stride, strips, batch, fan_out, thread, threads)
-    if panels or strips:
-        team_wait()
-
-
 cdef inline int first_row(int rows, int thread, int threads) noexcept nogil:
     """Of the rows of W that a thread has; for the next thread, the end of them."""
     return <int> min(<Py_ssize_t> pieces(rows, ROW_STEP) * thread // threads * ROW_STEP, <Py_ssize_t> rows)
 
 
-cdef void step_row(
-    floating* weight, const floating* factor, const floating* step, int count, const Descent* descent
+cdef void backward_tiles(
+    const Dense* layer, int batch, const floating* d, int d_stride, const floating* panels, const floating* strips,
+    const floating* z_below, int z_stride, floating* d_below, int below_stride, const Descent* descent, int first, int end,
 ) noexcept nogil:
-    """Of one row: W <- W + r (S - decay W) for factors r, where S = -rate z' d."""
-    cdef floating decay = <floating> descent.decay
-    cdef int k
-    for k in range(count):
-        weight[k] += factor[k] * (step[k] - decay * weight[k])
-
-
-cdef void step_row_with_velocity(
-    floating* weight, floating* velocity, const floating* factor, const floating* step, int count, const Descent* descent
-) noexcept nogil:
-    """The same step through a velocity, as descent.h has it."""
-    cdef floating decay = <floating> descent.decay, momentum = <floating> descent.momentum, own
-    cdef int k
-    for k in range(count):
-        own = factor[k] * (step[k] - decay * weight[k])
-        velocity[k] = momentum * velocity[k] + own
-        weight[k] += momentum * velocity[k] + own if descent.nesterov else velocity[k]
-
-
-cdef void step_by_factors(
-    const Dense* layer, int batch, const floating* d, int d_stride, const floating* z, int z_stride, int first, int rows,
-    const Descent* descent,
-) noexcept nogil:
-    """Rows of W from ``first`` on step, each weight at its own factor of the rate. No gradient leaves the cache."""
-    cdef Descent plain = Descent(descent.rate, 0, 0, False)
-    cdef floating* steps = <floating*> layer.steps + <Py_ssize_t> team_thread() * ROW_TILE * layer.fan_out
-    cdef floating* weight = <floating*> layer.weight + <Py_ssize_t> first * layer.stride
-    cdef floating* velocity = <floating*> layer.weight_velocity
-    cdef const floating* factor = <const floating*> layer.weight_rate + <Py_ssize_t> first * layer.rate_stride
-    cdef int row
-    memset(steps, 0, <size_t> rows * layer.fan_out * sizeof(floating))
-    back_and_update[floating](d, d_stride, NULL, NULL, steps, layer.fan_out, NULL, 0, NULL, 0, z, z_stride,
-                              batch, rows, layer.fan_out, &plain)
-    for row in range(rows):
-        if velocity:
-            step_row_with_velocity[floating](
-                weight + <Py_ssize_t> row * layer.stride, velocity + <Py_ssize_t> (first + row) * layer.velocity_stride,
-                factor + <Py_ssize_t> row * layer.rate_stride, steps + <Py_ssize_t> row * layer.fan_out, layer.fan_out, descent,
-            )
-        else:
-            step_row[floating](
-                weight + <Py_ssize_t> row * layer.stride, factor + <Py_ssize_t> row * layer.rate_stride,
-                steps + <Py_ssize_t> row * layer.fan_out, layer.fan_out, descent,
-            )
-
-
-cdef void backward_layer(
-    Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
-    const floating* s_below, int s_stride, const floating* z_below, int z_stride,
-    floating* d_below, int below_stride, floating* packed, const Descent* descent,
-) noexcept nogil:
-    """d_below = (d W') f'(s_below) (Glorot & Bengio 2010, eq. 2) unless it is NULL, then W and b take their step unless
-    ``descent`` is NULL, while each tile of W is in cache.
+    """Rows of W from ``first`` to ``end``: d_below = d W' unless it is NULL, then a step of W unless ``z_below`` is NULL,
+    tile by tile. The last rows are in cache, and the next step needs the first.
     """
-    cdef int thread = team_thread(), threads = team_size(), tile, unit
-    cdef int first = first_row(layer.fan_in, thread, threads), end = first_row(layer.fan_in, thread + 1, threads)
     cdef floating* velocity = <floating*> layer.weight_velocity
-    cdef bint by_factors = descent != NULL and layer.weight_rate != NULL, fused = descent != NULL and not by_factors
-    cdef floating* panels = packed if d_below and needs_panels(batch, fused) else NULL
-    cdef floating* strips = packed + panels_size(batch, layer.fan_out) if fused and batch > SMALL_BATCH else NULL
-    pack(batch, layer.fan_out, d, d_stride, panels, strips)
-    for tile in range(pieces(end - first, ROW_TILE) - 1, -1, -1):  # the last rows are in cache, and the next step needs the first
-        busy[thread % MOST_THREADS] = 1
+    cdef bint by_factors = z_below != NULL and layer.weight_rate != NULL, fused = z_below != NULL and not by_factors
+    cdef int tile, unit, rows
+    for tile in range(pieces(end - first, ROW_TILE) - 1, -1, -1):
+        busy[team_thread() % MOST_THREADS] = 1
         unit = first + tile * ROW_TILE
+        rows = min(<int> ROW_TILE, end - unit)
         back_and_update[floating](
             d, d_stride, panels, strips, <floating*> layer.weight + <Py_ssize_t> unit * layer.stride, layer.stride,
             velocity + <Py_ssize_t> unit * layer.velocity_stride if velocity else NULL, layer.velocity_stride,
             d_below + unit if d_below else NULL, below_stride, z_below + unit if fused else NULL, z_stride,
-            batch, min(<int> ROW_TILE, end - unit), layer.fan_out, descent,
+            batch, rows, layer.fan_out, descent,
         )
         if by_factors:
-            step_by_factors[floating](
-                layer, batch, d, d_stride, z_below + unit, z_stride, unit, min(<int> ROW_TILE, end - unit), descent
-            )
+            step_by_factors[floating](layer, batch, d, d_stride, z_below + unit, z_stride, unit, rows, descent)
+
+
+cdef void backward_rows(
+    const Dense* layer, int batch, const floating* d, int d_stride, const floating* z_below, int z_stride,
+    floating* d_below, int below_stride, floating* packed, const Descent* descent, int first, int end,
+) noexcept nogil:
+    """The same of all rows that a thread has, with d packed; ``descent`` is NULL where W does not step."""
+    cdef bint fused = descent != NULL and layer.weight_rate == NULL
+    cdef floating* panels = packed if d_below and needs_panels(batch, fused) else NULL
+    cdef floating* strips = packed if fused and batch > SMALL_BATCH else NULL
+    if panels and strips and batch <= SIDE_BY_SIDE:
+        strips += panels_size(batch, layer.fan_out)
+    elif panels and strips:
+        pack[floating](batch, layer.fan_out, d, d_stride, panels, NULL)
+        backward_tiles[floating](
+            layer, batch, d, d_stride, panels, NULL, NULL, 0, d_below, below_stride, descent, first, end
+        )
+        team_wait()
+        panels = d_below = NULL
+    pack[floating](batch, layer.fan_out, d, d_stride, panels, strips)
+    backward_tiles[floating](
+        layer, batch, d, d_stride, panels, strips, z_below if descent else NULL, z_stride, d_below, below_stride, descent,
+        first, end,
+    )
+
+
+cdef void backward_layer(
+    const Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
+    const floating* s_below, int s_stride, const floating* z_below, int z_stride,
+    floating* d_below, int below_stride, floating* packed, const Descent* descent,
+) noexcept nogil:
+    """d_below = (d W') f'(s_below) (Glorot & Bengio 2010, eq. 2) unless it is NULL, then W and b take their step unless
+    ``descent`` is NULL.
+    """
+    cdef int thread = team_thread(), threads = team_size(), unit = COLUMN_STEP * thread
+    cdef int first = first_row(layer.fan_in, thread, threads), end = first_row(layer.fan_in, thread + 1, threads)
+    backward_rows[floating](
+        layer, batch, d, d_stride, z_below, z_stride, d_below, below_stride, packed, descent, first, end
+    )
     if d_below and first < end:
         multiply_derivative[floating](activation_below, parameter, s_below + first, s_stride, z_below + first, z_stride,
                                       d_below + first, below_stride, batch, end - first)
-    unit = COLUMN_STEP * thread
     while descent and unit < layer.fan_out:
         update_biases[floating](layer, batch, d, d_stride, descent, unit, min(<int> COLUMN_STEP, layer.fan_out - unit))
         unit += COLUMN_STEP * threads

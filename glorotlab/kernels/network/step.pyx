@@ -19,21 +19,13 @@ from glorotlab.kernels.network.buffers import padded_matrix
 from glorotlab.kernels.network._activations cimport LINEAR
 from glorotlab.kernels.network.batch_source cimport BatchSource, Loader
 from glorotlab.kernels.network.costs cimport cost_rows, room_size
-from glorotlab.kernels.network.dense cimport (
-    Dense, backward_layer, forward_layer, new_call, packed_size, team_of_steps,
+from glorotlab.kernels.network.dense cimport Dense, backward_layer, forward_layer, new_call, team_of_steps
+from glorotlab.kernels.network._packing cimport packed_size
+from glorotlab.kernels.network._team cimport (
+    FloatingPointMode, flush_subnormals, restore_subnormals, team_size, team_thread, team_wait,
 )
 from glorotlab.kernels.network._tiles cimport ROW_TILE
 from glorotlab.kernels.network.descent cimport Descent
-
-cdef extern from "team.h" nogil:
-    int team_thread()
-    int team_size()
-    void team_wait()
-
-cdef extern from "subnormals.h" nogil:
-    ctypedef unsigned long long FloatingPointMode
-    FloatingPointMode flush_subnormals()
-    void restore_subnormals(FloatingPointMode)
 
 cdef struct Rows:
     # a matrix with one row per example
