@@ -71,9 +71,7 @@ def moments(values, threads=1):
     InvalidValueError
         Where the dtype or the number of threads is not allowed.
     """
-    flat = _flat(values)
-    chunks = -(-flat.size // CHUNK)
-    workers = _workers(threads, chunks)
+    flat, chunks, workers = _in_chunks(values, threads)
     if chunks == 0:
         return Moments(0, np.nan, np.nan, np.nan, np.nan)
     return Moments(flat.size, *_moments(flat, np.empty((chunks, 4)), workers))
@@ -143,11 +141,10 @@ def histogram(values, edges, threads=1):
     InvalidValueError
         Where the dtype, the edges or the number of threads are not allowed.
     """
-    flat = _flat(values)
+    flat, _, workers = _in_chunks(values, threads)
     edges = np.ascontiguousarray(edges, dtype=np.float64)
     if edges.ndim != 1 or edges.size < 2 or not (edges[1:] > edges[: edges.size - 1]).all():
         raise InvalidValueError(f"edges of shape {edges.shape}: allowed are two or more, strictly increasing")
-    workers = _workers(threads, -(-flat.size // CHUNK))
     counts = np.zeros((workers, edges.size + 1), dtype=np.int64)  # below, the bins, above
     _histogram(flat, edges, _bins_per_unit(edges), counts)
     total = counts.sum(axis=0)
@@ -178,8 +175,7 @@ def saturation(values, threshold, threads=1):
     """
     if not threshold >= 0:
         raise InvalidValueError(f"threshold {threshold!r}: allowed are numbers from 0")
-    flat = _flat(values)
-    workers = _workers(threads, -(-flat.size // CHUNK))
+    flat, _, workers = _in_chunks(values, threads)
     return _saturation(flat, threshold, workers) if flat.size else np.nan
 
 
@@ -204,9 +200,7 @@ def underflow(values, threads=1):
     InvalidValueError
         Where the dtype or the number of threads is not allowed.
     """
-    flat = _flat(values)
-    chunks = -(-flat.size // CHUNK)
-    workers = _workers(threads, chunks)
+    flat, chunks, workers = _in_chunks(values, threads)
     if chunks == 0:
         return Underflow(np.nan, np.nan)
     zero, small, numbers = _underflow(flat, np.empty((chunks, 3), dtype=np.int32), workers).sum(axis=0, dtype=np.int64)
@@ -224,11 +218,13 @@ def _flat(values):
     return np.ascontiguousarray(array, dtype=native).reshape(-1)
 
 
-def _workers(threads, chunks):
-    """Return the number of threads that find work, at least 1."""
+def _in_chunks(values, threads):
+    """Return the values as an array, how many chunks they are, and how many threads find work, at least 1."""
+    flat = _flat(values)
+    chunks = -(-flat.size // CHUNK)
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
         raise InvalidValueError(f"threads {threads!r}: allowed are whole numbers from 1")
-    return max(1, min(threads, chunks))
+    return flat, chunks, max(1, min(threads, chunks))
 
 
 def _bins_per_unit(edges):

@@ -18,7 +18,7 @@ def parameter_bytes(spec: NetworkSpec, dtype: npt.DTypeLike) -> float:
 
 
 def step_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, batch_size: int) -> float:
-    """Return the bytes of a training step's buffers: a mini-batch, s, z and dC/ds of every layer, and a packed dC/ds."""
+    """Return the bytes of a training step's buffers: a mini-batch, s, z and dC/ds of all layers, a packed dC/ds."""
     units = sum(row_size(size, dtype) for size in spec.layer_sizes[1:])
     packed = packed_elements(batch_size, max(spec.layer_sizes[1:])) * np.dtype(dtype).itemsize
     return batch_size * (row_size(spec.fan_in, dtype) + 3 * units) + packed

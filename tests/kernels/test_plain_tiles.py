@@ -21,8 +21,8 @@ void forward(const float *z, const float *w, float *s, int batch, int fan_in, in
 void backward(const float *d, float *panels, float *strips, float *w, float *v, float *out, const float *z, int batch,
               int fan_in, int fan_out) {
     const Descent descent = {0.125, 0.25, 0.5, 1};
-    tiles_float[0]->panels(d, fan_out, panels, batch, fan_out, 0, fan_out);
-    tiles_float[0]->strips(d, fan_out, strips, batch, fan_out, 0, 1);
+    for (int thread = 0; thread < 3; thread++)
+        tiles_float[0]->pack(d, fan_out, panels, strips, batch, fan_out, thread, 3);
     tiles_float[0]->backward(d, fan_out, panels, strips, w, fan_out, v, fan_out, out, fan_in, z, fan_in, batch, fan_in,
                             fan_out, &descent);
 }

@@ -69,25 +69,6 @@ def test_many_steps_are_as_many_single_ones(activation, dtype, batch, options):
         assert bits(net) == bits(single)
 
 
-@pytest.mark.parametrize(
-    ("work", "steps", "expected"),
-    [(5200 * 33, 40, 1), (5200 * 32, 32, 1), (5200 * 32, 33, 2), (5200 * 16, 17, 4), (5200 * 16, 16, 1)],
-    ids=["too little in a step", "in all", "two threads' worth", "four threads' worth", "in all again"],
-)
-def test_threads_follow_the_work_of_a_step_and_of_all_steps(work, steps, expected):
-    """5,200 multiply-adds in the widest layer: a thread for each 64th of ``work``, one where all are below it."""
-    net = network("40,65,10")
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(2 * steps, 40)).astype("float32"), rng.integers(0, 10, 2 * steps)
-    threads.set_num_threads(4)
-    previous = dense.set_parallel_work(work)
-    try:
-        net.train_steps(x, y, 0.05, batch_size=2)
-    finally:
-        dense.set_parallel_work(previous)
-    assert dense.workers() == workers(expected, expected)
-
-
 @pytest.mark.parametrize(("batch", "options"), over((1, 10, 11, 33, 130), 11), ids=str)  # one block, panels beyond 10
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_equal_bits_where_every_thread_has_work(dtype, batch, options):

@@ -66,7 +66,7 @@ INLINE void NAME(forward_packed)(const REAL *z, ptrdiff_t ldz, const REAL *w, pt
     NAME(forward_strip)(n, 1, width - j < LANES ? width - j : LANES, z + a * ldz, ldz, w + j, ldw, s + a * lds + j, lds, rows, \
                         NULL, 0)
     for (; j + VECTORS * LANES <= width; j += VECTORS * LANES) {
-        NAME(pack)(w + j, ldw, strip, rows);
+        NAME(strip)(w + j, ldw, strip, rows);
         FOR_BLOCKS(a, batch, WHOLE)
     }
     for (; j < width; j += LANES)

@@ -30,10 +30,14 @@ INLINE void NAME(panel)(const int vectors, int examples, const REAL *d, ptrdiff_
         NAME(panel_rows)(1, vectors, examples, d + k, ldd, panel + k * vectors * LANES);
 }
 
-/* Rows first..first+count of d' (fan_out, batch) in panels: all units of some vectors of examples, then of the next. */
-TARGET static void NAME(panels)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int first, int count)
+/* A thread's units of d in panels: all units of some vectors of examples, then of the next. */
+INLINE void NAME(panels)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int thread, int threads)
 {
+    const int most = (fan_out + threads - 1) / threads, first = thread * most;
+    const int count = fan_out - first < most ? fan_out - first : most;
     int p = 0;
+    if (count <= 0)
+        return;
     for (; p < batch && NAME(panel_vectors)(batch - p) == VECTORS; p += VECTORS * LANES)
         NAME(panel)(VECTORS, batch - p, d + p * ldd + first, ldd,
                     out + (ptrdiff_t)p * fan_out + (ptrdiff_t)first * VECTORS * LANES, count);

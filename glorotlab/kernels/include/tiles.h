@@ -62,8 +62,8 @@ static inline int glorotlab_needs_panels(int batch, int update)
         void (*backward)(const REAL *d, ptrdiff_t ldd, const REAL *panels, const REAL *strips, REAL *w, ptrdiff_t ldw, \
                          REAL *v, ptrdiff_t ldv, REAL *out, ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, \
                          int rows, int fan_out, const Descent *descent); \
-        void (*panels)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int first, int count); \
-        void (*strips)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int thread, int threads); \
+        void (*pack)(const REAL *d, ptrdiff_t ldd, REAL *panels, REAL *strips, int batch, int fan_out, int thread, \
+                     int threads); \
     } Tiles_##REAL; \
     extern const Tiles_##REAL tiles_##REAL##_baseline;
 TILES_OF(float)

@@ -66,7 +66,7 @@ INLINE void NAME(multiply)(const int rows, const int vectors, const int some, co
 }
 
 /* Some columns of a matrix side by side, as `multiply` reads them. */
-INLINE void NAME(pack)(const REAL *matrix, ptrdiff_t ld, REAL *strip, int rows)
+INLINE void NAME(strip)(const REAL *matrix, ptrdiff_t ld, REAL *strip, int rows)
 {
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < VECTORS; v++)
@@ -100,7 +100,17 @@ TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL 
         NAME(update_tile)(d, ldd, strips, w, ldw, v, ldv, z, ldz, batch, rows, fan_out, &rule);
 }
 
-const OF_REAL(Tiles) NAME(tiles) = {NAME(forward_tile), NAME(backward_tile), NAME(panels), NAME(strips)};
+/* A thread's share of d in `panels` and in `strips`, unless they are null. */
+TARGET static void NAME(pack)(const REAL *d, ptrdiff_t ldd, REAL *panels, REAL *strips, int batch, int fan_out, int thread,
+                              int threads)
+{
+    if (panels)
+        NAME(panels)(d, ldd, panels, batch, fan_out, thread, threads);
+    if (strips)
+        NAME(strips)(d, ldd, strips, batch, fan_out, thread, threads);
+}
+
+const OF_REAL(Tiles) NAME(tiles) = {NAME(forward_tile), NAME(backward_tile), NAME(pack)};
 
 #undef ROWS
 #undef VECTORS

@@ -70,10 +70,10 @@ INLINE void NAME(update_tile)(const REAL *d, ptrdiff_t ldd, const REAL *strips, 
 #undef SOME
 }
 
-/* The strips of d that are whole, some for each thread: all examples of VECTORS vectors of units, then of the next. */
-TARGET static void NAME(strips)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int thread, int threads)
+/* A thread's strips of d, of those that are whole: all examples of VECTORS vectors of units, then of the next. */
+INLINE void NAME(strips)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int fan_out, int thread, int threads)
 {
     const int width = VECTORS * LANES;
     for (int j = thread * width; j + width <= fan_out; j += threads * width)
-        NAME(pack)(d + j, ldd, out + (ptrdiff_t)j * batch, batch);
+        NAME(strip)(d + j, ldd, out + (ptrdiff_t)j * batch, batch);
 }

@@ -5,8 +5,8 @@ from libc.string cimport memset
 
 from glorotlab.kernels.network._team cimport team_thread
 from glorotlab.kernels.network._tiles cimport ROW_TILE, back_and_update
-from glorotlab.kernels.network.dense cimport Dense
 from glorotlab.kernels.network.descent cimport Descent
+from glorotlab.kernels.network.layer cimport Dense
 
 
 cdef inline void step_row(

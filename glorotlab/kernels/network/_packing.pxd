@@ -8,10 +8,12 @@ then the same memory takes the strips, or the transpose of a W that has no more 
 from cython cimport floating
 
 from glorotlab.kernels.network._team cimport pieces, team_size, team_thread, team_wait
-from glorotlab.kernels.network._tiles cimport WIDEST_PANEL, fill_panels, fill_strips, needs_panels
+from glorotlab.kernels.network._tiles cimport WIDEST_PANEL, fill, needs_panels
 
 cdef enum:
-    SIDE_BY_SIDE = 64  # examples: to 512 both ways are as fast, beyond one after the other is faster and takes less memory
+    SIDE_BY_SIDE = 64      # examples: to 512 both ways are as fast, beyond one after the other is faster and takes less memory
+    SMALL_MATRIX = 32768   # bytes of a W that each thread finds in its first cache
+    TRANSPOSE_ROW = 16     # numbers of which the rows of a transpose are a multiple: a cache line, or two
 
 
 cdef inline Py_ssize_t panels_size(int batch, int fan_out) noexcept nogil:
@@ -24,14 +26,33 @@ cdef inline Py_ssize_t packed_size(int batch, int fan_out, bint update) noexcept
     return panels_size(batch, fan_out) + strips if needs_panels(batch, update) else 0
 
 
+cdef inline bint shares_examples(int batch, int fan_in, int fan_out, size_t itemsize) noexcept nogil:
+    """Whether d goes back by the forward product, with W' where panels would be: W is small, and a batch of more examples
+    than it has rows would take longer to lay out. Both sum over units one by one, to the same bits.
+    """
+    return batch > max(<int> SIDE_BY_SIDE, fan_in) and <size_t> fan_in * fan_out * itemsize <= SMALL_MATRIX
+
+
+cdef inline int row_of_transpose(int fan_in) noexcept nogil:
+    """Numbers from a row of W' to the next."""
+    return pieces(fan_in, TRANSPOSE_ROW) * TRANSPOSE_ROW
+
+
+cdef inline void transpose(
+    const floating* weight, int stride, floating* transposed, int fan_in, int fan_out
+) noexcept nogil:
+    """Each thread fills some rows of W' (fan_out, fan_in); they have room, for a panel has no fewer examples."""
+    cdef int unit = team_thread(), row_size = row_of_transpose(fan_in), row
+    while unit < fan_out:
+        for row in range(fan_in):
+            transposed[<Py_ssize_t> unit * row_size + row] = weight[<Py_ssize_t> row * stride + unit]
+        unit += team_size()
+
+
 cdef inline void pack(
     int batch, int fan_out, const floating* d, int d_stride, floating* panels, floating* strips
 ) noexcept nogil:
     """Each thread fills what is its own of panels and strips, unless they are NULL."""
-    cdef int thread = team_thread(), threads = team_size(), most = pieces(fan_out, threads), first = thread * most
-    if panels and first < fan_out:
-        fill_panels[floating](d, d_stride, panels, batch, fan_out, first, min(most, fan_out - first))
-    if strips:
-        fill_strips[floating](d, d_stride, strips, batch, fan_out, thread, threads)
     if panels or strips:
+        fill[floating](d, d_stride, panels, strips, batch, fan_out, team_thread(), team_size())
         team_wait()

@@ -15,15 +15,13 @@ cdef extern from "tiles.h" nogil:
         void (*backward)(
             const float*, Py_ssize_t, const float*, const float*, float*, Py_ssize_t, float*, Py_ssize_t, float*, Py_ssize_t,
             const float*, Py_ssize_t, int, int, int, const Descent*) noexcept nogil
-        void (*panels)(const float*, Py_ssize_t, float*, int, int, int, int) noexcept nogil
-        void (*strips)(const float*, Py_ssize_t, float*, int, int, int, int) noexcept nogil
+        void (*pack)(const float*, Py_ssize_t, float*, float*, int, int, int, int) noexcept nogil
     ctypedef struct Tiles_double:
         void (*forward)(const double*, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, int, int, int) noexcept nogil
         void (*backward)(
             const double*, Py_ssize_t, const double*, const double*, double*, Py_ssize_t, double*, Py_ssize_t, double*, Py_ssize_t,
             const double*, Py_ssize_t, int, int, int, const Descent*) noexcept nogil
-        void (*panels)(const double*, Py_ssize_t, double*, int, int, int, int) noexcept nogil
-        void (*strips)(const double*, Py_ssize_t, double*, int, int, int, int) noexcept nogil
+        void (*pack)(const double*, Py_ssize_t, double*, double*, int, int, int, int) noexcept nogil
     const Tiles_float* const* tiles_float
     const Tiles_double* const* tiles_double
 
@@ -53,21 +51,11 @@ cdef inline void back_and_update(
         tiles_double[level].backward(d, ldd, panels, strips, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, descent)
 
 
-cdef inline void fill_panels(
-    const floating* d, Py_ssize_t ldd, floating* panels, int batch, int fan_out, int first, int count
+cdef inline void fill(
+    const floating* d, Py_ssize_t ldd, floating* panels, floating* strips, int batch, int fan_out, int thread, int threads
 ) noexcept nogil:
-    """Rows first..first+count of d' (fan_out, batch), in the order back_and_update reads."""
+    """A thread's share of d (batch, fan_out) in the order back_and_update reads, in panels and strips unless they are null."""
     if floating is float:
-        tiles_float[level].panels(d, ldd, panels, batch, fan_out, first, count)
+        tiles_float[level].pack(d, ldd, panels, strips, batch, fan_out, thread, threads)
     else:
-        tiles_double[level].panels(d, ldd, panels, batch, fan_out, first, count)
-
-
-cdef inline void fill_strips(
-    const floating* d, Py_ssize_t ldd, floating* strips, int batch, int fan_out, int thread, int threads
-) noexcept nogil:
-    """A thread's share of the strips of d (batch, fan_out), in the order back_and_update reads."""
-    if floating is float:
-        tiles_float[level].strips(d, ldd, strips, batch, fan_out, thread, threads)
-    else:
-        tiles_double[level].strips(d, ldd, strips, batch, fan_out, thread, threads)
+        tiles_double[level].pack(d, ldd, panels, strips, batch, fan_out, thread, threads)

@@ -6,21 +6,7 @@ Matrices are first elements and strides in elements, one row per example. At its
 from cython cimport floating
 
 from glorotlab.kernels.network.descent cimport Descent
-
-cdef struct Dense:
-    # W, b, their velocities (NULL without momentum) and their factors of the rate (NULL where all are 1), of float or double
-    int fan_in
-    int fan_out
-    int stride           # of W, from one row to the next
-    int velocity_stride
-    int rate_stride
-    void* weight
-    void* bias
-    void* weight_velocity
-    void* bias_velocity
-    void* weight_rate
-    void* bias_rate
-    void* steps          # with factors: room for ROW_TILE rows (tiles.h) of W for each thread
+from glorotlab.kernels.network.layer cimport Dense
 
 cdef void forward_layer(
     const Dense* layer, int batch, const floating* z, int z_stride, int activation, double parameter,
@@ -34,5 +20,5 @@ cdef void backward_layer(
 ) noexcept nogil
 
 cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil
-cdef int team_of_steps(int threads, Py_ssize_t work, Py_ssize_t steps) noexcept nogil
+cdef int team_of_steps(int threads, Py_ssize_t work, int waits, Py_ssize_t steps) noexcept nogil
 cdef void new_call() noexcept nogil

@@ -93,8 +93,9 @@ def weight_gradient(d: Matrix, z_below: Matrix, out: Matrix, scale: float, threa
 def set_parallel_work(multiply_adds: int) -> int:
     """Set the number of multiply-adds up to which one thread does a call alone; return what it was.
 
-    In a call of many steps, each thread has a 64th of it in the widest layer at least. It changes no result. 0 lets
-    the smallest product of two tiles run on two threads, as the tests do.
+    In a call of many steps, each thread has a 16th of it between two waits for the others, in the mean; an example of a
+    batch below ten counts as more. It changes no result. 0 lets the smallest product of two tiles run on two threads,
+    as the tests do.
     """
 
 def packed_elements(batch: int, fan_out: int) -> int:

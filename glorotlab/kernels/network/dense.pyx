@@ -9,25 +9,27 @@ shape, so that a result does not depend on the number of threads. dense.pxd is f
 from cython cimport floating
 from cython.parallel cimport parallel
 from cython.view cimport contiguous, strided
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from glorotlab.kernels.network.buffers import padded_matrix
 
 from glorotlab.kernels.network._activations cimport LINEAR, activate, multiply_derivative
+from glorotlab.kernels.network._biases cimport COLUMN_STEP, add_bias, update_biases
 from glorotlab.kernels.network._own_rates cimport step_by_factors
-from glorotlab.kernels.network._packing cimport SIDE_BY_SIDE, pack, packed_size, panels_size
+from glorotlab.kernels.network._packing cimport (
+    SIDE_BY_SIDE, pack, packed_size, panels_size, row_of_transpose, shares_examples, transpose,
+)
 from glorotlab.kernels.network._team cimport (
     FloatingPointMode, flush_subnormals, pieces, restore_subnormals, team_size, team_thread, team_wait,
 )
 from glorotlab.kernels.network._tiles cimport ROW_TILE, SMALL_BATCH, back_and_update, multiply, needs_panels
 
 cdef enum:
-    COLUMN_STEP = 64     # columns at least that a thread takes
     HALVED = 128         # forward: fan_in from which the rows are summed in two halves
     EXAMPLE_TILE = 128   # forward: examples whose sums stay in the second cache while W passes by
     ROW_STEP = 12        # backward: rows of W at least that a thread takes
     MOST_THREADS = 64    # that are told apart by workers()
-    STEP_SHARE = 64      # of parallel_work: to each thread in a call of many steps
+    STEP_SHARE = 16      # of parallel_work: to each thread between two waits, in a call of many steps
 
 DTYPES = {4: "float32", 8: "float64"}
 
@@ -68,13 +70,13 @@ cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil:
     return <int> min(<Py_ssize_t> threads, tiles) if work > parallel_work else 1
 
 
-cdef int team_of_steps(int threads, Py_ssize_t work, Py_ssize_t steps) noexcept nogil:
-    """The same for a call of many steps with so much work in the widest layer: a 64th of parallel_work to a thread.
+cdef int team_of_steps(int threads, Py_ssize_t work, int waits, Py_ssize_t steps) noexcept nogil:
+    """The same for a call of many steps of so much work, in each of which the threads wait for each other so many times.
 
-    The team is awake from the first step to the last, and what is left are barriers: with 30,000 multiply-adds to each
-    of two threads they cost what the second one gains, with 60,000 it gains a quarter.
+    The team is awake from the first step to the last, and what is left are the waits: a second thread has to gain more
+    between two of them, in the mean, than one costs.
     """
-    cdef Py_ssize_t most = STEP_SHARE * work // parallel_work if parallel_work else threads
+    cdef Py_ssize_t most = STEP_SHARE * (work // waits) // parallel_work if parallel_work else threads
     return team(<int> min(<Py_ssize_t> threads, max(<Py_ssize_t> 1, most)), threads, work * steps)
 
 
@@ -83,16 +85,9 @@ cdef inline int share(int units, int threads) noexcept nogil:
     return pieces(units, threads * COLUMN_STEP) * COLUMN_STEP
 
 
-cdef inline void add_bias(const floating* bias, floating* s, int s_stride, int rows, int width) noexcept nogil:
-    """s = b, to be summed onto; zero where there is no b. Rows without a gap between them are copied many at a time."""
-    cdef int a, some, k
-    for k in range(width):
-        s[k] = bias[k] if bias else 0
-    a = 1
-    while a < rows:
-        some = min(a, rows - a) if s_stride == width else 1
-        memcpy(s + <Py_ssize_t> a * s_stride, s, <size_t> some * width * sizeof(floating))
-        a += some
+cdef inline int groups_of_examples(int batch, int threads) noexcept nogil:
+    """As many for each thread, whose sums stay in the second cache; or fewer, of a block of registers."""
+    return min(pieces(pieces(batch, EXAMPLE_TILE), threads) * threads, pieces(batch, SMALL_BATCH))
 
 
 cdef inline void add_row(const floating* half, floating* s, int width) noexcept nogil:
@@ -141,8 +136,8 @@ cdef void forward_whole(
     cdef const floating* weight = <const floating*> layer.weight
     cdef const floating* bias = <const floating*> layer.bias
     cdef int thread = team_thread(), threads = team_size(), tile = thread, unit, width, first, rows
-    cdef int groups = min(pieces(pieces(batch, EXAMPLE_TILE), threads) * threads, pieces(batch, SMALL_BATCH))
-    cdef int most = pieces(batch, groups), share_of_columns = share(layer.fan_out, max(1, threads // groups))
+    cdef int groups = groups_of_examples(batch, threads), most = pieces(batch, groups)
+    cdef int share_of_columns = share(layer.fan_out, max(1, threads // groups))
     cdef int columns = pieces(layer.fan_out, share_of_columns)
     while tile < groups * columns:
         first, unit = tile // columns * most, tile % columns * share_of_columns
@@ -170,44 +165,35 @@ cdef void forward_layer(
     team_wait()
 
 
-cdef void add_columns(const floating* d, int d_stride, int batch, floating* total, int count) noexcept nogil:
-    """total += sum over examples of d, one after the other: ones times d."""
-    cdef floating ones[EXAMPLE_TILE]
-    cdef int a
-    for a in range(min(batch, <int> EXAMPLE_TILE)):
-        ones[a] = 1
-    a = 0
-    while a < batch:
-        multiply[floating](ones, EXAMPLE_TILE, d + <Py_ssize_t> a * d_stride, d_stride, total, count, 1,
-                           min(batch - a, <int> EXAMPLE_TILE), count)
-        a += EXAMPLE_TILE
-
-
-cdef void update_biases(
-    const Dense* layer, int batch, const floating* d, int d_stride, const Descent* descent, int first, int count
-) noexcept nogil:
-    """Some of b: b <- b - rate sum over examples of d, each times its factor, or the same through a velocity."""
-    cdef floating* bias = <floating*> layer.bias
-    cdef floating* velocity = <floating*> layer.bias_velocity
-    cdef const floating* factor = <const floating*> layer.bias_rate
-    cdef floating rate = <floating> descent.rate, momentum = <floating> descent.momentum, step
-    cdef floating total[COLUMN_STEP]
-    cdef int k
-    memset(total, 0, sizeof(total))
-    add_columns[floating](d + first, d_stride, batch, total, count)
-    for k in range(count):
-        step = -rate * total[k]
-        if factor:
-            step *= factor[first + k]
-        if velocity:
-            velocity[first + k] = momentum * velocity[first + k] + step
-            step = momentum * velocity[first + k] + step if descent.nesterov else velocity[first + k]
-        bias[first + k] += step
-
-
 cdef inline int first_row(int rows, int thread, int threads) noexcept nogil:
     """Of the rows of W that a thread has; for the next thread, the end of them."""
     return <int> min(<Py_ssize_t> pieces(rows, ROW_STEP) * thread // threads * ROW_STEP, <Py_ssize_t> rows)
+
+
+cdef void backward_examples(
+    const Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
+    const floating* s_below, int s_stride, const floating* z_below, int z_stride,
+    floating* d_below, int below_stride, floating* transposed,
+) noexcept nogil:
+    """d_below = (d W') f'(s_below) where shares_examples(): a forward product with W', which fits ``transposed``."""
+    cdef int thread = team_thread(), threads = team_size(), stride = row_of_transpose(layer.fan_in), first, rows
+    cdef int groups = groups_of_examples(batch, threads), most = pieces(batch, groups)
+    transpose[floating](<const floating*> layer.weight, layer.stride, transposed, layer.fan_in, layer.fan_out)
+    team_wait()
+    first = thread * most
+    while first < batch:
+        busy[thread % MOST_THREADS] = 1
+        rows = min(most, batch - first)
+        add_bias[floating](NULL, d_below + <Py_ssize_t> first * below_stride, below_stride, rows, layer.fan_in)
+        multiply[floating](d + <Py_ssize_t> first * d_stride, d_stride, transposed, stride,
+                           d_below + <Py_ssize_t> first * below_stride, below_stride, rows, layer.fan_out, layer.fan_in)
+        multiply_derivative[floating](
+            activation_below, parameter, s_below + <Py_ssize_t> first * s_stride, s_stride,
+            z_below + <Py_ssize_t> first * z_stride, z_stride,
+            d_below + <Py_ssize_t> first * below_stride, below_stride, rows, layer.fan_in,
+        )
+        first += threads * most
+    team_wait()
 
 
 cdef void backward_tiles(
@@ -268,9 +254,14 @@ cdef void backward_layer(
     """
     cdef int thread = team_thread(), threads = team_size(), unit = COLUMN_STEP * thread
     cdef int first = first_row(layer.fan_in, thread, threads), end = first_row(layer.fan_in, thread + 1, threads)
-    backward_rows[floating](
-        layer, batch, d, d_stride, z_below, z_stride, d_below, below_stride, packed, descent, first, end
-    )
+    if d_below and shares_examples(batch, layer.fan_in, layer.fan_out, sizeof(floating)):
+        backward_examples[floating](layer, batch, d, d_stride, activation_below, parameter, s_below, s_stride,
+                                    z_below, z_stride, d_below, below_stride, packed)
+        d_below = NULL
+    if d_below or descent:
+        backward_rows[floating](
+            layer, batch, d, d_stride, z_below, z_stride, d_below, below_stride, packed, descent, first, end
+        )
     if d_below and first < end:
         multiply_derivative[floating](activation_below, parameter, s_below + first, s_stride, z_below + first, z_stride,
                                       d_below + first, below_stride, batch, end - first)

@@ -19,13 +19,18 @@ from glorotlab.kernels.network.buffers import padded_matrix
 from glorotlab.kernels.network._activations cimport LINEAR
 from glorotlab.kernels.network.batch_source cimport BatchSource, Loader
 from glorotlab.kernels.network.costs cimport cost_rows, room_size
-from glorotlab.kernels.network.dense cimport Dense, backward_layer, forward_layer, new_call, team_of_steps
+from glorotlab.kernels.network.dense cimport backward_layer, forward_layer, new_call, team_of_steps
 from glorotlab.kernels.network._packing cimport packed_size
 from glorotlab.kernels.network._team cimport (
     FloatingPointMode, flush_subnormals, restore_subnormals, team_size, team_thread, team_wait,
 )
-from glorotlab.kernels.network._tiles cimport ROW_TILE
+from glorotlab.kernels.network._tiles cimport ROW_TILE, SMALL_BATCH
 from glorotlab.kernels.network.descent cimport Descent
+from glorotlab.kernels.network.layer cimport Dense
+
+cdef enum:
+    WAITS = 3           # of a team in a step for each layer: forward, packed, and back
+    WAITS_OF_BATCH = 2  # when it is loaded, and when its costs are there
 
 cdef struct Rows:
     # a matrix with one row per example
@@ -41,7 +46,7 @@ cdef struct Plan:
     int cost_code
     bint loads_targets   # the source has targets, and the network does not reconstruct its inputs
     double parameter
-    Py_ssize_t work      # multiply-adds of the widest layer
+    Py_ssize_t work      # multiply-adds of a step; of a small batch as many as take the time in which W is read
     Dense* layers
     Rows* s
     Rows* z
@@ -182,7 +187,7 @@ cdef class Steps:
                 <void*> <size_t> biases[l].ctypes.data, NULL, NULL, NULL, NULL, NULL,
             )
             self.plan.s[l], self.plan.z[l], self.plan.d[l] = rows(preactivations[l]), rows(activations[l]), rows(backprop[l])
-            self.plan.work = max(self.plan.work, <Py_ssize_t> weight.size * len(inputs))
+            self.plan.work += <Py_ssize_t> weight.size * max(len(inputs), SMALL_BATCH) * (3 if l else 2)
 
     def __dealloc__(self):
         free(self.plan.layers)
@@ -250,7 +255,7 @@ cdef class Steps:
         if not updates:
             return 0
         self.choose_targets(source)
-        threads = team_of_steps(threads, self.plan.work, updates)
+        threads = team_of_steps(threads, self.plan.work, WAITS * self.plan.depth + WAITS_OF_BATCH, updates)
         self.make_room(threads)
         new_call()
         with nogil:
