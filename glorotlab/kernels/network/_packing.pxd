@@ -8,11 +8,11 @@ then the same memory takes the strips, or the transpose of a W that has no more 
 from cython cimport floating
 
 from glorotlab.kernels.network._team cimport pieces, team_size, team_thread, team_wait
-from glorotlab.kernels.network._tiles cimport WIDEST_PANEL, fill, needs_panels
+from glorotlab.kernels.network._tiles cimport SMALL_BATCH, WIDEST_PANEL, fill, needs_panels
 
 cdef enum:
     SIDE_BY_SIDE = 64      # examples: to 512 both ways are as fast, beyond one after the other is faster and takes less memory
-    SMALL_MATRIX = 32768   # bytes of a W that each thread finds in its first cache
+    SMALL_MATRIX = 32768   # bytes of a matrix that each thread finds in its first cache
     TRANSPOSE_ROW = 16     # numbers of which the rows of a transpose are a multiple: a cache line, or two
 
 
@@ -24,6 +24,11 @@ cdef inline Py_ssize_t packed_size(int batch, int fan_out, bint update) noexcept
     """Elements of the buffer, 0 where none is needed; ``update``: whether there is a step without factors of the rate."""
     cdef Py_ssize_t strips = <Py_ssize_t> batch * fan_out if update and batch <= SIDE_BY_SIDE else 0
     return panels_size(batch, fan_out) + strips if needs_panels(batch, update) else 0
+
+
+cdef inline bint needs_strips(int batch, int fan_out, size_t itemsize) noexcept nogil:
+    """Whether W steps from strips: the rows of a d that fits the first cache are found as fast where they stand."""
+    return batch > SMALL_BATCH and <size_t> batch * fan_out * itemsize > SMALL_MATRIX
 
 
 cdef inline bint shares_examples(int batch, int fan_in, int fan_out, size_t itemsize) noexcept nogil:
@@ -42,11 +47,13 @@ cdef inline void transpose(
     const floating* weight, int stride, floating* transposed, int fan_in, int fan_out
 ) noexcept nogil:
     """Each thread fills some rows of W' (fan_out, fan_in); they have room, for a panel has no fewer examples."""
-    cdef int unit = team_thread(), row_size = row_of_transpose(fan_in), row
+    cdef int unit = TRANSPOSE_ROW * team_thread(), row_size = row_of_transpose(fan_in), row, k, some
     while unit < fan_out:
+        some = min(<int> TRANSPOSE_ROW, fan_out - unit)
         for row in range(fan_in):
-            transposed[<Py_ssize_t> unit * row_size + row] = weight[<Py_ssize_t> row * stride + unit]
-        unit += team_size()
+            for k in range(some):
+                transposed[(unit + k) * row_size + row] = weight[<Py_ssize_t> row * stride + unit + k]
+        unit += TRANSPOSE_ROW * team_size()
 
 
 cdef inline void pack(

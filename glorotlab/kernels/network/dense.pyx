@@ -17,7 +17,7 @@ from glorotlab.kernels.network._activations cimport LINEAR, activate, multiply_d
 from glorotlab.kernels.network._biases cimport COLUMN_STEP, add_bias, update_biases
 from glorotlab.kernels.network._own_rates cimport step_by_factors
 from glorotlab.kernels.network._packing cimport (
-    SIDE_BY_SIDE, pack, packed_size, panels_size, row_of_transpose, shares_examples, transpose,
+    SIDE_BY_SIDE, needs_strips, pack, packed_size, panels_size, row_of_transpose, shares_examples, transpose,
 )
 from glorotlab.kernels.network._team cimport (
     FloatingPointMode, flush_subnormals, pieces, restore_subnormals, team_size, team_thread, team_wait,
@@ -227,7 +227,7 @@ cdef void backward_rows(
     """The same of all rows that a thread has, with d packed; ``descent`` is NULL where W does not step."""
     cdef bint fused = descent != NULL and layer.weight_rate == NULL
     cdef floating* panels = packed if d_below and needs_panels(batch, fused) else NULL
-    cdef floating* strips = packed if fused and batch > SMALL_BATCH else NULL
+    cdef floating* strips = packed if fused and needs_strips(batch, layer.fan_out, sizeof(floating)) else NULL
     if panels and strips and batch <= SIDE_BY_SIDE:
         strips += panels_size(batch, layer.fan_out)
     elif panels and strips:
