@@ -42,7 +42,7 @@ static void *take(size_t bytes)
         real *z = take(in), *w = take(all), *d = take(out), *v = take(all); \\
         real *s = calloc(out, 1), *back = calloc(in, 1); \\
         real *panels = calloc(sizeof(real) * (batch + WIDEST_PANEL) * fan_out, 1), *strips = calloc(out, 1); \\
-        tiles_##real[0]->forward(z, fan_in, w, fan_out, s, fan_out, batch, fan_in, fan_out); \\
+        tiles_##real[0]->forward(z, fan_in, w, fan_out, NULL, 0, s, fan_out, batch, fan_in, fan_out); \\
         tiles_##real[0]->pack(d, fan_out, panels, strips, batch, fan_out, 0, 1); \\
         tiles_##real[0]->backward(d, fan_out, panels, strips, w, fan_out, strcmp(without, "velocity") ? v : NULL, \\
                                  fan_out, strcmp(without, "back") ? back : NULL, fan_in, \\

@@ -16,7 +16,7 @@ SOURCE = """
 #error not the plain loops
 #endif
 void forward(const float *z, const float *w, float *s, int batch, int fan_in, int fan_out) {
-    tiles_float[0]->forward(z, fan_in, w, fan_out, s, fan_out, batch, fan_in, fan_out);
+    tiles_float[0]->forward(z, fan_in, w, fan_out, NULL, 0, s, fan_out, batch, fan_in, fan_out);
 }
 void backward(const float *d, float *panels, float *strips, float *w, float *v, float *out, const float *z, int batch,
               int fan_in, int fan_out) {
@@ -53,7 +53,7 @@ def test_plain_loops_compute_the_layer(plain, batch, fans):
     rng, eps = np.random.default_rng(0), np.finfo(np.float32).eps
     shapes = (batch, fans[0]), fans, (batch, fans[1]), fans
     z, w, d, v = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
-    s, out = np.zeros((batch, fans[1]), np.float32), np.empty_like(z)
+    s, out = np.full((batch, fans[1]), np.nan, np.float32), np.empty_like(z)
     panels, strips = np.empty(64 * fans[1], np.float32), np.empty_like(d)
     plain.forward(pointer(z), pointer(w), pointer(s), batch, *fans)
     assert_within(s, *matmul(z, w, eps))

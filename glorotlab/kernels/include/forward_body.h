@@ -1,4 +1,4 @@
-/* Forward: s += z w, a strip of some columns of w after the other. Part of tiles_body.h.
+/* Forward: s = z w from a beginning, a strip of some columns of w after the other. Part of tiles_body.h.
 
    A small batch reads w where it stands, FORWARD_ROWS rows between two loads of its sums, so that what it reads goes along
    the rows; a few small batches do so one after the other. From PACKED_FROM examples on, strips of PACKED bytes are packed.
@@ -15,15 +15,15 @@
 #define PACKED 16384
 #define PACKED_ROWS (PACKED / (VECTORS * BYTES))
 
-/* s (examples, some columns) += z (examples, rows) w (rows, some columns) */
+/* s (examples, some columns) = z (examples, rows) w (rows, some columns) summed onto `begin`, or onto 0 if that is null */
 INLINE void NAME(forward_strip)(const int examples, const int vectors, const int some, const REAL *z, ptrdiff_t ldz,
-                                const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int rows, const REAL *ahead,
-                                ptrdiff_t lda)
+                                const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb, REAL *s, ptrdiff_t lds,
+                                int rows, const REAL *ahead, ptrdiff_t lda)
 {
     VECTOR sum[ROWS][WIDEST];
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
-            sum[a][v] = NAME(load)(s + a * lds + v * LANES, some);
+            sum[a][v] = begin ? NAME(load)(begin + a * ldb + v * LANES, some) : BROADCAST(0);
     NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, lda, sum);
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
@@ -31,14 +31,14 @@ INLINE void NAME(forward_strip)(const int examples, const int vectors, const int
 }
 
 /* Some rows of w, where they stand, for a small batch; those after them are fetched if `more`. */
-INLINE void NAME(forward_rows)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int batch,
-                               int rows, int width, int more)
+INLINE void NAME(forward_rows)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb,
+                               REAL *s, ptrdiff_t lds, int batch, int rows, int width, int more)
 {
     const REAL *next = more ? w + rows * ldw : NULL;
     int j = 0;
 #define STRIP(n, vectors, some) \
-    NAME(forward_strip)(n, vectors, some, z + a * ldz, ldz, w + j, ldw, s + a * lds + j, lds, rows, \
-                        a == 0 ? AT(next, j) : NULL, ldw)
+    NAME(forward_strip)(n, vectors, some, z + a * ldz, ldz, w + j, ldw, AT(begin, a * ldb + j), ldb, \
+                        s + a * lds + j, lds, rows, a == 0 ? AT(next, j) : NULL, ldw)
 #define WHOLE(n) STRIP(n, VECTORS, 0)
 #define SOME(n) STRIP(n, 1, width - j < LANES ? width - j : LANES)
     if (batch == 1)
@@ -54,17 +54,17 @@ INLINE void NAME(forward_rows)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrd
 }
 
 /* Some rows of w, strip by strip packed into the first cache, where all examples find it. */
-INLINE void NAME(forward_packed)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int batch,
-                                 int rows, int width)
+INLINE void NAME(forward_packed)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb,
+                                 REAL *s, ptrdiff_t lds, int batch, int rows, int width)
 {
     REAL strip[PACKED / sizeof(REAL)];
     int j = 0;
 #define WHOLE(n) \
-    NAME(forward_strip)(n, VECTORS, 0, z + a * ldz, ldz, strip, VECTORS * LANES, s + a * lds + j, lds, rows, \
-                        a == 0 ? w + j + VECTORS * LANES : NULL, ldw)
+    NAME(forward_strip)(n, VECTORS, 0, z + a * ldz, ldz, strip, VECTORS * LANES, AT(begin, a * ldb + j), ldb, \
+                        s + a * lds + j, lds, rows, a == 0 ? w + j + VECTORS * LANES : NULL, ldw)
 #define SOME(n) \
-    NAME(forward_strip)(n, 1, width - j < LANES ? width - j : LANES, z + a * ldz, ldz, w + j, ldw, s + a * lds + j, lds, rows, \
-                        NULL, 0)
+    NAME(forward_strip)(n, 1, width - j < LANES ? width - j : LANES, z + a * ldz, ldz, w + j, ldw, \
+                        AT(begin, a * ldb + j), ldb, s + a * lds + j, lds, rows, NULL, 0)
     for (; j + VECTORS * LANES <= width; j += VECTORS * LANES) {
         NAME(strip)(w + j, ldw, strip, rows);
         FOR_BLOCKS(a, batch, WHOLE)
@@ -75,21 +75,23 @@ INLINE void NAME(forward_packed)(const REAL *z, ptrdiff_t ldz, const REAL *w, pt
 #undef SOME
 }
 
-/* s (batch, width) += z (batch, fan_in) w (fan_in, width) */
-TARGET static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds,
-                                      int batch, int fan_in, int width)
+/* s (batch, width) = begin + z (batch, fan_in) w (fan_in, width) for rows ldb apart of `begin`, which is 0 if it is null */
+TARGET static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, const REAL *begin,
+                                      ptrdiff_t ldb, REAL *s, ptrdiff_t lds, int batch, int fan_in, int width)
 {
     const int packed = batch >= PACKED_FROM, most = packed ? PACKED_ROWS : batch > SMALL_BATCH ? ROWS_OF_MANY : FORWARD_ROWS;
     for (int i = 0; i < fan_in; i += most) {
         const int rows = fan_in - i < most ? fan_in - i : most;
         if (packed)
-            NAME(forward_packed)(z + i, ldz, w + i * ldw, ldw, s, lds, batch, rows, width);
+            NAME(forward_packed)(z + i, ldz, w + i * ldw, ldw, begin, ldb, s, lds, batch, rows, width);
         else
             for (int a = 0, some; a < batch; a += some) {
                 some = glorotlab_block(batch - a, SMALL_BATCH);
-                NAME(forward_rows)(z + a * ldz + i, ldz, w + i * ldw, ldw, s + a * lds, lds, some, rows, width,
-                                   a == 0 && i + rows < fan_in);
+                NAME(forward_rows)(z + a * ldz + i, ldz, w + i * ldw, ldw, AT(begin, a * ldb), ldb, s + a * lds, lds, some,
+                                   rows, width, a == 0 && i + rows < fan_in);
             }
+        begin = s;
+        ldb = lds;
     }
 }
 

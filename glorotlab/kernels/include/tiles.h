@@ -57,8 +57,8 @@ static inline int glorotlab_needs_panels(int batch, int update)
 /* The tiles of one SIMD level, for numbers of one type; tiles_body.h says what each computes. */
 #define TILES_OF(REAL) \
     typedef struct { \
-        void (*forward)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, REAL *s, ptrdiff_t lds, int batch, \
-                        int fan_in, int width); \
+        void (*forward)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb, \
+                        REAL *s, ptrdiff_t lds, int batch, int fan_in, int width); \
         void (*backward)(const REAL *d, ptrdiff_t ldd, const REAL *panels, const REAL *strips, REAL *w, ptrdiff_t ldw, \
                          REAL *v, ptrdiff_t ldv, REAL *out, ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, \
                          int rows, int fan_out, const Descent *descent); \

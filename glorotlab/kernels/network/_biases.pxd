@@ -1,7 +1,7 @@
-"""Biases: sums that begin at b, and b's own step."""
+"""The step of a layer's biases."""
 
 from cython cimport floating
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from glorotlab.kernels.network._tiles cimport multiply
 from glorotlab.kernels.network.descent cimport Descent
@@ -12,18 +12,6 @@ cdef enum:
     ONES = 128           # examples that are summed by one product
 
 
-cdef inline void add_bias(const floating* bias, floating* s, int s_stride, int rows, int width) noexcept nogil:
-    """s = b, to be summed onto; 0 where there is no b. Rows without a gap between them are copied many at a time."""
-    cdef int a, some, k
-    for k in range(width):
-        s[k] = bias[k] if bias else 0
-    a = 1
-    while a < rows:
-        some = min(a, rows - a) if s_stride == width else 1
-        memcpy(s + <Py_ssize_t> a * s_stride, s, <size_t> some * width * sizeof(floating))
-        a += some
-
-
 cdef inline void add_columns(const floating* d, int d_stride, int batch, floating* total, int count) noexcept nogil:
     """total += sum over examples of d, one after the other: ones times d."""
     cdef floating ones[ONES]
@@ -32,7 +20,7 @@ cdef inline void add_columns(const floating* d, int d_stride, int batch, floatin
         ones[a] = 1
     a = 0
     while a < batch:
-        multiply[floating](ones, ONES, d + <Py_ssize_t> a * d_stride, d_stride, total, count, 1,
+        multiply[floating](ones, ONES, d + <Py_ssize_t> a * d_stride, d_stride, total, 0, total, count, 1,
                            min(batch - a, <int> ONES), count)
         a += ONES
 

@@ -11,13 +11,17 @@ cdef extern from "tiles.h" nogil:
     const int WIDEST_PANEL
     bint needs_panels "glorotlab_needs_panels"(int batch, bint update)
     ctypedef struct Tiles_float:
-        void (*forward)(const float*, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, int, int, int) noexcept nogil
+        void (*forward)(
+            const float*, Py_ssize_t, const float*, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t,
+            int, int, int) noexcept nogil
         void (*backward)(
             const float*, Py_ssize_t, const float*, const float*, float*, Py_ssize_t, float*, Py_ssize_t, float*, Py_ssize_t,
             const float*, Py_ssize_t, int, int, int, const Descent*) noexcept nogil
         void (*pack)(const float*, Py_ssize_t, float*, float*, int, int, int, int) noexcept nogil
     ctypedef struct Tiles_double:
-        void (*forward)(const double*, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, int, int, int) noexcept nogil
+        void (*forward)(
+            const double*, Py_ssize_t, const double*, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t,
+            int, int, int) noexcept nogil
         void (*backward)(
             const double*, Py_ssize_t, const double*, const double*, double*, Py_ssize_t, double*, Py_ssize_t, double*, Py_ssize_t,
             const double*, Py_ssize_t, int, int, int, const Descent*) noexcept nogil
@@ -27,14 +31,14 @@ cdef extern from "tiles.h" nogil:
 
 
 cdef inline void multiply(
-    const floating* z, Py_ssize_t ldz, const floating* w, Py_ssize_t ldw, floating* s, Py_ssize_t lds,
-    int batch, int fan_in, int width,
+    const floating* z, Py_ssize_t ldz, const floating* w, Py_ssize_t ldw, const floating* begin, Py_ssize_t ldb,
+    floating* s, Py_ssize_t lds, int batch, int fan_in, int width,
 ) noexcept nogil:
-    """s (batch, width) += z (batch, fan_in) w (fan_in, width)"""
+    """s (batch, width) = begin + z (batch, fan_in) w (fan_in, width) for rows ldb apart of ``begin``, 0 if it is null."""
     if floating is float:
-        tiles_float[level].forward(z, ldz, w, ldw, s, lds, batch, fan_in, width)
+        tiles_float[level].forward(z, ldz, w, ldw, begin, ldb, s, lds, batch, fan_in, width)
     else:
-        tiles_double[level].forward(z, ldz, w, ldw, s, lds, batch, fan_in, width)
+        tiles_double[level].forward(z, ldz, w, ldw, begin, ldb, s, lds, batch, fan_in, width)
 
 
 cdef inline void back_and_update(

@@ -14,7 +14,7 @@ from libc.string cimport memset
 from glorotlab.kernels.network.buffers import padded_matrix
 
 from glorotlab.kernels.network._activations cimport LINEAR, activate, multiply_derivative
-from glorotlab.kernels.network._biases cimport COLUMN_STEP, add_bias, update_biases
+from glorotlab.kernels.network._biases cimport COLUMN_STEP, update_biases
 from glorotlab.kernels.network._own_rates cimport step_by_factors
 from glorotlab.kernels.network._packing cimport (
     SIDE_BY_SIDE, needs_strips, pack, packed_size, panels_size, row_of_transpose, shares_examples, transpose,
@@ -116,9 +116,8 @@ cdef void forward_halves(
         first = middle if tile >= columns else 0
         rows = layer.fan_in - middle if first else middle
         sums, stride = (out, out_stride) if first else (s, s_stride)
-        add_bias[floating](NULL if first else bias + unit, sums + unit, stride, batch, some)
         multiply[floating](z + first, z_stride, weight + <Py_ssize_t> first * layer.stride + unit, layer.stride,
-                           sums + unit, stride, batch, rows, some)
+                           NULL if first else bias + unit, 0, sums + unit, stride, batch, rows, some)
         tile += threads
     team_wait()
     while a < batch:
@@ -144,8 +143,7 @@ cdef void forward_whole(
         rows, width = min(most, batch - first), min(share_of_columns, layer.fan_out - unit)
         if rows > 0:
             busy[thread % MOST_THREADS] = 1
-            add_bias[floating](bias + unit, s + <Py_ssize_t> first * s_stride + unit, s_stride, rows, width)
-            multiply[floating](z + <Py_ssize_t> first * z_stride, z_stride, weight + unit, layer.stride,
+            multiply[floating](z + <Py_ssize_t> first * z_stride, z_stride, weight + unit, layer.stride, bias + unit, 0,
                                s + <Py_ssize_t> first * s_stride + unit, s_stride, rows, layer.fan_in, width)
             if activation != LINEAR or s != out:
                 activate[floating](activation, parameter, s + <Py_ssize_t> first * s_stride + unit, s_stride,
@@ -184,8 +182,7 @@ cdef void backward_examples(
     while first < batch:
         busy[thread % MOST_THREADS] = 1
         rows = min(most, batch - first)
-        add_bias[floating](NULL, d_below + <Py_ssize_t> first * below_stride, below_stride, rows, layer.fan_in)
-        multiply[floating](d + <Py_ssize_t> first * d_stride, d_stride, transposed, stride,
+        multiply[floating](d + <Py_ssize_t> first * d_stride, d_stride, transposed, stride, NULL, 0,
                            d_below + <Py_ssize_t> first * below_stride, below_stride, rows, layer.fan_out, layer.fan_in)
         multiply_derivative[floating](
             activation_below, parameter, s_below + <Py_ssize_t> first * s_stride, s_stride,
