@@ -121,7 +121,7 @@ INLINE void NAME(back_and_step)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t
 #undef DOTS
 #define STRIP(n, vectors, some) \
     NAME(update_strip)(n, vectors, some, 1, x + i, FEW, d + j, ldd, w + i * ldw + j, ldw, AT(v, i * ldv + j), ldv, batch, rows, \
-                       NULL, rule)
+                       NULL, NULL, rule)
 #define STRIPS(n) \
     do { \
         int j = 0; \

@@ -1,4 +1,12 @@
-/* Update: w steps by z' d, a strip of some of its columns after the other. Part of tiles_body.h. */
+/* Update: w steps by z' d, a strip of some of its columns after the other. Part of tiles_body.h.
+
+   What AT_ONCE examples have of z lies packed in the first cache, where all columns find it. Sums of a larger batch wait
+   for its next examples in the second cache, of so many BYTES_OF_SUMS. Other numbers were slower for layers of 1,000 units. */
+
+#define AT_ONCE 128
+#define FEW_COLUMNS 64 /* for which z is not packed */
+#define BYTES_OF_SUMS 49152
+#define COLUMNS ((int)(BYTES_OF_SUMS / (ROW_TILE * sizeof(REAL))))
 
 /* A Descent in vectors; `keep` is what stays of w, in w or in the velocity. */
 typedef struct {
@@ -17,18 +25,48 @@ INLINE void NAME(descend)(const NAME(rule) *rule, const int some, VECTOR old, VE
     NAME(store)(w, changed, some);
 }
 
+/* Some columns of z (examples, ...) side by side, in rows of ROW_TILE. Those before them, of the next tile, are fetched. */
+INLINE void NAME(pack_rows)(const REAL *z, ptrdiff_t ldz, REAL *x, int examples, int rows)
+{
+    for (int a = 0; a < examples; a++) {
+        int r = 0;
+        PREFETCH(z + a * ldz - ROW_TILE);
+        for (; r + LANES <= rows; r += LANES)
+            STORE(x + a * ROW_TILE + r, LOAD(z + a * ldz + r));
+        if (r < rows)
+            STORE(x + a * ROW_TILE + r, LOAD_SOME(z + a * ldz + r, rows - r));
+    }
+}
+
+/* sums (rows, some columns), from 0 on if `first`, += x' d over a part of a batch of x(r, a) = x[r + a next]; what is
+   `ahead` of d is fetched. */
+INLINE void NAME(add_strip)(const int rows, const REAL *x, ptrdiff_t next, const REAL *d, ptrdiff_t ldd, int examples,
+                            const REAL *ahead, REAL *sums, int first)
+{
+    VECTOR sum[ROWS][WIDEST];
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int u = 0; u < VECTORS; u++)
+            sum[r][u] = first ? BROADCAST(0) : LOAD(sums + (r * VECTORS + u) * LANES);
+    NAME(multiply)(rows, VECTORS, 0, x, 1, next, d, ldd, examples, ahead, ldd, sum);
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int u = 0; u < VECTORS; u++)
+            STORE(sums + (r * VECTORS + u) * LANES, sum[r][u]);
+}
+
 /* Some columns of w (rows, ...) step by x' d, summed over a batch of x(r, a) = x[r + a next]. If `stepping`, x has the
-   rate and sums begin at what is kept of w; else at 0, so that many examples lose no digits to w. The w before the tile is
-   fetched, and what is `ahead` of d unless that is null. */
+   rate and sums begin at what is kept of w; else at `sums`, or at 0 where that is null, so that many examples lose no digits
+   to w. The w before the tile is fetched, and what is `ahead` of d unless that is null. */
 INLINE void NAME(update_strip)(const int rows, const int vectors, const int some, const int stepping, const REAL *x,
                                ptrdiff_t next, const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv,
-                               int batch, int tile, const REAL *ahead, const NAME(rule) *rule)
+                               int batch, int tile, const REAL *ahead, const REAL *sums, const NAME(rule) *rule)
 {
     VECTOR sum[ROWS][WIDEST];
     DISTINCT(rule); /* or its vectors would take registers where there are none to spare */
     UNROLL for (int r = 0; r < rows; r++) /* constants index `sum` */
         UNROLL for (int u = 0; u < vectors; u++)
-            sum[r][u] = stepping ? rule->keep * NAME(load)(w + r * ldw + u * LANES, some) : BROADCAST(0);
+            sum[r][u] = stepping ? rule->keep * NAME(load)(w + r * ldw + u * LANES, some)
+                        : sums   ? LOAD(sums + (r * VECTORS + u) * LANES)
+                                 : BROADCAST(0);
     NAME(multiply)(rows, vectors, some, x, 1, next, d, ldd, batch, ahead, ldd, sum);
     DISTINCT(rule);
 #if REGISTERS == 32
@@ -47,26 +85,57 @@ INLINE void NAME(update_strip)(const int rows, const int vectors, const int some
         }
 }
 
+/* Some whole strips of w step. */
+INLINE void NAME(update_columns)(const REAL *d, ptrdiff_t ldd, const REAL *strips, REAL *w, ptrdiff_t ldw, REAL *v,
+                                 ptrdiff_t ldv, const REAL *z, ptrdiff_t ldz, int batch, int rows, int columns,
+                                 const NAME(rule) *rule)
+{
+    const int packs = columns > FEW_COLUMNS;
+    const ptrdiff_t ld = strips ? VECTORS * LANES : ldd, next = packs ? ROW_TILE : ldz;
+    VECTOR sums[ROW_TILE * COLUMNS / LANES], packed[AT_ONCE * ROW_TILE / LANES + 1];
+#define PART(n) \
+    NAME(add_strip)(n, x + i, next, strip, ld, some, i == 0 ? after : NULL, (REAL *)sums + j * ROW_TILE + i * VECTORS * LANES, \
+                    a == 0)
+#define LAST(n) \
+    NAME(update_strip)(n, VECTORS, 0, 0, x + i, next, strip, ld, w + i * ldw + j, ldw, AT(v, i * ldv + j), ldv, some, \
+                       rows, i == 0 ? after : NULL, a ? (REAL *)sums + j * ROW_TILE + i * VECTORS * LANES : NULL, rule)
+    for (int a = 0; a < batch; a += AT_ONCE) {
+        const int some = batch - a < AT_ONCE ? batch - a : AT_ONCE;
+        const REAL *x = packs ? (REAL *)packed : z + a * ldz;
+        if (packs)
+            NAME(pack_rows)(z + a * ldz, ldz, (REAL *)packed, some, rows);
+        for (int j = 0; j < columns; j += VECTORS * LANES) {
+            const REAL *strip = strips ? strips + (ptrdiff_t)j * batch + a * ld : d + a * ldd + j;
+            const REAL *after = strip + (strips ? ld * batch : VECTORS * LANES);
+            if (a + some < batch)
+                FOR_BLOCKS(i, rows, PART)
+            else
+                FOR_BLOCKS(i, rows, LAST)
+        }
+    }
+#undef PART
+#undef LAST
+}
+
 /* w (rows, fan_out) steps by z' d, where d is read from `strips` unless they are null */
 INLINE void NAME(update_tile)(const REAL *d, ptrdiff_t ldd, const REAL *strips, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv,
                               const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out, const NAME(rule) *rule)
 {
-    const ptrdiff_t ld = strips ? VECTORS * LANES : ldd;
     int j = 0;
-#define WHOLE(n) \
-    NAME(update_strip)(n, VECTORS, 0, 0, z + i, ldz, strip, ld, w + i * ldw + j, ldw, AT(v, i * ldv + j), ldv, batch, rows, \
-                       i == 0 ? after : NULL, rule)
 #define SOME(n) \
     NAME(update_strip)(n, 1, fan_out - j < LANES ? fan_out - j : LANES, 0, z + i, ldz, d + j, ldd, w + i * ldw + j, ldw, \
-                       AT(v, i * ldv + j), ldv, batch, rows, NULL, rule)
-    for (; j + VECTORS * LANES <= fan_out; j += VECTORS * LANES) {
-        const REAL *strip = strips ? strips + (ptrdiff_t)j * batch : d + j;
-        const REAL *after = strips ? strip + VECTORS * LANES * (ptrdiff_t)batch : strip + VECTORS * LANES;
-        FOR_BLOCKS(i, rows, WHOLE)
+                       AT(v, i * ldv + j), ldv, batch, rows, NULL, NULL, rule)
+    for (; j + VECTORS * LANES <= fan_out; j += COLUMNS) {
+        const int columns = fan_out - j < COLUMNS ? (fan_out - j) / (VECTORS * LANES) * (VECTORS * LANES) : COLUMNS;
+        NAME(update_columns)(d + j, ldd, strips ? strips + (ptrdiff_t)j * batch : NULL, w + j, ldw, AT(v, j), ldv, z, ldz,
+                             batch, rows, columns, rule);
+        if (columns < COLUMNS) {
+            j += columns;
+            break;
+        }
     }
     for (; j < fan_out; j += LANES)
         FOR_BLOCKS(i, rows, SOME)
-#undef WHOLE
 #undef SOME
 }
 
@@ -77,3 +146,8 @@ INLINE void NAME(strips)(const REAL *d, ptrdiff_t ldd, REAL *out, int batch, int
     for (int j = thread * width; j + width <= fan_out; j += threads * width)
         NAME(strip)(d + j, ldd, out + (ptrdiff_t)j * batch, batch);
 }
+
+#undef AT_ONCE
+#undef FEW_COLUMNS
+#undef BYTES_OF_SUMS
+#undef COLUMNS
