@@ -38,6 +38,7 @@ class Purpose(IntEnum):
     WEIGHT_GRADIENT_OUTPUTS = 18
     CORRUPTION = 19
     COST_SURFACE = 25
+    FEW_UNITS = 26
 
 
 MAX_SEED = 2**64 - 1

@@ -50,7 +50,7 @@ def ratio_band(spec: NetworkSpec, second_moment: float) -> RatioBand:
             scatter = fluctuations.over_depth(propagation)
     except AssumptionError as error:
         return RatioBand(None, None, str(error).partition(":")[0])
-    if not all(part.variance <= bands.MAX_VARIANCE and np.isfinite(part.draws).all() for part in scatter):
+    if not all(part.narrow_log_variance <= bands.MAX_VARIANCE and np.isfinite(part.draws).all() for part in scatter):
         return RatioBand(None, None, "too narrow, or outputs too large")
     signal, gradient = (bands.law(part).band(LEVEL, 1) for part in scatter)
     return RatioBand(signal, gradient)

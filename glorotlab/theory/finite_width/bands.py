@@ -2,7 +2,8 @@
 
 A pooled second moment T of one network is its mean-field value times a draw of the output layer, whose units are few,
 times a log-normal factor of the hidden layers, whose ln has the variance of ``fluctuations``: T gains a factor from
-every layer, so that ln T and not T is nearly Gaussian (Hanin & Nica 2020 for ReLU, where it is exact). The mean over
+every layer, so that ln T and not T is nearly Gaussian (Hanin & Nica 2020 for ReLU, where it is exact). A layer of which
+few units carry the gradient has a factor of another law, which is drawn (``few_units``). The mean over
 networks is shifted by ``recursions``. Sums of such T are close to log-normal with their own mean and variance (Fenton
 1960), which the band for the mean of N networks takes.
 """
@@ -19,7 +20,8 @@ from glorotlab.arrays import Array
 from glorotlab.checks import real_number, whole_number
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.finite_width import fluctuations
+from glorotlab.streams import Purpose, generator
+from glorotlab.theory.finite_width import few_units, fluctuations
 from glorotlab.theory.finite_width.fluctuations import Fluctuation
 from glorotlab.theory.mean_field.propagate import Propagation
 
@@ -63,9 +65,9 @@ class Law:
 
     def sampling_error(self) -> float:
         """Return the relative standard error of the standard deviation that sampled units and outputs leave."""
-        drawn, variance = self.fluctuation.draws, self.fluctuation.variance
+        drawn, variance = self.fluctuation.draws, self.fluctuation.log_variance
         spread = drawn.var() / drawn.mean() ** 2
-        error = (self.fluctuation.error**2 + 2 * spread**2 / len(drawn)) ** 0.5
+        error = (self.fluctuation.log_variance_error**2 + 2 * spread**2 / len(drawn)) ** 0.5
         return float(error / (2 * (variance + spread))) if error else 0.0
 
 
@@ -78,7 +80,10 @@ def law(fluctuation: Fluctuation, power: float = 1.0) -> Law:
     normal /= normal.std()
     deviation = fluctuation.variance**0.5
     factors = (1 + fluctuation.shift) * np.exp(deviation * normal - fluctuation.variance / 2)
-    return Law(np.multiply.outer(fluctuation.draws, factors).ravel() ** power, fluctuation)
+    values, random = np.multiply.outer(fluctuation.draws, factors).ravel(), generator(0, Purpose.FEW_UNITS, 1)
+    for factor in fluctuation.factors:
+        values *= random.permutation(np.resize(factor.values, values.shape))
+    return Law(values**power, fluctuation)
 
 
 def bands(propagation: Propagation, values: Mapping[str, Array], level: float, networks: int = 1) -> dict[str, Array]:
@@ -160,7 +165,14 @@ def _check(spec: NetworkSpec, level: float, networks: int) -> None:
 
 
 def _check_variance(spec: NetworkSpec, name: str, values: list[Fluctuation]) -> None:
-    largest = max((value.variance for value in values), default=0.0)
+    saturated = max((factor.variance for value in values for factor in value.factors), default=0.0)
+    if saturated > few_units.MAX_VARIANCE:
+        raise AssumptionError(
+            f"units of layers {spec.layers} are too saturated for bands: so few carry {COLUMNS[name]} that one layer "
+            f"gives it relative variance {saturated:.2g} between networks, allowed is {few_units.MAX_VARIANCE:g}: use "
+            "smaller weights or inputs, more examples or wider layers, or measure several seeds"
+        )
+    largest = max((value.narrow_log_variance for value in values), default=0.0)
     if not largest <= MAX_VARIANCE:
         raise AssumptionError(
             f"layers {spec.layers} are too narrow for bands: ln {COLUMNS[name]} has variance {largest:.2g} between "

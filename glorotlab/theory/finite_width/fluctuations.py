@@ -8,6 +8,7 @@ drawn. ``docs/theory/fluctuations.md`` derives the influence of a unit on each s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.streams import Purpose, generator
-from glorotlab.theory.finite_width import recursions
+from glorotlab.theory.finite_width import few_units, recursions
 from glorotlab.theory.finite_width.drawn_networks import (
     MIN_NETWORKS,
     NO_GRADIENTS,
@@ -25,6 +26,7 @@ from glorotlab.theory.finite_width.drawn_networks import (
     Samples,
     scaled,
 )
+from glorotlab.theory.finite_width.few_units import Factor
 from glorotlab.theory.finite_width.recursions import Backward
 from glorotlab.theory.gaussian.pair_derivatives import PairDerivatives, pair_derivatives
 from glorotlab.theory.mean_field.gradient_independence import along_signal
@@ -44,7 +46,7 @@ class Fluctuation:
     Parameters
     ----------
     variance : float
-        Var ln T due to the finite width of the hidden layers.
+        Var ln T due to the finite width of the hidden layers, apart from that of ``factors``.
     error : float
         Standard error of it.
     draws : (networks,)
@@ -52,12 +54,34 @@ class Fluctuation:
         layer does not count.
     shift : float
         Relative shift of E T, apart from that of the draws.
+    factors : tuple of Factor
+        Factors of layers whose variance is not in ``variance``, where few units carry a gradient.
     """
 
     variance: float
     error: float
     draws: Array
     shift: float
+    factors: tuple[Factor, ...] = ()
+
+    @property
+    def log_variance(self) -> float:
+        """Var ln T due to the finite width of the hidden layers, as if every factor were log-normal."""
+        return self._log_variance(math.inf)
+
+    @property
+    def narrow_log_variance(self) -> float:
+        """The part of it that narrow layers make, apart from saturated units."""
+        return self._log_variance(few_units.SATURATED)
+
+    def _log_variance(self, most: float) -> float:
+        return self.variance + sum(math.log1p(each.variance) for each in self.factors if each.variance <= most)
+
+    @property
+    def log_variance_error(self) -> float:
+        """Standard error of it."""
+        errors = (factor.error / (1 + factor.variance) for factor in self.factors)
+        return math.hypot(self.error, *errors)
 
 
 def fluctuations(propagation: Propagation) -> dict[str, list[Fluctuation]]:
@@ -185,16 +209,22 @@ class _Influences:
                 fresh, draws = self._fresh(weights, index), self._with_own(draws, weights, index)
             parts = self._pair_parts(index, weights, fresh, back, enters=signal is not None)
         gains = self.kernels.backward_gain
+        factors: list[Factor] = []
         for k in range(index, self.hidden):
-            parts[k] = parts[k] + _relative(_quadratic(weights, self.drawn.y[k]))
+            units, met = _quadratic(weights, self.drawn.y[k]), None
             kernel = gains[k + 1] * self.kernels.derivative[k]
             weights = weights * (np.diagonal(kernel) if single else kernel)
             if k == self.hidden - 1 and self.drawn.outputs.meets:  # given the weights of the outputs, which are drawn
-                parts[k] = parts[k] - _relative(_quadratic(weights, self.drawn.h))
+                met = _quadratic(weights, self.drawn.h)
+            own = few_units.factor(units, met, fresh)
+            if own is not None:
+                factors.append(own)
+            else:
+                parts[k] = parts[k] + _relative(units) - (_relative(met) if met is not None else 0.0)
         shift = share * back.shift(index, signal)
         if signal is not None:  # that of pairs is in the mean-field value: ``kernel_covariance``
             shift = shift - others * back.covariance(index, signal)
-        return self._fluctuation(parts, draws / expected, float(shift.sum()))
+        return self._fluctuation(parts, draws / expected, float(shift.sum()), tuple(factors))
 
     def _answer(self, weights: Array, index: int) -> _Answer:
         """Return T of the draws of the outputs and what it answers to; ``weights`` are of the layer's D in T."""
@@ -228,7 +258,8 @@ class _Influences:
         flat = np.moveaxis(delta.reshape(examples, networks, -1), 0, 1)
         own = _quadratic(weights * self.p[index], flat).reshape(networks, count // networks, classes).mean(axis=2)
         means = draws.reshape(networks, -1).mean(axis=1, keepdims=True)
-        return np.asarray(means * own / own.mean(axis=1, keepdims=True)).ravel()
+        size = own.mean(axis=1, keepdims=True)  # 0 where all units are silent
+        return np.asarray(means * np.divide(own, size, out=np.zeros_like(own), where=size > 0)).ravel()
 
     def _own_kernels(self, k: int) -> Array:
         """Return M of each drawn network in a hidden layer, (networks, examples, examples)."""
@@ -292,7 +323,9 @@ class _Influences:
         """Return the influence of a layer's units through M, (networks, units), by the ``derivative`` of ln T in M."""
         return _quadratic(derivative * self.forward.units[k].square[0], self.drawn.f[k])
 
-    def _fluctuation(self, parts: list[Array], draws: Array, shift: float) -> Fluctuation:
+    def _fluctuation(
+        self, parts: list[Array], draws: Array, shift: float, factors: tuple[Factor, ...] = ()
+    ) -> Fluctuation:
         """Sum the variances within each network; ``parts`` are (networks, units) of the layers.
 
         Networks whose T is 0, such as of outputs that are saturated and right, have no ln T and are left out.
@@ -303,7 +336,7 @@ class _Influences:
         if len(variances) < MIN_NETWORKS / 2:
             raise AssumptionError(NO_GRADIENTS)
         error = float(variances.std(ddof=1) / len(variances) ** 0.5)
-        return Fluctuation(float(variances.mean()), error, draws, shift)
+        return Fluctuation(float(variances.mean()), error, draws, shift, factors)
 
 
 def _quadratic(weights: Array, y: Samples) -> Array:

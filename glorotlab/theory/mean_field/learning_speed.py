@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from glorotlab.arrays import Array
 from glorotlab.streams import Purpose
+from glorotlab.theory.mean_field import validity
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
 from glorotlab.theory.mean_field.output_sampling import OutputSampler
 from glorotlab.threads import single_threaded_blas
@@ -32,6 +33,9 @@ LOST = 1e-5
 MAX_ERROR = 0.01
 """Largest relative standard error of a learning speed that is predicted; a larger one makes it NaN."""
 
+MAX_SCATTER = 1.0
+"""Largest relative variance that hidden layers may give the squared length; its root is an eighth of that too large."""
+
 WANTED_ERROR, MORE_DRAWS = 0.002, 16.0
 """Relative standard error for which more networks are drawn, and how many times as many at most."""
 
@@ -46,7 +50,8 @@ def learning_speeds(
     give. The root of the mean would be too long (Jensen), most where outputs are few: the ratio of the mean root to it
     is an average over drawn outputs, with the form itself as control variate. What gradients that meet their own
     weights add counts by its mean, since outputs are many where it counts. The speed is NaN where the error exceeds
-    ``MAX_ERROR``, or the batch's gradients cancel. ``added`` is what pairs of examples add to the mean squares.
+    ``MAX_ERROR``, the batch's gradients cancel, or so few units carry them that hidden layers scatter beyond
+    ``MAX_SCATTER``. ``added`` is what pairs of examples add to the mean squares.
     """
     spec, examples = signal.spec, signal.examples
     targets = -np.sort(-targets) if examples == 1 else targets  # units are alike: one class is as good as another
@@ -71,7 +76,8 @@ def learning_speeds(
     more = draws * min(float(np.nanmax(error, initial=0)) / WANTED_ERROR, MORE_DRAWS**0.5) ** 2
     if more > draws:
         mean, error = mean_root(math.ceil(more))
-    speeds = np.where(error <= MAX_ERROR, np.sqrt(signal.fan_out * expected) * mean, np.nan)
+    known = (error <= MAX_ERROR) & (validity.pooled_scatter(signal, gradient) <= MAX_SCATTER)
+    speeds = np.where(known, np.sqrt(signal.fan_out * expected) * mean, np.nan)
     return speeds, float(error.max())
 
 

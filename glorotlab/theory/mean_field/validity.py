@@ -9,7 +9,7 @@ import numpy as np
 
 from glorotlab.arrays import Array
 from glorotlab.initializers import Initializer
-from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal
+from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal
 
 KURTOSIS = 3.0
 """E s^4 of excess kurtosis k is 1 + k / 3 times that of a Gaussian; second moments of f and f' change less, mostly."""
@@ -45,6 +45,25 @@ def relative_variances(signal: SignalKernels) -> tuple[Array, Array]:
     backward = np.zeros_like(q)
     backward[:-1] = np.cumsum(np.where(derivative_square > 0, back, 0.0)[::-1], axis=0)[::-1]
     return forward, backward
+
+
+def pooled_scatter(signal: SignalKernels, gradient: GradientKernels) -> Array:
+    """Return the relative variance between networks of gradients pooled over the batch, (layers,), a lower estimate.
+
+    Layer k of n units adds (sum_ab c_a c_b r_ab^2 (k_a k_b)^(1/2) - 1) / n with c the examples' shares of the gradient,
+    k = 3 E f'^4 / (E f'^2)^2 of one example as in ``relative_variances``, and r_ab = E f'_a f'_b over the root of
+    E f'_a^2 E f'_b^2: units that are active for one example alone are averaged over examples, those of copies are not.
+    """
+    scatter = np.zeros(signal.layers)
+    units = signal.fan_out[:-1]
+    for index in range(signal.layers - 2, -1, -1):
+        slopes, share = signal.derivative[index], diagonal(gradient.backprop[index])
+        square = diagonal(slopes)
+        with np.errstate(invalid="ignore", divide="ignore"):  # of a constant, whose gradient is 0
+            each = share / share.sum() * np.sqrt(3 * signal.derivative_fourth_moment[index]) / square**2
+            own = (float(each @ slopes**2 @ each) - 1) / units[index]
+        scatter[index] = scatter[index + 1] + (own if np.isfinite(own) else 0.0)
+    return scatter
 
 
 def gaussianity_error(signal: SignalKernels) -> float:
