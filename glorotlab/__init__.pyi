@@ -19,6 +19,8 @@ from .theory.advice.advise import advise as advise
 from .theory.advice.trainability import Trainability as Trainability
 from .theory.advice.trainability import trainability as trainability
 from .theory.distributions.predict_distributions import predict_distributions as predict_distributions
+from .theory.finite_width.tangent_kernel import TangentKernel as TangentKernel
+from .theory.finite_width.tangent_kernel import tangent_kernel as tangent_kernel
 from .theory.gaussian.moments import moments as moments
 from .theory.gaussian.pair_moments import pair_moments as pair_moments
 from .theory.phases.fixed_points import FixedPoint as FixedPoint

@@ -30,6 +30,7 @@ FORMS = {
     "FixedPoint": lambda folder: gl.fixed_points("tanh", 2.0, 0.1).points[0],
     "Trainability": lambda folder: gl.trainability(SPEC, inputs=X, labels=Y),
     "Advice": lambda folder: gl.advise(SPEC, inputs=X, labels=Y),
+    "TangentKernel": lambda folder: gl.tangent_kernel(SPEC, inputs=X),
     "JacobianSpectrum": lambda folder: gl.jacobian_spectrum(SPEC, inputs=X, layer=1),
     "Distributions": lambda folder: gl.predict_distributions(SPEC, X, Y),
 }

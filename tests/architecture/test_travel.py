@@ -38,6 +38,7 @@ MADE = {
     "a law of activations": lambda: gl.predict_distributions(SPEC, X, Y).activation(1),
     "a law of gradients": lambda: gl.predict_distributions(SPEC, X, Y).backprop_gradient(1),
     "jacobian_spectrum": lambda: gl.jacobian_spectrum(SPEC, input_second_moment=1.0),
+    "TangentKernel": lambda: gl.tangent_kernel(SPEC, X),
     "moments": lambda: gl.moments("x*tanh(x)", [1.0, 2.0]),
     "pair_moments": lambda: gl.pair_moments("relu", 1.0, 1.0, 0.5),
     "Trainability": lambda: gl.trainability(SPEC, X, Y),

@@ -19,15 +19,15 @@ from glorotlab.theory.gaussian.moments import Row, sampled
 BLOCK = 48
 """Rows of a kernel summed at a time, so that a term stays in the cache."""
 
-EVEN = frozenset({Row.DERIVATIVE, Row.SQUARE})
-"""Functions among f, f', f^2, f^3 and f f' that are even where f is odd; the others are odd."""
+EVEN = frozenset({Row.DERIVATIVE, Row.SQUARE, Row.DERIVATIVE_SQUARE})
+"""Functions among f, f', f^2, f'^2, f^3 and f f' that are even where f is odd; the others are odd."""
 
 CUBE = len(Row)
 """Place of f^3 among the functions, which no ``Row`` is."""
 
 
 def coefficients(record: Activation, rows: Sequence[int], q: Array, terms: int) -> Array:
-    """Return the Hermite coefficients of f, f', f^2, f f' or ``CUBE``, (rows, terms, q)."""
+    """Return the Hermite coefficients of f, f', f^2, f'^2, f f' or ``CUBE``, (rows, terms, q)."""
     # h_k has sqrt(k) radians a standard deviation, and a panel is at most 4 of them wide
     s, weights, values = sampled(record, q, quadrature.ORDER + math.ceil(2 * math.sqrt(terms)))
     functions = np.stack([values[Row.F] * values[Row.SQUARE] if row == CUBE else values[row] for row in rows])
