@@ -22,6 +22,7 @@ PURPOSES = {
     "WEIGHT_GRADIENT_OUTPUTS": 18,
     "CORRUPTION": 19,
     "COST_SURFACE": 25,
+    "FEW_UNITS": 26,
 }
 
 
