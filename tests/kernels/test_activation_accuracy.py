@@ -78,6 +78,8 @@ EXACT = {
         lambda x: mpf(SCALE if x > 0 else STEEP * mpmath.exp(x)),
     ),
 }
+SINGLE = {"tanh": 2.5}
+"""Units that are allowed of float32 where it is computed in float alone; of the others 0.6, since double is rounded."""
 FROM_Z = {"tanh", "sigmoid"}
 """f' loses digits where it is small, as 1 - z^2 and z (1 - z)."""
 CHANGES_SIGN = {"gelu", "silu", "mish"}
@@ -122,7 +124,7 @@ def test_function_is_exact_to_a_few_units(name, dtype):
     s = points(dtype)
     with mpmath.workdps(DIGITS):
         distance = units(applied(name, s[np.newaxis])[0], [EXACT[name][0](mpf(x)) for x in s.tolist()], dtype)
-    bound = 0.6 if dtype is np.float32 else 4
+    bound = SINGLE.get(name, 0.6) if dtype is np.float32 else 4
     assert distance.max() <= bound, f"{distance.max()} at {s[distance.argmax()]!r}"
 
 
@@ -152,7 +154,7 @@ def test_float32_on_a_million_bit_patterns(name):
     finite = np.isfinite(nearest)
     np.testing.assert_array_equal(z[~finite], nearest[~finite])
     distance = np.abs(z[finite] - expected[finite]) / np.spacing(np.abs(nearest[finite])).astype(np.float64)
-    assert distance.max() <= 0.6
+    assert distance.max() <= SINGLE.get(name, 0.6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

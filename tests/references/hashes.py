@@ -14,7 +14,7 @@ does not promise), the exponential and logarithm of the costs of sigmoid outputs
 BLAS and SciPy: ``orthogonal`` and ``truncated_normal`` weights and the learning speed, which are therefore rounded
 before they are hashed. The trainings in float64 with softmax outputs were hashed anew when its exponentials became the
 kernels' own, that in sequential order when batches began to run over the end of the data, statistics and histograms of
-the expression when its bound became known.
+the expression when its bound became known, those of tanh in float32 when it began to be computed in float.
 """
 
 import hashlib
@@ -208,7 +208,7 @@ def specs():
 
 def interrupted_run():
     """Return the spec of the run of the folder, and its data."""
-    spec = run_spec("4,5,3", {}, {"batch_size": 7, "momentum": 0.9, "updates": 40}, "float32")
+    spec = run_spec("4,5,3", {"activation": "softsign"}, {"batch_size": 7, "momentum": 0.9, "updates": 40}, "float32")
     return spec, data(spec.network.layer_sizes)
 
 

@@ -10,6 +10,7 @@
 #define GLOROTLAB_TILES_H
 
 #include <stddef.h>
+#include <string.h>
 #include "descent.h"
 #include "simd.h"
 

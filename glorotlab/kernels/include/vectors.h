@@ -110,9 +110,13 @@ INLINE VECTOR NAME(load_some)(const REAL *address, int n)
 
 INLINE void NAME(store_some)(REAL *address, VECTOR value, int n)
 {
-    REAL lane[LANES];
+    REAL lane[LANES], *from = lane;
     STORE(lane, value);
-    for (int i = 0; i < n; i++)
-        address[i] = lane[i];
+    for (int some = LANES; some; some /= 2) /* a loop over n would become a call */
+        if (n & some) {
+            memcpy(address, from, some * sizeof(REAL));
+            address += some;
+            from += some;
+        }
 }
 #endif

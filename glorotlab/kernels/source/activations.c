@@ -33,13 +33,21 @@ DERIVATIVE(softsign) {
     return inverse * inverse;
 }
 
-/* tanh |s| = (1 - e^(-2|s|)) / (1 + e^(-2|s|)) */
+/* tanh |s| = (1 - e^(-2|s|)) / (1 + e^(-2|s|)). Of a float in float: in double it takes a third of a step of small layers. */
 FUNCTION(tanh) {
-    double t = expm1_negative(-2 * fabs(s), single);
+    double t;
+    if (single) {
+        float u = expm1_negative_float(-2 * fabsf((float)s));
+        return copysignf(u / (2 + u), (float)s);
+    }
+    t = expm1_negative(-2 * fabs(s), 0);
     return copysign(t / (2 + t), s);
 }
 /* f' of tanh and sigmoid from z: no exponential, and an error of eps absolutely; relatively it grows as 1 / f'. */
-DERIVATIVE(tanh) { return (1 - z) * (1 + z); }
+DERIVATIVE(tanh) {
+    if (single) return (1 - (float)z) * (1 + (float)z);
+    return (1 - z) * (1 + z);
+}
 
 FUNCTION(sigmoid) {
     Exponential e = exp_minus_abs(s, single);
@@ -141,6 +149,7 @@ DERIVATIVE(selu) {
 /* The loops, over whole blocks: a multiple of every vector's length, so that no element is left to scalar code. z may
    be s itself, element by element; nothing overlaps otherwise. */
 #define BLOCK 16
+#define ROWS_AT_ONCE 32 /* whose last blocks go through a loop together */
 
 #define LOOPS(name, real, single)                                                                              \
     GLOROTLAB_CLONES static void name##_activate_##real(double parameter, const real *s, real *z,              \
