@@ -20,6 +20,7 @@ from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, digests, layer_sta
 from glorotlab.spec.network import Layers, NetworkSpec, network_spec
 from glorotlab.theory.distributions.pushforward import quantiles_and_saturation
 from glorotlab.theory.finite_width import bands
+from glorotlab.theory.gaussian.covariance import RESOLUTION
 from glorotlab.theory.mean_field.inputs import batch_of
 from glorotlab.theory.mean_field.kernel_covariance import PairScatter
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
@@ -144,9 +145,10 @@ def _moments(name: str, second: Array, mean: Array, mean_squares: tuple[Array, A
     """Return the schema's numbers of one tensor, rows being layers.
 
     ``mean_squares`` are expectations over networks of squared means, one for each estimator: of all elements, of those
-    of one unit, of those of one example.
+    of one unit, of those of one example. What rounding leaves of a variance that is 0 counts as 0.
     """
     variances = np.stack([second - square for square in mean_squares], axis=-1)
+    variances[np.abs(variances) <= RESOLUTION * second[:, np.newaxis]] = 0
     return {f"{name}_mean": mean, f"{name}_second_moment": second, f"{name}_variance": variances}
 
 

@@ -133,6 +133,23 @@ def test_means_over_mirrored_inputs_are_0_and_no_second_moment_is_negative(activ
     assert (np.abs(found["batch_bias_gradient_second_moment"].values) < 1e-10).all()
 
 
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "linear", "sin", "gelu"])
+@pytest.mark.parametrize("output", ["linear", "sigmoid"])
+def test_variances_over_one_unit_are_0(activation, output):
+    """Of one output within an example, and of its bias gradient: no rounding is left, and nothing is negative."""
+    x = np.random.default_rng(0).normal(size=20)
+    for batch in (np.tile(x, (4, 1)), np.stack([x, -x]), 3 * np.eye(20)[:5], np.ones((3, 20))):
+        y = np.arange(len(batch)) / len(batch)
+        spec = NetworkSpec.parse("20,30,1", activation=activation, output=output, initializer="glorot_normal")
+        found = predict(spec, inputs=batch, labels=y)
+        gradient = found["backprop_gradient_variance"].sel(estimator="within_example").values
+        assert gradient[-1] == 0 < gradient[0]
+        assert found["batch_bias_gradient_variance"].sel(estimator="pooled").values[-1] == 0
+        for name in found.data_vars:
+            if name.endswith("_variance"):
+                assert not (found[name].values < 0).any(), name
+
+
 def test_a_singular_gram_matrix_of_many_proportional_inputs():
     """E z^2 of 100 networks, .9202 and .5224; all examples are in proportion, but for biases."""
     spec = NetworkSpec.parse(
