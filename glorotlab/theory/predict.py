@@ -26,6 +26,7 @@ from glorotlab.theory.mean_field.kernel_covariance import PairScatter
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
 from glorotlab.theory.mean_field.learning_speed import learning_speeds
 from glorotlab.theory.mean_field.propagate import propagate
+from glorotlab.theory.mean_field.validity import excess_kurtosis
 from glorotlab.theory.spectra.mean_singular_value import mean_singular_value
 from glorotlab.threads import single_threaded_blas
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 ASSUMPTIONS = (
     "weights and biases are as initialised: before any training step",
     "layers are wide: corrections of relative size 1/width are left out, but where pairs of examples add them up",
-    "pre-activations are Gaussian: their excess kurtosis, which few or sparse weights leave, is left out",
+    "pre-activations are Gaussian: their excess kurtosis, which few or sparse weights leave, is in quantiles alone",
     "gradient independence: weights met backward depend on the forward pass by their part along the signal alone",
 )
 
@@ -94,7 +95,7 @@ def predict(
         Where the theory has nothing to say: bands of weights that depend on each other, or of layers so narrow that a
         logarithm's variance exceeds 1.5; all inputs zero with zero biases; a signal or gradient that vanishes or
         explodes beyond the range of float64; layers so narrow that the activations' part of ``finite_width_error``
-        exceeds 1; pre-activations so far from Gaussian that ``gaussianity_error`` exceeds .5; a numerical error
+        exceeds 1; pre-activations so far from Gaussian that ``gaussianity_error`` exceeds 1; a numerical error
         above 1 %. The last comes from pairs of examples or from drawn logits, but is raised for all statistics: those
         that need no pairs, second moments of one example, are predicted from ``input_second_moment``, those that need
         no gradients without labels.
@@ -106,7 +107,8 @@ def predict(
     propagation = propagate(spec, batch, narrow=level is not None)  # ``bands`` refuses narrow layers by its own rule
     signal, gradient = propagation.signal, propagation.gradient
     columns = {"fan_in": signal.fan_in, "fan_out": signal.fan_out, "weight_variance": signal.weight_variance}
-    blocks = [_signal_columns(signal, part) for part in signal.blocks()]
+    excess = excess_kurtosis(signal)
+    blocks = [_signal_columns(signal, part, excess) for part in signal.blocks()]
     if gradient is not None and propagation.pairs is not None:
         blocks = [
             own | _gradient_columns(signal, gradient, propagation.pairs, part)
@@ -162,7 +164,7 @@ def _mean_squares(kernel: Array, means: Array, units: Array) -> tuple[Array, Arr
     return mean**2 + (pairs - mean**2) / units, pairs, square + (_over_examples(kernel) - square) / units
 
 
-def _signal_columns(signal: SignalKernels, part: slice) -> dict[str, Array]:
+def _signal_columns(signal: SignalKernels, part: slice, excess: Array) -> dict[str, Array]:
     """Return the statistics of pre-activations and activations of some layers."""
     s, z, units = signal.preactivation[part], signal.activation[part], signal.fan_out[part]
     s_mean, z_mean = np.zeros(z.shape[:-1]), signal.z_mean[1:][part]
@@ -172,7 +174,7 @@ def _signal_columns(signal: SignalKernels, part: slice) -> dict[str, Array]:
     columns["preactivation_variance"][:, WITHIN_UNIT] = (signal.forward_gain * signal.z_spread[:-1])[part]
     columns["activation_variance"][:, WITHIN_UNIT] = signal.z_spread[1:][part]
     columns["jacobian_singular_value_mean"] = _singular_values(signal, part)
-    columns["activation_quantile"], columns["activation_saturation"] = _quantiles(signal, part)
+    columns["activation_quantile"], columns["activation_saturation"] = _quantiles(signal, part, excess[part])
     return columns
 
 
@@ -184,12 +186,12 @@ def _records(signal: SignalKernels, part: slice) -> list[tuple[Activation, slice
     return records + ([(output, slice(hidden.stop, None))] if part.stop == signal.layers and output else [])
 
 
-def _quantiles(signal: SignalKernels, part: slice) -> tuple[Array, Array]:
+def _quantiles(signal: SignalKernels, part: slice, excess: Array) -> tuple[Array, Array]:
     """Return quantiles and saturation; NaN where the output is no activation."""
     q = signal.q[part]
     quantiles, saturation = np.full((len(q), len(QUANTILES)), np.nan), np.full(len(q), np.nan)
     for record, rows in _records(signal, part):
-        quantiles[rows], saturation[rows] = quantiles_and_saturation(record, q[rows])
+        quantiles[rows], saturation[rows] = quantiles_and_saturation(record, q[rows], excess[rows])
     return quantiles, saturation
 
 

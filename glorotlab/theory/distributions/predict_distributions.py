@@ -34,6 +34,7 @@ from glorotlab.theory.mean_field.inputs import batch_of
 from glorotlab.theory.mean_field.kernels import diagonal
 from glorotlab.theory.mean_field.output_sampling import OutputSampler
 from glorotlab.theory.mean_field.propagate import Propagation, propagate
+from glorotlab.theory.mean_field.validity import excess_kurtosis
 from glorotlab.threads import single_threaded_blas
 
 ELEMENTS = 2**15
@@ -68,7 +69,7 @@ class Distributions:
         record = signal.spec.layer_activation(index)
         if record is None:
             raise AssumptionError(f"layer {layer}: a softmax output mixes units and has no law here: measure instead")
-        return Pushforward.of(record, signal.q[index])
+        return Pushforward.of(record, signal.q[index], excess_kurtosis(signal)[index])
 
     @single_threaded_blas()
     def backprop_gradient(self, layer: int) -> LocationScale:

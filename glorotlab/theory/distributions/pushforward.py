@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.checks import points
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD
+from glorotlab.theory.distributions import kurtosis
 from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.theory.gaussian.moments import Row, sampled
@@ -42,36 +42,44 @@ BRACKETS = 1024
 
 @dataclass(frozen=True)
 class GaussianMixture:
-    """Mixture of N(0, deviation^2); the weights sum to 1 and, being interpolated, may be negative.
+    """Mixture of laws of deviation^2, Gaussian but for an excess kurtosis; see ``kurtosis``.
 
     Parameters
     ----------
     deviations, weights : (components,)
+        The weights sum to 1 and, being interpolated, may be negative.
+    excess : float
+        Excess kurtosis of each component.
     """
 
     deviations: Array
     weights: Array
+    excess: float = 0.0
 
     @classmethod
-    def of(cls, q: Array) -> GaussianMixture:
-        """Return the mixture over examples of second moments ``q``, (examples,), with few components."""
+    def of(cls, q: Array, excess: Array | float = 0.0) -> GaussianMixture:
+        """Return the mixture over examples of second moments ``q``, (examples,), with few components.
+
+        Each has the mean over examples of their excess kurtosis.
+        """
         nodes, weights = log_nodes(q, MIXTURE_ERROR, strip=math.pi / 2)
-        return cls(np.sqrt(nodes), weights.mean(axis=-1))
+        return cls(np.sqrt(nodes), weights.mean(axis=-1), float(np.mean(excess)))
 
     def cdf(self, s: Array) -> Array:
         """Return P(S <= s)."""
-        return np.asarray(ndtr(s[..., np.newaxis] / self.deviations) @ self.weights)
+        return np.asarray(kurtosis.cdf(s[..., np.newaxis] / self.deviations, self.excess) @ self.weights)
 
     def density(self, s: Array) -> Array:
         """Return the density at s."""
         scaled = s[..., np.newaxis] / self.deviations
-        return np.asarray(np.exp(-(scaled**2) / 2) @ (self.weights / self.deviations)) / math.sqrt(2 * math.pi)
+        return np.asarray(kurtosis.density(scaled, self.excess) @ (self.weights / self.deviations))
 
     def quantile(self, p: Array) -> Array:
         """Return s with P(S <= s) = p."""
+        standard = kurtosis.quantile(p, self.excess)
         if len(self.weights) == 1:
-            return np.asarray(self.deviations[0] * ndtri(p))
-        ends = ndtri(p)[:, np.newaxis] * self.deviations
+            return np.asarray(self.deviations[0] * standard)
+        ends = standard[:, np.newaxis] * self.deviations
         low, high = ends.min(axis=1), ends.max(axis=1)
         return newton(lambda s: self.cdf(s) - p, self.density, low, high, (low + high) / 2, 1e-15)
 
@@ -98,9 +106,9 @@ class Pushforward:
     mixture: GaussianMixture
 
     @classmethod
-    def of(cls, record: Activation, q: Array) -> Pushforward:
-        """Return that of the activations of examples whose pre-activations have second moments ``q``."""
-        return cls(record, GaussianMixture.of(q))
+    def of(cls, record: Activation, q: Array, excess: Array | float = 0.0) -> Pushforward:
+        """Return that of activations; their pre-activations have second moments ``q`` and this excess, (examples,)."""
+        return cls(record, GaussianMixture.of(q, excess))
 
     @cached_property
     def _pieces(self) -> list[_Piece]:
@@ -232,7 +240,7 @@ class Pushforward:
         return float(np.diff(self.mixture.cdf(self.saturated(threshold))).sum())
 
 
-def quantiles_and_saturation(record: Activation, q: Array) -> tuple[Array, Array]:
+def quantiles_and_saturation(record: Activation, q: Array, excess: Array | None = None) -> tuple[Array, Array]:
     """Return ``QUANTILES`` of z = f(s) and its saturation for a stack of mixtures.
 
     Parameters
@@ -240,6 +248,8 @@ def quantiles_and_saturation(record: Activation, q: Array) -> tuple[Array, Array
     record : Activation
     q : (layers, examples)
         Second moments of s.
+    excess : (layers, examples), optional
+        Excess kurtosis of s; 0 by default.
 
     Returns
     -------
@@ -247,18 +257,21 @@ def quantiles_and_saturation(record: Activation, q: Array) -> tuple[Array, Array
     saturation : (layers,)
         It is NaN where f is not bounded.
     """
+    excess = np.zeros_like(q) if excess is None else excess
     if q.shape[1] > 1:
-        laws = [Pushforward.of(record, row) for row in q]
+        laws = [Pushforward.of(record, *row) for row in zip(q, excess, strict=True)]
         quantiles = np.array([law.quantile(QUANTILES) for law in laws])
         return quantiles, np.array([law.saturation(SATURATION_THRESHOLD) for law in laws])
     widest, deviations = Pushforward.of(record, q.max(axis=0)), np.sqrt(q)
     if widest.increasing:
-        quantiles = np.asarray(record.function(deviations * ndtri(QUANTILES)), dtype=np.float64)
+        standard = kurtosis.quantile(np.array(QUANTILES), excess)
+        quantiles = np.asarray(record.function(deviations * standard), dtype=np.float64)
     else:
-        known, places = np.unique(q, return_inverse=True)  # deep networks settle
-        quantiles = np.array([Pushforward.of(record, own).quantile(QUANTILES) for own in known[:, np.newaxis]])
+        known, places = np.unique(np.hstack([q, excess]), axis=0, return_inverse=True)  # deep networks settle
+        quantiles = np.array([Pushforward.of(record, own[:1], own[1]).quantile(QUANTILES) for own in known])
         quantiles = quantiles[places.ravel()]
     if record.bound is None:
         return quantiles, np.full(len(q), math.nan)
-    ends = widest.saturated(SATURATION_THRESHOLD)
-    return quantiles, np.asarray((ndtr(ends[:, 1] / deviations) - ndtr(ends[:, 0] / deviations)).sum(axis=1))
+    starts, ends = widest.saturated(SATURATION_THRESHOLD).T
+    shares = kurtosis.cdf(ends / deviations, excess) - kurtosis.cdf(starts / deviations, excess)
+    return quantiles, np.asarray(shares.sum(axis=1))

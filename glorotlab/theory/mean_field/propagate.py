@@ -23,7 +23,7 @@ MAX_NUMERICAL_ERROR = 0.01
 TEMPORARY = 16
 """Matrices of pairs of examples that are held while a layer is worked out, beside those that are kept."""
 
-MAX_FINITE_WIDTH_ERROR, MAX_GAUSSIANITY_ERROR = 1.0, 0.5
+MAX_FINITE_WIDTH_ERROR, MAX_GAUSSIANITY_ERROR = 1.0, 1.0
 """Largest orders of what the limit of wide layers and of Gaussian pre-activations may leave out; see ``validity``."""
 
 

@@ -66,20 +66,26 @@ def pooled_scatter(signal: SignalKernels, gradient: GradientKernels) -> Array:
     return scatter
 
 
-def gaussianity_error(signal: SignalKernels) -> float:
-    """Return the order of magnitude of the relative error of taking every pre-activation as Gaussian.
-
-    It is the sum over layers of the size of its excess kurtosis over ``KURTOSIS``. It is large where each unit receives
-    few weights (sparse), few inputs whose weights are not normal, or a uniform bias that outweighs them.
-    """
+def excess_kurtosis(signal: SignalKernels) -> Array:
+    """Return the excess kurtosis of every example's pre-activations over networks, (layers, examples)."""
     spec, fourth = signal.spec, signal.z_fourth_moment[:-1]
     square = diagonal(signal.below) ** 2
     kurtosis = np.divide(fourth, square, where=square > 0, out=np.zeros_like(fourth))  # zeros leave the bias alone
     fans = zip(spec.fans, kurtosis, strict=True)
     excess = np.stack([_excess(spec.weight_initializer, fan_in, fan_out, row) for (fan_in, fan_out), row in fans])
     share = signal.bias_variance[:, np.newaxis] / signal.q
-    terms = excess * (1 - share) ** 2 + spec.bias_initializer.excess_kurtosis * share**2
-    return float(np.abs(terms).sum(axis=0).max() / KURTOSIS)
+    return np.asarray(excess * (1 - share) ** 2 + spec.bias_initializer.excess_kurtosis * share**2)
+
+
+def gaussianity_error(signal: SignalKernels) -> float:
+    """Return the order of magnitude of the relative error of taking every pre-activation as Gaussian.
+
+    It is the sum over layers of the size of its excess kurtosis over ``KURTOSIS``. It is large where each unit receives
+    few weights (sparse), few inputs whose weights are not normal, or a uniform bias that outweighs them. Gradients of
+    biases of a batch err by up to so much, second moments of single examples by less: those of ReLU by nothing, as the
+    kurtosis of s changes neither E f^2 nor E f'^2.
+    """
+    return float(np.abs(excess_kurtosis(signal)).sum(axis=0).max() / KURTOSIS)
 
 
 def _excess(initializer: Initializer, fan_in: int, fan_out: int, kurtosis: Array) -> Array:

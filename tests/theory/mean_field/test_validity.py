@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from glorotlab.errors import AssumptionError
+from glorotlab.measurement.measure import measure
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.mean_field import validity
 from glorotlab.theory.mean_field.inputs import batch_of
@@ -124,3 +125,30 @@ def test_units_that_are_seldom_active_are_an_error_of_gradients_alone():
     x = np.random.default_rng(0).normal(size=(4, 50))
     assert predict(spec, inputs=x).attrs["finite_width_error"] < 0.02
     assert predict(spec, inputs=x, labels=[0, 1, 2, 0]).attrs["finite_width_error"] > 1
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_default_sparse_weights_are_served_with_their_error(activation):
+    """Second moments of single examples of 16 drawn networks are within 4 %; all statistics within what is said.
+
+    Six and a half standard errors of 16 networks are allowed beside, a false failure in 1e-5 of each number; those of
+    the first layer's activations are 1 % in size, so that 10 % would be seen there.
+    """
+    x, y = np.random.default_rng(0).normal(size=(8, 100)), np.arange(8) % 5
+    spec = NetworkSpec.parse("100,300,200,5", activation=activation, initializer="sparse(k=15)")
+    prediction, measurement = predict(spec, inputs=x, labels=y), measure(spec, x, y, seeds=16)
+    said = prediction.attrs["gaussianity_error"]
+    assert 0.7 < said < 1
+    for name, allowed in {
+        "activation_second_moment": 0.04,
+        "backprop_gradient_second_moment": 0.04,
+        "example_weight_gradient_second_moment": 0.04,
+        "batch_weight_gradient_second_moment": said,
+        "batch_bias_gradient_second_moment": said,
+        "learning_speed": said,
+    }.items():
+        values = measurement[name].values[:, :2]
+        error = values.std(axis=0, ddof=1) / 4
+        expected = prediction[name].values[:2]
+        assert (np.abs(values.mean(axis=0) - expected) <= 6.5 * error + allowed * expected).all(), name
