@@ -142,7 +142,7 @@ class DrawnNetworks:
         self.s: list[Samples] = []
         self.f: list[Samples] = []
         self.q: list[Array] = []
-        roots, biases = self._run_forward(inputs)
+        roots, biases, self._own = self._run_forward(inputs)
         if targets is None:  # gradients are not asked for
             targets = np.zeros((self.examples, signal.spec.classes))
         self.outputs = OutputDraws(signal, roots, biases, targets)
@@ -150,13 +150,14 @@ class DrawnNetworks:
         self.y: list[Samples] = []
         self.h: Samples = np.empty(0, dtype=np.float32)
 
-    def _run_forward(self, inputs: Array | None) -> tuple[Array, Array]:
+    def _run_forward(self, inputs: Array | None) -> tuple[Array, Array, Array]:
         """Draw s and f of every hidden layer.
 
         Returns
         -------
         Roots of the output's kernels but for biases, (networks, examples, columns), and the biases' standard
-        deviations, (networks, examples), each scaled to the expected q
+        deviations, (networks, examples), each scaled to the expected q; and the factors of logits (networks, examples)
+        that undo this, but for what all examples of a network have in common
         """
         spec, record = self.signal.spec, self.signal.spec.activation_record
         kernel = np.broadcast_to(self.signal.preactivation[0], (self.networks, self.examples, self.examples))
@@ -176,12 +177,22 @@ class DrawnNetworks:
             self.f.append(_levelled(f, scale))
         q = diagonal(kernel)  # 0 of examples whose units are all silent
         level = np.sqrt(np.divide(self.forward.q[-1], q, where=q > 0, out=0 * q))
+        pooled = np.sqrt(q.mean(axis=1, keepdims=True) / self.forward.q[-1].mean())
+        own = np.divide(1.0, level * pooled, where=level * pooled > 0, out=np.ones_like(level))
         biases = float(bias[-1]) ** 0.5 * level
         if f is not None and f.shape[2] < self.examples:
             root = float(self.signal.weight_variance[-1]) ** 0.5 * f * level[:, :, np.newaxis]
         else:
             root = covariance_root(scaled(kernel, level) - (scaled(float(bias[-1]) * np.ones_like(kernel), level)))
-        return np.asarray(root), biases
+        return np.asarray(root), biases, own
+
+    def output_gradient(self, factor: Array) -> Samples:
+        """Return dC/ds of the outputs with each network's own q, but for a common ``factor`` of the logits, (draws, 1).
+
+        What cancels over the batch, such as logits of inputs that are centred, cancels with q of one network alone.
+        """
+        own = np.repeat(self._own, len(factor) // self.networks, axis=0).T
+        return self.outputs.gradient_at(own[:, :, np.newaxis] * factor)
 
     def _first_layer(self, inputs: Array) -> Array:
         """Draw pre-activations of the first layer, with its own weights: inputs are few or sparse."""

@@ -272,7 +272,7 @@ class _Influences:
         q = self.signal("preactivation", self.hidden)
         normal = generator(0, Purpose.OUTPUT_SCATTER).normal(size=(self.drawn.outputs.logits.shape[1], 1))
         factor = (1 + q.shift) * np.exp(q.variance**0.5 * normal - q.variance / 2)
-        return self.drawn.outputs.gradient_at(np.sqrt(factor))
+        return self.drawn.output_gradient(np.sqrt(factor))
 
     def _single_parts(self, index: int, share: Array, back: Backward, signal: Array | None) -> list[Array]:
         """Return what units of every hidden layer do through q to a gradient of single examples, (networks, units)."""

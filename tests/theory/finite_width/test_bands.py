@@ -284,3 +284,16 @@ def test_outputs_that_are_as_many_as_units_or_more_have_bands(layers, initialize
             low, value, high = (found[f"{name}{end}"].values for end in ("_low", "", "_high"))
             assert (low < value).all()
             assert (value < high).all()
+
+
+def test_what_cancels_over_the_batch_cancels_in_every_network():
+    """Linear units, inputs and targets of mean 0: the outputs' bias gradient is that of the mean logit, exactly 0.
+
+    With targets of mean 1 it is 1 in every network.
+    """
+    spec = NetworkSpec.parse("20,30,30,3", activation="linear", initializer="lecun_normal", output="linear")
+    x = np.random.default_rng(0).normal(size=(25, 20))
+    found = predict(spec, inputs=x - x.mean(axis=0), labels=np.ones((25, 3)), level=LEVEL)
+    np.testing.assert_allclose(found["learning_speed"].values[-1], math.sqrt(3), rtol=1e-6)
+    assert found["learning_speed_std"].values[-1] < 1e-4
+    assert found["batch_bias_gradient_second_moment_std"].values[-1] < 1e-4
