@@ -20,7 +20,9 @@ from glorotlab.spec.network import NetworkSpec
 ONE_BLOCK = 10
 EDGES = (1, 10, 11, 33)
 BETWEEN = (2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 31, 32, 65)
-BATCHES = (*EDGES, *BETWEEN)
+CHUNKS = (129, 257)
+"""Examples beyond those that are summed at once: one more, and one more than twice as many."""
+BATCHES = (*EDGES, *BETWEEN, *CHUNKS)
 DTYPES = ("float32", "float64")
 LANES, THREADS = 16, 2
 FANS = [(17, LANES + remainder) for remainder in range(LANES)]
@@ -29,6 +31,7 @@ FANS += [(rows, 37) for rows in range(2, 11)]  # every block of rows
 FANS += [(33, 21), (65, 21)]  # one row after those that are summed between two loads
 FANS += [(25, 300), (300, 37)]  # more columns, and more rows, than stay in the first cache
 FEW_FANS = [(19, 64 + 5), (25, 300), (300, 37)]
+CHUNK_FANS = [(19, 64 + 5), (25, 600)]  # fewer columns than z is packed for, and more than have sums at once
 RULES = [(0.0, None, False), (0.25, None, False), (0.0, 0.5, False), (0.25, 0.5, False), (0.25, 0.5, True)]
 """Decay, momentum and whether it is Nesterov's. Each is 1/4 or 1/2: applied twice, or not at all, it is far outside the
 bound."""
@@ -54,7 +57,7 @@ pytestmark = pytest.mark.usefixtures("small_products_on_threads")
 
 def fans_of(batch):
     """Return the shapes of W that a batch is tried with."""
-    return FANS if batch in EDGES else FEW_FANS
+    return FANS if batch in EDGES else CHUNK_FANS if batch in CHUNKS else FEW_FANS
 
 
 def draw(dtype, *shapes):
