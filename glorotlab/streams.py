@@ -39,6 +39,7 @@ class Purpose(IntEnum):
     CORRUPTION = 19
     COST_SURFACE = 25
     FEW_UNITS = 26
+    OUTPUT_CURVATURE = 27
 
 
 MAX_SEED = 2**64 - 1

@@ -175,6 +175,9 @@ def _title(advice: Advice, data: str) -> Iterator[str]:
     rate = verdict.learning_rate
     stable = "" if rate is None else f"; largest stable learning rate of the order of {rate:.2g}"
     yield from _wrapped(f"With {_short(spec.initializer)} it {_expectation(verdict)}{stable}")
+    yield from _wrapped(f"Probability that it trains: {percent(verdict.probability)}{_rests_on(verdict)}")
+    if verdict.recommended_rate is not None:
+        yield from _wrapped(f"Learning rate to begin with: {verdict.recommended_rate:.1g}")
 
 
 def _gains(advice: Advice) -> Iterator[str]:
@@ -200,7 +203,7 @@ def _initializers(rows: Sequence[InitializerAdvice]) -> Iterator[str]:
     bands = any(row.no_band != HOW_TO_GET_BANDS for row in rows)
     heading = f"{'95 % band':>19}" if bands else ""
     yield "Signal: E z^2, last / first hidden layer. Gradient: E (dC/ds)^2, first / last"
-    yield f"{'initialiser':{NAME}}{'signal':>9}{heading}{'gradient':>9}{heading} verdict"
+    yield f"{'initialiser':{NAME}}{'signal':>9}{heading}{'gradient':>9}{heading} trains"
     for row in rows:
         verdict = row.verdict
         cells = ""
@@ -209,7 +212,7 @@ def _initializers(rows: Sequence[InitializerAdvice]) -> Iterator[str]:
             (verdict.gradient_ratio, row.gradient_band),
         ):
             cells += f"{number(ratio):>9}" + (f"{_band(band):>19}" if bands else "")
-        yield f"{_name(row):{NAME}}{cells} {'trains' if verdict.trains else 'fails'}"
+        yield f"{_name(row):{NAME}}{cells}{percent(verdict.probability):>7}"
     yield from _grouped("fails", [(_name(row), row.verdict.reason) for row in rows if not row.verdict.trains])
     if bands:
         yield from _grouped("no bands", [(_name(row), row.no_band) for row in rows if row.no_band])
@@ -294,6 +297,20 @@ def _band(ends: tuple[float, float] | None) -> str:
     if ends is None or not all(map(math.isfinite, ends)):
         return number(None)
     return f"{ends[0]:.2g} .. {ends[1]:.2g}"
+
+
+def _rests_on(verdict: Trainability) -> str:
+    """Return the predictors and what they add to the log odds, against an average network."""
+    if not verdict.terms:
+        return ""
+    parts = (f"{term.name} {term.value:.2g} ({term.log_odds:+.1f})" for term in verdict.terms)
+    return f"; in log odds, against an average network: {', '.join(parts)}"
+
+
+def percent(probability: float) -> str:
+    """Return a probability in per cent that says neither never nor always."""
+    rounded = round(100 * probability)
+    return "<1 %" if rounded < 1 else ">99 %" if rounded > 99 else f"{rounded} %"
 
 
 def _expectation(verdict: Trainability) -> str:

@@ -17,7 +17,10 @@ def advice_form(advice: Any) -> str:
         notebook.fields(
             {
                 "expected to train": advice.verdict.trains,
+                "probability": advice.verdict.probability,
                 "because": advice.verdict.reason,
+                **{f"log odds of {term.name} {term.value:.2g}": term.log_odds for term in advice.verdict.terms},
+                "learning rate to begin with": advice.verdict.recommended_rate,
                 "largest stable learning rate, of the order of": advice.verdict.learning_rate,
                 "examples": advice.examples,
                 "second moment of the inputs": advice.second_moment,
@@ -26,7 +29,17 @@ def advice_form(advice: Any) -> str:
             }
         ),
         notebook.table(
-            ("initialiser", "biases", "signal", "its band", "gradient", "its band", "should train", "reason"),
+            (
+                "initialiser",
+                "biases",
+                "signal",
+                "its band",
+                "gradient",
+                "its band",
+                "should train",
+                "probability",
+                "reason",
+            ),
             (_initializer(row) for row in advice.initializers),
             "Signal: E z², last / first hidden layer; gradient: E (dC/ds)², first / last; bands hold 95 %",
         ),
@@ -76,4 +89,4 @@ def _initializer(row: Any) -> tuple[object, ...]:
         None if band is None else f"{band[0]:.2g} to {band[1]:.2g}" for band in (row.signal_band, row.gradient_band)
     )
     ratios = verdict.signal_ratio, signal, verdict.gradient_ratio, gradient
-    return row.name, row.bias, *ratios, verdict.trains, verdict.reason
+    return row.name, row.bias, *ratios, verdict.trains, verdict.probability, verdict.reason

@@ -27,8 +27,8 @@ from glorotlab.threads import single_threaded_blas
 
 ASSUMPTIONS = (
     "weights and biases are as initialised, layers are wide, pre-activations are Gaussian, gradients independent",
-    "verdicts are for plain gradient descent at its best learning rate, a few thousand updates; their bounds were "
-    "chosen by experiment",
+    "probabilities are for plain gradient descent at its best learning rate, from 500 updates of 20 examples on; they "
+    "were calibrated on networks of 2 to 40 hidden layers of 30 to 300 units, trained on four sets of data",
 )
 """Assumptions of every advice."""
 

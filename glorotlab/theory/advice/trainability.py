@@ -1,23 +1,16 @@
-"""Will it train: six numbers of a network at initialisation, each with the range in which networks were seen to train.
+"""Will it train: a probability, from numbers of a network at initialisation, and bounds that say what is wrong.
 
-Derived, in the limit of wide layers, for the examples given:
+The numbers are derived (``numbers``). The probability is fitted to networks that were trained (``calibration``).
 
-- ``signal_ratio`` and ``gradient_ratio``: E z^2 of the last hidden layer over that of the first, and E (dC/ds)^2 of the
-  first over that of the last (``mean_field.forward``);
-- ``condition``: of what order the updates at the fastest stable learning rate are that tell the classes apart, and
-  ``coherence``: how much an update on one example says about others (``tangent_kernel``);
-- ``logit_second_moment``: of the outputs before their activation. Large ones are confidently wrong;
-- ``fluctuation``: the relative variance between networks of one example's signal, to first order in 1 / width
-  (``mean_field.validity``).
-
-Not derived: that each has a bound beyond which a network does not train. The bounds below are rules, chosen on one set
-of short runs (plain gradient descent, 2,000 updates, batch 10, best of several learning rates) and judged on another by
-``benchmarks/accuracy/advice.py``. Between runs that trained and that failed lie powers of
-ten; each bound is near the geometric middle. More updates, other optimisers and layers that normalise move them.
+The bounds are rules, chosen on one set of short runs (plain gradient descent, 2,000 updates, batch 10, best of several
+learning rates) and judged on another by ``benchmarks/accuracy/advice.py``. Between runs that trained and that failed
+lie powers of ten; each bound is near the geometric middle. They decide nothing any more: the first one that is exceeded
+is the reason given where the probability is below one half.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,10 +19,10 @@ import numpy.typing as npt
 from glorotlab import notebook
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.spec.network import Layers, NetworkSpec, network_spec
-from glorotlab.theory.mean_field import tangent_kernel, validity
-from glorotlab.theory.mean_field.forward import forward
+from glorotlab.theory.advice.calibration import MAX_OUTPUTS, REFUSED
+from glorotlab.theory.advice.numbers import Numbers, numbers
+from glorotlab.theory.advice.probability import Term, probability, recommended_rate, terms
 from glorotlab.theory.mean_field.inputs import Batch, labelled_batch
-from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal
 from glorotlab.threads import single_threaded_blas
 
 MIN_RATIO = 3.5e-5
@@ -56,6 +49,12 @@ MAX_HIDDEN = 1000
 SLOW = 1e4
 """A network that trains is called slow where its condition is above this."""
 
+SHOWN = (
+    *("signal_ratio", "gradient_ratio", "condition", "coherence", "learning_rate", "logit_second_moment"),
+    "fluctuation",
+)
+"""Numbers that a verdict shows."""
+
 
 @dataclass(frozen=True)
 class Trainability:
@@ -64,8 +63,10 @@ class Trainability:
     Parameters
     ----------
     trains : bool
+        Whether the probability is 1/2 or more.
     reason : str
-        A few words: of the first bound that is exceeded, or what decides the speed.
+        A few words: what decides the speed, or, of a network that should fail, the first bound that is exceeded or
+        what lowers the probability most.
     signal_ratio, gradient_ratio : float or None
     condition, coherence : float or None
     learning_rate : float or None
@@ -73,6 +74,12 @@ class Trainability:
         first: the order of the largest stable learning rate.
     logit_second_moment : float or None
     fluctuation : float or None
+    probability : float
+        That the network trains: at the best learning rate its error is clearly off chance after 500 updates.
+    terms : tuple of Term
+        What the probability rests on, the heaviest first; empty where the theory refuses.
+    recommended_rate : float or None
+        Learning rate to begin with: the order of the best one.
     """
 
     trains: bool
@@ -84,9 +91,13 @@ class Trainability:
     learning_rate: float | None = None
     logit_second_moment: float | None = None
     fluctuation: float | None = None
+    probability: float = 0.0
+    terms: tuple[Term, ...] = ()
+    recommended_rate: float | None = None
 
     def _repr_html_(self) -> str:
-        values = {name.replace("_", " "): value for name, value in vars(self).items()}
+        values = {name.replace("_", " "): value for name, value in vars(self).items() if name != "terms"}
+        values |= {f"log odds of {term.name}": term.log_odds for term in self.terms}
         return notebook.form(f"Should {'train' if self.trains else 'fail'}", notebook.fields(values))
 
 
@@ -134,43 +145,37 @@ def check_hidden(spec: NetworkSpec) -> None:
 
 def judge(spec: NetworkSpec, batch: Batch) -> Trainability:
     """Judge a network on a batch; as ``trainability``."""
-    assert batch.targets is not None  # noqa: S101
     try:
-        kernels = forward(spec, batch)
+        known = numbers(spec, batch)
     except AssumptionError as error:
-        return Trainability(False, str(error).partition(":")[0])
-    with np.errstate(over="ignore", invalid="ignore"):
-        theta = tangent_kernel.tangent_kernel(kernels)
-        signal, gradient = ratios(kernels)
-    if not np.isfinite(theta).all():
-        return Trainability(False, "the tangent kernel overflows", signal, gradient)
-    fastest, condition = tangent_kernel.condition(theta, batch.targets)
-    passed = Trainability(
-        True,
-        "",
-        signal,
-        gradient,
-        condition,
-        tangent_kernel.coherence(theta),
-        2 * (spec.classes if spec.output == "softmax" else 1) / fastest,
-        float(kernels.q[-1].mean()),
-        float(validity.relative_variances(kernels)[0].max()),
+        return _refused(str(error).partition(":")[0])
+    if math.isnan(known.condition):
+        return replace(
+            _refused("the tangent kernel overflows"),
+            signal_ratio=known.signal_ratio,
+            gradient_ratio=known.gradient_ratio,
+        )
+    added = terms(known)
+    chance = REFUSED if known.logit_second_moment > MAX_OUTPUTS else probability(added)
+    trains = chance >= 1 / 2
+    shown = {name: getattr(known, name) for name in SHOWN}
+    reason = _speed(known.condition) if trains else bound_exceeded(known) or _unlikely(added)
+    return Trainability(
+        trains, reason, **shown, probability=chance, terms=added, recommended_rate=recommended_rate(known)
     )
-    fault = _fault(passed)
-    return replace(passed, trains=fault is None, reason=fault or _speed(condition))
 
 
-def ratios(signal: SignalKernels) -> tuple[float, float]:
-    """Return E z^2 of the last over the first hidden layer, and E (dC/ds)^2 of the first over the last.
-
-    The gradient's is the product of n v E f'^2 between them: gradient independence, whatever the cost.
-    """
-    squares = diagonal(signal.activation).mean(axis=-1)
-    gains = signal.backward_gain[1:-1, np.newaxis] * diagonal(signal.derivative)[:-1]
-    return float(squares[-2] / squares[0]), float(gains.prod(axis=0).mean())
+def _refused(reason: str) -> Trainability:
+    return Trainability(False, reason, probability=REFUSED)
 
 
-def _fault(numbers: Trainability) -> str | None:
+def _unlikely(added: tuple[Term, ...]) -> str:
+    """Return the predictor that lowers the probability most."""
+    least = min(added, key=lambda term: term.log_odds)
+    return f"unlikely: {least.name} {least.value:.1e}"
+
+
+def bound_exceeded(numbers: Numbers | Trainability) -> str | None:
     """Return the first bound that is exceeded, with its number."""
     bounds = (
         (numbers.signal_ratio, MIN_RATIO, np.inf, "signal vanishes"),

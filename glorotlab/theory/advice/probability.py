@@ -1,0 +1,53 @@
+"""The probability that a network trains, and the learning rate to begin with, by the numbers of ``calibration``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+from glorotlab.theory.advice import calibration
+from glorotlab.theory.advice.numbers import Numbers
+from glorotlab.theory.advice.predictors import predictors
+
+
+@dataclass(frozen=True)
+class Term:
+    """What one predictor adds to the log odds that a network trains.
+
+    Parameters
+    ----------
+    name : str
+        As of ``Predictors``.
+    value : float
+        10 to the power of the predictor.
+    log_odds : float
+        Against the average network that was trained for the calibration: below 0 where it makes training less likely.
+    """
+
+    name: str
+    value: float
+    log_odds: float
+
+
+def terms(numbers: Numbers) -> tuple[Term, ...]:
+    """Return what the predictors of a network add, those that weigh most first."""
+    added = []
+    for name, value in asdict(predictors(numbers)).items():
+        coefficient = calibration.COEFFICIENTS[name]
+        deviations = (value - coefficient.mean) / coefficient.deviation
+        within = min(max(deviations, -calibration.FARTHEST), calibration.FARTHEST)
+        added.append(Term(name, 10**value, within * coefficient.log_odds))
+    return tuple(sorted(added, key=lambda term: -abs(term.log_odds)))
+
+
+def probability(added: tuple[Term, ...]) -> float:
+    """Return the probability that a network trains, from what its predictors add to the log odds."""
+    log_odds = calibration.INTERCEPT + sum(term.log_odds for term in added)
+    return 1 / (1 + math.exp(-log_odds))
+
+
+def recommended_rate(numbers: Numbers) -> float:
+    """Return the learning rate to begin with: a constant over powers of the largest curvature and of the depth."""
+    constant, curvature, depth = calibration.RATE
+    largest = max(numbers.curvature, calibration.LEAST_CURVATURE)
+    return float(constant * largest**curvature * numbers.hidden_layers**depth)
