@@ -148,13 +148,16 @@ def write(path: Path, networks: Sequence[Trained], trains: np.ndarray, out: np.n
     """Write one row a network: all that a fit needs; what theory refuses is empty."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["family", "held_out", "trains", *NAMES, "curvature", "hidden_layers", "best", "bounds"])
+        writer.writerow(
+            ["family", "held_out", "trains", *NAMES, "curvature", "hidden_layers", "growth", "best", "bounds"]
+        )
         for network, own, held in zip(networks, trains, out, strict=True):
-            row: list[object] = [""] * (len(NAMES) + 4)
+            row: list[object] = [""] * (len(NAMES) + 5)
             if network.numbers is not None:
                 values = [f"{value:.4g}" for value in dataclasses.astuple(predictors(network.numbers))]
-                row = [*values, f"{network.numbers.curvature:.4g}", network.numbers.hidden_layers, network.best]
-                row.append(int(bound_exceeded(network.numbers) is None))
+                growth = max(network.numbers.gradient_ratio, 1.0)
+                values += [f"{network.numbers.curvature:.4g}", network.numbers.hidden_layers, f"{growth:.4g}"]
+                row = [*values, network.best, int(bound_exceeded(network.numbers) is None)]
             writer.writerow([network.drawn.family, int(held), int(own), *row])
 
 
@@ -227,10 +230,11 @@ def learning_rates(networks: Sequence[Trained], chosen: np.ndarray, out: np.ndar
     best = np.array([network.best for network in some])
     curvature = np.log10([network.numbers.curvature for network in some])
     depth = np.log10([len(network.drawn.spec.layer_sizes) - 2 for network in some])
-    design = np.column_stack([np.ones(len(some)), curvature, depth])
+    growth = np.log10([max(network.numbers.gradient_ratio, 1.0) for network in some])
+    design = np.column_stack([np.ones(len(some)), curvature, depth, growth])
     beta = np.linalg.lstsq(design[~held], best[~held], rcond=None)[0]
     inverse = np.median((best + curvature)[~held])
-    print(f"rate = {10 ** beta[0]:.3g} curvature^{beta[1]:.3g} hidden layers^{beta[2]:.3g}")
+    print(f"RATE = Rate({10 ** beta[0]:.4g}, {', '.join(f'{power:.4g}' for power in beta[1:])})")
     for name, where in (("fitted", ~held), ("held out", held)):
         rate_errors(f"{name}: recommended", (design @ beta - best)[where])
         rate_errors(f"{name}: {10**inverse:.2g} / curvature", (inverse - curvature - best)[where])

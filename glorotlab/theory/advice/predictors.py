@@ -25,12 +25,16 @@ class Predictors:
         Of ``Numbers.updates``, the order of the number of updates that tell the classes apart.
     fluctuation : float
         Of the relative variance between networks of a weight's gradient: that of the signal and that of dC/ds.
+    coherence : float
+        Of the tangent kernel's coherence, up to 1: how much of what an update on one example does others share. Chaos
+        leaves none.
     separation : float
         Of ``Numbers.separation``, the share of the inputs' variance that lies along the classes.
     """
 
     updates: float
     fluctuation: float
+    coherence: float
     separation: float
 
 
@@ -39,6 +43,7 @@ def predictors(numbers: Numbers) -> Predictors:
     return Predictors(
         _power(numbers.updates),
         _power(numbers.fluctuation + numbers.gradient_fluctuation),
+        _power(min(numbers.coherence, 1.0)),
         _power(numbers.separation),
     )
 

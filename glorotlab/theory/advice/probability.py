@@ -47,7 +47,11 @@ def probability(added: tuple[Term, ...]) -> float:
 
 
 def recommended_rate(numbers: Numbers) -> float:
-    """Return the learning rate to begin with: a constant over powers of the largest curvature and of the depth."""
-    constant, curvature, depth = calibration.RATE
-    largest = max(numbers.curvature, calibration.LEAST_CURVATURE)
-    return float(constant * largest**curvature * numbers.hidden_layers**depth)
+    """Return the learning rate to begin with: powers of the largest curvature, the depth and the gradient's growth.
+
+    Stability alone would be 2 / curvature (LeCun et al. 1998), for a cost that stays as it is at initialisation. It
+    does so less the deeper the network, and the more its gradient grows on the way back.
+    """
+    rate = calibration.RATE
+    largest, growth = max(numbers.curvature, calibration.LEAST_CURVATURE), max(numbers.gradient_ratio, 1.0)
+    return rate.constant * largest**rate.curvature * numbers.hidden_layers**rate.depth * growth**rate.growth

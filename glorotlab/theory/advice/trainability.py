@@ -5,7 +5,7 @@ The numbers are derived (``numbers``). The probability is fitted to networks tha
 The bounds are rules, chosen on one set of short runs (plain gradient descent, 2,000 updates, batch 10, best of several
 learning rates) and judged on another by ``benchmarks/accuracy/advice.py``. Between runs that trained and that failed
 lie powers of ten; each bound is near the geometric middle. They decide nothing any more: the first one that is exceeded
-is the reason given where the probability is below one half.
+is the reason given where the probability is below one half, and a warning where it is not.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class Trainability:
     trains : bool
         Whether the probability is 1/2 or more.
     reason : str
-        A few words: what decides the speed, or, of a network that should fail, the first bound that is exceeded or
-        what lowers the probability most.
+        A few words: what decides the speed, and the first bound that is exceeded; of a network that should fail the
+        bound alone, or what lowers the probability most.
     signal_ratio, gradient_ratio : float or None
     condition, coherence : float or None
     learning_rate : float or None
@@ -159,7 +159,8 @@ def judge(spec: NetworkSpec, batch: Batch) -> Trainability:
     chance = REFUSED if known.logit_second_moment > MAX_OUTPUTS else probability(added)
     trains = chance >= 1 / 2
     shown = {name: getattr(known, name) for name in SHOWN}
-    reason = _speed(known.condition) if trains else bound_exceeded(known) or _unlikely(added)
+    speed, fault = _speed(known.condition), bound_exceeded(known)
+    reason = "; but ".join(filter(None, (speed, fault))) if trains else fault or _unlikely(added)
     return Trainability(
         trains, reason, **shown, probability=chance, terms=added, recommended_rate=recommended_rate(known)
     )

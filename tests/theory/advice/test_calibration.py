@@ -1,6 +1,7 @@
 """The scripts that calibrate the probability: draws, runs, logistic regression, scores, and coefficients we ship."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,3 +126,59 @@ def test_runs_end_where_nothing_is_left_to_see(scripts):
 
 
 # What we ship
+TABLE = Path(__file__).parents[2] / "fixtures" / "calibration.csv"
+"""What ``trainability.py --table`` wrote of the runs that the shipped coefficients come from."""
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Predictors, whether networks train and are held out, and the rows that theory does not refuse."""
+    with TABLE.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0] if name != "family"}
+    columns["family"] = np.array([row["family"] for row in rows])
+    columns["known"] = np.isfinite(columns["updates"])
+    return columns
+
+
+def deviations(table):
+    rows = np.column_stack([table[name] for name in calibration.COEFFICIENTS])
+    coefficients = calibration.COEFFICIENTS.values()
+    mean, deviation = (np.array([getattr(one, part) for one in coefficients]) for part in ("mean", "deviation"))
+    return np.clip((rows - mean) / deviation, -calibration.FARTHEST, calibration.FARTHEST)
+
+
+def test_shipped_coefficients_are_the_fit(table):
+    """BFGS on the families that are not held out gives them, to the digits that are kept."""
+    fitted = table["known"] & (table["held_out"] == 0)
+    x, y = deviations(table)[fitted], table["trains"][fitted]
+    beta = regression.fit(x, y, benchmark("trainability").RIDGE)
+    assert beta[0] == pytest.approx(calibration.INTERCEPT, rel=0.01)
+    for own, (name, coefficient) in zip(beta[1:], calibration.COEFFICIENTS.items(), strict=True):
+        assert own == pytest.approx(coefficient.log_odds, rel=0.01), name
+        assert table[name][fitted].mean() == pytest.approx(coefficient.mean, rel=0.01, abs=0.01)
+        assert table[name][fitted].std() == pytest.approx(coefficient.deviation, rel=0.01)
+
+
+def test_shipped_scores_are_those_of_the_held_out_families(table):
+    """No family is on both sides; the scores that the advice prints are those of the held-out side."""
+    out = table["held_out"] == 1
+    assert not set(table["family"][out]) & set(table["family"][~out])
+    log_odds = calibration.INTERCEPT + deviations(table) @ [c.log_odds for c in calibration.COEFFICIENTS.values()]
+    p = np.where(table["known"], regression.probabilities(np.nan_to_num(log_odds)), calibration.REFUSED)
+    y = table["trains"]
+    assert len(y) == calibration.NETWORKS
+    assert regression.auroc(p[out], y[out]) == pytest.approx(calibration.AUROC, abs=0.002)
+    assert regression.calibration_error(p[out], y[out]) == pytest.approx(calibration.CALIBRATION_ERROR, abs=0.005)
+    refused = ~table["known"] & ~out
+    assert pytest.approx((y[refused].sum() + 0.5) / (refused.sum() + 1), rel=0.05) == calibration.REFUSED
+
+
+def test_the_shipped_rate_is_the_fit(table):
+    """Least squares in powers of ten on networks that train."""
+    fitted = table["known"] & (table["held_out"] == 0) & (table["trains"] == 1)
+    logs = [np.log10(table[name][fitted]) for name in ("curvature", "hidden_layers", "growth")]
+    beta = np.linalg.lstsq(np.column_stack([np.ones(fitted.sum()), *logs]), table["best"][fitted], rcond=None)[0]
+    rate = calibration.RATE
+    assert 10 ** beta[0] == pytest.approx(rate.constant, rel=0.01)
+    np.testing.assert_allclose(beta[1:], [rate.curvature, rate.depth, rate.growth], atol=0.005)

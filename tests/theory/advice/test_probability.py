@@ -186,7 +186,9 @@ def test_the_rate_follows_the_cost(shapes):
         )
         for output in ("linear", "sigmoid")
     ]
-    assert rates[1].recommended_rate / rates[0].recommended_rate == pytest.approx(4 ** -calibration.RATE[1], rel=0.01)
+    assert rates[1].recommended_rate / rates[0].recommended_rate == pytest.approx(
+        4**-calibration.RATE.curvature, rel=0.01
+    )
 
 
 # What is printed
