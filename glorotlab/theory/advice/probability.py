@@ -54,4 +54,4 @@ def recommended_rate(numbers: Numbers) -> float:
     """
     rate = calibration.RATE
     largest, growth = max(numbers.curvature, calibration.LEAST_CURVATURE), max(numbers.gradient_ratio, 1.0)
-    return rate.constant * largest**rate.curvature * numbers.hidden_layers**rate.depth * growth**rate.growth
+    return float(rate.constant * largest**rate.curvature * numbers.hidden_layers**rate.depth * growth**rate.growth)
