@@ -162,7 +162,7 @@ def test_refused_networks_have_the_share_of_the_calibration():
 
 
 def test_outputs_beyond_the_calibration_are_as_good_as_refused():
-    """Four ReLU layers of 50 units and N(0, 50^2) weights: q grows by 62,500 a layer, to about 1e23 of float64's 1e308."""
+    """Four ReLU layers of 50 units and N(0, 50^2) weights: q grows by 62,500 a layer, to about 1e23."""
     network = spec("20,50x4,4", activation="relu", initializer="normal(std=50)")
     verdict = gl.trainability(network, input_second_moment=1.0)
     assert verdict.logit_second_moment > calibration.MAX_OUTPUTS
