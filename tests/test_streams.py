@@ -23,6 +23,7 @@ PURPOSES = {
     "CORRUPTION": 19,
     "COST_SURFACE": 25,
     "FEW_UNITS": 26,
+    "OUTPUT_CURVATURE": 27,
 }
 
 

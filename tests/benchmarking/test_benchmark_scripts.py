@@ -54,6 +54,7 @@ SMALLER = {
     "run_listing": {"REPEATS": 1},
     "shapeset_rate": {},
     "subnormals": {},
+    "tangent_kernel": {"CELLS": (("tanh", 1.0, "normal"),)},
     "sweep_speed": {
         "NETWORKS": {"1024,10,9": 20},
         "RUNS": 2,
@@ -77,11 +78,13 @@ ARGUMENTS = {
     "run_listing": (10,),
     "shapeset_rate": (200, 50),
     "subnormals": ("20,30,5", 1),
+    "tangent_kernel": ("--networks", "500", "--width", "10"),
 }
 
 
 def test_every_benchmark_is_tested():
-    tested = {*SMALLER, "prediction_error", "infinite_width", "holm", "oracle"}
+    calibration = {"trainability", "trainability_networks", "trainability_runs", "logistic_regression"}
+    tested = {*SMALLER, *calibration, "prediction_error", "infinite_width", "holm", "oracle"}
     assert {path.stem for folder in ("accuracy", "speed") for path in (BENCHMARKS / folder).glob("*.py")} == tested
     assert "glorotlab" in sys.modules
 
