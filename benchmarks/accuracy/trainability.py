@@ -173,6 +173,7 @@ def plot(path: Path, p: np.ndarray, y: np.ndarray) -> None:
     for number, at in zip(count, zip(mean, share, strict=True), strict=True):
         axes.annotate(f"{int(number)}", at, xytext=(6, -10), textcoords="offset points")
     axes.set(xlabel="probability said", ylabel="share that trained", title=f"{len(y)} held-out networks")
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     figure.savefig(path)
 
 
