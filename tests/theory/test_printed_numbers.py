@@ -80,8 +80,8 @@ def test_fixed_points_behind_them(row):
 def test_a_deep_network_of_silu_lies_within_its_band():
     """SiLU of gain sqrt(2), 20 layers of 256 units: 2.0e-5 was measured where the limit of wide layers is 1.14e-5.
 
-    The mean of 400 networks drawn in NumPy is 1.60e-5 +- .07e-5, and 22 % of them lie above 2.0e-5: half of the excess
-    of the mean is the shift to first order in 1 / width, and the rest of 2.0e-5 is the scatter of one network.
+    The mean of 400 networks drawn in NumPy is 1.60e-5 +- .07e-5, and 22 % of them lie above 2.0e-5: three fifths of
+    the mean's excess are the shift to first order in 1 / width, and the rest of 2.0e-5 is the scatter of one network.
     """
     spec = gl.NetworkSpec.parse("256x21,2", activation="silu", initializer="he_normal")
     found = gl.predict(spec, input_second_moment=1.0, level=0.95).isel(layer=19)

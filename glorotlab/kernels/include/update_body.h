@@ -1,7 +1,8 @@
 /* Update: w steps by z' d, a strip of some of its columns after the other. Part of tiles_body.h.
 
    What AT_ONCE examples have of z lies packed in the first cache, where all columns find it. Sums of a larger batch wait
-   for its next examples in the second cache, of so many BYTES_OF_SUMS. Other numbers were slower for layers of 1,000 units. */
+   for its next examples in the second cache, of so many BYTES_OF_SUMS. Layers of 1,000 units were as slow or slower with
+   64 and with 256 examples. */
 
 #define AT_ONCE 128
 #define FEW_COLUMNS 64 /* for which z is not packed */
@@ -121,18 +122,15 @@ INLINE void NAME(update_columns)(const REAL *d, ptrdiff_t ldd, const REAL *strip
 INLINE void NAME(update_tile)(const REAL *d, ptrdiff_t ldd, const REAL *strips, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv,
                               const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out, const NAME(rule) *rule)
 {
+    const int whole = fan_out / (VECTORS * LANES) * (VECTORS * LANES);
     int j = 0;
 #define SOME(n) \
     NAME(update_strip)(n, 1, fan_out - j < LANES ? fan_out - j : LANES, 0, z + i, ldz, d + j, ldd, w + i * ldw + j, ldw, \
                        AT(v, i * ldv + j), ldv, batch, rows, NULL, NULL, rule)
-    for (; j + VECTORS * LANES <= fan_out; j += COLUMNS) {
-        const int columns = fan_out - j < COLUMNS ? (fan_out - j) / (VECTORS * LANES) * (VECTORS * LANES) : COLUMNS;
+    for (int columns; j < whole; j += columns) {
+        columns = whole - j < COLUMNS ? whole - j : COLUMNS;
         NAME(update_columns)(d + j, ldd, strips ? strips + (ptrdiff_t)j * batch : NULL, w + j, ldw, AT(v, j), ldv, z, ldz,
                              batch, rows, columns, rule);
-        if (columns < COLUMNS) {
-            j += columns;
-            break;
-        }
     }
     for (; j < fan_out; j += LANES)
         FOR_BLOCKS(i, rows, SOME)
