@@ -1,3 +1,4 @@
+from . import torch as torch
 from .bridge.nielsen import load_nielsen as load_nielsen
 from .bridge.nielsen import save_nielsen as save_nielsen
 from .data.catalogue import load_dataset as load_dataset

@@ -5,5 +5,14 @@ from pathlib import Path
 
 import glorotlab
 
-STUB = ast.parse(Path(glorotlab.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
-NAMES = [alias.asname for node in STUB.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+FOLDER = Path(glorotlab.__file__).parent
+
+
+def _names(stub):
+    tree = ast.parse((FOLDER / stub).read_text(encoding="utf-8"))
+    return [alias.asname for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+
+
+NAMES = _names("__init__.pyi")
+TORCH_NAMES = [f"torch.{name}" for name in _names("torch/__init__.pyi")]
+"""The names of ``gl.torch``."""
