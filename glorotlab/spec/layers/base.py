@@ -1,0 +1,32 @@
+"""What all layer kinds have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a node computes from its inputs; each kind is a class of its own."""
+
+    kind: ClassVar[str]
+    """The kind's name, that of its file."""
+
+
+@dataclass(frozen=True)
+class WeightedLayer(Layer):
+    """A layer with weights of mean 0, independent and of one variance, and biases likewise.
+
+    Parameters
+    ----------
+    fan_in, fan_out : int
+        Number of weights that a unit sums over, and that an input feeds, borders left aside.
+    weight_variance, bias_variance : float
+        Second moments of the weights and of the biases, 0 without biases.
+    """
+
+    fan_in: int
+    fan_out: int
+    weight_variance: float
+    bias_variance: float

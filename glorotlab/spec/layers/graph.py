@@ -1,0 +1,119 @@
+"""LayerGraph: a network of layers, in the order in which they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.spec.layers.base import Layer
+
+
+@dataclass(frozen=True)
+class Input(Layer):
+    """What is fed into the network: one of its arguments."""
+
+    kind = "input"
+
+
+@dataclass(frozen=True)
+class Unknown(Layer):
+    """What the theory cannot follow; it is measured all the same.
+
+    Parameters
+    ----------
+    reason : str
+        What it is and why it is not followed, in words that end a sentence: ``softmax attention ...``.
+    """
+
+    kind = "unknown"
+    reason: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of the computation.
+
+    Parameters
+    ----------
+    name : str
+        The module's name in the user's model, as ``named_modules`` has it, with ``#2`` and so on behind it where it
+        is called again; of a function its name and number, as ``torch.fx`` has it: ``add_1``.
+    layer : Layer
+    inputs : tuple of str
+        Names of the nodes it reads.
+    units : int
+        Number of features or channels of its result.
+    positions : tuple of int
+        Shape of its result's other axes but that of the examples; empty of a vector.
+    channels_last : bool
+        Whether units are the last axis, as of tokens, and not the second, as of images.
+    source : str
+        The line of the user's code, where it is known: ``model.py:12``.
+    parameters : tuple of str
+        Names of its parameters in the user's model, weights first.
+    """
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...]
+    units: int
+    positions: tuple[int, ...] = ()
+    channels_last: bool = False
+    source: str = ""
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LayerGraph:
+    """Nodes in the order of computation: each reads nodes before it.
+
+    Parameters
+    ----------
+    nodes : tuple of Node
+    output : str
+        Name of the node whose value the model returns.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a name is there twice, or a node reads one that is not before it.
+    """
+
+    nodes: tuple[Node, ...]
+    output: str
+
+    def __post_init__(self) -> None:
+        before: set[str] = set()
+        for node in self.nodes:
+            missing = [name for name in node.inputs if name not in before]
+            if missing:
+                raise InvalidValueError(f"node {node.name!r} reads {missing[0]!r}: allowed are nodes before it")
+            if node.name in before:
+                raise InvalidValueError(f"node {node.name!r} is there twice: allowed are names of their own")
+            before.add(node.name)
+        if self.output not in before:
+            raise InvalidValueError(f"output {self.output!r}: allowed are nodes of the graph")
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __getitem__(self, name: str) -> Node:
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def readers(self) -> dict[str, tuple[Node, ...]]:
+        """Nodes that read each node, in order; one that reads it twice is there twice."""
+        found: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for name in node.inputs:
+                found[name].append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
