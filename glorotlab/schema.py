@@ -137,8 +137,13 @@ COORDINATES: dict[str, tuple[str, str]] = {
     "quantile": ("probability of a quantile", "1"),
     "seed": ("seed of the network's weights and streams", "1"),
     "step": ("mini-batch updates done", "updates"),
+    "module": ("name of the step of a user's own model, a row for each", "1"),
+    "kind": ("kind of the layer, as in glorotlab.spec.layers", "1"),
 }
 """Each coordinate of the schema: what it is, and its unit."""
+
+ALONG_LAYERS = ("module", "kind")
+"""Coordinates along ``layer`` that a user's own model has: there a row is any step of it, not a weight matrix alone."""
 
 COUNTERS = ("layer", "seed", "step")
 """Coordinates that are whole numbers."""
@@ -205,7 +210,7 @@ def layer_statistics(
     leading : tuple of str
         Dimensions in front, such as ``("seed",)`` or ``("step",)``.
     coords : mapping, optional
-        Values of ``seed`` or ``step``.
+        Values of ``seed`` or ``step``, and of a user's own model ``module`` and ``kind``.
     attributes : mapping, optional
         Attributes beyond the schema and package version; dicts and lists become JSON strings.
 
@@ -244,5 +249,8 @@ def layer_statistics(
         key: json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
         for key, value in (attributes or {}).items()
     }
-    described = {name: coordinate(name, along) for name, along in (labels | dict(coords or {})).items()}
+    described = {
+        name: coordinate(name, along, "layer" if name in ALONG_LAYERS else None)
+        for name, along in (labels | dict(coords or {})).items()
+    }
     return xr.Dataset(data, coords=described, attrs=stamp)

@@ -11,6 +11,7 @@ import numpy as np
 
 from glorotlab import notebook
 from glorotlab.averages import mean_and_error
+from glorotlab.checks import shown
 from glorotlab.documents import parse_json
 from glorotlab.errors import InvalidValueError
 from glorotlab.schema import COMPARED
@@ -68,6 +69,8 @@ class Entry:
         share 3 / n, n being the units, examples and networks together; of a mean the root of the tensor's second
         moment, and of a variance the second moment, times the precision of the networks' dtype. It is 0 of all others,
         and where the measurement does not say these.
+    module : str
+        Name of the step of a user's own model; empty of our networks, whose layers have numbers alone.
     """
 
     layer: int
@@ -82,6 +85,7 @@ class Entry:
     inside_band: bool | None
     verdict: str | None = None
     resolution: float = 0.0
+    module: str = ""
 
     @property
     def ratio_error(self) -> float | None:
@@ -158,7 +162,7 @@ NUMBERS = ("predicted", "measured", "standard_error", "ratio", "z_score", "low",
 def _cells(e: Entry) -> tuple[str, ...]:
     """Return the row of an entry."""
     numbers = f"{e.predicted:.5g}", f"{e.measured:.5g}", _cell(e.ratio), _cell(e.ratio_error), _cell(e.z_score, 2)
-    return e.variable, str(e.layer), *numbers, e.verdict or ""
+    return e.variable, e.module or str(e.layer), *numbers, e.verdict or ""
 
 
 def _cell(value: float | None, digits: int = 4) -> str:
@@ -203,6 +207,11 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
     left, right = (dataset["layer"].values.tolist() for dataset in (prediction, measurement))
     if left != right:
         raise InvalidValueError(f"cannot compare: layers {left} predicted, {right} measured")
+    left, right = (
+        dataset["module"].values.tolist() if "module" in dataset.coords else [] for dataset in (prediction, measurement)
+    )
+    if left != right:
+        raise InvalidValueError(f"cannot compare: modules {shown(left)} predicted, {shown(right)} measured")
     _check_that_seeds_differ(measurement)
     entries: list[Entry] = []
     for name in COMPARED:
@@ -230,6 +239,7 @@ def _short(value: object) -> str:
 def _entries(name: str, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Entry]:
     predicted, measured = (_pooled(dataset[name]) for dataset in (prediction, measurement))
     rows = measured.transpose("seed", "layer").values if "seed" in measured.dims else measured.values[np.newaxis]
+    modules = prediction["module"].values if "module" in prediction.coords else [""] * prediction.sizes["layer"]
     entries = []
     for index, layer in enumerate(prediction["layer"].values):
         values, expected = rows[:, index], float(predicted.values[index])
@@ -245,7 +255,8 @@ def _entries(name: str, prediction: xr.Dataset, measurement: xr.Dataset) -> list
         z = (mean - expected) / error if error else None
         resolution = _resolution(name, measurement, index, len(values))
         verdict = _verdict(mean - expected, error, SLACK * abs(expected), resolution, inside if of_the_mean else None)
-        entries.append(Entry(int(layer), name, expected, mean, error, ratio, z, low, high, inside, verdict, resolution))
+        numbers = expected, mean, error, ratio, z, low, high, inside, verdict, resolution
+        entries.append(Entry(int(layer), name, *numbers, str(modules[index])))
     return entries
 
 

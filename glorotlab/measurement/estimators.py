@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.activations import Activation
 from glorotlab.arrays import Array, FloatArray
 from glorotlab.kernels import statistics
+from glorotlab.measurement.tensor_moments import activation_moments, mean_square, tensor_moments, underflow_shares
 from glorotlab.network.passes import LayerTensors
-from glorotlab.schema import ESTIMATORS, QUANTILES, SATURATION_THRESHOLD, UNDERFLOWING
+from glorotlab.schema import UNDERFLOWING
 from glorotlab.threads import num_threads
 
 Values = dict[str, Array]
@@ -62,57 +62,17 @@ def finite_layers(row: Values) -> npt.NDArray[np.bool_]:
 
 def _layer_row(layer: LayerTensors) -> dict[str, Any]:
     bias_gradient = layer.bias_gradient()
-    row: dict[str, Any] = {"weight_variance": float(_moments("", layer.weight)["_variance"][0])}
-    row |= _moments("preactivation", layer.preactivation, examples=True)
-    row |= _activation(layer.activation, layer.record)
-    row |= _moments("backprop_gradient", layer.gradient, examples=True)
+    row: dict[str, Any] = {"weight_variance": float(tensor_moments("", layer.weight)["_variance"][0])}
+    row |= tensor_moments("preactivation", layer.preactivation, examples=True)
+    row |= activation_moments(layer.activation, layer.record)
+    row |= tensor_moments("backprop_gradient", layer.gradient, examples=True)
     weight_gradient = layer.weight_gradient()
-    batch = _moments("batch_weight_gradient", weight_gradient)
+    batch = tensor_moments("batch_weight_gradient", weight_gradient)
     for name, gradient in zip(UNDERFLOWING, (layer.gradient, weight_gradient), strict=True):
-        row |= _underflow(name, gradient)
+        row |= underflow_shares(name, gradient)
     row |= _example_weight_gradient(layer.below, layer.gradient, batch["batch_weight_gradient_second_moment"]) | batch
-    row |= _moments("batch_bias_gradient", bias_gradient)
+    row |= tensor_moments("batch_bias_gradient", bias_gradient)
     row["learning_speed"] = float(np.linalg.norm(bias_gradient.astype(np.float64)))
-    return row
-
-
-def _moments(name: str, values: FloatArray, *, examples: bool = False) -> dict[str, Any]:
-    """Return moments of all elements; with ``examples`` as the first axis, variances within units and examples too."""
-    moments = statistics.moments(values, num_threads())
-    # a float's ** raises where * is infinite
-    mean_squares = [moments.mean * moments.mean, np.nan, np.nan]
-    if examples:
-        with np.errstate(invalid="ignore"):
-            means = [values.mean(axis=axis, dtype=np.float64) for axis in (0, 1)]
-        mean_squares[1:] = map(_mean_square, means)
-    return {
-        f"{name}_mean": moments.mean,
-        f"{name}_second_moment": moments.second_moment,
-        f"{name}_variance": moments.second_moment - np.array(mean_squares),
-    }
-
-
-def _underflow(name: str, values: FloatArray) -> dict[str, float]:
-    zero, subnormal = statistics.underflow(values, num_threads())
-    return {f"{name}_zero": zero, f"{name}_subnormal": subnormal}
-
-
-def _mean_square(values: FloatArray) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):  # of a run that diverges
-        return float((values * values).mean())
-
-
-def _activation(z: FloatArray, record: Activation | None) -> dict[str, Any]:
-    """Return moments, quantiles and saturation; NaN where the output is no activation."""
-    if record is None:
-        row: dict[str, Any] = {f"activation_{name}": np.nan for name in ("mean", "second_moment", "saturation")}
-        row["activation_variance"] = np.full(len(ESTIMATORS), np.nan)
-        return row | {"activation_quantile": np.full(len(QUANTILES), np.nan)}
-    row = dict(_moments("activation", z, examples=True))
-    row["activation_quantile"] = statistics.quantiles(z, np.array(QUANTILES))
-    row["activation_saturation"] = (
-        np.nan if record.bound is None else statistics.saturation(z, SATURATION_THRESHOLD * record.bound, num_threads())
-    )
     return row
 
 
@@ -125,7 +85,7 @@ def _example_weight_gradient(below: FloatArray, d: FloatArray, batch_second_mome
     means = z.mean(axis=1) * g.mean(axis=1)
     mean = float(means.mean())
     second_moment = float(((z**2).mean(axis=1) * (g**2).mean(axis=1)).mean())
-    mean_squares = np.array([mean * mean, batch_second_moment, _mean_square(means)])
+    mean_squares = np.array([mean * mean, batch_second_moment, mean_square(means)])
     return {
         "example_weight_gradient_mean": mean,
         "example_weight_gradient_second_moment": second_moment,
