@@ -103,10 +103,18 @@ class Initializer:
         self.fill(generator, weights)
         return weights
 
-    def fill(self, generator: np.random.Generator, weights: npt.NDArray[np.floating[Any]]) -> None:
-        """Draw a matrix into place, rounded to its dtype; independent weights a few rows at a time, to save memory."""
+    def fill(
+        self,
+        generator: np.random.Generator,
+        weights: npt.NDArray[np.floating[Any]],
+        fans: tuple[int, int] | None = None,
+    ) -> None:
+        """Draw a matrix into place, rounded to its dtype; independent weights a few rows at a time, to save memory.
+
+        ``fans`` are those of the variance where they are not the matrix' shape, as those of a convolution.
+        """
         fan_in, fan_out = weights.shape
-        std = math.sqrt(self.variance(fan_in, fan_out))
+        std = math.sqrt(self.variance(*(fans or weights.shape)))
         if self.distribution == "sparse":
             weights[...] = _sample_sparse(generator, fan_in, fan_out, min(int(self.scale), fan_in), self.std)
             return
