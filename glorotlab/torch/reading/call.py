@@ -1,0 +1,92 @@
+"""One recorded call, as the readers of layers see it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from glorotlab.spec.layers.base import Layer
+
+Reader = Callable[["Call"], Layer | None]
+"""What a call computes; None where its first input passes through unchanged."""
+
+MISSING = object()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a module or of a function.
+
+    Parameters
+    ----------
+    node : torch.fx.Node
+    module : torch.nn.Module or None
+        The module that is called; None of a function or a method of tensors.
+    root : torch.nn.Module
+        The model.
+    channels_last : bool
+        Whether units are the last axis of the first input.
+    """
+
+    node: Any
+    module: Any
+    root: Any
+    channels_last: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the result, or of its first tensor."""
+        return self.node.meta["shape"]  # type: ignore[no-any-return]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the first input."""
+        return self.inputs[0].meta["shape"] if self.inputs else ()
+
+    @property
+    def inputs(self) -> list[Any]:
+        """Nodes of ``torch.fx`` that the call reads, in order, without parameters; one read twice is there twice."""
+        found: list[Any] = []
+
+        def visit(argument: Any) -> None:
+            if isinstance(argument, (tuple, list)):
+                for part in argument:
+                    visit(part)
+            elif isinstance(argument, dict):
+                visit(list(argument.values()))
+            elif hasattr(argument, "op") and argument.op != "get_attr":
+                found.append(argument)
+
+        visit([self.node.args, self.node.kwargs])
+        return found
+
+    def argument(self, place: int, name: str, default: Any = MISSING) -> Any:
+        """Return a function's argument by its place or name, as ``torch.fx`` has it; ``default`` where not given."""
+        if place < len(self.node.args):
+            return self.node.args[place]
+        return self.node.kwargs.get(name, default)
+
+    def option(self, name: str, place: int, default: Any) -> Any:
+        """Return a setting: the module's attribute, or the function's argument."""
+        return getattr(self.module, name) if self.module is not None else self.argument(place, name, default)
+
+    def tensor(self, name: str, place: int) -> Any:
+        """Return a parameter of a module or a function; None where there is none, or it is no tensor of the model."""
+        if self.module is not None:
+            return getattr(self.module, name, None)
+        argument = self.argument(place, name, None)
+        if getattr(argument, "op", "") != "get_attr":
+            return None
+        return operator.attrgetter(argument.target)(self.root)
+
+
+def second_moment(tensor: Any) -> float:
+    """Return the mean of squares in double precision; 0 of None."""
+    return 0.0 if tensor is None else float(tensor.detach().double().square().mean())
+
+
+def mean(tensor: Any) -> float:
+    """Return the mean in double precision; 0 of None."""
+    return 0.0 if tensor is None else float(tensor.detach().double().mean())

@@ -1,0 +1,174 @@
+"""The LayerGraph of a trace: every recorded call is read, and what passes its input on is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from glorotlab.spec.layers.base import Layer, WeightedLayer
+from glorotlab.spec.layers.graph import Input, LayerGraph, Node, Unknown
+from glorotlab.torch.reading.call import Call
+from glorotlab.torch.reading.catalogue import FUNCTIONS, MODULES, function_name, known_class
+
+_LAST = ("Linear", "Embedding", "LayerNorm", "RMSNorm", "MultiheadAttention", "linear", "embedding", "layer_norm")
+_SECOND = ("Conv", "BatchNorm", "GroupNorm", "InstanceNorm", "conv", "batch_norm", "group_norm")
+_POOLING = ("AvgPool", "MaxPool", "avg_pool", "max_pool")
+
+
+def _layout(name: str) -> bool | None:
+    """Whether what is called so has its units last, or second; None where it takes both."""
+    if name.startswith(_LAST):
+        return True
+    return False if name.startswith(_SECOND) or any(part in name for part in _POOLING) else None
+
+
+@dataclass
+class GraphBuilder:
+    """What has been read of a trace so far.
+
+    Parameters
+    ----------
+    root : torch.nn.Module
+        The model.
+    trace : torch.fx.Graph
+        Its trace by ``ValueTracer``.
+    untraceable : dict of str to str
+        Reasons of the modules that could not be traced.
+    """
+
+    root: Any
+    trace: Any
+    untraceable: dict[str, str]
+
+    def __post_init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.calls: dict[str, Any] = {}
+        """Node of ``torch.fx`` whose value each node of the graph has."""
+        self._names: dict[Any, str] = {}
+        self._modules = dict(self.root.named_modules())
+        self._owners: dict[int, str] = {}
+        """Name of the first node that reads each weight."""
+
+    def build(self) -> LayerGraph:
+        """Read the whole trace."""
+        output = ""
+        for node in self.trace.nodes:
+            if node.op == "placeholder":
+                self._add(node, node.target, Input(), self._first_layout(node), [])
+            elif node.op == "output":
+                output = self._name_of(_first_node(node.args))
+            elif node.op != "get_attr":
+                self._read(node)
+        return LayerGraph(tuple(self.nodes.values()), output)
+
+    def _read(self, node: Any) -> None:
+        if node.target is getattr or function_name(node) == "getitem":
+            source = _first_node(node.args)
+            if source is not None and not source.meta["is_tensor"] and source in self._names:
+                self._names[node] = self._names[source]  # an entry of a tuple: the first is what the call is for
+                return
+        module = self._modules[node.target] if node.op == "call_module" else None
+        name = (known_class(module) if module is not None else function_name(node)) or ""
+        before = next((one for one in Call(node, module, self.root, True).inputs if one in self._names), None)
+        inherited = self.nodes[self._names[before]].channels_last if before is not None else None
+        layout = _layout(name)
+        if layout is None:
+            same_rank = before is not None and len(before.meta["shape"]) == len(node.meta["shape"])
+            layout = inherited if same_rank and inherited is not None else len(node.meta["shape"]) == 3
+        call = Call(node, module, self.root, layout)
+        layer = self._layer(call, name)
+        label = node.target if node.op == "call_module" else node.name
+        if layer is None and before is not None:
+            self._names[node] = self._names[before]
+        else:
+            inputs = [self._name_of(one) for one in call.inputs if one in self._names]
+            self._add(node, label, layer or Unknown("a parameter as it stands"), layout, inputs, call)
+        if before is not None and _in_place(node, module):
+            self._names[before] = self._names[node]  # whoever reads it from now on reads the result
+
+    def _layer(self, call: Call, name: str) -> Layer | None:
+        node, module = call.node, call.module
+        if node.op == "call_module" and node.target in self.untraceable:
+            return Unknown(f"{type(module).__name__} cannot be traced: {self.untraceable[node.target]}")
+        table = FUNCTIONS if module is None else MODULES
+        if name not in table:
+            what = type(module).__name__ if module is not None else str(getattr(node.target, "__name__", node.target))
+            return Unknown(f"{what} is not followed by the theory")
+        layer = table[name](call)
+        if isinstance(layer, WeightedLayer):
+            weight = call.tensor("weight", 1)
+            weight = call.tensor("other", 1) if weight is None else weight
+            first = self._owners.setdefault(id(weight), self._own_name(call))
+            if first != self._own_name(call) or node.target in self.nodes:
+                return Unknown(f"the weights of {first!r} once more are not followed by the theory")
+        return layer
+
+    def _own_name(self, call: Call) -> str:
+        return str(call.node.target if call.module is not None else call.node.name)
+
+    def _add(self, node: Any, name: str, layer: Layer, layout: bool, inputs: list[str], call: Any = None) -> None:
+        unique, number = name, 1
+        while unique in self.nodes:
+            number += 1
+            unique = f"{name}#{number}"
+        units, positions, last = _axes(node.meta["shape"], node.meta["is_real"], layout)
+        parameters = () if call is None else _parameters(call)
+        source = node.meta["source"]
+        self.nodes[unique] = Node(unique, layer, tuple(inputs), units, positions, last, source, parameters)
+        self.calls[unique] = node
+        self._names[node] = unique
+
+    def _name_of(self, node: Any) -> str:
+        if node not in self._names:  # the model returns a parameter
+            self._add(node, node.name, Unknown("a parameter as it stands"), True, [])
+        return self._names[node]
+
+    def _first_layout(self, node: Any) -> bool:
+        """Whether units are the last axis of an input: whoever reads it first knows."""
+        queue, seen = list(node.users), set()
+        while queue:
+            user = queue.pop(0)
+            module = self._modules[user.target] if user.op == "call_module" else None
+            name = "" if user.op == "output" else (known_class(module) if module is not None else function_name(user))
+            layout = _layout(name or "")
+            if layout is not None:
+                return layout
+            if user not in seen and user.meta.get("shape") == node.meta["shape"]:
+                queue += list(user.users)
+            seen.add(user)
+        return len(node.meta["shape"]) == 3
+
+
+def _first_node(argument: Any) -> Any:
+    """Return the first node of ``torch.fx`` in an argument."""
+    if hasattr(argument, "op"):
+        return argument
+    parts = argument.values() if isinstance(argument, dict) else argument if isinstance(argument, (tuple, list)) else ()
+    return next((node for node in map(_first_node, parts) if node is not None), None)
+
+
+def _axes(shape: tuple[int, ...], is_real: bool, channels_last: bool) -> tuple[int, tuple[int, ...], bool]:
+    """Return units, positions and whether units are last, of a value of that shape."""
+    if not is_real:  # tokens: one number at each position
+        return 1, shape[1:], len(shape) > 1
+    if len(shape) <= 2:
+        return (shape[-1] if len(shape) == 2 else 1), (), False
+    return (shape[-1], shape[1:-1], True) if channels_last else (shape[1], shape[2:], False)
+
+
+def _in_place(node: Any, module: Any) -> bool:
+    if module is not None:
+        return bool(getattr(module, "inplace", False))
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return bool(node.kwargs.get("inplace")) or (name.endswith("_") and not name.endswith("__")) or name in _IN_PLACE
+
+
+_IN_PLACE = ("iadd", "isub", "imul", "itruediv")
+
+
+def _parameters(call: Call) -> tuple[str, ...]:
+    """Return the names of a call's parameters: a module's own and those below it, a function's as they are given."""
+    if call.module is not None:
+        prefix = f"{call.node.target}."
+        return tuple(prefix + name for name, _ in call.module.named_parameters())
+    return tuple(node.target for node in call.node.all_input_nodes if node.op == "get_attr")
