@@ -71,7 +71,7 @@ def measure(
     spec, progress = network_spec(spec), progress_function(progress)
     x = spec.check_inputs(inputs)
     y = spec.check_labels(labels, len(x))
-    numbers = _seeds(seeds)
+    numbers = seed_numbers(seeds)
     bins = whole_number("bins", bins, 0, 100_000)
     tensors, layers = len(estimators.HISTOGRAM_TENSORS), len(spec.fans)
     check_memory(
@@ -134,7 +134,8 @@ def _one_network(
     return row, edges
 
 
-def _seeds(seeds: int | Sequence[int]) -> list[int]:
+def seed_numbers(seeds: int | Sequence[int]) -> list[int]:
+    """Return the seeds that a number of networks, or a sequence of seeds, stands for; InvalidValueError of others."""
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         if not 1 <= seeds <= 10**6:
             raise InvalidValueError(f"seeds {seeds}: allowed are 1 to 1000000 networks, or a sequence of seeds")

@@ -18,6 +18,7 @@ from glorotlab.plotting.objects.advice import draw_advice
 from glorotlab.plotting.objects.comparison import draw_comparison
 from glorotlab.plotting.objects.densities import draw_densities, draw_single_law
 from glorotlab.plotting.objects.fixed_points import draw_fixed_points
+from glorotlab.plotting.objects.modules import draw_modules
 from glorotlab.plotting.objects.moments import draw_moments
 from glorotlab.plotting.objects.pictures_of_data import draw_dataset
 from glorotlab.plotting.objects.runs import draw_runs
@@ -66,6 +67,7 @@ class Picture:
 
 
 STATISTICS, TRAINING = "LayerStatistics of a prediction or a measurement", "statistics over training"
+MODULES = "LayerStatistics of a model of your own"
 HISTOGRAMS, DISTRIBUTIONS = "histograms", "predicted distributions"
 
 CLASSES: dict[type, str] = {
@@ -84,6 +86,7 @@ CLASSES: dict[type, str] = {
 
 PICTURES = (
     Picture((STATISTICS,), draw_layers),
+    Picture((MODULES,), draw_modules, size=(8.5, 5.5)),
     Picture((TRAINING, STATISTICS), draw_training),
     Picture((HISTOGRAMS, DISTRIBUTIONS), draw_densities),
     Picture(("a Run", "error curves"), draw_runs),
@@ -133,6 +136,8 @@ def _kind_of_dataset(dataset: xr.Dataset, variable: str | None) -> str:
     """Return the kind of a dataset, ``""`` where it is none of the package's."""
     if dataset.attrs.get("kind") == PHASE_DIAGRAM:
         return "a phase diagram"
+    if "module" in dataset.coords and "step" not in dataset.dims:
+        return MODULES
     if "layer" in dataset.dims:
         counted = [name for name in dataset if str(name).endswith("_count")]
         others = [name for name in dataset if {"layer"} < set(dataset[name].dims) and "bin" not in dataset[name].dims]
