@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from glorotlab.errors import InvalidValueError
 from glorotlab.spec.layers.graph import LayerGraph
 from glorotlab.torch.reading.catalogue import known_class
 from glorotlab.torch.reading.graph import GraphBuilder
-from glorotlab.torch.reading.inputs import model_inputs, plain_model
+from glorotlab.torch.reading.inputs import input_names, model_inputs, plain_model
 from glorotlab.torch.requirement import require_torch
 
 
@@ -65,8 +66,6 @@ def read(model: Any, example_input: Any) -> LayerGraph:
 def trace(model: Any, example_input: Any) -> TracedModel:
     """Read a PyTorch model and keep what its calls are in ``torch.fx``; see ``read``."""
     torch = require_torch()
-    from glorotlab.torch.reading.tracer import ValueTracer
-
     model = plain_model(model)
     inputs = model_inputs(model, example_input)
     attributes = {name: set(vars(module)) for name, module in model.named_modules()}
@@ -74,9 +73,7 @@ def trace(model: Any, example_input: Any) -> TracedModel:
     devices = [tensor.device for tensor in inputs if tensor.is_cuda]
     try:
         with torch.no_grad(), torch.random.fork_rng(devices):
-            tracer = ValueTracer(tuple(tensor.clone() for tensor in inputs), _is_leaf)
-            calls = tracer.trace(model)
-        traced = torch.fx.GraphModule(model, calls)
+            traced, untraceable = _record(model, inputs)
     finally:
         with torch.no_grad():
             for name, buffer in model.named_buffers():
@@ -85,8 +82,29 @@ def trace(model: Any, example_input: Any) -> TracedModel:
         for name, module in model.named_modules():  # constants that the trace has hung on the model
             for added in set(vars(module)) - attributes.get(name, set(vars(module))):
                 delattr(module, added)
-    builder = GraphBuilder(model, traced.graph, tracer.untraceable)
+    builder = GraphBuilder(model, traced, traced.graph, untraceable)
     return TracedModel(traced, builder.build(), builder.calls, inputs)
+
+
+def _record(model: Any, inputs: tuple[Any, ...]) -> tuple[Any, dict[str, str]]:
+    """Return a model as GraphModule, and why modules in it are leaves; one that cannot be traced is a leaf itself."""
+    from torch.fx import GraphModule
+
+    from glorotlab.torch.reading.tracer import ValueTracer, WholeModel
+
+    def record(root: Any) -> tuple[Any, dict[str, str]]:
+        names = input_names(model, len(inputs))
+        tracer = ValueTracer({name: tensor.clone() for name, tensor in zip(names, inputs, strict=True)}, _is_leaf)
+        return GraphModule(root, tracer.trace(root)), tracer.untraceable
+
+    if _is_leaf(model):
+        return record(WholeModel(model))
+    try:
+        return record(model)
+    except InvalidValueError:
+        raise
+    except Exception:  # whatever the model's code makes of proxies
+        return record(WholeModel(model))
 
 
 def _is_leaf(module: Any) -> bool:

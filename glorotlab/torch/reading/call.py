@@ -70,7 +70,7 @@ class Call:
 
     def option(self, name: str, place: int, default: Any) -> Any:
         """Return a setting: the module's attribute, or the function's argument."""
-        return getattr(self.module, name) if self.module is not None else self.argument(place, name, default)
+        return getattr(self.module, name, default) if self.module is not None else self.argument(place, name, default)
 
     def tensor(self, name: str, place: int) -> Any:
         """Return a parameter of a module or a function; None where there is none, or it is no tensor of the model."""
@@ -80,6 +80,12 @@ class Call:
         if getattr(argument, "op", "") != "get_attr":
             return None
         return operator.attrgetter(argument.target)(self.root)
+
+
+def per_axis(value: Any, axes: int) -> tuple[int, ...]:
+    """Return a setting that is one number for all axes, or one for each, as one for each."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    return tuple(int(one) for one in (values * axes if len(values) == 1 else values))
 
 
 def second_moment(tensor: Any) -> float:

@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from glorotlab.torch.reading.call import Reader
-from glorotlab.torch.reading.layers import activation, dense, dropout, normalisation, pooling, residual
+from glorotlab.torch.reading.layers import (
+    activation,
+    convolution,
+    dense,
+    dropout,
+    embedding,
+    normalisation,
+    pooling,
+    refused,
+    residual,
+)
 
-KINDS = (dense, activation, residual, normalisation, dropout, pooling)
+KINDS = (dense, activation, residual, normalisation, dropout, convolution, pooling, embedding, refused)
 """The files of readers."""
 
 MODULES: dict[str, Reader] = {name: reader for kind in KINDS for name, reader in kind.MODULES.items()}
@@ -17,11 +27,10 @@ _LIBRARY = ("torch", "_operator", "builtins", "math")
 
 
 def known_class(module: Any) -> str | None:
-    """Return the name of the class of ``torch.nn`` whose ``forward`` a module has; None where there is no reader."""
-    for one in type(module).__mro__:
-        if "forward" in vars(one):
-            return one.__name__ if one.__module__.startswith("torch.nn") and one.__name__ in MODULES else None
-    return None
+    """Return the class of ``torch.nn`` that a module is and whose ``forward`` it has; None where there is no reader."""
+    forward = type(module).forward
+    classes: list[Any] = [one for one in type(module).__mro__ if one.__module__.startswith("torch.nn")]
+    return next((one.__name__ for one in classes if one.__name__ in MODULES and one.forward is forward), None)
 
 
 def function_name(node: Any) -> str:
@@ -30,4 +39,4 @@ def function_name(node: Any) -> str:
     if node.op == "call_function":
         home = str(getattr(node.target, "__module__", None) or "torch")
         name = str(getattr(node.target, "__name__", "")) if home.partition(".")[0] in _LIBRARY else ""
-    return name.rstrip("_") if not name.startswith("__") else name.strip("_")
+    return name.strip("_")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
+from glorotlab.errors import GlorotlabError, reason
+from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.base import Layer, WeightedLayer
 from glorotlab.spec.layers.graph import Input, LayerGraph, Node, Unknown
 from glorotlab.torch.reading.call import Call
@@ -12,6 +15,8 @@ from glorotlab.torch.reading.catalogue import FUNCTIONS, MODULES, function_name,
 
 _LAST = ("Linear", "Embedding", "LayerNorm", "RMSNorm", "MultiheadAttention", "linear", "embedding", "layer_norm")
 _SECOND = ("Conv", "BatchNorm", "GroupNorm", "InstanceNorm", "conv", "batch_norm", "group_norm")
+_TURNS = ("transpose", "permute", "swapaxes", "swapdims", "movedim")
+_IN_PLACE = ("iadd", "isub", "imul", "itruediv")
 _POOLING = ("AvgPool", "MaxPool", "avg_pool", "max_pool")
 
 
@@ -28,14 +33,17 @@ class GraphBuilder:
 
     Parameters
     ----------
+    model : torch.nn.Module
+        The user's, whose names of parameters count.
     root : torch.nn.Module
-        The model.
+        What has been traced: the model, or what holds it.
     trace : torch.fx.Graph
         Its trace by ``ValueTracer``.
     untraceable : dict of str to str
         Reasons of the modules that could not be traced.
     """
 
+    model: Any
     root: Any
     trace: Any
     untraceable: dict[str, str]
@@ -46,13 +54,16 @@ class GraphBuilder:
         """Node of ``torch.fx`` whose value each node of the graph has."""
         self._names: dict[Any, str] = {}
         self._modules = dict(self.root.named_modules())
+        self._parameter_names = {id(tensor): name for name, tensor in self.model.named_parameters()}
         self._owners: dict[int, str] = {}
         """Name of the first node that reads each weight."""
 
     def build(self) -> LayerGraph:
         """Read the whole trace."""
-        output = ""
+        output, live = "", self._live()
         for node in self.trace.nodes:
+            if node not in live:
+                continue
             if node.op == "placeholder":
                 self._add(node, node.target, Input(), self._first_layout(node), [])
             elif node.op == "output":
@@ -60,6 +71,21 @@ class GraphBuilder:
             elif node.op != "get_attr":
                 self._read(node)
         return LayerGraph(tuple(self.nodes.values()), output)
+
+    def _live(self) -> set[Any]:
+        """Return the calls that the output depends on, what changes its input in place among them."""
+        live: set[Any] = set()
+        for node in reversed(self.trace.nodes):
+            if node in live or node.op in ("output", "placeholder") or self._in_place(node):
+                live |= {node, *node.all_input_nodes}
+        return live
+
+    def _in_place(self, node: Any) -> bool:
+        """Whether a call writes its result over its input."""
+        if node.op == "call_module":
+            return bool(getattr(self._modules[node.target], "inplace", False))
+        name = node.target if isinstance(node.target, str) else str(getattr(node.target, "__name__", node.target))
+        return bool(node.kwargs.get("inplace")) or (name[-1] == "_" != name[-2:-1]) or name in _IN_PLACE
 
     def _read(self, node: Any) -> None:
         if node.target is getattr or function_name(node) == "getitem":
@@ -75,7 +101,8 @@ class GraphBuilder:
         if layout is None:
             same_rank = before is not None and len(before.meta["shape"]) == len(node.meta["shape"])
             layout = inherited if same_rank and inherited is not None else len(node.meta["shape"]) == 3
-        call = Call(node, module, self.root, layout)
+            layout = layout != (name in _TURNS)
+        call = Call(node, module, self.root, layout if inherited is None else inherited)
         layer = self._layer(call, name)
         label = node.target if node.op == "call_module" else node.name
         if layer is None and before is not None:
@@ -83,7 +110,7 @@ class GraphBuilder:
         else:
             inputs = [self._name_of(one) for one in call.inputs if one in self._names]
             self._add(node, label, layer or Unknown("a parameter as it stands"), layout, inputs, call)
-        if before is not None and _in_place(node, module):
+        if before is not None and self._in_place(node):
             self._names[before] = self._names[node]  # whoever reads it from now on reads the result
 
     def _layer(self, call: Call, name: str) -> Layer | None:
@@ -95,16 +122,19 @@ class GraphBuilder:
             what = type(module).__name__ if module is not None else str(getattr(node.target, "__name__", node.target))
             return Unknown(f"{what} is not followed by the theory")
         layer = table[name](call)
+        if isinstance(layer, Elementwise):
+            try:
+                _ = layer.record
+            except GlorotlabError as error:  # it jumps, or its numbers are out of bounds
+                return Unknown(reason(error))
         if isinstance(layer, WeightedLayer):
             weight = call.tensor("weight", 1)
             weight = call.tensor("other", 1) if weight is None else weight
-            first = self._owners.setdefault(id(weight), self._own_name(call))
-            if first != self._own_name(call) or node.target in self.nodes:
-                return Unknown(f"the weights of {first!r} once more are not followed by the theory")
+            own = str(node.target if module is not None else node.name)
+            first = self._owners.setdefault(id(weight), own)
+            if first != own or own in self.nodes:
+                return Unknown(f"its weights are those of {first!r}: weights used twice are not followed by the theory")
         return layer
-
-    def _own_name(self, call: Call) -> str:
-        return str(call.node.target if call.module is not None else call.node.name)
 
     def _add(self, node: Any, name: str, layer: Layer, layout: bool, inputs: list[str], call: Any = None) -> None:
         unique, number = name, 1
@@ -112,7 +142,7 @@ class GraphBuilder:
             number += 1
             unique = f"{name}#{number}"
         units, positions, last = _axes(node.meta["shape"], node.meta["is_real"], layout)
-        parameters = () if call is None else _parameters(call)
+        parameters = () if call is None else self._parameters(call)
         source = node.meta["source"]
         self.nodes[unique] = Node(unique, layer, tuple(inputs), units, positions, last, source, parameters)
         self.calls[unique] = node
@@ -122,6 +152,16 @@ class GraphBuilder:
         if node not in self._names:  # the model returns a parameter
             self._add(node, node.name, Unknown("a parameter as it stands"), True, [])
         return self._names[node]
+
+    def _parameters(self, call: Call) -> tuple[str, ...]:
+        """Return the names of a call's parameters: all of a module, those that a function is given."""
+        if call.module is not None:
+            tensors = list(call.module.parameters())
+        else:
+            given = [node.target for node in call.node.all_input_nodes if node.op == "get_attr"]
+            tensors = [attrgetter(target)(self.root) for target in given]
+        names = [self._parameter_names[id(tensor)] for tensor in tensors if id(tensor) in self._parameter_names]
+        return tuple(sorted(names, key=lambda name: name.endswith("bias")))
 
     def _first_layout(self, node: Any) -> bool:
         """Whether units are the last axis of an input: whoever reads it first knows."""
@@ -154,21 +194,3 @@ def _axes(shape: tuple[int, ...], is_real: bool, channels_last: bool) -> tuple[i
     if len(shape) <= 2:
         return (shape[-1] if len(shape) == 2 else 1), (), False
     return (shape[-1], shape[1:-1], True) if channels_last else (shape[1], shape[2:], False)
-
-
-def _in_place(node: Any, module: Any) -> bool:
-    if module is not None:
-        return bool(getattr(module, "inplace", False))
-    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    return bool(node.kwargs.get("inplace")) or (name.endswith("_") and not name.endswith("__")) or name in _IN_PLACE
-
-
-_IN_PLACE = ("iadd", "isub", "imul", "itruediv")
-
-
-def _parameters(call: Call) -> tuple[str, ...]:
-    """Return the names of a call's parameters: a module's own and those below it, a function's as they are given."""
-    if call.module is not None:
-        prefix = f"{call.node.target}."
-        return tuple(prefix + name for name, _ in call.module.named_parameters())
-    return tuple(node.target for node in call.node.all_input_nodes if node.op == "get_attr")

@@ -71,6 +71,13 @@ def model_inputs(model: Any, example_input: object) -> tuple[Any, ...]:
     return tuple(tensors)
 
 
+def input_names(model: Any, count: int) -> list[str]:
+    """Return what ``forward`` calls the first ``count`` of its arguments."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    names = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    return [*names[:count], *(f"input_{place}" for place in range(len(names) + 1, count + 1))]
+
+
 def _check_number(model: Any, given: int) -> None:
     parameters = list(inspect.signature(model.forward).parameters.values())
     if any(one.kind is one.VAR_POSITIONAL for one in parameters):

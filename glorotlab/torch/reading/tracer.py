@@ -39,6 +39,11 @@ class ValueProxy(fx.Proxy):  # type: ignore[misc]
         super().__init__(node, tracer)
         self.value = value
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """The value's class, so that ``isinstance(x, torch.Tensor)`` holds in the model's code."""
+        return type(self.value)
+
     def __getattr__(self, name: str) -> Any:
         if name == "value" or name.startswith("__"):
             raise AttributeError(name)
@@ -56,9 +61,27 @@ class ValueProxy(fx.Proxy):  # type: ignore[misc]
     def __bool__(self) -> bool:
         raise UntraceableError("a decision depends on values of the data")
 
+    def __float__(self) -> float:
+        raise UntraceableError("a number is taken out of the data")
+
+    __int__ = __index__ = __float__
+
     def keys(self) -> Any:
         """Return the names of a dict of tensors."""
         return self.value.keys()
+
+
+class WholeModel(torch.nn.Module):  # type: ignore[misc]
+    """A module that calls a model, which has the name of its class in it."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.add_module(type(model).__name__, model)
+
+    def forward(self, *inputs: Any) -> Any:
+        """Return what the model returns."""
+        (model,) = self.children()
+        return model(*inputs)
 
 
 class ValueTracer(fx.Tracer):  # type: ignore[misc]
@@ -66,13 +89,13 @@ class ValueTracer(fx.Tracer):  # type: ignore[misc]
 
     Parameters
     ----------
-    values : sequence of torch.Tensor
-        Arguments of the model.
+    values : dict of str to torch.Tensor
+        Arguments of the model, in order, by their names.
     is_leaf : callable
         Whether a module is a leaf.
     """
 
-    def __init__(self, values: tuple[torch.Tensor, ...], is_leaf: Callable[[torch.nn.Module], bool]) -> None:
+    def __init__(self, values: dict[str, torch.Tensor], is_leaf: Callable[[torch.nn.Module], bool]) -> None:
         super().__init__()
         self.values = values
         self.untraceable: dict[str, str] = {}
@@ -80,12 +103,13 @@ class ValueTracer(fx.Tracer):  # type: ignore[misc]
         self._is_leaf = is_leaf
         self._running = False
 
+    def create_arg(self, a: Any) -> Any:
+        """Return an argument as the graph keeps it; a proxy says that it is a tensor, hence is asked for first."""
+        return a.node if issubclass(type(a), fx.Proxy) else super().create_arg(a)
+
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
         """Return the model's ``forward`` and its arguments: a placeholder for each that is given."""
-        names = root_fn.__code__.co_varnames[1 : root_fn.__code__.co_argcount]
-        names = [*names, *(f"input_{place}" for place in range(len(names), len(self.values)))]
-        self._inputs = dict(zip(names, self.values, strict=False))
-        return root_fn, [self.root, *(self.create_proxy("placeholder", name, (), {}) for name in self._inputs)]
+        return root_fn, [self.root, *(self.create_proxy("placeholder", name, (), {}) for name in self.values)]
 
     def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
         """Whether calls of a module are recorded as one."""
@@ -145,7 +169,7 @@ class ValueTracer(fx.Tracer):  # type: ignore[misc]
 
     def _run(self, kind: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if kind == "placeholder":
-            return self._inputs[target]
+            return self.values[target]
         self._running = True
         try:
             if kind == "get_attr":
@@ -153,7 +177,7 @@ class ValueTracer(fx.Tracer):  # type: ignore[misc]
                 return getattr(self.root.get_submodule(owner), name)
             positional, named = (
                 fx.node.map_aggregate(
-                    one, lambda argument: argument.value if isinstance(argument, ValueProxy) else argument
+                    one, lambda argument: argument.value if issubclass(type(argument), ValueProxy) else argument
                 )
                 for one in (args, kwargs)
             )

@@ -152,6 +152,7 @@ FUNCTIONS: dict[str, Reader] = {
     "mish": named("mish"),
     "sigmoid": named("sigmoid"),
     "expit": named("sigmoid"),
+    "special_expit": named("sigmoid"),
     "logsigmoid": _LOG_SIGMOID,
     "log_sigmoid": _LOG_SIGMOID,
     "tanh": named("tanh"),
