@@ -14,8 +14,8 @@ from glorotlab.measurement.node_estimators import NodeTensors
 from glorotlab.spec.layers.base import WeightedLayer
 from glorotlab.spec.layers.graph import Input
 from glorotlab.torch.loss import Loss, checked_loss
-from glorotlab.torch.read import TracedModel
 from glorotlab.torch.reading.tracer import first_tensor
+from glorotlab.torch.tracing import TracedModel
 
 
 def record(traced: TracedModel, y: Any | None, loss: Loss) -> list[NodeTensors]:

@@ -11,7 +11,7 @@ from glorotlab.spec.layers.graph import Input, Unknown
 from glorotlab.spec.layers.normalisation import LayerNorm
 from glorotlab.spec.layers.pooling import Flatten
 from glorotlab.spec.layers.residual import Sum
-from glorotlab.torch.read import trace
+from glorotlab.torch.tracing import trace
 
 pytestmark = pytest.mark.torch
 

@@ -15,10 +15,10 @@ from glorotlab.measurement.measure import seed_numbers
 from glorotlab.measurement.node_estimators import node_values
 from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
 from glorotlab.torch.loss import Loss
-from glorotlab.torch.read import trace
 from glorotlab.torch.reading.inputs import plain_model
 from glorotlab.torch.redraw import InitFunction, redraw
 from glorotlab.torch.requirement import require_torch
+from glorotlab.torch.tracing import trace
 
 if TYPE_CHECKING:
     import xarray as xr
