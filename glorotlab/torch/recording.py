@@ -34,7 +34,7 @@ def record(traced: TracedModel, y: Any | None, loss: Loss) -> list[NodeTensors]:
         outputs = recorder.run(*traced.inputs)
         if y is not None:
             checked_loss(loss, outputs, y).backward()
-    parameters = dict(traced.module.named_parameters(remove_duplicate=False))
+    parameters = dict(traced.model.named_parameters(remove_duplicate=False))
     tensors, values = [], recorder.values
     for node in traced.graph:
         if isinstance(node.layer, Input) or node.name not in values:

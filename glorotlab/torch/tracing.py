@@ -19,6 +19,8 @@ class TracedModel:
 
     Parameters
     ----------
+    model : torch.nn.Module
+        The model; what ``torch.compile`` or DataParallel wraps.
     module : torch.fx.GraphModule
         Computes what the model computes of a batch of the example's shape, with the model's own modules and parameters.
     graph : LayerGraph
@@ -28,6 +30,7 @@ class TracedModel:
         The example, on the model's device.
     """
 
+    model: Any
     module: Any
     graph: LayerGraph
     calls: dict[str, Any]
@@ -83,7 +86,7 @@ def trace(model: Any, example_input: Any) -> TracedModel:
             for added in set(vars(module)) - attributes.get(name, set(vars(module))):
                 delattr(module, added)
     builder = GraphBuilder(model, traced, traced.graph, untraceable)
-    return TracedModel(traced, builder.build(), builder.calls, inputs)
+    return TracedModel(model, traced, builder.build(), builder.calls, inputs)
 
 
 def _record(model: Any, inputs: tuple[Any, ...]) -> tuple[Any, dict[str, str]]:

@@ -162,3 +162,10 @@ def test_dropout_is_the_same_in_both_looks_and_in_every_run(torch):
     x, y = torch.randn(4, 6), torch.tensor([0, 1, 2, 0])
     one, other = (gl.torch.measure(model, x, y, seeds=[7]) for _ in range(2))
     np.testing.assert_array_equal(one["activation_second_moment"].values, other["activation_second_moment"].values)
+
+
+def test_a_single_layer_is_a_model(torch):
+    layer = torch.nn.Linear(3, 2)
+    result = gl.torch.measure(layer, torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))
+    assert result["module"].values.tolist() == ["Linear"]
+    assert float(result["weight_variance"][0, 0]) > 0

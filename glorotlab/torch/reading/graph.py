@@ -55,6 +55,7 @@ class GraphBuilder:
         self._names: dict[Any, str] = {}
         self._modules = dict(self.root.named_modules())
         self._parameter_names = {id(tensor): name for name, tensor in self.model.named_parameters()}
+        self._called = {node.target for node in self.trace.nodes if node.op == "call_module"}
         self._owners: dict[int, str] = {}
         """Name of the first node that reads each weight."""
 
@@ -138,7 +139,8 @@ class GraphBuilder:
 
     def _add(self, node: Any, name: str, layer: Layer, layout: bool, inputs: list[str], call: Any = None) -> None:
         unique, number = name, 1
-        while unique in self.nodes:
+        of_module = node.op == "call_module"
+        while unique in self.nodes or (unique in self._called and not of_module):  # a module keeps its own name
             number += 1
             unique = f"{name}#{number}"
         units, positions, last = _axes(node.meta["shape"], node.meta["is_real"], layout)
