@@ -262,7 +262,7 @@ class Network:
         labels: npt.ArrayLike | None,
         order: npt.ArrayLike | None = None,
         *,
-        finite: bool = False,
+        looked_at: bool = False,
     ) -> BatchSource:
         """Return the rows of arrays as ``train_on`` takes them.
 
@@ -272,8 +272,9 @@ class Network:
         labels : array_like, shape (examples,) or (examples, outputs)
         order : array_like of int, shape (n,), optional
             As these of ``train_steps``.
-        finite : bool
-            Whether x is known to be finite: whoever takes many steps from one x looks once (``checks.finite_inputs``).
+        looked_at : bool
+            Whether x is known to be finite (``checks.finite_inputs``) and, of an autoencoder, to hold targets that it
+            allows (``NetworkSpec.check_targets``): whoever takes many steps from one x looks once.
 
         Returns
         -------
@@ -284,8 +285,9 @@ class Network:
         InvalidValueError
             Where an argument is not allowed.
         """
-        inputs = self.inputs(x, finite=finite)
-        self.spec.check_targets(inputs)
+        inputs = self.inputs(x, finite=looked_at)
+        if not looked_at:
+            self.spec.check_targets(inputs)
         classes, targets = self._classes_and_targets(self.spec.check_labels(labels, len(inputs)))
         rows = None if order is None else check_order(order, len(inputs))
         return RowSource(inputs, classes, rows, self.spec.most_classes, targets)

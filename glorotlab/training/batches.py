@@ -62,7 +62,7 @@ class Batches:
         if self.endless and isinstance(self.source, CompiledSource):
             examples = self.source.batch_source(update * self.size)
         else:
-            examples = network.rows(*self.span(update, most), finite=self.shuffled)
+            examples = network.rows(*self.span(update, most), looked_at=self.shuffled)
             most = examples.length // self.size
         self._look_ahead_anew(network, update)
         return network.train_on(examples, most, self.training.rule_at(update), batch_size=self.size)

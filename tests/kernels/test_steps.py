@@ -92,11 +92,11 @@ def test_the_first_cost_that_is_not_finite_is_the_last(activation):
     net, twin = network(activation=activation), network(activation=activation)
     x, y = examples(net)
     x[23] = np.nan  # which a source may bring that says its numbers are finite
-    costs = net.train_on(net.rows(x, y, finite=True), 6, UpdateRule(0.01), batch_size=10)
+    costs = net.train_on(net.rows(x, y, looked_at=True), 6, UpdateRule(0.01), batch_size=10)
     assert len(costs) == 3
     assert np.isfinite(costs[:2]).all()
     assert np.isnan(costs[2])
-    again = twin.train_on(twin.rows(x[:30], y[:30], finite=True), 3, UpdateRule(0.01), batch_size=10)
+    again = twin.train_on(twin.rows(x[:30], y[:30], looked_at=True), 3, UpdateRule(0.01), batch_size=10)
     assert again.tobytes() == costs.tobytes()
     assert bits(twin) == bits(net)
 

@@ -154,7 +154,7 @@ def test_each_calling_thread_has_its_mode_back(activation):
         network, x, y = vanishing(activation=activation)
         if place % 2:
             x[BATCH + 3] = np.nan
-        costs = network.train_on(network.rows(x, y, finite=True), 2, UpdateRule(0.1), batch_size=BATCH)
+        costs = network.train_on(network.rows(x, y, looked_at=True), 2, UpdateRule(0.1), batch_size=BATCH)
         seen = [np.isfinite(costs).all() == (place % 2 == 0), keeps_subnormals()]
         with pytest.raises(InvalidValueError, match="batch_size 0"):
             network.train_steps(np.zeros((10, 70)), y[:10], 0.1, batch_size=0)

@@ -133,6 +133,20 @@ def test_a_target_that_would_come_late_is_refused_before_anything_is_written(par
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("each_update_reported")
+def test_a_run_looks_at_its_targets_once_however_many_updates_it_takes(monkeypatch):
+    """A look at all of 50,000 digits takes longer than a mini-batch of 50 of them."""
+    looks, look = [], NetworkSpec.check_targets
+    monkeypatch.setattr(NetworkSpec, "check_targets", lambda spec, x: (looks.append(len(x)), look(spec, x))[1])
+    counts = []
+    for updates in (1, 12):
+        looks.clear()
+        spec = run_spec(updates=updates).model_copy(update={"network": autoencoder(), "dtype": "float64"})
+        train(spec, dataset=data())
+        counts.append(looks.count(47))  # the training examples
+    assert counts == [1, 1]
+
+
 def test_gradients_are_predicted_from_inputs_alone():
     """Labels count for nothing, and a second moment has no targets; the numbers are in test_regression_theory.py."""
     spec, x = autoencoder(layers="9,60,60,9"), inputs()
