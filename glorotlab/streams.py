@@ -40,6 +40,7 @@ class Purpose(IntEnum):
     COST_SURFACE = 25
     FEW_UNITS = 26
     OUTPUT_CURVATURE = 27
+    WINDOWS = 28
 
 
 MAX_SEED = 2**64 - 1

@@ -24,6 +24,7 @@ PURPOSES = {
     "COST_SURFACE": 25,
     "FEW_UNITS": 26,
     "OUTPUT_CURVATURE": 27,
+    "WINDOWS": 28,
 }
 
 

@@ -84,7 +84,16 @@ ARGUMENTS = {
 
 def test_every_benchmark_is_tested():
     calibration = {"trainability", "trainability_networks", "trainability_runs", "logistic_regression"}
-    tested = {*SMALLER, *calibration, "prediction_error", "infinite_width", "holm", "oracle"}
+    tested = {
+        *SMALLER,
+        *calibration,
+        "prediction_error",
+        "infinite_width",
+        "holm",
+        "oracle",
+        "graph_draws",
+        "graph_models",
+    }
     assert {path.stem for folder in ("accuracy", "speed") for path in (BENCHMARKS / folder).glob("*.py")} == tested
     assert "glorotlab" in sys.modules
 

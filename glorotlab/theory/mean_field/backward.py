@@ -46,24 +46,10 @@ def _follow_pairs(signal: SignalKernels, curvature: Array, kernels: Array) -> No
         d, part = kernels[index], curvature[index]
         np.multiply(kernels[index + 1], gains[index + 1], out=d)
         d *= signal.derivative[index]
-        if _counts(signal, index, part, d):
+        own = signal.activation[index] * signal.derivative[index]
+        if gradient_independence.counts(part, signal.product_second_moment[index], d, own, signal.below[index]):
             d += np.outer(part, part) * gradient_independence.along_signal(signal, index)
         check_range("gradient", "back-propagated gradient", diagonal(d), index)
-
-
-def _counts(signal: SignalKernels, index: int, part: Array, d: Array) -> bool:
-    """Return whether what ``gradient_independence`` adds to D of a hidden layer counts.
-
-    It counts for an example, or for the means over pairs that make the batch's gradients, where the independent terms
-    may cancel.
-    """
-    squares = part**2 * signal.product_second_moment[index]
-    own = np.outer(part, part) * signal.activation[index] * signal.derivative[index]  # of the right order
-    shares = [(squares / diagonal(d)).max()]
-    for kernel in (np.ones(1), signal.below[index]):
-        total = float((d * kernel).sum())
-        shares.append(abs(float((own * kernel).sum())) / total if total > 0 else 0.0)
-    return bool(max(shares) > gradient_independence.NEGLIGIBLE)
 
 
 def _follow_one_example(signal: SignalKernels, curvature: Array, kernels: Array) -> None:

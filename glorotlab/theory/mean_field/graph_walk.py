@@ -1,0 +1,217 @@
+"""The kernels of a graph of layers: down for what each node must carry, up for the signal, down for the gradient.
+
+A node that is not followed stops what depends on it, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from glorotlab.errors import AssumptionError
+from glorotlab.spec.layers.base import WeightedLayer
+from glorotlab.spec.layers.graph import Input, LayerGraph, Node, Unknown
+from glorotlab.theory.gaussian.covariance import Covariance
+from glorotlab.theory.mean_field.layers import (
+    activation,
+    convolution,
+    dense,
+    dropout,
+    embedding,
+    normalisation,
+    pooling,
+    residual,
+)
+from glorotlab.theory.mean_field.layers.base import (
+    Block,
+    Gradient,
+    Kernels,
+    Signal,
+    Walk,
+    blocks_of,
+    shifted,
+    vector_kernels,
+)
+from glorotlab.theory.mean_field.output_gradient import OutputGradient
+
+KINDS: dict[str, ModuleType] = {
+    "dense": dense,
+    "activation": activation,
+    "residual": residual,
+    "normalisation": normalisation,
+    "dropout": dropout,
+    "convolution": convolution,
+    "pooling": pooling,
+    "embedding": embedding,
+}
+"""The theory of each kind of layer."""
+
+MOST_PAIRS = 2**23
+"""Pairs of points that the maps of a graph may have, pairs of different examples included; of more these are left out:
+statistics of single examples need none."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What is known of a graph.
+
+    Parameters
+    ----------
+    walk : Walk
+    gradients : dict of str to Gradient
+    refused : dict of str to str
+        Why a node is not followed; nodes that depend on it are not here.
+    """
+
+    walk: Walk
+    gradients: dict[str, Gradient] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Signal | None:
+        """Signal of the output node, where it is followed."""
+        return self.walk.signals.get(self.walk.graph.output)
+
+
+def follow(graph: LayerGraph, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Followed:
+    """Carry the kernels of a batch forward.
+
+    Parameters
+    ----------
+    graph : LayerGraph
+    inputs : mapping of str to array
+        What is fed into each input node, examples first.
+    """
+    examples = len(next(iter(inputs.values())))
+    blocks = _blocks(graph, pairs=True)
+    if _size(graph, blocks, examples) > MOST_PAIRS:
+        blocks = _blocks(graph, pairs=False)
+    found = Followed(Walk(graph, inputs, blocks))
+    weights: dict[str, str] = {}
+    for node in graph:
+        missing = [name for name in node.inputs if name not in found.walk.signals]
+        if missing and not (node.layer.kind == "embedding" and graph[missing[0]].layer.kind == "input"):
+            continue
+        try:
+            if isinstance(node.layer, WeightedLayer) and node.parameters:
+                other = weights.setdefault(node.parameters[0], node.name)
+                if other != node.name:
+                    raise AssumptionError(f"its weights are those of {other!r}, so that both depend on each other")
+            signal = _forward(node, found.walk)
+        except AssumptionError as error:
+            found.refused[node.name] = str(error)
+        else:
+            if signal is not None:
+                found.walk.signals[node.name] = signal
+    return found
+
+
+def follow_back(found: Followed, output: OutputGradient, scale: float = 1.0) -> None:
+    """Carry the gradient of the output node, times ``scale``, down to all nodes that it depends on."""
+    walk, graph = found.walk, found.walk.graph
+    signal = walk.signals[graph.output]
+    kernels = vector_kernels(Covariance(scale**2 * output.kernel, np.zeros_like(output.kernel)))
+    top = {block: kernels[block] for block in signal.kernels}
+    aligned, mean = scale * output.curvature, scale * output.means
+    sent: dict[str, list[Gradient | None]] = {node.name: [] for node in graph}
+    sent[graph.output].append(Gradient.of_total(top, signal, aligned, mean, frozenset({graph.output})))
+    for node in reversed(graph.nodes):
+        if not sent[node.name] or node.name not in walk.signals:
+            continue
+        gradient = None
+        try:
+            gradient = _together(sent[node.name])
+            if gradient is not None:
+                found.gradients[node.name] = gradient
+            if gradient is not None and node.inputs:
+                for name, own in zip(node.inputs, KINDS[node.layer.kind].backward(node, walk, gradient), strict=False):
+                    sent[name].append(own)
+        except AssumptionError as error:
+            found.refused[node.name] = str(error)
+            gradient = None
+        if gradient is None:
+            for name in node.inputs:
+                sent[name].append(None)
+
+
+def _together(parts: list[Gradient | None]) -> Gradient | None:
+    """Return the sum of gradients that come back from several readers; None where one is not known."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    total = known[0]
+    for part in known[1:]:
+        if total.sources & part.sources:
+            raise AssumptionError("gradients that come back on two ways without weights between them")
+        if total.passed is not None or part.passed is not None:
+            raise AssumptionError("gradients of max pooling beside those of other readers of its input")
+        apart = dict(total.apart)
+        for block, own in part.apart.items():
+            apart[block] = apart[block] + own if block in apart else own
+        total = Gradient(apart, total.aligned + part.aligned, total.mean + part.mean, total.sources | part.sources)
+    return total
+
+
+def _blocks(graph: LayerGraph, *, pairs: bool) -> dict[str, frozenset[Block]]:
+    """Return what the kernels of every node must hold, from the output down."""
+    needed: dict[str, set[Block]] = {node.name: set() for node in graph}
+    rank = len(graph[graph.output].positions)
+    needed[graph.output].add(Block(pairs, (0,) * rank))
+    result = {}
+    for node in reversed(graph.nodes):
+        own = needed[node.name] or {Block(False, (0,) * len(node.positions))}
+        result[node.name] = blocks_of(own)
+        if isinstance(node.layer, Unknown) or node.layer.kind not in KINDS:
+            continue
+        for below in KINDS[node.layer.kind].needs(node, result[node.name]):
+            for name in node.inputs:
+                rank = len(graph[name].positions)
+                displacement = below.displacement if len(below.displacement) == rank else (0,) * rank
+                needed[name].add(Block(below.pairs, displacement).canonical)
+    return result
+
+
+def _size(graph: LayerGraph, blocks: Mapping[str, frozenset[Block]], examples: int) -> int:
+    """Return how many pairs of points the maps have."""
+    return sum(
+        prod(node.positions) * sum(examples ** (2 if block.pairs else 1) for block in blocks[node.name])
+        for node in graph
+        if node.positions
+    )
+
+
+def _forward(node: Node, walk: Walk) -> Signal | None:
+    if isinstance(node.layer, Input):
+        return _input(node, walk)
+    if isinstance(node.layer, Unknown):
+        raise AssumptionError(node.layer.reason)
+    signal: Signal = KINDS[node.layer.kind].forward(node, walk)
+    return signal
+
+
+def _input(node: Node, walk: Walk) -> Signal | None:
+    """Return the signal of inputs; of tokens, which embeddings alone read, nothing."""
+    readers = walk.graph.readers[node.name]
+    if readers and all(reader.layer.kind == "embedding" for reader in readers):
+        return None
+    x = walk.inputs[node.name].astype(np.float64)
+    sources = frozenset({node.name})
+    if not node.positions:
+        if not walk.blocks[node.name] & {Block(True, ())}:
+            return Signal(x.shape[1], {Block(False, ()): (x**2).mean(axis=1)}, x.mean(axis=1), False, sources)
+        covariance = Covariance.of_inputs(x)
+        return Signal(x.shape[1], vector_kernels(covariance), x.mean(axis=1), False, sources, covariance.gap)
+    maps = np.moveaxis(x, -1, 1) if node.channels_last else x
+    kernels = Kernels()
+    for block in walk.blocks[node.name]:
+        other = shifted(maps, block.displacement)
+        if block.pairs:
+            kernels[block] = np.einsum("ac...,bc...->ab...", maps, other, optimize=True) / maps.shape[1]
+        else:
+            kernels[block] = (maps * other).mean(axis=1)
+    return Signal(maps.shape[1], kernels, maps.mean(axis=1), False, sources)

@@ -1,0 +1,156 @@
+"""Activations: M_ab = E f_a f_b of (s_a, s_b) ~ N(0, Q) forward, D_ab E f'_a f'_b back.
+
+Poole et al. 2016. Back from g = c z + rest comes f' g, of second moment D_rest E f' f' + c_a c_b E[(f f')_a (f f')_b]
+(``gradient_independence``), mean c E f f' and curvature E d(f' g)/ds = c dE f^2/dq.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from glorotlab.activations import Activation
+from glorotlab.arrays import Array
+from glorotlab.errors import AssumptionError
+from glorotlab.spec.layers.activation import Elementwise
+from glorotlab.spec.layers.graph import Node
+from glorotlab.theory.gaussian.covariance import Covariance
+from glorotlab.theory.gaussian.kernel_moments import kernel_moments
+from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments_and_products
+from glorotlab.theory.gaussian.point_moments import PointMoments
+from glorotlab.theory.mean_field import gradient_independence
+from glorotlab.theory.mean_field.layers.base import (
+    Block,
+    Gradient,
+    Kernels,
+    Signal,
+    Walk,
+    ends,
+    outer,
+    vector_kernels,
+)
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """What an activation leaves for its way back.
+
+    Parameters
+    ----------
+    record : Activation
+    kernels : Kernels
+        E f'_a f'_b.
+    slope_mean, product_mean, susceptibility, product_second_moment : (examples, *positions)
+        E f', E f f', dE f^2/dq and E f^2 f'^2.
+    points : PointMoments, optional
+        Moments of a map.
+    """
+
+    record: Activation
+    kernels: Kernels
+    slope_mean: Array
+    product_mean: Array
+    susceptibility: Array
+    product_second_moment: Array
+    points: PointMoments | None = None
+
+
+def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
+    """Return what the input must carry: the same."""
+    return blocks
+
+
+def forward(node: Node, walk: Walk) -> Signal:
+    """Return the signal of z = f(s)."""
+    s, layer = walk.input_of(node.name), node.layer
+    assert isinstance(layer, Elementwise)  # noqa: S101
+    if not s.gaussian:
+        raise AssumptionError(
+            f"{layer.name} of values that are not Gaussian of mean 0: they are not the sum of many weights times units"
+        )
+    _check_range(s)
+    if s.gap is not None:
+        return _of_vector(node, walk, s, layer.record)
+    return _of_map(node, walk, s, layer.record)
+
+
+def _check_range(s: Signal) -> None:
+    """Raise where a signal leaves what is followed; positions of a map may be silent, examples of a vector not."""
+    least, most = float(s.q.max() if s.positions else s.q.min()), float(s.q.max())
+    if not SMALLEST <= least <= most <= LARGEST:
+        raise AssumptionError(
+            f"pre-activations of second moments {least:.3g} to {most:.3g}: allowed are {SMALLEST:g} to {LARGEST:g}"
+        )
+
+
+def _of_vector(node: Node, walk: Walk, s: Signal, record: Activation) -> Signal:
+    single, product_mean, susceptibility = moments_and_products(record, s.q)
+    pairs = kernel_moments(record, s.covariance, single)
+    slopes = vector_kernels(Covariance(pairs.derivative_second_moment, pairs.gap))
+    walk.memory[node.name] = Slopes(
+        record, slopes, single.derivative_mean, product_mean, susceptibility, single.product_second_moment
+    )
+    kernels = vector_kernels(Covariance(pairs.second_moment, pairs.gap))
+    error = max(s.error, pairs.error)
+    return Signal(node.units, kernels, single.mean, False, s.sources, pairs.gap, error)
+
+
+def _of_map(node: Node, walk: Walk, s: Signal, record: Activation) -> Signal:
+    points = PointMoments(record, s.q)
+    kernels, slopes = Kernels(), Kernels()
+    for block in walk.blocks[node.name]:
+        if block == s.here:
+            kernels[block], slopes[block] = points.second_moment, points.derivative_second_moment
+        else:
+            kernels[block], slopes[block] = points.pairs(partial(_ends, block), s.kernels[block])
+    walk.memory[node.name] = Slopes(
+        record,
+        slopes,
+        points.derivative_mean,
+        points.product_mean,
+        points.susceptibility,
+        points.product_second_moment,
+        points,
+    )
+    return Signal(node.units, kernels, points.mean, False, s.sources, error=max(s.error, points.error))
+
+
+def _ends(block: Block, values: Array) -> tuple[Array, Array]:
+    return ends(values, block)
+
+
+def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
+    """Return the gradient of s."""
+    if gradient.passed is not None:
+        return [gradient.passed]
+    s, z, own = walk.input_of(node.name), walk.signals[node.name], walk.memory[node.name]
+    total = {block: d * own.kernels[block] for block, d in gradient.apart.items()}
+    if gradient.aligned.any() and _counts(node, walk, gradient, total):
+        for block in total:
+            total[block] = total[block] + outer(gradient.aligned, block) * _products(own, s, block)
+    aligned = gradient.aligned * own.susceptibility
+    mean = gradient.aligned * own.product_mean + (gradient.mean - gradient.aligned * z.mean) * own.slope_mean
+    return [Gradient.of_total(total, s, aligned, mean, gradient.sources)]
+
+
+def _counts(node: Node, walk: Walk, gradient: Gradient, total: Kernels) -> bool:
+    """Return whether what is aligned counts; that of maps and of single examples is not looked at twice."""
+    s, z, own = walk.input_of(node.name), walk.signals[node.name], walk.memory[node.name]
+    if s.gap is None or len(s.q) == 1:
+        return True
+    below = np.ones(1)
+    if walk.graph[node.inputs[0]].layer.kind == "dense":
+        below = walk.input_of(node.inputs[0]).kernels[s.across]
+    both = own.kernels[s.across] * z.kernels[s.across]
+    return gradient_independence.counts(gradient.aligned, own.product_second_moment, total[s.across], both, below)
+
+
+def _products(own: Slopes, s: Signal, block: Block) -> Array:
+    """Return E[(f f')_a (f f')_b]."""
+    if block == s.here:
+        return own.product_second_moment
+    if own.points is not None:
+        return own.points.products(partial(_ends, block), s.kernels[block])
+    return gradient_independence.products(own.record, s.kernels[block], own.product_second_moment)

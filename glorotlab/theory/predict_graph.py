@@ -1,0 +1,180 @@
+"""predict_graph: LayerStatistics at initialisation of a graph of layers, whatever their kinds, on a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glorotlab.arrays import Array
+from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
+from glorotlab.spec.layers.graph import Input, LayerGraph
+from glorotlab.theory.gaussian.covariance import Covariance
+from glorotlab.theory.graph_statistics import Row, gradient_row, signal_row, unknown_row
+from glorotlab.theory.mean_field.graph_walk import Followed, follow, follow_back
+from glorotlab.theory.mean_field.layers.base import Block, Signal
+from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
+from glorotlab.theory.predict import ASSUMPTIONS
+from glorotlab.threads import single_threaded_blas
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Loss = str | Callable[..., Any] | None
+
+LOSSES = {"cross_entropy": ("softmax", "log_likelihood"), "mse": ("linear", "quadratic")}
+"""Output and cost of each loss that is predicted; mse is a mean over outputs, not half of their sum."""
+
+LATER = ("example_weight_gradient", "batch_weight_gradient", "batch_bias_gradient")
+"""Tensors whose variance is their second moment and what ``gradient_row`` has as variance."""
+
+
+@single_threaded_blas()
+def predict_graph(
+    graph: LayerGraph,
+    inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+    targets: npt.ArrayLike | None = None,
+    loss: Loss = None,
+    *,
+    level: float | None = None,
+) -> xr.Dataset:
+    """Predict per-layer statistics at initialisation of a graph by mean-field theory.
+
+    Parameters
+    ----------
+    graph : LayerGraph
+    inputs : array_like, or mapping of str to array_like
+        What is fed into the input node, examples first; into several by their names.
+    targets : (examples,) int or (examples, outputs) float, optional
+        Classes for ``cross_entropy``, numbers for ``mse``.
+    loss : str or callable, optional
+        ``cross_entropy`` (of softmax outputs) or ``mse`` (mean over outputs); with another, or without targets,
+        gradients are not predicted.
+    level : float, optional
+        Probability of bands.
+
+    Returns
+    -------
+    xarray.Dataset
+        LayerStatistics with a row for every node but the inputs, named by the coordinate ``module``. What is not
+        followed is NaN, with the reasons in the attribute ``refused``, a JSON object of modules.
+
+    Raises
+    ------
+    InvalidValueError
+        Where inputs or targets do not fit the graph.
+    """
+    arrays = _arrays(graph, inputs)
+    found = follow(graph, arrays)
+    output = _output_gradient(found, targets, loss)
+    tops = {graph.output: output.mean_products} if output is not None else {}
+    rows: list[Row] = []
+    nodes = [node for node in graph if not isinstance(node.layer, Input)]
+    for node in nodes:
+        row: Row = unknown_row()
+        if node.name in found.walk.signals:
+            row |= signal_row(node, found)
+        if node.name in found.gradients:
+            row |= _completed(gradient_row(node, found, tops.get(node.name)))
+        rows.append(row)
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: np.array([row.get(name, nan) for row in rows]) for name in names}
+    errors = [signal.error for signal in found.walk.signals.values()] + ([output.error] if output is not None else [])
+    return layer_statistics(
+        columns,
+        coords={"module": [node.name for node in nodes], "kind": [node.layer.kind for node in nodes]},
+        attributes={
+            "kind": "prediction",
+            "assumptions": [*ASSUMPTIONS],
+            "examples": len(next(iter(arrays.values()))),
+            "saturation_threshold": SATURATION_THRESHOLD,
+            "numerical_error": max(errors, default=0.0),
+            "refused": found.refused,
+        }
+        | digests(next(iter(arrays.values())), None if targets is None else np.asarray(targets)),
+    )
+
+
+def _completed(row: Row) -> Row:
+    for name in LATER:
+        if f"{name}_variance" in row:
+            row[f"{name}_variance"] = row[f"{name}_second_moment"] + row[f"{name}_variance"]
+    return row
+
+
+def _arrays(graph: LayerGraph, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> dict[str, npt.NDArray[Any]]:
+    """Return what is fed into every input node."""
+    nodes = [node for node in graph if isinstance(node.layer, Input)]
+    if isinstance(inputs, Mapping):
+        given = {name: np.asarray(values) for name, values in inputs.items()}
+        missing = [node.name for node in nodes if node.name not in given]
+        if missing:
+            raise InvalidValueError(f"inputs of {missing[0]!r} are missing: allowed are arrays for every input")
+        arrays = {node.name: given[node.name] for node in nodes}
+    elif len(nodes) == 1:
+        arrays = {nodes[0].name: np.asarray(inputs)}
+    else:
+        raise InvalidValueError(f"one array for {len(nodes)} inputs: give a mapping of their names to arrays")
+    examples = {len(values) for values in arrays.values()}
+    if len(examples) != 1 or 0 in examples:
+        raise InvalidValueError(f"inputs of {sorted(examples)} examples: allowed is one number of them, 1 or more")
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise InvalidValueError(f"inputs of {name!r} that are not finite")
+    return arrays
+
+
+def _output_gradient(found: Followed, targets: npt.ArrayLike | None, loss: Loss) -> OutputGradient | None:
+    """Carry the gradient of the loss down, and return it; None where it is not predicted, with the reason."""
+    signal, name = found.output, found.walk.graph.output
+    if targets is None or not isinstance(loss, str) or signal is None:
+        return None
+    if loss not in LOSSES:
+        raise InvalidValueError(f"loss {loss!r}: allowed are {', '.join(LOSSES)}, or a function of outputs and targets")
+    try:
+        if not signal.gaussian or signal.positions:
+            raise AssumptionError(
+                "gradients of outputs that are not one vector of weighted sums: those of the cost are not known"
+            )
+        matrix = _target_matrix(np.asarray(targets), loss, signal)
+        output = output_gradient(*LOSSES[loss], _logits(signal), matrix)
+        scale = 2 / signal.units if loss == "mse" else 1.0
+        follow_back(found, output, scale)
+    except AssumptionError as error:
+        found.refused[name] = str(error)
+        return None
+    scaled = OutputGradient(
+        scale**2 * output.kernel,
+        scale * output.means,
+        scale**2 * output.mean_products,
+        scale * output.curvature,
+        scale**2 * output.answer,
+        output.error,
+        output.curved,
+    )
+    return scaled
+
+
+def _logits(signal: Signal) -> Covariance:
+    """Return the covariance of the outputs; of examples whose pairs are not known the diagonal alone means anything."""
+    return signal.covariance if Block(True, ()) in signal.kernels else Covariance.of(np.diag(signal.q))
+
+
+def _target_matrix(targets: npt.NDArray[Any], loss: str, signal: Signal) -> Array:
+    examples, units = len(signal.q), signal.units
+    if loss == "mse":
+        values = targets.reshape(len(targets), -1) if targets.ndim else targets
+        if values.shape != (examples, units):
+            raise InvalidValueError(f"targets of shape {targets.shape}: allowed is {(examples, units)}")
+        return np.asarray(values, dtype=np.float64)
+    if targets.shape != (examples,) or targets.dtype.kind not in "iu":
+        raise InvalidValueError(
+            f"targets of shape {targets.shape} and type {targets.dtype}: allowed are {examples} classes, whole numbers"
+        )
+    if targets.min() < 0 or targets.max() >= units:
+        raise InvalidValueError(f"classes {targets.min()} to {targets.max()}: allowed are 0 to {units - 1}")
+    return np.asarray(np.eye(units)[targets])
