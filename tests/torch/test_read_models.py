@@ -5,7 +5,7 @@ import pytest
 import glorotlab as gl
 from glorotlab.spec.layers.convolution import Convolution
 from glorotlab.spec.layers.graph import Unknown
-from glorotlab.torch.read import trace
+from glorotlab.torch.tracing import trace
 
 pytestmark = pytest.mark.torch
 
