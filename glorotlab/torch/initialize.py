@@ -186,13 +186,17 @@ def _draw(
 ) -> InitializedWeight:
     """Draw one weight and its bias into place; types other than float32 and float64 are rounded from float32."""
     dtype = np.float64 if weight.tensor.dtype == torch.float64 else np.float32
-    matrices = np.empty(weight.matrix_shape, dtype=dtype)
+    groups, rows, units = weight.matrix_shape
+    padding = getattr(weight.module, "padding_idx", None)
+    matrices = np.empty((groups, rows - (padding is not None), units), dtype=dtype)
     fans = weight.fan_in, weight.fan_out
     if record.distribution == "orthogonal" and record.mode == "fan_max":
         fans = matrices.shape[1], matrices.shape[2]  # of the matrix that is to have orthonormal rows or columns
     random = generator(seed, Purpose.WEIGHTS, layer)
     for matrix in matrices:
         record.fill(random, matrix, fans)
+    if padding is not None:  # a row that stays 0 and counts for nothing
+        matrices = np.insert(matrices, padding, 0, axis=1)
     values = torch.from_numpy(weight.tensor_of(matrices))
     notes = [f"also {name}" for name, first in tied.items() if first == weight.name]
     if weight.parametrized:
@@ -202,9 +206,7 @@ def _draw(
         notes.append("through its parametrization" + ("" if same else ", which changes what was drawn"))
     else:
         weight.tensor.copy_(values)
-    padding = getattr(weight.module, "padding_idx", None)
-    if padding is not None and not weight.parametrized:
-        weight.tensor[padding].zero_()
+    if padding is not None:
         notes.append(f"row {padding} is padding, and 0")
     if weight.bias is not None:
         biases = bias_record.sample(generator(seed, Purpose.BIASES, layer), weight.fan_in, weight.bias.numel())

@@ -91,6 +91,7 @@ def test_every_benchmark_is_tested():
         "infinite_width",
         "holm",
         "oracle",
+        "audit",
         "graph_draws",
         "graph_models",
     }

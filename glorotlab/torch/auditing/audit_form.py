@@ -1,0 +1,81 @@
+"""An `Audit`, whose methods call this, as Markdown and as a form for a notebook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glorotlab import notebook
+
+COLUMNS = ("weight", "fan_in", "fan_out", "law", "initialiser", "gain", "std", "p", "forward", "backward", "found")
+
+SHOWN = 2
+"""Alternatives that a cell names."""
+
+
+def audit_markdown(audit: Any) -> str:
+    """Return the verdict, a table and the findings."""
+    lines = [_verdict(audit), "", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+    lines += [f"| {' | '.join(_cells(entry))} |" for entry in audit.entries]
+    if findings := _findings(audit):
+        lines += ["", *(f"- {line}" for line in findings)]
+    return "\n".join([*lines, "", *_footnotes(audit)])
+
+
+def audit_form(audit: Any) -> str:
+    """Return the HTML of an audit."""
+    parts = [notebook.table(COLUMNS, map(_cells, audit.entries))]
+    if findings := _findings(audit):
+        parts.append(notebook.items(findings))
+    return notebook.form(_verdict(audit), *parts, *map(notebook.paragraph, _footnotes(audit)))
+
+
+def _verdict(audit: Any) -> str:
+    weights = f"{len(audit.entries)} weight{'s' if len(audit.entries) != 1 else ''}"
+    if audit.healthy:
+        return f"Healthy: {weights} drawn as known initialisers draw them"
+    faulty = sum(not entry.healthy for entry in audit.entries)
+    return f"Not healthy: {faulty} of {weights} with a fault"
+
+
+def _cells(entry: Any) -> tuple[str, ...]:
+    others = entry.alternatives[:SHOWN]
+    more = len(entry.alternatives) - len(others)
+    also = f" (or {'; '.join(others)}{f'; {more} more' if more else ''})" if others else ""
+    return (
+        entry.name,
+        str(entry.fan_in),
+        str(entry.fan_out),
+        entry.law.replace("_", " "),
+        entry.initializer + also,
+        f"{entry.gain:.4g} {entry.fan}".strip() if entry.gain == entry.gain else "",
+        f"{entry.std:.4g} ± {entry.std_error:.1g}",
+        "" if entry.p_value is None else f"{entry.p_value:.2g}",
+        f"{entry.forward:.3g}",
+        f"{entry.backward:.3g}",
+        ", ".join((*(name.upper() for name in entry.faults), *entry.notices)),
+    )
+
+
+def _findings(audit: Any) -> list[str]:
+    """Return what was found, once each, with the weights it was found in."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for severity, pairs in (("fault", audit.faults), ("notice", audit.notices)):
+        for weight, finding in pairs:
+            places.setdefault((severity, finding.name, finding.text), []).append(weight)
+    return [f"{severity}: {name}: {text} ({_listed(weights)})" for (severity, name, text), weights in places.items()]
+
+
+def _listed(weights: list[str]) -> str:
+    return ", ".join(weights) if len(weights) <= 4 else f"{', '.join(weights[:3])} and {len(weights) - 3} more"
+
+
+def _footnotes(audit: Any) -> list[str]:
+    notes = [
+        f"A network drawn by known initialisers is called unhealthy with probability {audit.level:g} at most (Holm).",
+        "forward: fan_in E W² E f(s)²; backward: fan_out E W² E f'(s)², at E s² = 1, f what feeds the weight, linear "
+        "where that is not known.",
+    ]
+    notes += [f"{name} is {first}." for name, first in audit.tied.items()]
+    if audit.left:
+        notes.append(f"Not looked at: {', '.join(audit.left)}.")
+    return notes

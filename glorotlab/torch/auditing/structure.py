@@ -1,0 +1,119 @@
+"""What a weight matrix shows without a law: zeros, copies of rows and columns, orthogonality."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from glorotlab.arrays import Array
+
+MOST_VECTORS = 256
+"""Rows or columns whose cosines are looked at; where all are orthogonal, some are."""
+
+FEWEST_VECTORS = 4
+"""Fewer tell nothing of orthogonality."""
+
+CLEARLY = 6.0
+"""Standard deviations by which cosines are too small for independent weights: 1e-9 of false alarms at most."""
+
+
+FACTORISED = 20 * 2.0**-23
+"""Cosines that a factorisation in float32 leaves, at most."""
+
+
+@dataclass(frozen=True)
+class Orthogonality:
+    """How orthogonal the rows or columns are, whichever are fewer.
+
+    Parameters
+    ----------
+    cosine : float
+        Root mean square of the cosines between two of them.
+    independent_cosine : float
+        What it is of independent weights: 1 / sqrt(length).
+    gain : float
+        Mean norm.
+    spread : float
+        Standard deviation of the norms over their mean.
+    suspicious : bool
+        Whether the cosines are far smaller than those of independent weights.
+    """
+
+    cosine: float
+    independent_cosine: float
+    gain: float
+    spread: float
+    suspicious: bool
+
+    def is_orthogonal(self, precision: float) -> bool:
+        """Return whether cosines vanish but for rounding: of a factorisation in float32, and then of the weights."""
+        return self.cosine <= self._rounding(precision)
+
+    def is_orthonormal(self, precision: float) -> bool:
+        """Return whether norms are equal too."""
+        return self.is_orthogonal(precision) and self.spread <= self._rounding(precision)
+
+    def _rounding(self, precision: float) -> float:
+        return max(FACTORISED, 4 * precision * self.independent_cosine)
+
+
+def orthogonality(matrices: Array) -> Orthogonality | None:
+    """Return how orthogonal matrices are, of shape (groups, rows, columns); None where too few vectors tell.
+
+    Cosines between independent weights of zero mean have mean square 1 / length, over m pairs within
+    sqrt(2 / m) of it (they are pairwise uncorrelated).
+    """
+    rows, columns = matrices.shape[1:]
+    vectors = matrices if rows < columns else matrices.swapaxes(1, 2)
+    count, length = vectors.shape[1:]
+    if count < FEWEST_VECTORS:
+        return None
+    own = vectors[: max(1, MOST_VECTORS // count), :MOST_VECTORS]
+    norms = np.linalg.norm(own, axis=2)
+    if not norms.all():
+        return None
+    unit = own / norms[:, :, np.newaxis]
+    gram = unit @ unit.swapaxes(1, 2)
+    first, second = np.triu_indices(own.shape[1], 1)
+    squares = gram[:, first, second] ** 2
+    ratio = float(squares.mean()) * length
+    suspicious = ratio < min(0.5, 1 - CLEARLY * math.sqrt(2 / squares.size))
+    return Orthogonality(
+        math.sqrt(ratio / length),
+        1 / math.sqrt(length),
+        float(norms.mean()),
+        float(norms.std() / norms.mean()),
+        suspicious,
+    )
+
+
+def copies(matrices: Array, axis: int) -> int:
+    """Return how many columns (axis 2) or rows (axis 1) are copies of an earlier one; 0 of vectors too short to tell.
+
+    Vectors of zeros are no copies here: ``empty`` counts those of units.
+    """
+    vectors = matrices.swapaxes(1, 2) if axis == 2 else matrices
+    vectors = vectors.reshape(-1, vectors.shape[2])
+    if vectors.shape[1] < FEWEST_VECTORS:
+        return 0
+    vectors = np.ascontiguousarray(vectors[np.any(vectors, axis=1)])
+    return len(vectors) - len({vector.tobytes() for vector in vectors})
+
+
+def empty(matrices: Array) -> int:
+    """Return how many columns, the weights of one unit each, hold nothing but zeros."""
+    return int((~np.any(matrices, axis=1)).sum())
+
+
+def nonzeros(matrices: Array) -> int | None:
+    """Return how many weights of each unit, or else of each input, are not 0; None where these numbers differ."""
+    there = matrices != 0
+    for axis in (1, 2):
+        counts = there.sum(axis=axis)
+        if counts.min() == counts.max():
+            return int(counts.flat[0])
+    return None

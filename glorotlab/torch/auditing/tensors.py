@@ -1,0 +1,103 @@
+"""The weights of a PyTorch model, or of a network of ours, as an audit looks at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.network.mlp import Network
+from glorotlab.torch.auditing.activations import activations_below
+from glorotlab.torch.auditing.candidates import Shape
+from glorotlab.torch.auditing.judge import Weights
+from glorotlab.torch.requirement import require_module, require_torch
+from glorotlab.torch.weights import Weight, weights_of
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What an audit reads of a network.
+
+    Parameters
+    ----------
+    weights : list of Weights
+    tied : dict of str to str
+        Weights that are another one, and which.
+    left : tuple of str
+        Parameters whose fans are not known.
+    """
+
+    weights: list[Weights]
+    tied: dict[str, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+
+
+FIRST = 16
+"""Numbers of a tensor that are kept in the order in which they were drawn."""
+
+
+def weights_of_network(network: Network) -> list[Weights]:
+    """Return the weights of a network of ours; layers are named ``layer 1`` and so on."""
+    spec, result = network.spec, []
+    for layer, ((fan_in, fan_out), weight) in enumerate(zip(spec.fans, network.weights, strict=True), start=1):
+        below = "linear" if layer == 1 else spec.activation
+        values = np.array(weight, dtype=np.float64)
+        precision = float(np.finfo(weight.dtype).eps)
+        first = values.ravel()[:FIRST]
+        shape = Shape("linear", fan_in, fan_out)
+        result.append(Weights(f"layer {layer}", shape, values[np.newaxis], first, precision, below))
+    return result
+
+
+def weights_of_model(model: torch.nn.Module, activation: str | None) -> Parts:
+    """Return what an audit reads of a PyTorch model; ``activation`` feeds whatever does not say what feeds it.
+
+    Raises
+    ------
+    InvalidValueError
+        Where there is no weight, or one has no values.
+    """
+    torch = require_torch()
+    parameters = weights_of(require_module(model))
+    if not parameters.weights:
+        raise InvalidValueError("model without a linear, convolutional, recurrent or attention layer or an embedding")
+    for weight in parameters.weights:
+        if torch.nn.parameter.is_lazy(weight.tensor):
+            raise InvalidValueError(f"{weight.name} is lazy and has no values yet: run the model once on a batch first")
+        if weight.tensor.is_meta:
+            raise InvalidValueError(f"{weight.name} is on the device meta and has no values: draw it first")
+        if not weight.tensor.is_floating_point() or weight.tensor.numel() == 0:
+            dtype = str(weight.tensor.dtype).removeprefix("torch.")
+            raise InvalidValueError(
+                f"{weight.name} of dtype {dtype} and {weight.tensor.numel()} numbers: allowed are real floating "
+                "numbers, at least one"
+            )
+    below = activations_below(model)
+    first = parameters.weights[0]
+    weights = [
+        _weights(torch, weight, below.get(id(weight.module), activation if weight is not first else None))
+        for weight in parameters.weights
+    ]
+    return Parts(weights, parameters.tied, tuple(parameters.others))
+
+
+def _weights(torch: Any, weight: Weight, activation: str | None) -> Weights:
+    matrices = weight.matrices()
+    rows = 1
+    if weight.kind == "embedding":
+        rows = matrices.shape[1]
+        padding = getattr(weight.module, "padding_idx", None)
+        if padding is not None and rows > 1 and not matrices[:, padding].any():
+            matrices = np.delete(matrices, padding, axis=1)
+    elif weight.kind == "bilinear":
+        rows = int(weight.tensor.shape[1])
+    shape = Shape(
+        weight.kind, weight.fan_in, weight.fan_out, weight.receptive_field, weight.groups, weight.blocks, rows
+    )
+    values = weight.tensor.detach().flatten()[:FIRST].to("cpu", dtype=torch.float64).numpy()
+    return Weights(weight.name, shape, matrices, values, float(torch.finfo(weight.tensor.dtype).eps), activation)
