@@ -17,7 +17,7 @@ from glorotlab.network.mlp import Network
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.torch.auditing.findings import FAULT, Finding, fault, notice
 from glorotlab.torch.auditing.judge import Conclusion, Look, conclude, faults_of, look
-from glorotlab.torch.auditing.laws import LAWS
+from glorotlab.torch.auditing.laws import Sample
 from glorotlab.torch.auditing.tensors import Parts, weights_of_model, weights_of_network
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class AuditEntry:
     mean, std : float
         Mean, and root mean square about 0; NaN where they are not finite.
     std_error : float
-        Standard error of ``std`` under the law.
+        Standard error of ``std``, of independent weights of their kurtosis.
     law : str
         ``uniform``, ``normal``, ``truncated_normal``, ``orthogonal``, ``sparse``, ``constant``, ``copies``, ``many
         zeros``, ``not finite``, ``unknown`` or ``too few to judge``.
@@ -279,33 +279,27 @@ def _repeated(looks: Sequence[Look]) -> None:
 
 def _entry(seen: Look, conclusion: Conclusion) -> AuditEntry:
     weights, shape = seen.weights, seen.weights.shape
-    values = weights.matrices
-    finite = bool(np.isfinite(values).all())
-    second_moment = float(np.mean(values**2)) if finite else math.nan
-    law = LAWS.get(conclusion.law)
-    excess = (law.fourth - 1) if law is not None else 2.0
+    values = Sample(weights.matrices.ravel(), weights.precision)
+    finite = bool(np.isfinite(weights.matrices).all())
+    second_moment = values.second_moment if finite else math.nan
     signal = derivative = 1.0
     if weights.activation not in (None, "linear"):
         at_one = moments(str(weights.activation), 1.0)
         signal, derivative = float(at_one.second_moment), float(at_one.derivative_second_moment)
     forward, backward = shape.fan_in * second_moment * signal, shape.fan_out * second_moment * derivative
     findings = conclusion.findings
-    if (
-        finite
-        and forward > 0
-        and not 1 / FAR_OFF <= forward <= FAR_OFF
-        and not any(f.severity == FAULT for f in findings)
-    ):
+    far_off = forward > 0 and not 1 / FAR_OFF <= forward <= FAR_OFF and shape.kind != "embedding"
+    if far_off and not any(finding.severity == FAULT for finding in findings):
         findings = (*findings, notice("signal far off", f"E s^2 changes by a factor of {forward:.3g} in this layer"))
     return AuditEntry(
         weights.name,
         shape.kind,
         shape.fan_in,
         shape.fan_out,
-        values.size,
-        float(values.mean()) if finite else math.nan,
+        weights.matrices.size,
+        values.mean if finite else math.nan,
         math.sqrt(second_moment),
-        math.sqrt(second_moment * excess / values.size) / 2,
+        math.sqrt(second_moment) * values.relative_error / 2 if finite else math.nan,
         conclusion.law,
         conclusion.name,
         conclusion.fan,

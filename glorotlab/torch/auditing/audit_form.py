@@ -58,11 +58,15 @@ def _cells(entry: Any) -> tuple[str, ...]:
 
 def _findings(audit: Any) -> list[str]:
     """Return what was found, once each, with the weights it was found in."""
-    places: dict[tuple[str, str, str], list[str]] = {}
+    places: dict[tuple[str, str], dict[str, str]] = {}
     for severity, pairs in (("fault", audit.faults), ("notice", audit.notices)):
         for weight, finding in pairs:
-            places.setdefault((severity, finding.name, finding.text), []).append(weight)
-    return [f"{severity}: {name}: {text} ({_listed(weights)})" for (severity, name, text), weights in places.items()]
+            places.setdefault((severity, finding.name), {})[weight] = finding.text
+    return [
+        f"{severity}: {name}: {next(iter(texts.values()))}"
+        f"{'' if len({*texts.values()}) == 1 else ', and alike'} ({_listed([*texts])})"
+        for (severity, name), texts in places.items()
+    ]
 
 
 def _listed(weights: list[str]) -> str:

@@ -20,6 +20,10 @@ BOUNDS = (0.01, 0.05, 0.08, 0.1, 1.0)
 """Bounds that initialisers name: Keras' is .05, that of Sutskever et al. (2014) .08."""
 
 LETTERS = {"uniform": "uniform", "normal": "normal", "truncated_normal": "truncated normal"}
+
+RESIDUAL_LAYERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+"""Depths L of GPT-2's blocks, whose last projections have the standard deviation .02 / sqrt(2 L)."""
+
 TANH, LEAKY = 5 / 3, math.sqrt(2 / (1 + 0.2**2))
 
 
@@ -170,6 +174,10 @@ def _stated(shape: Shape) -> Iterator[Candidate]:
         yield Candidate(
             before, "truncated_normal", TRUNCATED_VARIANCE * std**2, gain=0.8796 * std, family=f"std {std:g}"
         )
+    if shape.kind == "linear":
+        for layers in RESIDUAL_LAYERS:
+            std = 0.02 / math.sqrt(2 * layers)
+            yield Candidate(f"normal(std=0.02/sqrt(2*{layers}))", "normal", std**2, gain=std, family="GPT-2, residual")
     for bound in BOUNDS:
         yield Candidate(f"uniform(bound={bound:g})", "uniform", bound**2 / 3, gain=bound, family=f"bound {bound:g}")
 

@@ -140,9 +140,13 @@ class Sample:
         """Return the weights less their mean."""
         return Sample(self.values - self.mean, self.precision)
 
-    def relative_error(self, law: Law) -> float:
-        """Return the relative standard error of the mean square under a law: sqrt((E X^4 - 1) / N)."""
-        return math.sqrt((law.fourth - 1) / self.values.size)
+    @cached_property
+    def relative_error(self) -> float:
+        """The relative standard error of the mean square: sqrt((kurtosis - 1) / N), of their own kurtosis."""
+        if not self.second_moment:
+            return 0.0
+        kurtosis = float(np.mean(self.values**4)) / self.second_moment**2
+        return math.sqrt(max(0.0, kurtosis - 1) / self.values.size)
 
 
 def p_value(sample: Sample, law: Law, variance: float, low: float = 0.0) -> float:
