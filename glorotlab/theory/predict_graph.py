@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab import costs
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
 from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
-from glorotlab.spec.layers.graph import Input, LayerGraph
+from glorotlab.spec.layers.graph import Input, LayerGraph, Node
 from glorotlab.theory.gaussian.covariance import Covariance
+from glorotlab.theory.graph_lengths import add_lengths
 from glorotlab.theory.graph_statistics import Row, gradient_row, signal_row, unknown_row
+from glorotlab.theory.mean_field.graph_scatter import Scatter, graph_scatter
 from glorotlab.theory.mean_field.graph_walk import Followed, follow, follow_back
 from glorotlab.theory.mean_field.layers.base import Block, Signal
 from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
@@ -24,13 +28,32 @@ from glorotlab.threads import single_threaded_blas
 if TYPE_CHECKING:
     import xarray as xr
 
-Loss = str | Callable[..., Any] | None
+Function = Callable[..., Any]
 
 LOSSES = {"cross_entropy": ("softmax", "log_likelihood"), "mse": ("linear", "quadratic")}
 """Output and cost of each loss that is predicted; mse is a mean over outputs, not half of their sum."""
 
+SCALES: dict[str, Callable[[int], float]] = {"cross_entropy": lambda units: 1.0, "mse": lambda units: 2 / units}
+"""What the cost of these is multiplied by."""
+
 LATER = ("example_weight_gradient", "batch_weight_gradient", "batch_bias_gradient")
 """Tensors whose variance is their second moment and what ``gradient_row`` has as variance."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What the output gradient is of.
+
+    Parameters
+    ----------
+    name : str
+    targets : (examples, outputs)
+    gradient : OutputGradient
+    """
+
+    name: str
+    targets: Array
+    gradient: OutputGradient
 
 
 @single_threaded_blas()
@@ -38,7 +61,7 @@ def predict_graph(
     graph: LayerGraph,
     inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike],
     targets: npt.ArrayLike | None = None,
-    loss: Loss = None,
+    loss: str | Function | None = None,
     *,
     level: float | None = None,
 ) -> xr.Dataset:
@@ -70,8 +93,9 @@ def predict_graph(
     """
     arrays = _arrays(graph, inputs)
     found = follow(graph, arrays)
-    output = _output_gradient(found, targets, loss)
-    tops = {graph.output: output.mean_products} if output is not None else {}
+    known = _output_gradient(found, targets, loss)
+    tops = {graph.output: known.gradient.mean_products} if known is not None else {}
+    scatter = graph_scatter(found, known.gradient) if known is not None else Scatter()
     rows: list[Row] = []
     nodes = [node for node in graph if not isinstance(node.layer, Input)]
     for node in nodes:
@@ -79,11 +103,14 @@ def predict_graph(
         if node.name in found.walk.signals:
             row |= signal_row(node, found)
         if node.name in found.gradients:
-            row |= _completed(gradient_row(node, found, tops.get(node.name)))
+            row |= gradient_row(node, found, tops.get(node.name))
+            _add_scatter(row, scatter, node.name)
         rows.append(row)
+    errors = {"numerical_error": _numerical_error(found, known)}
+    if known is not None:
+        errors["learning_speed_error"] = _add_lengths(found, known, scatter, nodes, rows)
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: np.array([row.get(name, nan) for row in rows]) for name in names}
-    errors = [signal.error for signal in found.walk.signals.values()] + ([output.error] if output is not None else [])
     return layer_statistics(
         columns,
         coords={"module": [node.name for node in nodes], "kind": [node.layer.kind for node in nodes]},
@@ -92,18 +119,37 @@ def predict_graph(
             "assumptions": [*ASSUMPTIONS],
             "examples": len(next(iter(arrays.values()))),
             "saturation_threshold": SATURATION_THRESHOLD,
-            "numerical_error": max(errors, default=0.0),
             "refused": found.refused,
         }
+        | errors
         | digests(next(iter(arrays.values())), None if targets is None else np.asarray(targets)),
     )
 
 
-def _completed(row: Row) -> Row:
-    for name in LATER:
-        if f"{name}_variance" in row:
-            row[f"{name}_variance"] = row[f"{name}_second_moment"] + row[f"{name}_variance"]
-    return row
+def _numerical_error(found: Followed, known: Loss | None) -> float:
+    errors = [signal.error for signal in found.walk.signals.values()]
+    return max([*errors, *([known.gradient.error] if known is not None else [])], default=0.0)
+
+
+def _add_lengths(found: Followed, known: Loss, scatter: Scatter, nodes: list[Node], rows: list[Row]) -> float:
+    """Put learning speeds into rows, and return their error."""
+    signal = found.walk.signals[found.walk.graph.output]
+    pairs = list(zip(nodes, rows, strict=True))
+    ordered = [pair for pair in pairs if pair[0].name != found.walk.graph.output]
+    ordered += [pair for pair in pairs if pair[0].name == found.walk.graph.output]
+    cost, scale = costs.get(*LOSSES[known.name]), SCALES[known.name](signal.units)
+    return add_lengths(ordered, scatter, known.gradient, cost, scale, _logits(signal).kernel, known.targets)
+
+
+def _add_scatter(row: Row, scatter: Scatter, name: str) -> None:
+    """Add what pairs of examples add to a batch's gradients, and turn expected squares of means into variances."""
+    for tensor, added in (("batch_weight_gradient", scatter.weight), ("batch_bias_gradient", scatter.bias)):
+        key = f"{tensor}_second_moment"
+        if key in row:
+            row[key] = float(np.maximum(row[key] + added.get(name, 0.0), 0))
+    for tensor in LATER:
+        if f"{tensor}_variance" in row and f"{tensor}_second_moment" in row:
+            row[f"{tensor}_variance"] = row[f"{tensor}_second_moment"] + row[f"{tensor}_variance"]
 
 
 def _arrays(graph: LayerGraph, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> dict[str, npt.NDArray[Any]]:
@@ -128,7 +174,7 @@ def _arrays(graph: LayerGraph, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLik
     return arrays
 
 
-def _output_gradient(found: Followed, targets: npt.ArrayLike | None, loss: Loss) -> OutputGradient | None:
+def _output_gradient(found: Followed, targets: npt.ArrayLike | None, loss: str | Function | None) -> Loss | None:
     """Carry the gradient of the loss down, and return it; None where it is not predicted, with the reason."""
     signal, name = found.output, found.walk.graph.output
     if targets is None or not isinstance(loss, str) or signal is None:
@@ -141,22 +187,24 @@ def _output_gradient(found: Followed, targets: npt.ArrayLike | None, loss: Loss)
                 "gradients of outputs that are not one vector of weighted sums: those of the cost are not known"
             )
         matrix = _target_matrix(np.asarray(targets), loss, signal)
-        output = output_gradient(*LOSSES[loss], _logits(signal), matrix)
-        scale = 2 / signal.units if loss == "mse" else 1.0
-        follow_back(found, output, scale)
+        output = _scaled(output_gradient(*LOSSES[loss], _logits(signal), matrix), SCALES[loss](signal.units))
+        follow_back(found, output)
     except AssumptionError as error:
         found.refused[name] = str(error)
         return None
-    scaled = OutputGradient(
-        scale**2 * output.kernel,
-        scale * output.means,
-        scale**2 * output.mean_products,
-        scale * output.curvature,
-        scale**2 * output.answer,
-        output.error,
-        output.curved,
+    return Loss(loss, matrix, output)
+
+
+def _scaled(output: OutputGradient, scale: float) -> OutputGradient:
+    """Return the statistics of a cost times ``scale``."""
+    return replace(
+        output,
+        kernel=scale**2 * output.kernel,
+        means=scale * output.means,
+        mean_products=scale**2 * output.mean_products,
+        curvature=scale * output.curvature,
+        answer=scale**2 * output.answer,
     )
-    return scaled
 
 
 def _logits(signal: Signal) -> Covariance:

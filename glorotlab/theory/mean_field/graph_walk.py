@@ -111,32 +111,38 @@ def follow(graph: LayerGraph, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Fol
     return found
 
 
-def follow_back(found: Followed, output: OutputGradient, scale: float = 1.0) -> None:
-    """Carry the gradient of the output node, times ``scale``, down to all nodes that it depends on."""
-    walk, graph = found.walk, found.walk.graph
-    signal = walk.signals[graph.output]
-    kernels = vector_kernels(Covariance(scale**2 * output.kernel, np.zeros_like(output.kernel)))
+def follow_back(found: Followed, output: OutputGradient) -> None:
+    """Carry the gradient of the output node down to all nodes that it depends on."""
+    walk = found.walk
+    signal = walk.signals[walk.graph.output]
+    kernels = vector_kernels(Covariance(output.kernel, np.zeros_like(output.kernel)))
     top = {block: kernels[block] for block in signal.kernels}
-    aligned, mean = scale * output.curvature, scale * output.means
+    sources = frozenset({walk.graph.output})
+    gradients, refused = carry_back(walk, Gradient.of_total(top, signal, output.curvature, output.means, sources))
+    found.gradients.update(gradients)
+    found.refused.update(refused)
+
+
+def carry_back(walk: Walk, top: Gradient) -> tuple[dict[str, Gradient], dict[str, str]]:
+    """Return the gradients that come of one of the output node, and why some are not known."""
+    graph, gradients, refused = walk.graph, dict[str, Gradient](), dict[str, str]()
     sent: dict[str, list[Gradient | None]] = {node.name: [] for node in graph}
-    sent[graph.output].append(Gradient.of_total(top, signal, aligned, mean, frozenset({graph.output})))
+    sent[graph.output].append(top)
     for node in reversed(graph.nodes):
         if not sent[node.name] or node.name not in walk.signals:
             continue
-        gradient = None
+        gradient, below = None, list[Gradient | None]()
         try:
             gradient = _together(sent[node.name])
-            if gradient is not None:
-                found.gradients[node.name] = gradient
             if gradient is not None and node.inputs:
-                for name, own in zip(node.inputs, KINDS[node.layer.kind].backward(node, walk, gradient), strict=False):
-                    sent[name].append(own)
+                below = KINDS[node.layer.kind].backward(node, walk, gradient)
         except AssumptionError as error:
-            found.refused[node.name] = str(error)
-            gradient = None
-        if gradient is None:
-            for name in node.inputs:
-                sent[name].append(None)
+            refused[node.name] = str(error)
+        if gradient is not None:
+            gradients[node.name] = gradient
+        for name, own in zip(node.inputs, below or [None] * len(node.inputs), strict=False):
+            sent[name].append(own)
+    return gradients, refused
 
 
 def _together(parts: list[Gradient | None]) -> Gradient | None:

@@ -65,20 +65,44 @@ def learning_speeds(
     top = expected[-len(independent) :]
     independent[independent < LOST * single[-len(independent) :]] = np.nan
     sampler = OutputSampler.of(spec.cost_record, signal.preactivation[-1], targets)
+    means, error = mean_lengths(products, top, independent, sampler)
+    known = validity.pooled_scatter(signal, gradient) <= MAX_SCATTER
+    return np.where(known, np.sqrt(signal.fan_out * expected) * means, np.nan), error
+
+
+def mean_lengths(
+    products: list[Products], expected: Array, independent: Array, sampler: OutputSampler
+) -> tuple[Array, float]:
+    """Return E of the length of gradients over the root of their mean square, and its largest relative error.
+
+    Parameters
+    ----------
+    products : list of arrays (examples, examples)
+        P of every layer but the outputs.
+    expected : (layers,)
+        Means over pairs of D, the outputs last.
+    independent : (layers,)
+        Those of P times D of the outputs; NaN where the mean is not known. The rest counts by its mean.
+    sampler : OutputSampler
+
+    Returns
+    -------
+    means : (layers,)
+        NaN where the error exceeds ``MAX_ERROR``.
+    error : float
+    """
 
     def mean_root(draws: int) -> tuple[Array, Array]:
         blocks = sampler.gradients(draws, Purpose.LEARNING_SPEED)
         forms = np.concatenate([_forms(products, block) for block in blocks], axis=1)
-        return _mean_root((forms + (top - independent)[:, np.newaxis]) / top[:, np.newaxis])
+        return _mean_root((forms + (expected - independent)[:, np.newaxis]) / expected[:, np.newaxis])
 
     draws = min(max(LOGITS // sampler.size, MIN_DRAWS), MAX_DRAWS)
     mean, error = mean_root(draws)
     more = draws * min(float(np.nanmax(error, initial=0)) / WANTED_ERROR, MORE_DRAWS**0.5) ** 2
     if more > draws:
         mean, error = mean_root(math.ceil(more))
-    known = (error <= MAX_ERROR) & (validity.pooled_scatter(signal, gradient) <= MAX_SCATTER)
-    speeds = np.where(known, np.sqrt(signal.fan_out * expected) * mean, np.nan)
-    return speeds, float(error.max())
+    return np.where(error <= MAX_ERROR, mean, np.nan), float(error.max())
 
 
 def _mean_root(ratio: Array) -> tuple[Array, Array]:

@@ -1,0 +1,315 @@
+"""How the kernels of a graph answer to what the units of one of its nodes add to their own kernel.
+
+The mean of z_a z_b over the n units of a layer scatters between networks, by e_ab. Kernels of one pair of examples are
+functions of those of the same pair below, K_aa, K_ab and K_bb alone, so that their answers are carried pair by pair:
+``single`` dK_aa/de_aa, ``pair`` dK_ab/de_ab and ``own`` dK_ab/de_aa, forward for kernels and back for D.
+``docs/theory/batch_gradients.md`` has them for the layers of a plain network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from glorotlab.arrays import Array
+from glorotlab.errors import AssumptionError
+from glorotlab.spec.layers.activation import Elementwise
+from glorotlab.spec.layers.base import WeightedLayer
+from glorotlab.spec.layers.dropout import Dropout
+from glorotlab.spec.layers.graph import Node
+from glorotlab.spec.layers.normalisation import BatchNorm, Normalisation
+from glorotlab.spec.layers.residual import Sum
+from glorotlab.theory.gaussian.covariance import correlation
+from glorotlab.theory.gaussian.hermite_series import CUBE, coefficients, mixed_sum, symmetric_sum
+from glorotlab.theory.gaussian.interpolation import log_nodes
+from glorotlab.theory.gaussian.moments import Row, moments
+from glorotlab.theory.gaussian.pair_derivatives import own_derivative, pair_derivative
+from glorotlab.theory.mean_field.graph_walk import Followed
+from glorotlab.theory.mean_field.kernel_covariance import TERMS, TOLERANCE
+from glorotlab.theory.mean_field.layers.base import Block, Gradient, Signal
+
+ACROSS, HERE = Block(True, ()), Block(False, ())
+FOLLOWED = (WeightedLayer, Elementwise, Sum, Normalisation, Dropout)
+"""Kinds of layers whose answers are known, of vectors."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Derivatives of a kernel in what is added to another.
+
+    Parameters
+    ----------
+    single : (examples,)
+        Of K_aa in e_aa.
+    pair, own : (examples, examples)
+        Of K_ab in e_ab and in e_aa; their diagonals mean nothing.
+    """
+
+    single: Array
+    pair: Array
+    own: Array
+
+    def __add__(self, other: Answer) -> Answer:
+        return Answer(self.single + other.single, self.pair + other.pair, self.own + other.own)
+
+    def times(self, factor: float | Array, single: float | Array | None = None) -> Answer:
+        """Return the answer of a kernel times ``factor``, its diagonal times ``single``."""
+        return Answer(self.single * (factor if single is None else single), self.pair * factor, self.own * factor)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Covariances between networks of what the units of one node add to their own kernel.
+
+    Parameters
+    ----------
+    single : (examples,)
+        Var e_aa.
+    pair, mixed, others : (examples, examples)
+        Var e_ab, Cov(e_ab, e_aa) and Cov(e_aa, e_bb).
+    """
+
+    single: Array
+    pair: Array
+    mixed: Array
+    others: Array
+
+    def covariance(self, one: Answer, other: Answer) -> Array:
+        """Return the covariances of two kernels, each of one pair of examples."""
+        mixed, single = self.mixed, self.single[:, np.newaxis]
+        left, right = one.pair * other.own + one.own * other.pair, one.own * other.own
+        crossed = one.own * other.own.T
+        total = one.pair * other.pair * self.pair + (crossed + crossed.T) * self.others
+        for values in (left * mixed, right * single):
+            total = total + values + values.T
+        return np.asarray(total)
+
+
+class Tangents:
+    """Answers of a followed graph of vectors.
+
+    Parameters
+    ----------
+    found : Followed
+        With gradients, where their answers are asked for.
+    output : Array
+        dD_ab/dQ_ab of the outputs, (examples, examples).
+    output_single : Array
+        dD_aa/dQ_aa of the outputs, (examples,).
+    """
+
+    def __init__(self, found: Followed, output: Array, output_single: Array) -> None:
+        self.found, self.output, self.output_single = found, output, output_single
+        self._derivatives: dict[str, Derivatives] = {}
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """Nodes that are followed, of vectors, but inputs."""
+        return [
+            node
+            for node in self.found.walk.graph
+            if node.name in self.found.walk.signals and node.layer.kind != "input"
+        ]
+
+    def check(self) -> None:
+        """Raise AssumptionError where a node's answers are not known, naming it."""
+        for node in self.nodes:
+            signal = self.found.walk.signals[node.name]
+            flat = node.layer.kind == "pooling" and self.found.walk.graph[node.inputs[0]].layer.kind == "input"
+            if flat:
+                continue
+            known = isinstance(node.layer, FOLLOWED) and not isinstance(node.layer, BatchNorm)
+            if not known or signal.gap is None or node.layer.kind in ("convolution", "embedding"):
+                raise AssumptionError(f"finite width of {node.layer.kind} {node.name!r} is not followed")
+
+    def derivatives(self, node: Node) -> Derivatives:
+        """Return the derivatives of an activation's pair moments."""
+        if node.name not in self._derivatives:
+            assert isinstance(node.layer, Elementwise)  # noqa: S101
+            s = self.found.walk.signals[node.inputs[0]]
+            self._derivatives[node.name] = Derivatives(node, s, self.found.walk.memory[node.name])
+        return self._derivatives[node.name]
+
+    def sources(self) -> list[tuple[str, Noise]]:
+        """Return the nodes whose units scatter, with their noise.
+
+        Units scatter where they are averaged: those of an activation, and Gaussian ones that are summed or normalised.
+        A sum of nodes adds what its units scatter beyond those of the nodes, which come from below.
+        """
+        result, graph = [], self.found.walk.graph
+        for node in self.nodes:
+            signal = self.found.walk.signals[node.name]
+            if isinstance(node.layer, Elementwise):
+                result.append((node.name, self.derivatives(node).noise(signal)))
+            elif isinstance(node.layer, Sum):
+                noise = gaussian_noise(signal)
+                for factor, name in zip(node.layer.factors, node.inputs, strict=True):
+                    noise = _less(noise, gaussian_noise(self.found.walk.signals[name]), factor**4)
+                if len(node.inputs) > 1:
+                    result.append((node.name, noise))
+            elif isinstance(node.layer, WeightedLayer) and any(
+                not isinstance(reader.layer, Elementwise) for reader in graph.readers[node.name]
+            ):
+                result.append((node.name, gaussian_noise(signal)))
+        return result
+
+    def forward(self, source: str) -> dict[str, Answer]:
+        """Return the answers of the kernels of the source itself and of every node above it."""
+        size = len(self.found.walk.signals[source].q)
+        answers = {source: Answer(np.ones(size), np.ones((size, size)), np.zeros((size, size)))}
+        for node in self.nodes:
+            own = [name for name in node.inputs if name in answers]
+            if node.name == source or not own:
+                continue
+            if isinstance(node.layer, Sum):
+                parts = zip(node.layer.factors, node.inputs, strict=True)
+                terms = [answers[name].times(factor**2) for factor, name in parts if name in answers]
+                total = terms[0]
+                for term in terms[1:]:
+                    total = total + term
+                answers[node.name] = total
+            else:
+                answers[node.name] = self._through(node, answers[own[0]])
+        return answers
+
+    def _through(self, node: Node, below: Answer) -> Answer:
+        layer, signals = node.layer, self.found.walk.signals
+        if isinstance(layer, WeightedLayer):
+            return below.times(layer.fan_in * layer.weight_variance)
+        if isinstance(layer, Dropout):
+            return below.times(1.0, 1 / layer.keep)
+        if isinstance(layer, Normalisation):
+            y, scale = signals[node.name], self.found.walk.memory[node.name].scale
+            factor = layer.gain_second_moment * np.outer(scale, scale)
+            own = below.times(factor, np.diagonal(factor))
+            part = scale**2 * below.single
+            centred = y.kernels[ACROSS] - layer.bias_second_moment
+            return Answer(
+                own.single - part * np.diagonal(centred), own.pair, own.own - part[:, np.newaxis] * centred / 2
+            )
+        known = self.derivatives(node)
+        return Answer(
+            known.susceptibility * below.single,
+            known.slopes * below.pair,
+            known.slopes * below.own + known.own * below.single[:, np.newaxis],
+        )
+
+    def backward(self, signal: dict[str, Answer], noise: dict[str, Answer] | None = None) -> dict[str, Answer]:
+        """Return the answers of D of every node, to those of the kernels and to what is added to D of some nodes.
+
+        ``noise`` is added to the gradient that an activation passes on.
+        """
+        graph, gradients, walk = self.found.walk.graph, self.found.gradients, self.found.walk
+        size = len(walk.signals[graph.output].q)
+        nothing = Answer(np.zeros(size), np.zeros((size, size)), np.zeros((size, size)))
+        sent: dict[str, Answer] = {node.name: nothing for node in graph}
+        top = signal.get(graph.output, nothing)
+        sent[graph.output] = top.times(self.output, self.output_single)
+        totals = {}
+        for node in reversed(self.nodes):
+            if node.name not in gradients:
+                continue
+            gradient, own = gradients[node.name], signal.get(node.name, nothing)
+            apart = sent[node.name]
+            total = apart
+            if node.name != graph.output:
+                total = apart + own.times(np.outer(gradient.aligned, gradient.aligned), gradient.aligned**2)
+            totals[node.name] = total
+            if noise is not None and node.name in noise:
+                totals[node.name] = total = total + noise[node.name]
+            self._send(node, apart, total, gradient, signal, sent, nothing)
+        return totals
+
+    def _send(
+        self,
+        node: Node,
+        apart: Answer,
+        total: Answer,
+        gradient: Gradient,
+        signal: dict[str, Answer],
+        sent: dict[str, Answer],
+        nothing: Answer,
+    ) -> None:
+        layer, below = node.layer, node.inputs[0]
+        if isinstance(layer, WeightedLayer):
+            sent[below] = sent[below] + total.times(node.units * layer.weight_variance)
+        elif isinstance(layer, Sum):
+            for factor, name in zip(layer.factors, node.inputs, strict=True):
+                c = factor**2 * gradient.aligned
+                less = signal.get(name, nothing).times(-np.outer(c, c), -(c**2))
+                sent[name] = sent[name] + total.times(factor**2) + less
+        elif isinstance(layer, Dropout):
+            sent[below] = sent[below] + apart.times(1.0, 1 / layer.keep)
+        elif isinstance(layer, Normalisation):
+            own, scale = signal.get(below, nothing), np.asarray(self.found.walk.memory[node.name].scale)
+            gains = layer.gain_second_moment * np.outer(scale, scale)
+            d, part = gradient.apart[ACROSS] * gains, scale**2 * own.single
+            back = apart.times(gains, np.diagonal(gains))
+            back = Answer(back.single - part * np.diagonal(d), back.pair, back.own - part[:, np.newaxis] * d / 2)
+            sent[below] = sent[below] + back
+        elif isinstance(layer, Elementwise):
+            known, own, d = self.derivatives(node), signal.get(below, nothing), gradient.apart[ACROSS]
+            back = Answer(
+                apart.single * np.diagonal(known.slopes) + np.diagonal(d) * known.slope_single * own.single,
+                apart.pair * known.slopes + d * known.slope_pair * own.pair,
+                apart.own * known.slopes
+                + d * (known.slope_pair * own.own + known.slope_own * own.single[:, np.newaxis]),
+            )
+            sent[below] = sent[below] + back
+
+
+class Derivatives:
+    """Derivatives of an activation's pair moments in the kernel of its pre-activations.
+
+    Attributes
+    ----------
+    slopes, own : (examples, examples)
+        Of E f_a f_b in Q_ab, which is E f'_a f'_b, and in Q_aa.
+    slope_pair, slope_own : (examples, examples)
+        Of E f'_a f'_b.
+    susceptibility, slope_single : (examples,)
+        Of E f^2 and of E f'^2 in q.
+    """
+
+    def __init__(self, node: Node, s: Signal, memory: object) -> None:
+        layer = node.layer
+        assert isinstance(layer, Elementwise)  # noqa: S101
+        self._record, self._rho, q = layer.record, correlation(s.kernels[ACROSS]), s.q
+        nodes, weights = log_nodes(q, TOLERANCE)
+        rows = (Row.F, Row.DERIVATIVE, Row.SQUARE, CUBE, Row.DERIVATIVE_SQUARE)
+        self.series = np.asarray(coefficients(layer.record, rows, nodes, TERMS + 2) @ weights)
+        self.slopes = memory.kernels[ACROSS]  # type: ignore[attr-defined]
+        self.susceptibility = memory.susceptibility  # type: ignore[attr-defined]
+        self.own = own_derivative(self.series[0], q, self._rho)
+        self.slope_pair = pair_derivative(self.series[1], q, self._rho)
+        self.slope_own = own_derivative(self.series[1], q, self._rho)
+        # dE g/dq = E[g He_2] / (2 q), the third coefficient of g = f'^2 being E[g He_2] / sqrt(2)
+        self.slope_single = self.series[4][2] / (np.sqrt(2) * q)
+        self.fourth = moments(layer.record, q).fourth_moment
+
+    def noise(self, z: Signal) -> Noise:
+        """Return what finitely many units scatter."""
+        kernel, square = z.kernels[ACROSS], z.q
+        squares = symmetric_sum(self.series[2], self._rho)
+        mixed = mixed_sum(self.series[3], self.series[0], self._rho) - square[:, np.newaxis] * kernel
+        single = self.fourth - square**2
+        return Noise(
+            single / z.units,
+            (squares - kernel**2) / z.units,
+            mixed / z.units,
+            (squares - np.outer(square, square)) / z.units,
+        )
+
+
+def gaussian_noise(signal: Signal) -> Noise:
+    """Return what finitely many Gaussian units scatter."""
+    kernel, q, n = signal.kernels[ACROSS], signal.q, signal.units
+    square = kernel**2
+    return Noise(2 * q**2 / n, (np.outer(q, q) + square) / n, 2 * q[:, np.newaxis] * kernel / n, 2 * square / n)
+
+
+def _less(noise: Noise, part: Noise, factor: float) -> Noise:
+    pairs = zip(vars(noise).values(), vars(part).values(), strict=True)
+    return Noise(*(own - factor * other for own, other in pairs))
