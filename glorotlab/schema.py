@@ -99,6 +99,16 @@ def _variables() -> dict[str, Variable]:
             ("layer", "quantile"),
             equation="P(z <= quantile) = p",
         ),
+        Variable(
+            "update_weight_ratio",
+            "size of an update over that of the weights",
+            equation="rms(W(t + 1) - W(t)) / rms(W(t))",
+        ),
+        Variable(
+            "update_bias_ratio",
+            "size of an update over that of the biases",
+            equation="rms(b(t + 1) - b(t)) / rms(b(t))",
+        ),
         Variable("activation_saturation", "share of saturated activations", equation="P(|z| > threshold max |f|)"),
         Variable("learning_speed", "length of the bias gradient", equation="|dC/db|, batch mean; Nielsen, ch. 5"),
         Variable(

@@ -4,4 +4,6 @@ from .auditing.audit import audit as audit
 from .initialize import Initialization as Initialization
 from .initialize import initialize_ as initialize_
 from .measurement import measure as measure
+from .monitoring import Monitor as Monitor
+from .monitoring import monitor as monitor
 from .tracing import read as read

@@ -97,10 +97,10 @@ def _record(model: Any, inputs: tuple[Any, ...]) -> tuple[Any, dict[str, str]]:
 
     def record(root: Any) -> tuple[Any, dict[str, str]]:
         names = input_names(model, len(inputs))
-        tracer = ValueTracer({name: tensor.clone() for name, tensor in zip(names, inputs, strict=True)}, _is_leaf)
+        tracer = ValueTracer({name: tensor.clone() for name, tensor in zip(names, inputs, strict=True)}, is_leaf)
         return GraphModule(root, tracer.trace(root)), tracer.untraceable
 
-    if _is_leaf(model):
+    if is_leaf(model):
         return record(WholeModel(model))
     try:
         return record(model)
@@ -110,7 +110,7 @@ def _record(model: Any, inputs: tuple[Any, ...]) -> tuple[Any, dict[str, str]]:
         return record(WholeModel(model))
 
 
-def _is_leaf(module: Any) -> bool:
+def is_leaf(module: Any) -> bool:
     """Whether a module is one call: there is a reader for it, or it is PyTorch's own and not made of others."""
     if known_class(module) is not None:
         return True

@@ -33,6 +33,13 @@ def known_class(module: Any) -> str | None:
     return next((one.__name__ for one in classes if one.__name__ in MODULES and one.forward is forward), None)
 
 
+def kind_of(module: Any) -> str:
+    """Return the kind of layer that a module is; ``unknown`` of what is refused or not known."""
+    name = known_class(module)
+    kind = next((kind for kind in KINDS if name in kind.MODULES), refused)
+    return "unknown" if kind is refused else kind.__name__.rpartition(".")[2]
+
+
 def function_name(node: Any) -> str:
     """Return the plain name of what a node of ``torch.fx`` calls; empty of a function that is not PyTorch's."""
     name = str(node.target)

@@ -99,7 +99,7 @@ def statistics() -> dict[str, tuple[int, ...]]:
     return {
         name: tuple(lengths[dim] for dim in variable.dims[1:])
         for name, variable in VARIABLES.items()
-        if not name.startswith(("fan_", "jacobian_")) and not name.endswith(("_count", "_edge"))
+        if not name.startswith(("fan_", "jacobian_", "update_")) and not name.endswith(("_count", "_edge"))
     }
 
 
