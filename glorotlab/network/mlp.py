@@ -196,7 +196,7 @@ class Network:
         nesterov : bool
             Whether the step is Nesterov's; it needs a momentum above 0.
         l2 : float
-            Factor of |W|^2 / 2 in the cost, from 0.
+            Factor of half the squared length of W in the cost, from 0.
 
         Returns
         -------

@@ -17,6 +17,10 @@ FUNCTIONS = {
     "tanh": mpmath.tanh,
     "selu": lambda s: SELU[0] * (s if s > 0 else SELU[1] * mpmath.expm1(s)),
     "leaky_relu(slope=0.2)": lambda s: s if s > 0 else s / 5,
+    "linear": lambda s: s,
+    "sigmoid": lambda s: 1 / (1 + mpmath.exp(-s)),
+    "relu": lambda s: max(s, 0),
+    "elu": lambda s: s if s > 0 else mpmath.expm1(s),
 }
 
 
@@ -57,6 +61,17 @@ def test_what_people_printed_is_explained(row):
     np.testing.assert_allclose(found, row["printed"], rtol=row["scatter"])
     few = row | {"layers": row["layers"][:2]}
     np.testing.assert_allclose(found[:2], exactly(few), rtol=1e-6)
+
+
+@pytest.mark.parametrize("row", PRINTED["gains"], ids=lambda row: row["activation"])
+def test_gains_of_one_draw(row):
+    """One over the standard deviation of f of a normal variable, which mpmath has too."""
+    found = gl.moments(row["activation"], 1.0)
+    gain = 1 / np.sqrt(found.second_moment - found.mean**2)
+    assert gain == pytest.approx(row["printed"], rel=row["scatter"])
+    f = FUNCTIONS[row["activation"]]
+    exact = 1 / mpmath.sqrt(mean(lambda s: f(s) ** 2, 1) - mean(f, 1) ** 2)
+    assert gain == pytest.approx(float(exact), rel=1e-9)
 
 
 @pytest.mark.parametrize("row", PRINTED["limits"], ids=lambda row: f"{row['activation']} {row['quantity']}")

@@ -191,12 +191,12 @@ def _latex_lines(sentence: str, indent: str = "") -> list[str]:
     """Return a sentence as lines of words that a page holds; later lines hang in."""
     kept = _FORMULA.sub(lambda formula: formula.group().replace(" ", _NO_BREAK), sentence.replace(" & ", " and "))
     lines = textwrap.wrap(kept, _LATEX_COLUMNS - len(indent), break_on_hyphens=False, break_long_words=False)
-    words = [rf"\text{{{_latex_words(line)}}}" for line in lines]
+    words = [rf"\text{{{latex_words(line)}}}" for line in lines]
     return [line if place == 0 and not indent else rf"\quad {line}" for place, line in enumerate(words)]
 
 
-def _latex_words(sentence: str) -> str:
-    """Return a sentence as LaTeX: names as words, formulas such as ``Var[W^(i+1)]`` as mathematics.
+def latex_words(sentence: str) -> str:
+    """Return a sentence as LaTeX: names as words, formulas such as ``Var[W^(i+1)]`` between dollar signs.
 
     MathJax knows no escapes within words: what would need one is written otherwise.
     """

@@ -49,7 +49,7 @@ class FixedPoint:
     correlation_slope : float
         Slope of the correlation map at c*. At c = 1 it is chi_1 (at the limits 0 and infinity: q chi_1 / V(q)).
     tolerance : float
-        |chi_1 - 1| up to which the point is critical.
+        ``|chi_1 - 1|`` up to which the point is critical.
     error : float
         Estimate of the larger of the relative error of q and the absolute one of c*.
     """
@@ -75,7 +75,7 @@ class FixedPoint:
 
     @property
     def variance_depth(self) -> float:
-        """xi_q = -1 / ln |V'(q)|."""
+        """Return xi_q: -1 over the logarithm of the absolute value of V'(q)."""
         return float(depth(self.slope))
 
     @property
@@ -194,7 +194,7 @@ def fixed_points(
     bias_variance : float
         sigma_b^2 >= 0.
     tolerance : float
-        |chi_1 - 1| up to this counts as critical.
+        ``|chi_1 - 1|`` up to this counts as critical.
 
     Returns
     -------
