@@ -17,6 +17,8 @@ class NielsenSizes:
         First training images that learning speeds are taken on, and networks trained on in one batch.
     networks : int
         Networks drawn at initialisation, of each depth.
+    chains : int
+        Chains of single neurons, of each kind.
     speed_epochs, speed_records, speed_seeds : int
         Epochs, records of the learning speeds after the first, and networks of each depth.
     autoencoder, classifier : tuple of int
@@ -30,6 +32,7 @@ class NielsenSizes:
     depth_seeds: int
     images: int
     networks: int
+    chains: int
     speed_epochs: int
     speed_records: int
     speed_seeds: int
@@ -123,6 +126,7 @@ _AS_PRINTED = NielsenSizes(
     depth_seeds=5,
     images=1000,
     networks=400,
+    chains=2_000,
     speed_epochs=500,
     speed_records=100,
     speed_seeds=10,
@@ -141,25 +145,26 @@ SCALES = {
             name="quick",
             **_INITIALIZATION | {"networks": 20, "jacobian_networks": 10},
             trained_width=60,
-            updates=6_000,
+            updates=3_000,
             records=4,
             monitored=6,
             seeds=5,
-            side_seeds=5,
-            stored_updates=1_500,
+            side_seeds=4,
+            stored_updates=1_000,
             stored_records=2,
             stored_seeds=3,
-            depths=(1, 4, 5),
+            depths=(1, 5),
             learning_rates=(0.1,),
             validation=500,
             test=2_000,
             svm_images=1_000,
-            pretraining_updates=1_000,
+            pretraining_updates=400,
             nielsen=NielsenSizes(
-                depth_epochs=4,
+                depth_epochs=2,
                 depth_seeds=5,
-                images=150,
+                images=60,
                 networks=150,
+                chains=500,
                 speed_epochs=60,
                 speed_records=12,
                 speed_seeds=4,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from glorotlab.checks import whole_number
 from glorotlab.errors import AssumptionError
 from glorotlab.network.mlp import Network
 from glorotlab.network.passes import LayerTensors
-from glorotlab.threads import single_threaded_blas
+from glorotlab.threads import num_threads, single_threaded_blas
 
 
 @single_threaded_blas()
@@ -42,16 +43,36 @@ def singular_values(layers: Sequence[LayerTensors]) -> FloatArray:
     return np.array(rows)
 
 
+@single_threaded_blas()
 def jacobian_singular_value_mean(layers: Sequence[LayerTensors]) -> Array:
     """Return the mean singular value of every layer's Jacobian over units and examples, shape (layer,).
 
-    NaN where the output is no activation.
+    They are the roots of the eigenvalues of the smaller Gram matrix in float64, which take less than half the time of
+    the singular values themselves. Units whose derivative is 0 are left out before; other singular values below about
+    1e-8 of the largest are lost to rounding, and count as less than that. NaN where the output is no activation.
     """
-    means = np.full(len(layers), np.nan)
-    for index, layer in enumerate(layers):
-        if layer.record is not None:
-            means[index] = np.mean([row.mean() for row in singular_values([layer])])
-    return means
+    rows = [layer.derivative() if layer.record is not None else () for layer in layers]
+    places = [(layer, example) for layer, row in enumerate(rows) for example in range(len(row))]
+
+    def of_example(place: tuple[int, int]) -> float:
+        layer, example = place
+        return _mean_singular_value(layers[layer].weight * rows[layer][example].astype(np.float64))
+
+    with ThreadPoolExecutor(num_threads()) as pool:  # NumPy lets go of the interpreter
+        values = list(pool.map(of_example, places))
+    own = [[value for value, (layer, _) in zip(values, places, strict=True) if layer == at] for at in range(len(rows))]
+    return np.array([np.mean(means) if means else np.nan for means in own])
+
+
+def _mean_singular_value(jacobian: Array) -> float:
+    """Return the mean over the singular values of a matrix, as many as its smaller side has."""
+    count, moving = min(jacobian.shape), jacobian[:, jacobian.any(axis=0)]
+    if not moving.size:
+        return 0.0
+    size = np.abs(moving).max()
+    scaled = moving / size  # squares neither overflow nor underflow
+    gram = scaled @ scaled.T if len(scaled) < scaled.shape[1] else scaled.T @ scaled
+    return float(size * np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0)).sum() / count)
 
 
 def jacobian_singular_values(network: Network, inputs: npt.ArrayLike, layer: int | None = None) -> Array:

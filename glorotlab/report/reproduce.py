@@ -6,6 +6,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,14 +115,19 @@ def run_experiments(
 ) -> Reproduction:
     """Run experiments of any size into a folder that can be written; see ``reproduce``."""
     started = time.perf_counter()
-    sections: list[Section] = []
+    drawn: list[Future[Section]] = []
     try:
-        for experiment in experiments:
-            sections.append(_run(experiment, scale, folder, store, progress))
+        with ThreadPoolExecutor(1, "glorotlab drawing") as drawing:  # beside the work of the next experiment
+            for experiment in experiments:
+                computed = _compute(experiment, scale, store, progress)
+                drawn.append(drawing.submit(_show, experiment, computed, folder))
     finally:
+        sections = [future.result() for future in drawn if future.exception() is None]
         seconds = time.perf_counter() - started
         if sections:
             write_whole(folder / PAGE, page(sections, scale, seconds, asked=len(experiments)))
+    for future in drawn:
+        future.result()  # an error of drawing is raised
     return Reproduction([claim for section in sections for claim in section.claims], folder / PAGE, seconds)
 
 
@@ -139,31 +145,58 @@ def _check_folder(folder: Path) -> None:
         raise InvalidValueError(str(error)) from None
 
 
-def _run(
-    experiment: Experiment, scale: Scale, folder: Path, store: RunStore, progress: TargetProgress | None
-) -> Section:
+@dataclass(frozen=True)
+class _Computed:
+    """What an experiment's own work came to.
+
+    Parameters
+    ----------
+    results : dict
+    seconds : float
+        Wall-clock time that it took.
+    missing : str
+        Why its data are not here; ``""`` where they are.
+    """
+
+    results: Results
+    seconds: float
+    missing: str = ""
+
+
+def _compute(experiment: Experiment, scale: Scale, store: RunStore, progress: TargetProgress | None) -> _Computed:
+    """Do an experiment's own work; its progress ends with it, although it is not drawn yet."""
+
     def report(done: int, total: int) -> None:
         if progress:
             progress(experiment.name, done, total)
 
-    started, own = time.perf_counter(), folder / experiment.name
+    started, missing = time.perf_counter(), ""
     report(0, 1)
-    try:  # claims and picture are a step more
-        computed = experiment.run(scale, store, lambda done, total: report(done, total + 1))
+    try:  # the end is a step more
+        results = experiment.run(scale, store, lambda done, total: report(done, total + 1))
     except DataError as error:
-        report(1, 1)
-        return Section(experiment, [], None, None, time.perf_counter() - started, missing=str(error))
+        results, missing = {}, str(error)
+    report(1, 1)
+    return _Computed(results, time.perf_counter() - started, missing)
+
+
+def _show(experiment: Experiment, computed: _Computed, folder: Path) -> Section:
+    """Save results; decide the claims and draw the picture from what was saved."""
+    if computed.missing:
+        return Section(experiment, [], None, None, computed.seconds, missing=computed.missing)
+    started, own = time.perf_counter(), folder / experiment.name
     make_folder(own)
-    save(computed, own)
-    results = load(own, computed)
+    save(computed.results, own)
+    results = load(own, computed.results)
     claims, figure = experiment.claims(results), experiment.draw(results)
     png = to_png(figure)
+    figure.set_layout_engine(None)  # all is in its place: the layout would take as long as the drawing
     write_whole(own / f"{experiment.name}.png", png)
     write_whole(own / f"{experiment.name}.svg", to_svg(figure))
     files = (f"{experiment.name}.svg", f"{experiment.name}.png", *(f"{name}.nc" for name in results))
     table = experiment.table(results) if experiment.table else None
-    report(1, 1)
-    return Section(experiment, claims, png, table, time.perf_counter() - started, files=files)
+    seconds = computed.seconds + time.perf_counter() - started
+    return Section(experiment, claims, png, table, seconds, files=files)
 
 
 def save(results: Results, folder: Path) -> None:

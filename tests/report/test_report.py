@@ -128,7 +128,8 @@ def test_a_page_links_the_files_of_its_figures_and_prints_all_numbers(tmp_path):
     svg = (tmp_path / "fake" / "fake.svg").read_bytes()
     assert b"<svg" in svg
     again = draw({"a": xr.load_dataset(tmp_path / "fake" / "a.nc")})
-    to_png(again)  # settles the layout, as it did there
+    to_png(again)  # settles the layout, as it did there, and no other drawing changes it
+    again.set_layout_engine(None)
     assert svg == to_svg(again)  # no dates, no random names
     assert '<p class="small printed">Numbers: one' in text  # collapsed numbers are not in print
 
@@ -185,6 +186,15 @@ def test_an_interrupt_keeps_what_was_finished(tmp_path):
     check(text)
     assert "Interrupted: 1 of 2" in text
     assert (tmp_path / "first" / "a.nc").exists()
+
+
+def test_an_error_of_drawing_is_raised_once_the_others_are_on_the_page(tmp_path):
+    def broken(results):
+        raise ArithmeticError("no ink")
+
+    with pytest.raises(ArithmeticError, match="no ink"):
+        run_all([fake("first"), dataclasses.replace(fake("second"), draw=broken)], TINY, tmp_path)
+    assert len(check((tmp_path / "report.html").read_text(encoding="utf-8")).images) == 1
 
 
 def test_an_interrupt_before_anything_is_finished_writes_no_page(tmp_path):

@@ -37,11 +37,6 @@ LARGEST_SLOPE = 0.25
 ROUNDING = 1e-9
 """Numbers that are equal but for rounding differ by less, relatively: kernels and formula are both in float64."""
 
-NETWORKS = 100
-"""Chains of each kind for each network of the scale, and at most ``MOST``: a chain costs next to nothing."""
-
-MOST = 2_000
-
 DRAWN = 150
 """Chains whose product is drawn."""
 
@@ -77,10 +72,9 @@ CHAINS = {
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Take dC/db of every neuron of random chains from the kernels, and the largest slopes of sigmoid and tanh."""
-    count = min(MOST, NETWORKS * scale.networks)
     found = {f"{name}_slope": _slope(name) for name in ("sigmoid", "tanh")}
     for place, (name, chain) in enumerate(CHAINS.items()):
-        found[f"{name}_chains"] = _chains(chain, count, part_of(progress, place, len(CHAINS)))
+        found[f"{name}_chains"] = _chains(chain, scale.nielsen.chains, part_of(progress, place, len(CHAINS)))
     return found
 
 

@@ -117,8 +117,15 @@ def shard_of(points: Sequence[Point], shard: tuple[int, int]) -> list[Point]:
 
 
 def _digest(read: Callable[[str], dict[str, Pair]], name: str, seed: int) -> str:
-    from_file = name.endswith(".npz")
-    data = Dataset.from_splits(name, read(name), seed=seed) if from_file else load_dataset(name, seed=seed)
+    if name.endswith(".npz"):
+        return Dataset.from_splits(name, read(name), seed=seed).digest or ""
+    return _built_in_digest(name, describe_dataset(name).path, seed)
+
+
+@functools.lru_cache(maxsize=16)
+def _built_in_digest(name: str, path: Path | None, seed: int) -> str:
+    """Return the digest of data that are not the published ones; ``path``, where they stand, is part of the key."""
+    data = load_dataset(name, seed=seed)
     return "" if data.published else data.digest or ""
 
 
