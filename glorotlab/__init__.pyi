@@ -11,6 +11,8 @@ from .measurement.compare import compare as compare
 from .measurement.measure import measure as measure
 from .network.mlp import Network as Network
 from .plotting.plot import plot as plot
+from .scaling.coordinate_check import coordinate_check as coordinate_check
+from .scaling.result import CoordinateCheck as CoordinateCheck
 from .spec.network import NetworkSpec as NetworkSpec
 from .spec.run import RunSpec as RunSpec
 from .spec.sweep import SweepSpec as SweepSpec

@@ -16,6 +16,7 @@ from glorotlab.measurement.compare import Comparison
 from glorotlab.measurement.estimators import HISTOGRAM_TENSORS
 from glorotlab.plotting.objects.advice import draw_advice
 from glorotlab.plotting.objects.comparison import draw_comparison
+from glorotlab.plotting.objects.coordinate_check import draw_coordinate_check
 from glorotlab.plotting.objects.densities import draw_densities, draw_single_law
 from glorotlab.plotting.objects.fixed_points import draw_fixed_points
 from glorotlab.plotting.objects.modules import draw_modules
@@ -27,6 +28,7 @@ from glorotlab.plotting.objects.sweep import draw_sweep, is_sweep
 from glorotlab.plotting.objects.training import draw_training
 from glorotlab.plotting.phases import draw_phase_diagram
 from glorotlab.plotting.spectra import draw_spectra
+from glorotlab.scaling.result import CoordinateCheck
 from glorotlab.theory.advice.advice import Advice
 from glorotlab.theory.distributions.location_scale import LocationScale
 from glorotlab.theory.distributions.predict_distributions import Distributions
@@ -80,6 +82,7 @@ CLASSES: dict[type, str] = {
     Advice: "Advice",
     FixedPoints: "FixedPoints",
     Moments: "Moments",
+    CoordinateCheck: "a CoordinateCheck",
     Dataset: "a Dataset of pictures",
 }
 """Kind of the objects of each class."""
@@ -95,6 +98,7 @@ PICTURES = (
     Picture(("Advice",), draw_advice, single=True, variables=False, size=(7.2, 5.4)),
     Picture(("FixedPoints",), draw_fixed_points, single=True, variables=False),
     Picture(("Moments",), draw_moments, single=True),
+    Picture(("a CoordinateCheck",), draw_coordinate_check, single=True),
     Picture(("a JacobianSpectrum",), draw_spectra, variables=False),
     Picture(("a phase diagram",), draw_phase_diagram, single=True, variables=False, size=(7.0, 6.8)),
     Picture(("the law of a layer",), draw_single_law, variables=False),

@@ -22,21 +22,28 @@ from glorotlab.theory.mean_field.inputs import Batch
 from glorotlab.theory.mean_field.kernels import SignalKernels, check_range, seal
 
 
-def forward(spec: NetworkSpec, batch: Batch) -> SignalKernels:
+def forward(spec: NetworkSpec, batch: Batch, weight_variance: Array | None = None) -> SignalKernels:
     """Carry the kernel of a batch through every layer.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    batch : Batch
+    weight_variance : (layers,), optional
+        Var[W] of every layer, by default those of the spec's initialiser.
 
     Raises
     ------
     AssumptionError
         Where a pre-activation's second moment leaves [SMALLEST, LARGEST], naming the layer.
     """
-    signal = _inputs_alone(spec, batch)
+    signal = _inputs_alone(spec, batch, weight_variance)
     errors = (_follow_one_example(signal), 0.0) if signal.examples == 1 else _follow_pairs(signal, batch.covariance)
     seal(signal)
     return replace(signal, error=errors[0], spread_error=errors[1])
 
 
-def _inputs_alone(spec: NetworkSpec, batch: Batch) -> SignalKernels:
+def _inputs_alone(spec: NetworkSpec, batch: Batch, weight_variance: Array | None) -> SignalKernels:
     """Return the stack of all layers, filled up to the inputs; what the other functions here fill is theirs alone."""
     layers, examples = len(spec.fans), len(batch.mean)
     variance = {fans: spec.weight_initializer.variance(*fans) for fans in set(spec.fans)}
@@ -47,7 +54,7 @@ def _inputs_alone(spec: NetworkSpec, batch: Batch) -> SignalKernels:
     if spec.output_activation is None:
         z[-1], z_mean[-1], z_fourth[-1] = np.nan, np.nan, np.nan
     fourth, product_square, product, susceptibility = np.empty((4, layers - 1, examples))
-    variances = np.array([variance[fans] for fans in spec.fans])
+    variances = np.array([variance[fans] for fans in spec.fans]) if weight_variance is None else weight_variance
     spread, gap = np.zeros(layers + 1), np.zeros((examples, examples))
     if spec.output_activation is None:
         spread[-1] = np.nan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.resources import check_memory
 from glorotlab.spec.network import NetworkSpec
@@ -57,7 +58,9 @@ class Propagation:
 
 
 @single_threaded_blas()
-def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propagation:
+def propagate(
+    spec: NetworkSpec, batch: Batch, *, narrow: bool = False, weight_variance: Array | None = None
+) -> Propagation:
     """Carry the kernels of a batch forward and, where it has targets, back; AssumptionError as of ``predict``.
 
     Parameters
@@ -66,6 +69,8 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
     batch : Batch
     narrow : bool
         Narrow layers are not refused.
+    weight_variance : (layers,), optional
+        Var[W] of every layer, by default those of the spec's initialiser.
     """
     check_memory(
         f"predicting {batch.examples} examples through layers {spec.layers}",
@@ -76,7 +81,7 @@ def propagate(spec: NetworkSpec, batch: Batch, *, narrow: bool = False) -> Propa
         },
     )
     check_signal(batch, spec.bias_initializer.variance_at(spec.fan_in), "drop it, or give biases")
-    signal = forward(spec, batch)
+    signal = forward(spec, batch, weight_variance)
     _check_numerical(signal.error, "pair moments of the examples", "predict one example from its input second moment")
     forward_width, backward_width = validity.relative_variances(signal)
     width = float(forward_width.max())

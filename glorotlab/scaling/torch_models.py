@@ -1,0 +1,304 @@
+"""Sizes in PyTorch models over updates: outputs of modules that hold no others, read by forward hooks.
+
+Torch is imported when a model is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from glorotlab.arrays import Array
+from glorotlab.checks import as_array, shown
+from glorotlab.errors import DivergedError, InvalidValueError
+from glorotlab.scaling.own_networks import SMALLER
+from glorotlab.scaling.parametrization import OPTIMIZERS, Role
+
+MakeOptimizer = str | Callable[[Any], Any]
+"""``sgd``, ``adam``, or a function that returns an optimiser for a model."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """What two models of different widths need to say of a module to tell its role.
+
+    Parameters
+    ----------
+    name : str
+        As the model has it.
+    fans : (fan_in, fan_out) or None
+        Of a weight of two dimensions or more.
+    units : int
+        Numbers that it puts out for an example.
+    bias : float
+        Second moment of its biases at update 0, 0 where it has none.
+    """
+
+    name: str
+    fans: tuple[int, int] | None
+    units: int
+    bias: float
+
+
+@dataclass(frozen=True)
+class MeasuredModel:
+    """A model that was trained for some updates on one batch.
+
+    Parameters
+    ----------
+    modules : tuple of Module
+        In the order in which they are called.
+    sizes : ndarray, shape (2, updates + 1, modules)
+        Root mean squares of what the modules put out, and of its change since update 0.
+    gradient : (2,)
+        Root mean squares at update 0 of dC/df of one example, f being the model's outputs, and of its mean over them.
+    optimizer : str
+        ``sgd``, ``adam`` or another optimiser's class.
+    parameters : int
+    first_weights : bytes
+        The first numbers of every parameter, which differ between seeds.
+    """
+
+    modules: tuple[Module, ...]
+    sizes: Array
+    gradient: Array
+    optimizer: str
+    parameters: int
+    first_weights: bytes
+
+
+def is_model(value: object) -> bool:
+    """Return whether a value is a model of PyTorch, which can be called as its factory can."""
+    return not isinstance(value, type) and all(hasattr(value, name) for name in ("named_modules", "state_dict"))
+
+
+def tensor(what: str, values: object) -> Any:
+    """Return a tensor of a user's array or tensor: whole numbers stay so, others get torch's default type."""
+    import torch
+
+    if isinstance(values, torch.Tensor):
+        given = values.detach()
+    else:
+        array = as_array(what, values)  # type: ignore[arg-type]
+        if array.dtype.kind not in "biuf":
+            raise InvalidValueError(f"{what} of dtype {array.dtype}: allowed are real numbers")
+        given = torch.as_tensor(array)
+    given = given.to(torch.get_default_dtype()) if given.is_floating_point() else given.long()
+    if not torch.isfinite(given).all():
+        raise InvalidValueError(f"{what} with a number that is not finite: allowed are finite numbers")
+    return given
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's generator, and set it back to what it was."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def measure_model(
+    make: Callable[[int, int], Any],
+    width: int,
+    seed: int,
+    x: Any,
+    y: Any,
+    loss: Callable[[Any, Any], Any] | None,
+    optimizer: MakeOptimizer,
+    learning_rate: float,
+    steps: int,
+) -> MeasuredModel:
+    """Make a model, train it on one batch, and measure what its modules put out before every update and at the end.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the function makes no model, or the loss is no single number.
+    DivergedError
+        Where the loss or an output is not finite.
+    """
+    import torch
+
+    with seeded(seed):
+        model = make(width, seed)
+        if not isinstance(model, torch.nn.Module):
+            raise InvalidValueError(
+                f"the function makes a {type(model).__name__} at width {width}: allowed is a Network or a "
+                "torch.nn.Module"
+            )
+        first_weights = b"".join(
+            parameter.detach().flatten()[:4].double().cpu().numpy().tobytes() for parameter in model.parameters()
+        )
+        model.train()
+        for module in model.modules():
+            if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+                module.eval()  # whose noise is no change by an update
+        biases = {name: _bias(module) for name, module in _leaves(model)}
+        stepper = _optimizer(model, optimizer, learning_rate)
+        cost_of = loss or _default_loss(y)
+        outputs: dict[str, Any] = {}
+        start: dict[str, Any] = {}
+        sizes, gradient = [], np.zeros(2)
+        with _hooks(model, outputs):
+            for update in range(steps + 1):
+                outputs.clear()
+                stepper.zero_grad()
+                f = model(x)
+                cost = cost_of(f, y)
+                if not isinstance(cost, torch.Tensor) or cost.numel() != 1:
+                    raise InvalidValueError(f"loss {shown(cost)}: allowed is a tensor of a single number")
+                start = start or dict(outputs)
+                sizes.append(_sizes(start, outputs))
+                if not (np.isfinite(sizes[-1]).all() and torch.isfinite(cost)):
+                    raise DivergedError(
+                        f"width {width}, seed {seed}: loss or outputs are not finite after update {update}: {SMALLER}, "
+                        "or look for a number that is not finite in the model"
+                    )
+                if update == steps:
+                    break
+                if update == 0 and isinstance(f, torch.Tensor) and f.requires_grad:
+                    f.retain_grad()
+                cost.backward()
+                if update == 0 and isinstance(f, torch.Tensor) and f.grad is not None:
+                    own = f.grad.detach().double() * len(f)
+                    gradient = np.array([float((part**2).mean() ** 0.5) for part in (own, own.mean(0))])
+                stepper.step()
+    modules = tuple(_module(model, name, start[name], biases) for name in start)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    columns = np.array(sizes).swapaxes(0, 1)
+    return MeasuredModel(modules, columns, gradient, _family(stepper), parameters, first_weights)
+
+
+@contextmanager
+def _hooks(model: Any, outputs: dict[str, Any]) -> Iterator[None]:
+    """Keep what every module without others in it puts out; of one that is called again also its further outputs."""
+    import torch
+
+    def keep(name: str) -> Callable[[Any, Any, Any], None]:
+        def hook(module: Any, inputs: Any, output: Any) -> None:
+            value = output[0] if isinstance(output, (tuple, list)) and output else output
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                calls = sum(key.partition(" (call")[0] == name for key in outputs)
+                outputs[f"{name} (call {calls + 1})" if calls else name] = value.detach().clone()
+
+        return hook
+
+    handles = [module.register_forward_hook(keep(name)) for name, module in _leaves(model)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _leaves(model: Any) -> list[tuple[str, Any]]:
+    """Return names and modules of those that hold no others."""
+    return [(name or type(model).__name__, one) for name, one in model.named_modules() if not [*one.children()]]
+
+
+def _bias(module: Any) -> float:
+    import torch
+
+    bias = getattr(module, "bias", None)
+    return float((bias.detach().double() ** 2).mean()) if isinstance(bias, torch.Tensor) and bias.numel() else 0.0
+
+
+def _sizes(start: dict[str, Any], now: dict[str, Any]) -> list[list[float]]:
+    """Return root mean squares of outputs and of their changes."""
+    pairs = [(now[name].double(), now[name].double() - start[name].double()) for name in start]
+    return [[float((pair[part] ** 2).mean() ** 0.5) for pair in pairs] for part in (0, 1)]
+
+
+def _module(model: Any, name: str, output: Any, biases: dict[str, float]) -> Module:
+    import torch
+
+    plain = name.partition(" (call")[0]
+    module = dict(_leaves(model))[plain]
+    weight, fans = getattr(module, "weight", None), None
+    if isinstance(weight, torch.Tensor) and weight.dim() > 1:
+        out, into = weight.shape[:2]
+        fans = (out, into) if isinstance(module, torch.nn.Embedding) else (into, out)
+    return Module(name, fans, output[0].numel(), biases[plain] if fans else 0.0)
+
+
+def _optimizer(model: Any, optimizer: MakeOptimizer, learning_rate: float) -> Any:
+    import torch
+
+    if callable(optimizer):
+        made = optimizer(model)
+        if not isinstance(made, torch.optim.Optimizer):
+            raise InvalidValueError(
+                f"optimizer makes a {type(made).__name__}: allowed is a function of a model that returns a "
+                "torch.optim.Optimizer"
+            )
+        return made
+    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]
+    return kind(model.parameters(), lr=learning_rate)
+
+
+def _family(optimizer: Any) -> str:
+    """Return whose learning rates an optimiser has: those of sgd, of adam, or its own class."""
+    import torch
+
+    if isinstance(optimizer, torch.optim.SGD):
+        return OPTIMIZERS[0]
+    adams = (torch.optim.Adam, torch.optim.AdamW, torch.optim.Adamax, torch.optim.NAdam, torch.optim.RAdam)
+    return OPTIMIZERS[1] if isinstance(optimizer, adams) else type(optimizer).__name__
+
+
+def _default_loss(y: Any) -> Callable[[Any, Any], Any]:
+    import torch
+
+    functional = torch.nn.functional
+    loss: Callable[[Any, Any], Any] = functional.mse_loss if y.is_floating_point() else functional.cross_entropy
+    return loss
+
+
+def check_alike(widths: Sequence[int], measured: list[list[MeasuredModel]], index: int, found: MeasuredModel) -> None:
+    """Raise InvalidValueError where a model of a width has other modules, or is the same as one of others.
+
+    Parameters
+    ----------
+    widths : sequence of int
+    measured : list of list of MeasuredModel
+        Those before, by width.
+    index : int
+        Place of the width of the model.
+    found : MeasuredModel
+    """
+    if measured[index]:
+        if measured[index][0].first_weights == found.first_weights:
+            raise InvalidValueError(
+                f"the function makes models of the same weights at width {widths[index]}: it ignores the seed"
+            )
+    elif index:
+        before, least, most = measured[index - 1][0], widths[index - 1], widths[index]
+        if [module.name for module in before.modules] != [module.name for module in found.modules]:
+            raise InvalidValueError(
+                f"the function makes other modules at width {most} than at {least}: allowed are the same"
+            )
+        if before.parameters == found.parameters:
+            raise InvalidValueError(
+                f"the function makes models of {found.parameters} parameters at widths {least} and {most}: it ignores "
+                "the width"
+            )
+
+
+def roles_of(first: MeasuredModel, last: MeasuredModel) -> list[Role | None]:
+    """Return the roles of modules, by what grows between two widths; None of those without a weight that grows."""
+    kinds: dict[tuple[bool, ...], Role | None] = {
+        (False, True): "input",
+        (True, True): "hidden",
+        (True, False): "output",
+    }
+    roles: list[Role | None] = []
+    for before, after in zip(first.modules, last.modules, strict=True):
+        grows = tuple(a < b for a, b in zip(before.fans or (0, 0), after.fans or (0, 0), strict=True))
+        roles.append(kinds.get(grows))
+    return roles
