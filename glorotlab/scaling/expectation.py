@@ -80,9 +80,10 @@ def of_networks(
     """
     weights, layers = weights_of(widths), range(len(sizes[0].change))
     coordinate, change = (np.stack([getattr(one, name) for one in sizes]) for name in ("coordinate", "change"))
-    starts, slopes = ((weights @ np.log(squares) / 2).tolist() for squares in (coordinate, change))
+    floored = (np.maximum(squares, np.finfo(float).tiny) for squares in (coordinate, change))
+    starts, slopes = ((weights @ np.log(squares) / 2).tolist() for squares in floored)
     scatter = None if sizes[0].scatter is None else np.stack([np.asarray(one.scatter) for one in sizes])
-    finite = abs(float(weights @ np.array([one.left_out for one in sizes]))) / 2
+    finite = abs(float(weights @ np.array([one.left_out for one in sizes])))  # of a root; half of it at update 0
     silent = all(one.zero[0, -1] for one in sizes)
     still = [all(one.zero[1, layer] for one in sizes) for layer in layers]
     # What an update leaves out is of the order of the relative change of the hidden layers below; the first has none.
@@ -94,7 +95,7 @@ def of_networks(
         if silent and layer == layers[-1]:
             return ZERO
         own = None if scatter is None else scatter[:, layer]
-        return Expectation(starts[layer], starts[layer], finite, np.sqrt(coordinate[:, layer]), own)
+        return Expectation(starts[layer], starts[layer], finite / 2, np.sqrt(coordinate[:, layer]), own)
 
     def first_change(layer: int) -> Expectation:
         if still[layer]:

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from glorotlab.arrays import Array, FloatArray, Targets
 from glorotlab.scaling.scaled_network import ZERO, ScaledNetwork
 from glorotlab.theory.finite_width import recursions
+from glorotlab.theory.gaussian.moments import moments
 from glorotlab.theory.mean_field.inputs import batch_of
 from glorotlab.theory.mean_field.kernels import SignalKernels, diagonal
 from glorotlab.theory.mean_field.propagate import Propagation, propagate
@@ -85,7 +86,7 @@ def _change(propagation: Propagation, network: ScaledNetwork, learning_rate: flo
     signal, gradient = propagation.signal, propagation.gradient
     assert gradient is not None  # noqa: S101
     rates = -learning_rate / signal.examples * network.weight_rate * signal.fan_in
-    answer, square, changes = np.zeros(()), np.zeros(signal.examples), []
+    answer, square, gated, changes = np.zeros(()), np.zeros(signal.examples), np.zeros(()), []
     scatter: list[_KernelScatter] = []
     for layer, rate in enumerate(rates.tolist()):
         passed = signal.forward_gain[layer] * signal.derivative[layer - 1] if layer else np.zeros(())
@@ -98,10 +99,25 @@ def _change(propagation: Propagation, network: ScaledNetwork, learning_rate: flo
                 _KernelScatter(signal.below[layer] / signal.fan_in[layer] ** 0.5, one, rate * one),
             ]
         backprop = gradient.backprop[layer]
-        square = diagonal(passed) * square if layer else square
+        square = diagonal(passed) * square + gated if layer else square
         square = square + _forms(answer, backprop) + sum(source.square(backprop) for source in scatter)
         changes.append(float(square.mean()))
+        if layer < signal.layers - 1:
+            above = signal.backward_gain[layer + 1] * gradient.backprop[layer + 1]
+            gated = signal.forward_gain[layer + 1] * _gated(signal, layer, answer, above)
     return np.array(changes)
+
+
+def _gated(signal: SignalKernels, layer: int, answer: Array, above: Array) -> Array:
+    """Return what E[f'_a^2 f'_b f'_c] adds to E[f'_a^2] E[f'_b f'_c] in what a hidden layer sends up, (examples,).
+
+    The change of a unit has the factors f' of the gradients that make it, and is sent up by f' once more: where one is
+    0 so is the other. With m = E f' and Cov(f'_a^2, f'_b) = 2 m_a Cov(f'_a, f'_b) it adds 2 m_a (m_c Cov(f'_a, f'_b) +
+    m_b Cov(f'_a, f'_c)), which is exact for ReLU; ``above`` is D without these factors.
+    """
+    mean = moments(signal.spec.activation_record, signal.q[layer]).derivative_mean
+    covariance = signal.derivative[layer] - np.outer(mean, mean)
+    return np.asarray(4 * mean * (((answer * covariance) @ above) * (mean * answer)).sum(axis=1))
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def _of_zeros(
     if means.any():
         return False, f"{what} at width {int(widths[means.argmin()])}{_when(update)}: no exponent"
     if expectation.zero:
-        return True, f"{what}{_when(update)}, as expected: the output layer starts at 0"
+        return True, f"{what}{_when(update)}, as expected"
     if expectation.reason:
         return None, f"{what}{_when(update)}: nothing is expected, as {expectation.reason}"
     return False, (

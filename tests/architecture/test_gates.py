@@ -46,6 +46,7 @@ IN_FLOAT64 = {
     "advise": lambda x: gl.advise(SPEC, x, Y),
     "trainability": lambda x: gl.trainability(SPEC, x, Y),
     "jacobian_spectrum": lambda x: gl.jacobian_spectrum(SPEC, x, layer=1),
+    "coordinate_check": lambda x: gl.coordinate_check(SPEC, x, Y, widths=(4, 8, 16), steps=1, seeds=2),
     "Dataset": lambda x: gl.Dataset.from_arrays(x, Y),
     "Dataset, held out": lambda x: gl.Dataset.from_arrays(X, Y, test=(x, Y)),
     "ArraySource": lambda x: ArraySource(x, Y),
@@ -128,6 +129,7 @@ LABELLED = {
     "predict_distributions": lambda y: gl.predict_distributions(SPEC, X, y),
     "advise": lambda y: gl.advise(SPEC, X, y),
     "trainability": lambda y: gl.trainability(SPEC, X, y),
+    "coordinate_check": lambda y: gl.coordinate_check(SPEC, X, y, widths=(4, 8, 16), steps=1, seeds=2),
     "Dataset": lambda y: gl.Dataset.from_arrays(X, y),
 }
 
@@ -216,6 +218,7 @@ NETWORKS = {
     "predict_distributions": lambda spec: gl.predict_distributions(spec, X, Y),
     "advise": lambda spec: gl.advise(spec, X, Y),
     "trainability": lambda spec: gl.trainability(spec, X, Y),
+    "coordinate_check": lambda spec: gl.coordinate_check(spec, X, Y, widths=(4, 8, 16), steps=1, seeds=2),
     "jacobian_spectrum": lambda spec: gl.jacobian_spectrum(spec, X),
 }
 

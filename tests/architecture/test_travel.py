@@ -41,6 +41,7 @@ MADE = {
     "TangentKernel": lambda: gl.tangent_kernel(SPEC, X),
     "moments": lambda: gl.moments("x*tanh(x)", [1.0, 2.0]),
     "pair_moments": lambda: gl.pair_moments("relu", 1.0, 1.0, 0.5),
+    "CoordinateCheck": lambda: gl.coordinate_check(SPEC, X, Y, widths=(4, 8, 16), steps=1, seeds=2),
     "Trainability": lambda: gl.trainability(SPEC, X, Y),
     "FixedPoints": lambda: gl.fixed_points("tanh", 1.5, 0.1),
     "FixedPoint": lambda: gl.fixed_points("tanh", 1.5, 0.1).points[0],
