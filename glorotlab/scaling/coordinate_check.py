@@ -45,7 +45,7 @@ def coordinate_check(
     widths: Sequence[int] = (64, 128, 256, 512, 1024),
     steps: int = 3,
     parametrization: str = "standard",
-    seeds: int = 5,
+    seeds: int = 10,
     first_seed: int = 0,
     learning_rate: float | None = None,
     optimizer: torch_models.MakeOptimizer = "sgd",
