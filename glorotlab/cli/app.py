@@ -11,6 +11,7 @@ from glorotlab.cli.commands.bench import bench
 from glorotlab.cli.commands.compare import compare
 from glorotlab.cli.commands.derive import derive
 from glorotlab.cli.commands.info import info
+from glorotlab.cli.commands.inspect import inspect
 from glorotlab.cli.commands.measure import measure
 from glorotlab.cli.commands.predict import predict
 from glorotlab.cli.commands.reproduce import reproduce
@@ -37,7 +38,7 @@ def glorotlab(
     """Study why deep networks are hard to train: derive, predict, measure, compare, advise, train, reproduce."""
 
 
-for command in (derive, predict, measure, compare, advise, train, sweep, reproduce, bench, info):
+for command in (derive, predict, measure, compare, advise, inspect, train, sweep, reproduce, bench, info):
     app.command()(command)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")

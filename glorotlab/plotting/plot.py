@@ -60,7 +60,7 @@ def plot(obj: Any, *others: Any, ax: Axes | None = None, variable: str | None = 
     picture = picture_of(objects, variable)
     if ax is None:
         ax = new_figure(size=picture.size).axes[0]
-        _legend_below(ax, picture.draw(ax, objects, variable))
+        _legend_below(ax, picture.draw(ax, objects, variable), below_labels=picture.long_labels)
     else:
         if not isinstance(ax, Axes):
             raise InvalidValueError(f"ax is a {type(ax).__name__}: allowed are axes of matplotlib")
@@ -86,10 +86,13 @@ def _draw_beside(ax: Axes, draw: Any, objects: tuple[Any, ...], variable: str | 
         ax.legend(list(unique.values()), labels, fontsize=7, loc="best", framealpha=0.75)
 
 
-def _legend_below(ax: Axes, handles: list[Artist]) -> None:
+def _legend_below(ax: Axes, handles: list[Artist], *, below_labels: bool = False) -> None:
     """Put the legend below the axes, where it hides nothing; the layout makes room for it."""
     if handles:
         longest = max(len(str(handle.get_label())) for handle in handles)
         columns = 1 if longest > 45 else 2 if longest > 18 else 4
         style: dict[str, Any] = {"fontsize": 8, "frameon": False, "ncols": columns}
+        if below_labels:
+            ax.figure.figure.legend(handles=handles, loc="outside lower center", **style)
+            return
         ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.16), **style)

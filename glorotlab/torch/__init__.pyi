@@ -6,4 +6,7 @@ from .initialize import initialize_ as initialize_
 from .measurement import measure as measure
 from .monitoring import Monitor as Monitor
 from .monitoring import monitor as monitor
+from .prediction import advise as advise
+from .prediction import compare as compare
+from .prediction import predict as predict
 from .tracing import read as read

@@ -59,6 +59,8 @@ class Picture:
         Whether one of several variables can be asked for.
     size : tuple of float
         Width and height in inches of a figure of its own.
+    long_labels : bool
+        Whether what stands along its x axis is long, so that the legend lies below all of the axes.
     """
 
     kinds: tuple[str, ...]
@@ -66,6 +68,7 @@ class Picture:
     single: bool = False
     variables: bool = True
     size: tuple[float, float] = (6.5, 4.5)
+    long_labels: bool = False
 
 
 STATISTICS, TRAINING = "LayerStatistics of a prediction or a measurement", "statistics over training"
@@ -89,7 +92,7 @@ CLASSES: dict[type, str] = {
 
 PICTURES = (
     Picture((STATISTICS,), draw_layers),
-    Picture((MODULES,), draw_modules, size=(8.5, 5.5)),
+    Picture((MODULES,), draw_modules, size=(8.5, 5.8), long_labels=True),
     Picture((TRAINING, STATISTICS), draw_training),
     Picture((HISTOGRAMS, DISTRIBUTIONS), draw_densities),
     Picture(("a Run", "error curves"), draw_runs),

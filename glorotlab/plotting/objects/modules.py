@@ -97,5 +97,6 @@ def _kinds(objects: Sequence[xr.Dataset]) -> list[Artist]:
             band = f", band of {whose} ({level:.0%})" if level else ""
             seeds = one.sizes.get("seed", 1)
             drawn = f"measured, {seeds} draws with standard error" if seeds > 1 else "measured, one network"
-            marks.append(handle(drawn, **MEASUREMENT) if measured else handle(f"predicted{band}", **PREDICTION))
+            points = {key: MEASUREMENT[key] for key in ("linestyle", "marker", "markersize")}
+            marks.append(handle(drawn, **points) if measured else handle(f"predicted{band}", **PREDICTION))
     return marks

@@ -117,3 +117,18 @@ class LayerGraph:
             for name in node.inputs:
                 found[name].append(node)
         return {name: tuple(nodes) for name, nodes in found.items()}
+
+    @cached_property
+    def trunk(self) -> tuple[Node, ...]:
+        """Nodes that all paths from the inputs to the output pass through, in order, without the inputs."""
+        place = {node.name: index for index, node in enumerate(self.nodes)}
+        last = {
+            name: max((place[reader.name] for reader in readers), default=-1) for name, readers in self.readers.items()
+        }
+        last[self.output] = len(self.nodes)
+        trunk, needed = [], 0
+        for index, node in enumerate(self.nodes):
+            if not isinstance(node.layer, Input) and needed <= index:  # nothing before it is read after it
+                trunk.append(node)
+            needed = max(needed, last[node.name])
+        return tuple(trunk)

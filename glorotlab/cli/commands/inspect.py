@@ -1,0 +1,167 @@
+"""glorotlab inspect: a PyTorch model of the user's own, predicted, measured and judged step by step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glorotlab.cli.factory import made_by
+from glorotlab.cli.numbers import number
+from glorotlab.cli.options import Json, Level, Quiet
+from glorotlab.cli.progress import progress_bars
+from glorotlab.cli.tables import Column, table, typed
+from glorotlab.cli.terminal import note, say, say_folded
+
+if TYPE_CHECKING:
+    from glorotlab.measurement.compare import Comparison, Entry
+
+VALUES, GRADIENTS = ("preactivation_second_moment", "activation_second_moment"), ("backprop_gradient_second_moment",)
+"""Variables that the table shows: of every step its result, and the gradient of the cost in it."""
+
+MODEL, WHAT = "Model", "What to say"
+
+
+def inspect(
+    factory: Annotated[
+        str, typer.Argument(metavar="MODULE:FACTORY", help="A function of yours that returns a torch.nn.Module.")
+    ],
+    data: Annotated[
+        str,
+        typer.Option(metavar="FILE.npz", help="Arrays x and y: a batch as the model takes it.", rich_help_panel=MODEL),
+    ],
+    loss: Annotated[
+        str, typer.Option(help="cross_entropy or mse; none for the way forward alone.", rich_help_panel=MODEL)
+    ] = "cross_entropy",
+    seeds: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Draw the weights anew N times, by reset_parameters.", rich_help_panel=MODEL),
+    ] = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Say by which law each weight was drawn.", rich_help_panel=WHAT)
+    ] = False,
+    advise: Annotated[
+        bool, typer.Option("--advise", help="Say what each initialiser would do.", rich_help_panel=WHAT)
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="REPORT.html", help="Also write a report.", rich_help_panel=WHAT)
+    ] = None,
+    level: Level = 0.95,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Inspect a PyTorch model of your own, whose code is imported and run: theory beside measurement, by module.
+
+    Example: glorotlab inspect mymodels.mlp:make --data batch.npz --audit --advise
+    """
+    from glorotlab.data.npz import read_npz
+    from glorotlab.torch.measurement import measure
+    from glorotlab.torch.prediction import predict
+
+    x, y = read_npz(data)["train"]
+    if not quiet:
+        note(f"glorotlab: importing {factory.partition(':')[0]} and running {factory.partition(':')[2]}, your own code")
+    model = made_by(factory)
+    with progress_bars(not quiet) as update:
+        update("predicting", 0, 1)
+        targets = None if loss == "none" else y
+        own_loss = "cross_entropy" if loss == "none" else loss
+        prediction = predict(model, x, targets, loss=own_loss, level=level)
+        update("predicting", 1, 1)
+        measurement = measure(
+            model, x, targets, loss=own_loss, seeds=seeds, progress=lambda done, all_: update("measuring", done, all_)
+        )
+        comparison = _compared(prediction, measurement)
+        advice = _advice(model, x, targets, own_loss, update) if advise else None
+    verdicts = _audit(model) if audit else None
+    if out is not None:
+        from glorotlab.files import user_path, write_whole
+        from glorotlab.report.inspection import inspection_page
+
+        page = inspection_page(factory, prediction, measurement, comparison, verdicts, advice)
+        write_whole(user_path(out), page)
+    if as_json:
+        _print_json(factory, prediction, comparison, verdicts, advice)
+        return
+    _print(factory, prediction, measurement, comparison)
+    for part in (verdicts, advice):
+        if part is not None:
+            say()
+            say(part.to_markdown())
+    if out is not None:
+        say(f"\nReport: {out}")
+
+
+def _compared(prediction: Any, measurement: Any) -> Comparison:
+    from glorotlab.measurement.compare import compare
+
+    return compare(prediction, measurement)
+
+
+def _audit(model: Any) -> Any:
+    from glorotlab.torch import audit
+
+    return audit(model)
+
+
+def _advice(model: Any, x: Any, y: Any, loss: str, update: Any) -> Any:
+    from glorotlab.errors import InvalidValueError
+    from glorotlab.torch.prediction import advise
+
+    if y is None:
+        raise InvalidValueError("--advise with --loss none: allowed is a loss, since advice needs gradients")
+    return advise(model, x, y, loss=loss, progress=lambda done, all_: update("advice", done, all_))
+
+
+def _print(factory: str, prediction: Any, measurement: Any, comparison: Comparison) -> None:
+    examples, networks = measurement.attrs["examples"], measurement.sizes["seed"]
+    drawn = f"{networks} draws of its weights" if networks > 1 else "one network"
+    say_folded(f"Inspected: {factory} ({measurement.attrs['model']}); {examples} examples; {drawn}")
+    for title, variables in (("results of every step, E z^2", VALUES), ("gradients, E (dC/dz)^2", GRADIENTS)):
+        entries = sorted((e for name in variables for e in comparison.select(name)), key=lambda entry: entry.layer)
+        if entries:
+            say(f"\n{title}", bold=True)
+            say(table(*_table(entries)))
+    for module, reason in json.loads(prediction.attrs.get("refused", "{}")).items():
+        say_folded(f"Not predicted: {module}: {reason}")
+    if prediction.attrs.get("no_band"):
+        say_folded(f"No band: {prediction.attrs['no_band']}")
+
+
+def _table(entries: Sequence[Entry]) -> tuple[list[Column | str], list[list[str]]]:
+    band = any(entry.low is not None for entry in entries)
+    rows = []
+    for entry in entries:
+        ends = "–" if entry.low is None else f"{number(entry.low, 3)} .. {number(entry.high, 3)}"
+        verdict = entry.verdict or "–"
+        rows.append([entry.module, number(entry.predicted, 4), *[ends] * band, number(entry.measured, 4), verdict])
+    return [typed("module"), "predicted", *["band"] * band, "measured", typed("verdict")], rows
+
+
+def _print_json(factory: str, prediction: Any, comparison: Comparison, verdicts: Any, advice: Any) -> None:
+    from glorotlab.cli.json_output import print_json
+
+    fields = (
+        "layer",
+        "module",
+        "variable",
+        "predicted",
+        "measured",
+        "standard_error",
+        "ratio",
+        "low",
+        "high",
+        "verdict",
+    )
+    document: dict[str, Any] = {
+        "model": factory,
+        "refused": json.loads(prediction.attrs.get("refused", "{}")),
+        "entries": [{name: getattr(entry, name) for name in fields} for entry in comparison.entries],
+    }
+    for name, part in (("audit", verdicts), ("advice", advice)):
+        if part is not None:
+            document[name] = part.to_dict()
+    print_json(document)
