@@ -99,7 +99,9 @@ def gradient_row(node: Node, found: Followed, top: Array | None) -> Row:
 
 def _batch(terms: Kernels, signal: Signal) -> float:
     """Return the mean over pairs of examples of the sums over pairs of positions."""
-    return float(np.maximum(mean_over_pairs(_summed(terms, pairs=len(signal.mean) > 1)), 0))
+    size = len(signal.mean)
+    summed = _summed(terms, pairs=size > 1)
+    return float(np.maximum(mean_over_pairs(summed.reshape(size, size) if summed.ndim else np.zeros((1, 1))), 0))
 
 
 def _summed(terms: Kernels, *, pairs: bool) -> Array:
@@ -111,7 +113,7 @@ def _summed(terms: Kernels, *, pairs: bool) -> Array:
             total = total + own
             if not block.still:
                 total = total + (own.T if pairs else own)
-    return total.reshape(1, 1) if pairs and not total.ndim else total
+    return total
 
 
 def _weight_products(node: Node, found: Followed, total: Kernels) -> Kernels:

@@ -13,8 +13,10 @@ import numpy.typing as npt
 from glorotlab import costs
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError, InvalidValueError
-from glorotlab.schema import SATURATION_THRESHOLD, digests, layer_statistics
+from glorotlab.schema import SATURATION_THRESHOLD, TENSORS, digests, layer_statistics
 from glorotlab.spec.layers.graph import Input, LayerGraph, Node
+from glorotlab.theory.finite_width.graph_bands import graph_bands
+from glorotlab.theory.finite_width.graph_fluctuations import Outputs
 from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.graph_lengths import add_lengths
 from glorotlab.theory.graph_statistics import Row, gradient_row, signal_row, unknown_row
@@ -35,6 +37,12 @@ LOSSES = {"cross_entropy": ("softmax", "log_likelihood"), "mse": ("linear", "qua
 
 SCALES: dict[str, Callable[[int], float]] = {"cross_entropy": lambda units: 1.0, "mse": lambda units: 2 / units}
 """What the cost of these is multiplied by."""
+
+ALWAYS = (
+    *("fan_in", "fan_out", "weight_variance", "activation_saturation", "learning_speed"),
+    *(f"{tensor}_{statistic}" for tensor in TENSORS for statistic in ("mean", "second_moment", "variance")),
+)
+"""Variables that are there even where nothing of them is predicted."""
 
 LATER = ("example_weight_gradient", "batch_weight_gradient", "batch_bias_gradient")
 """Tensors whose variance is their second moment and what ``gradient_row`` has as variance."""
@@ -64,6 +72,7 @@ def predict_graph(
     loss: str | Function | None = None,
     *,
     level: float | None = None,
+    networks: int = 1,
 ) -> xr.Dataset:
     """Predict per-layer statistics at initialisation of a graph by mean-field theory.
 
@@ -78,7 +87,10 @@ def predict_graph(
         ``cross_entropy`` (of softmax outputs) or ``mse`` (mean over outputs); with another, or without targets,
         gradients are not predicted.
     level : float, optional
-        Probability of bands.
+        Probability of bands, such as .95: second moments of signals and gradients then have ``V_low``, ``V_high``,
+        ``V_std`` and ``V_shift``; where they have none the attribute ``no_band`` says why.
+    networks : int
+        Bands are for the mean over this many networks.
 
     Returns
     -------
@@ -91,6 +103,8 @@ def predict_graph(
     InvalidValueError
         Where inputs or targets do not fit the graph.
     """
+    if level is None and networks != 1:
+        raise InvalidValueError(f"networks {networks} without a level: give the level of the bands")
     arrays = _arrays(graph, inputs)
     found = follow(graph, arrays)
     known = _output_gradient(found, targets, loss)
@@ -109,7 +123,11 @@ def predict_graph(
     errors = {"numerical_error": _numerical_error(found, known)}
     if known is not None:
         errors["learning_speed_error"] = _add_lengths(found, known, scatter, nodes, rows)
-    names = dict.fromkeys(name for row in rows for name in row)
+    no_band = ""
+    if level is not None:
+        errors |= {"level": level, "networks": networks}
+        no_band = _add_bands(found, known, nodes, rows, level, networks)
+    names = dict.fromkeys([*ALWAYS, *(name for row in rows for name in row)])
     columns = {name: np.array([row.get(name, nan) for row in rows]) for name in names}
     return layer_statistics(
         columns,
@@ -122,6 +140,7 @@ def predict_graph(
             "refused": found.refused,
         }
         | errors
+        | ({"no_band": no_band} if no_band else {})
         | digests(next(iter(arrays.values())), None if targets is None else np.asarray(targets)),
     )
 
@@ -139,6 +158,25 @@ def _add_lengths(found: Followed, known: Loss, scatter: Scatter, nodes: list[Nod
     ordered += [pair for pair in pairs if pair[0].name == found.walk.graph.output]
     cost, scale = costs.get(*LOSSES[known.name]), SCALES[known.name](signal.units)
     return add_lengths(ordered, scatter, known.gradient, cost, scale, _logits(signal).kernel, known.targets)
+
+
+def _add_bands(
+    found: Followed, known: Loss | None, nodes: list[Node], rows: list[Row], level: float, networks: int
+) -> str:
+    """Put bands into rows, and return why there are none, where there are none."""
+    output = found.output
+    if output is None:
+        return "the output is not followed"
+    outputs = None if known is None else Outputs(costs.get(*LOSSES[known.name]), known.targets)
+    gradient = None if known is None else known.gradient
+    scale = 1.0 if known is None else SCALES[known.name](output.units)
+    try:
+        bands = graph_bands(found, gradient, outputs, scale, level, networks)
+    except AssumptionError as error:
+        return str(error)
+    for node, row in zip(nodes, rows, strict=True):
+        row |= bands.get(node.name, {})
+    return ""
 
 
 def _add_scatter(row: Row, scatter: Scatter, name: str) -> None:

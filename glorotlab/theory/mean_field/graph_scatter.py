@@ -46,7 +46,8 @@ def graph_scatter(found: Followed, output: OutputGradient) -> Scatter:
         tangents.check()
     except AssumptionError as error:
         return Scatter(left_out=str(error))
-    result = Scatter(products=_products(found))
+    products = {name: gradient.apart[ACROSS] for name, gradient in unit_gradients(found).items()}
+    result = Scatter(products=products)
     if size == 1:
         return result
     dense = [node for node in tangents.nodes if node.layer.kind == "dense" and node.name in found.gradients]
@@ -71,12 +72,10 @@ def _between(values: Array) -> float:
     return float((values.sum() - np.trace(values)) / values.size)
 
 
-def _products(found: Followed) -> dict[str, Array]:
+def unit_gradients(found: Followed) -> dict[str, Gradient]:
     """Return P of every node: what becomes of a gradient with D = 1 that meets no weights twice."""
     walk = found.walk
     signal = walk.signals[walk.graph.output]
     size, nothing = len(signal.q), np.zeros(len(signal.q))
     ones = {HERE: np.ones(size), ACROSS: np.ones((size, size))}
-    top = Gradient(ones, nothing, nothing, frozenset({walk.graph.output}))
-    gradients, _ = carry_back(walk, top)
-    return {name: gradient.apart[ACROSS] for name, gradient in gradients.items()}
+    return carry_back(walk, Gradient(ones, nothing, nothing, frozenset({walk.graph.output})))[0]

@@ -271,6 +271,8 @@ class Derivatives:
         Of E f'_a f'_b.
     susceptibility, slope_single : (examples,)
         Of E f^2 and of E f'^2 in q.
+    fourth, slope_fourth : (examples,)
+        E f^4 and E f'^4.
     """
 
     def __init__(self, node: Node, s: Signal, memory: object) -> None:
@@ -287,7 +289,8 @@ class Derivatives:
         self.slope_own = own_derivative(self.series[1], q, self._rho)
         # dE g/dq = E[g He_2] / (2 q), the third coefficient of g = f'^2 being E[g He_2] / sqrt(2)
         self.slope_single = self.series[4][2] / (np.sqrt(2) * q)
-        self.fourth = moments(layer.record, q).fourth_moment
+        single = moments(layer.record, q)
+        self.fourth, self.slope_fourth = single.fourth_moment, single.derivative_fourth_moment
 
     def noise(self, z: Signal) -> Noise:
         """Return what finitely many units scatter."""

@@ -6,7 +6,7 @@ A node that is not followed stops what depends on it, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.layers.base import WeightedLayer
 from glorotlab.spec.layers.graph import Input, LayerGraph, Node, Unknown
+from glorotlab.spec.layers.pooling import Flatten, Window
 from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.mean_field.layers import (
     activation,
@@ -78,6 +79,24 @@ class Followed:
         return self.walk.signals.get(self.walk.graph.output)
 
 
+WINDOW = " (window)"
+"""What is put behind the name of a pooling node that also leaves out its axes, for the pooling alone."""
+
+
+def with_vectors(graph: LayerGraph) -> LayerGraph:
+    """Return a graph whose windows of all positions have a node for it where their result is a vector."""
+    positions = {node.name: node.positions for node in graph}
+    nodes = []
+    for node in graph:
+        below = positions[node.inputs[0]] if node.inputs else ()
+        if isinstance(node.layer, Window) and not node.positions and below:
+            inner = replace(node, name=node.name + WINDOW, positions=(1,) * len(below))
+            nodes += [inner, replace(node, layer=Flatten(), inputs=(inner.name,), parameters=())]
+        else:
+            nodes.append(node)
+    return LayerGraph(tuple(nodes), graph.output)
+
+
 def follow(graph: LayerGraph, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Followed:
     """Carry the kernels of a batch forward.
 
@@ -87,6 +106,7 @@ def follow(graph: LayerGraph, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Fol
     inputs : mapping of str to array
         What is fed into each input node, examples first.
     """
+    graph = with_vectors(graph)
     examples = len(next(iter(inputs.values())))
     blocks = _blocks(graph, pairs=True)
     if _size(graph, blocks, examples) > MOST_PAIRS:
@@ -102,9 +122,10 @@ def follow(graph: LayerGraph, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Fol
                 other = weights.setdefault(node.parameters[0], node.name)
                 if other != node.name:
                     raise AssumptionError(f"its weights are those of {other!r}, so that both depend on each other")
+            _check_rank(node, graph)
             signal = _forward(node, found.walk)
         except AssumptionError as error:
-            found.refused[node.name] = str(error)
+            found.refused[node.name.removesuffix(WINDOW)] = str(error)
         else:
             if signal is not None:
                 found.walk.signals[node.name] = signal
@@ -137,7 +158,7 @@ def carry_back(walk: Walk, top: Gradient) -> tuple[dict[str, Gradient], dict[str
             if gradient is not None and node.inputs:
                 below = KINDS[node.layer.kind].backward(node, walk, gradient)
         except AssumptionError as error:
-            refused[node.name] = str(error)
+            refused[node.name.removesuffix(WINDOW)] = str(error)
         if gradient is not None:
             gradients[node.name] = gradient
         for name, own in zip(node.inputs, below or [None] * len(node.inputs), strict=False):
@@ -174,6 +195,8 @@ def _blocks(graph: LayerGraph, *, pairs: bool) -> dict[str, frozenset[Block]]:
         result[node.name] = blocks_of(own)
         if isinstance(node.layer, Unknown) or node.layer.kind not in KINDS:
             continue
+        if len(getattr(node.layer, "kernel_size", node.positions)) != len(node.positions):
+            continue
         for below in KINDS[node.layer.kind].needs(node, result[node.name]):
             for name in node.inputs:
                 rank = len(graph[name].positions)
@@ -189,6 +212,16 @@ def _size(graph: LayerGraph, blocks: Mapping[str, frozenset[Block]], examples: i
         for node in graph
         if node.positions
     )
+
+
+def _check_rank(node: Node, graph: LayerGraph) -> None:
+    """Raise where a node's result has other axes than its kind says."""
+    if isinstance(node.layer, Unknown | Input | Flatten) or node.layer.kind == "embedding":
+        return
+    ranks = {len(graph[name].positions) for name in node.inputs}
+    axes = getattr(node.layer, "kernel_size", node.positions)
+    if ranks != {len(node.positions)} or len(axes) != len(node.positions):
+        raise AssumptionError(f"a {node.layer.kind} layer that changes the number of axes")
 
 
 def _forward(node: Node, walk: Walk) -> Signal | None:
