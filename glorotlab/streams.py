@@ -41,6 +41,7 @@ class Purpose(IntEnum):
     FEW_UNITS = 26
     OUTPUT_CURVATURE = 27
     WINDOWS = 28
+    BATCH_NORMALISATION = 29
 
 
 MAX_SEED = 2**64 - 1

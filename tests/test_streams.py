@@ -25,6 +25,7 @@ PURPOSES = {
     "FEW_UNITS": 26,
     "OUTPUT_CURVATURE": 27,
     "WINDOWS": 28,
+    "BATCH_NORMALISATION": 29,
 }
 
 

@@ -45,7 +45,7 @@ class Drawn:
         for node in self.graph:
             own = [self.values[name] for name in node.inputs]
             if node.layer.kind == "input":
-                value = torch.as_tensor(x)
+                value = torch.tensor(x)
                 value = value if value.dtype == torch.int64 else value.to(torch.float64)
             else:
                 value = getattr(self, f"_{node.layer.kind}")(node, node.layer, *own)
@@ -104,7 +104,7 @@ class Drawn:
 
     def backward(self, y, loss):
         """Compute gradients of the sum of the examples' costs."""
-        output, target = self.values[self.graph.output], torch.as_tensor(y)
+        output, target = self.values[self.graph.output], torch.tensor(y)
         if loss == "cross_entropy":
             cost = functional.cross_entropy(output, target, reduction="sum")
         else:

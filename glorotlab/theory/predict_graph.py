@@ -147,6 +147,7 @@ def predict_graph(
 
 def _numerical_error(found: Followed, known: Loss | None) -> float:
     errors = [signal.error for signal in found.walk.signals.values()]
+    errors += [gradient.error for gradient in found.gradients.values()]
     return max([*errors, *([known.gradient.error] if known is not None else [])], default=0.0)
 
 

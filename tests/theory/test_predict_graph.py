@@ -135,7 +135,7 @@ VARIABLES = ("preactivation", "activation", "backprop_gradient", "example_weight
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", ["before", "behind", "dropout", "embedding", "lenet"])
+@pytest.mark.parametrize("name", ["before", "behind", "batch", "dropout", "embedding", "lenet"])
 def test_drawn_networks_agree(name):
     """Five standard errors and 4 %: a false failure in 1e-5, and 15 % would be seen as surely."""
     optional("torch", "TORCH").set_num_threads(1)
@@ -145,6 +145,7 @@ def test_drawn_networks_agree(name):
     graph = {
         "before": lambda: models.residual_mlp("gelu", 200, 30, blocks=3),
         "behind": lambda: models.residual_mlp("relu", 200, 30, blocks=3, post=True),
+        "batch": lambda: models.mlp("relu", 200, 30, depth=2, batch_norm=True),
         "dropout": lambda: models.mlp("tanh", 200, 30, depth=2, gain=1.5, keep=0.7),
         "embedding": lambda: models.embedding_classifier("silu", 200, classes=10),
         "lenet": lambda: models.lenet("tanh", scale=6, side=12, gain=1.5),

@@ -180,7 +180,13 @@ def _together(parts: list[Gradient | None]) -> Gradient | None:
         apart = dict(total.apart)
         for block, own in part.apart.items():
             apart[block] = apart[block] + own if block in apart else own
-        total = Gradient(apart, total.aligned + part.aligned, total.mean + part.mean, total.sources | part.sources)
+        total = Gradient(
+            apart,
+            total.aligned + part.aligned,
+            total.mean + part.mean,
+            total.sources | part.sources,
+            error=max(total.error, part.error),
+        )
     return total
 
 

@@ -6,7 +6,7 @@ Poole et al. 2016. Back from g = c z + rest comes f' g, of second moment D_rest 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,9 @@ from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments_and_products
 from glorotlab.theory.gaussian.point_moments import PointMoments
+from glorotlab.theory.gaussian.sampling import covariance_root
 from glorotlab.theory.mean_field import gradient_independence
+from glorotlab.theory.mean_field.layers import normalisation
 from glorotlab.theory.mean_field.layers.base import (
     Block,
     Gradient,
@@ -66,6 +68,8 @@ def forward(node: Node, walk: Walk) -> Signal:
     """Return the signal of z = f(s)."""
     s, layer = walk.input_of(node.name), node.layer
     assert isinstance(layer, Elementwise)  # noqa: S101
+    if s.draws is not None:
+        return _of_draws(node, walk, s, s.draws, layer.record)
     if not s.gaussian:
         raise AssumptionError(
             f"{layer.name} of values that are not Gaussian of mean 0: they are not the sum of many weights times units"
@@ -117,6 +121,21 @@ def _of_map(node: Node, walk: Walk, s: Signal, record: Activation) -> Signal:
     return Signal(node.units, kernels, points.mean, False, s.sources, error=max(s.error, points.error))
 
 
+def _of_draws(node: Node, walk: Walk, s: Signal, units: Array, record: Activation) -> Signal:
+    """Return the signal where units' values are drawn."""
+    f, slope = (np.asarray(own(units), dtype=np.float64) for own in (record.function, record.derivative))
+    count = units.shape[1]
+    covariance, slopes = Covariance.of(f @ f.T / count), slope @ slope.T / count
+    kernels = {Block(False, ()): np.array(np.diagonal(slopes)), Block(True, ()): slopes}
+    product, q = f * slope, np.maximum(s.q, SMALLEST)
+    moments = slope.mean(axis=1), product.mean(axis=1), (units * product).mean(axis=1) / q, (product**2).mean(axis=1)
+    walk.memory[node.name] = Slopes(record, kernels, *moments)
+    square = (f**2).mean(axis=0)
+    error = max(s.error, float(square.std() / square.mean() / np.sqrt(count)))
+    mean, kernels = f.mean(axis=1), vector_kernels(covariance)
+    return Signal(node.units, kernels, mean, False, s.sources, covariance.gap, error)
+
+
 def _ends(block: Block, values: Array) -> tuple[Array, Array]:
     return ends(values, block)
 
@@ -132,7 +151,16 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
             total[block] = total[block] + outer(gradient.aligned, block) * _products(own, s, block)
     aligned = gradient.aligned * own.susceptibility
     mean = gradient.aligned * own.product_mean + (gradient.mean - gradient.aligned * z.mean) * own.slope_mean
-    return [Gradient.of_total(total, s, aligned, mean, gradient.sources)]
+    found = Gradient.of_total(total, s, aligned, mean, gradient.sources)
+    return [found if s.draws is None else replace(found, draws=_drawn(node, walk, gradient, s.draws))]
+
+
+def _drawn(node: Node, walk: Walk, gradient: Gradient, units: Array) -> Array:
+    """Return f'(s) g of drawn units, g being Gaussian but for what is in proportion to f(s)."""
+    record = walk.memory[node.name].record
+    g = covariance_root(gradient.apart[Block(True, ())]) @ normalisation.drawn_noise(node, walk, len(units))
+    g += gradient.aligned[:, np.newaxis] * record.function(units)
+    return np.asarray(g * record.derivative(units))
 
 
 def _counts(node: Node, walk: Walk, gradient: Gradient, total: Kernels) -> bool:

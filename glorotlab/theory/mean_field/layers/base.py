@@ -122,6 +122,8 @@ class Signal:
         Of a vector, as ``Covariance`` has it.
     error : float
         Largest relative error of a pair moment on the way here.
+    draws : (examples, draws), optional
+        Values of units of equal probability, where they are not Gaussian.
     """
 
     units: int
@@ -131,6 +133,7 @@ class Signal:
     sources: frozenset[str]
     gap: Array | None = None
     error: float = 0.0
+    draws: Array | None = None
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -183,6 +186,10 @@ class Gradient:
         Nodes with weights through which it came last: gradients of none in common are independent.
     passed : Gradient, optional
         What goes to the input of an activation instead, whose slope is in it already.
+    draws : (examples, draws), optional
+        Gradients of the units that the signal's draws are of.
+    error : float
+        Relative standard error of what is drawn.
     """
 
     apart: Kernels
@@ -190,6 +197,8 @@ class Gradient:
     mean: Array
     sources: frozenset[str]
     passed: Gradient | None = None
+    draws: Array | None = None
+    error: float = 0.0
 
     def total(self, signal: Signal) -> Kernels:
         """Return D of the whole gradient."""

@@ -1,7 +1,8 @@
-"""Normalisation over units: Y_ab = gain^2 (H_ab - m_a m_b) / sqrt(v_a v_b) + bias^2, and the way back.
+"""Normalisation over units, or over the batch: kernels and the way back.
 
-LayerNorm has m_a, the mean of h_a over units, and v_a = H_aa - m_a^2 + epsilon (Ba et al. 2016); RMSNorm (Zhang &
-Sennrich 2019) has no m. The result's own second moment is exact, as one network's own variance divides. Back,
+Over units Y_ab = gain^2 (H_ab - m_a m_b) / sqrt(v_a v_b) + bias^2. LayerNorm has m_a, the mean of h_a over units, and
+v_a = H_aa - m_a^2 + epsilon (Ba et al. 2016); RMSNorm (Zhang & Sennrich 2019) has no m. The result's own second moment
+is exact, as one network's own variance divides. Back,
 
     dC/dh = gain / sqrt(v) (g - mean g - y mean(g y)),
 
@@ -9,6 +10,10 @@ which takes away what is in proportion to y, so that nothing of the gradient is 
 correlation rho between two examples, tr of both projections is n - 3 + rho^2 (RMSNorm: n - 2 + rho^2), and
 E 1 / sqrt(v_a v_b) is 1 + (5 + rho^2) / 2n (RMSNorm: 1 + (3 + rho^2) / 2n) times its value at the mean: in both cases
 D_h = gain^2 D_y / sqrt(v_a v_b) (1 + (3 rho^2 - 1) / 2n).
+
+Over the batch (BatchNorm in training mode) one unit's values s ~ N(0, Q) are divided by their own deviation, which
+does not settle as layers get wide: y = (s - mean) / sqrt(variance + epsilon) and, going back, the formula above over
+examples, are averages over drawn units (Yang et al. 2019). What is behind an activation is drawn with it, g = f'(y) h.
 """
 
 from __future__ import annotations
@@ -21,8 +26,27 @@ from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.layers.graph import Node
 from glorotlab.spec.layers.normalisation import BatchNorm, LayerNorm, Normalisation
+from glorotlab.streams import Purpose, generator
 from glorotlab.theory.gaussian.covariance import Covariance
-from glorotlab.theory.mean_field.layers.base import Block, Gradient, Kernels, Signal, Walk, at, ends, outer
+from glorotlab.theory.gaussian.sampling import covariance_root
+from glorotlab.theory.mean_field.layers.base import (
+    Block,
+    Gradient,
+    Kernels,
+    Signal,
+    Walk,
+    at,
+    ends,
+    outer,
+    vector_kernels,
+)
+
+LEAST, MOST, NUMBERS = 2**12, 2**16, 2**22
+"""Least and most units that are drawn where they are normalised over the batch, and how many numbers they have."""
+
+
+MIN_EXAMPLES = 4
+"""Least examples of a batch that is normalised over: of two every unit is 1 and -1, and its gradient is 0."""
 
 
 class Scale(NamedTuple):
@@ -37,6 +61,21 @@ class Scale(NamedTuple):
     scale: Array
 
 
+class Deviations(NamedTuple):
+    """What a normalisation over the batch leaves for its way back.
+
+    Parameters
+    ----------
+    y : (examples, draws)
+        Drawn units without gain and bias.
+    scale : (draws,)
+        1 / sqrt(variance + epsilon).
+    """
+
+    y: Array
+    scale: Array
+
+
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
     """Return what the input must carry: the same."""
     return blocks
@@ -47,10 +86,7 @@ def forward(node: Node, walk: Walk) -> Signal:
     below, layer = walk.input_of(node.name), node.layer
     assert isinstance(layer, Normalisation)  # noqa: S101
     if isinstance(layer, BatchNorm):
-        raise AssumptionError(
-            "batch normalisation: one unit's values over the batch are divided by their own size, which does not "
-            "settle as layers get wide"
-        )
+        return _over_batch(node, walk, below, layer)
     m = below.mean if isinstance(layer, LayerNorm) else np.zeros_like(below.mean)
     variance = np.maximum(below.q - m**2, 0) + layer.epsilon
     scale = 1 / np.sqrt(variance)
@@ -88,6 +124,8 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
     """Return the gradient of h."""
     below, layer = walk.input_of(node.name), node.layer
     assert isinstance(layer, Normalisation)  # noqa: S101
+    if isinstance(layer, BatchNorm):
+        return [_back_over_batch(node, walk, gradient, layer)]
     y, scale = walk.signals[node.name], walk.memory[node.name].scale
     apart = {}
     for block, d in gradient.apart.items():
@@ -98,3 +136,65 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
         apart[block] = layer.gain_second_moment * d * outer(scale, block) * finite
     nothing = np.zeros_like(below.mean)
     return [Gradient(apart, nothing, nothing, gradient.sources)]
+
+
+def _over_batch(node: Node, walk: Walk, s: Signal, layer: BatchNorm) -> Signal:
+    if s.positions:
+        raise AssumptionError(
+            "batch normalisation of maps: one channel's values over the batch and all positions are divided by their "
+            "own deviation, which does not settle as layers get wide and takes a draw of all positions together"
+        )
+    if not s.gaussian or s.gap is None:
+        raise AssumptionError("batch normalisation of values that are not Gaussian of mean 0 over the batch")
+    if len(s.q) < MIN_EXAMPLES:
+        raise AssumptionError(f"batch normalisation of {len(s.q)} examples: allowed are {MIN_EXAMPLES} or more")
+    units = covariance_root(s.kernels[s.across]) @ _normal(node, walk, len(s.q), 0)
+    units -= units.mean(axis=0)
+    scale = 1 / np.sqrt((units**2).mean(axis=0) + layer.epsilon)
+    y = units * scale
+    walk.memory[node.name] = Deviations(y, scale)
+    kernel = layer.gain_second_moment * (y @ y.T) / y.shape[1] + layer.bias_second_moment
+    covariance, mean = Covariance.of(kernel), np.full(len(s.q), layer.bias_mean)
+    draws = y if layer.gain_second_moment == 1 and not layer.bias_second_moment else None
+    error = max(s.error, _standard_error(y[0] ** 2))
+    kernels = vector_kernels(covariance)
+    return Signal(node.units, kernels, mean, False, s.sources, covariance.gap, error, draws)
+
+
+def _normal(node: Node, walk: Walk, examples: int, way: int) -> Array:
+    """Return standard normal numbers (examples, draws), and behind them their mirror images."""
+    place = next(index for index, own in enumerate(walk.graph) if own.name == node.name)
+    draws = min(max(NUMBERS // examples, LEAST), MOST)
+    half = generator(0, Purpose.BATCH_NORMALISATION, 2 * place + way).normal(size=(examples, draws // 2))
+    return np.concatenate([half, -half], axis=1)
+
+
+def _standard_error(values: Array) -> float:
+    mean = values.mean()
+    return float(values.std() / mean / np.sqrt(len(values))) if mean > 0 else 0.0
+
+
+def _back_over_batch(node: Node, walk: Walk, gradient: Gradient, layer: BatchNorm) -> Gradient:
+    below, (y, scale) = walk.input_of(node.name), walk.memory[node.name]
+    total = gradient.total(walk.signals[node.name])[Block(True, ())]
+    if (g := gradient.draws) is None:
+        aligned = gradient.aligned[:, np.newaxis] * y
+        g = covariance_root(gradient.apart[Block(True, ())]) @ drawn_noise(node, walk, len(y)) + aligned
+    drawn = float((g**2).mean())
+    back = (g - g.mean(axis=0) - y * (g * y).mean(axis=0)) * scale
+    # the mean square of what was drawn is known
+    size = layer.gain_second_moment * float(np.diagonal(total).mean()) / drawn if drawn > 0 else 0.0
+    kernel = back @ back.T * (size / y.shape[1])
+    nothing = np.zeros(len(y))
+    error = max(gradient.error, _standard_error((back**2).mean(axis=0)))
+    kernels = {block: kernel if block.pairs else np.diagonal(kernel) for block in below.kernels}
+    return Gradient(kernels, nothing, nothing, gradient.sources, error=error)
+
+
+def drawn_noise(node: Node, walk: Walk, examples: int) -> Array:
+    """Return standard normal numbers (examples, draws) for gradients of the units of a node, independent of its own.
+
+    Half of the units have mirror images, whose gradients must not be so too.
+    """
+    normal = _normal(node, walk, examples, 1)
+    return np.concatenate([normal[:, ::2], normal[:, 1::2]], axis=1)
