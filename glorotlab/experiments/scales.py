@@ -150,7 +150,7 @@ SCALES = {
             monitored=6,
             seeds=5,
             side_seeds=4,
-            stored_updates=1_000,
+            stored_updates=1_500,
             stored_records=2,
             stored_seeds=3,
             depths=(1, 5),
@@ -160,7 +160,7 @@ SCALES = {
             svm_images=1_000,
             pretraining_updates=400,
             nielsen=NielsenSizes(
-                depth_epochs=2,
+                depth_epochs=3,
                 depth_seeds=5,
                 images=60,
                 networks=150,
@@ -238,7 +238,7 @@ SCALES = {
         ),
     )
 }
-"""Scales by name. On two cores ``quick`` takes two to three minutes, ``medium`` two hours, the others days."""
+"""Scales by name. On two cores ``quick`` takes about two minutes, ``medium`` two hours, the others days."""
 
 
 def get_scale(name: str) -> Scale:

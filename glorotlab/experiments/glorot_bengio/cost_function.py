@@ -57,7 +57,7 @@ EXPERIMENT = Experiment(
         "Test error on Shapeset-3x2 over mini-batch updates of tanh N, trained on the log-likelihood and on the "
         "quadratic cost of the same softmax outputs at the same rate; mean over networks with its standard error."
     ),
-    effort=4,
+    effort=1,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -146,7 +146,7 @@ EXPERIMENT = Experiment(
         "standard error. Each network is trained at the rate, and ringed at the depth, of its least validation error. "
         "The paper trains one to five layers and finds five best, but for sigmoid four; it prints the errors of five."
     ),
-    effort=6,
+    effort=4,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -250,7 +250,7 @@ EXPERIMENT = Experiment(
         "are the same (the three upper lines have equal values), and neither is the paper's standard initialisation. "
         "Points are means over networks with standard errors; lines are predicted; all are moved aside to be seen."
     ),
-    effort=13,
+    effort=8,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -55,7 +55,7 @@ EXPERIMENT = Experiment(
         "test images, averaged over networks; crosses left of 0 are the percentiles predicted before training. Left, "
         "to compare with: the standard initialisation, figure 3's upper panel."
     ),
-    effort=3,
+    effort=1,
     run=run,
     findings=FINDINGS,
     draw=draw,

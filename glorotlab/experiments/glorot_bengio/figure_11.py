@@ -137,7 +137,7 @@ EXPERIMENT = Experiment(
         "The updates of pre-training come before those shown; the paper does not say of which activation its "
         "pre-trained network is."
     ),
-    effort=17,
+    effort=4,
     run=run,
     findings=FINDINGS,
     draw=draw,

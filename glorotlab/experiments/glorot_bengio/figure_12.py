@@ -78,7 +78,7 @@ EXPERIMENT = Experiment(
         "Test error over mini-batch updates of ten examples, mean over networks with its standard error. "
         "Theory makes no prediction here."
     ),
-    effort=22,
+    effort=14,
     run=run,
     findings=FINDINGS,
     draw=draw,

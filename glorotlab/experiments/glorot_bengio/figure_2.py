@@ -116,7 +116,7 @@ EXPERIMENT = Experiment(
         "averaged over networks; crosses left of 0 are predicted. "
         "The paper's figure spans 140 epochs of 20,000 updates."
     ),
-    effort=14,
+    effort=4,
     run=run,
     findings=FINDINGS,
     draw=draw,

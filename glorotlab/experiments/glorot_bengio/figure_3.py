@@ -96,7 +96,7 @@ EXPERIMENT = Experiment(
         "Signed 98th percentile (points) and standard deviation (lines) of the activations of each hidden layer on 300 "
         "test images, averaged over networks; crosses left of 0 are the percentiles predicted before training."
     ),
-    effort=12,
+    effort=3,
     run=run,
     findings=FINDINGS,
     draw=draw,

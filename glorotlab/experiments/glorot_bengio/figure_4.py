@@ -113,7 +113,7 @@ EXPERIMENT = Experiment(
         "Densities of the activations of each hidden layer over units, 300 test images and networks, after the last "
         "update. Theory makes no prediction here. The paper prints no numbers in this figure."
     ),
-    effort=2,
+    effort=1,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -277,7 +277,7 @@ EXPERIMENT = Experiment(
         "surface is flat (hatched) where, with both weights scaled to run from 0 to 1 as well, its slope is below "
         f"{FLAT:g}. The paper prints no numbers in this figure and states no sizes."
     ),
-    effort=5,
+    effort=2,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -49,7 +49,7 @@ EXPERIMENT = Experiment(
         "lines predicted: a Gaussian pre-activation for every image, sent through tanh. Right: their root mean square. "
         "The paper prints no numbers in this figure."
     ),
-    effort=25,
+    effort=15,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -86,7 +86,7 @@ EXPERIMENT = Experiment(
         "outputs it keeps the shape of the uniform weights. Right: their root mean square. "
         "The paper prints no numbers in this figure."
     ),
-    effort=2,
+    effort=1,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -72,7 +72,7 @@ EXPERIMENT = Experiment(
         "averaged over 2,048 draws. Right: their root mean square. "
         "The paper prints no numbers in this figure."
     ),
-    effort=2,
+    effort=1,
     run=run,
     findings=FINDINGS,
     draw=draw,

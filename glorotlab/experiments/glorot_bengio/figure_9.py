@@ -104,7 +104,7 @@ EXPERIMENT = Experiment(
         "Standard deviation of dC/dW of the mean cost of 300 test images in every layer, the output layer the "
         "lightest, mean over networks; crosses left of 0 are predicted. The paper prints no numbers in this figure."
     ),
-    effort=8,
+    effort=3,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -168,7 +168,7 @@ EXPERIMENT = Experiment(
         "Each network is measured on one test image of its own; what theory predicts for all images less what it "
         "predicts for that one is added, so that points and lines are of the same images."
     ),
-    effort=20,
+    effort=8,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -97,7 +97,7 @@ EXPERIMENT = Experiment(
         "parameter come from the diagonal of the Gauss-Newton Hessian (LeCun et al. 1998) or from the variance of the "
         "gradient between examples, and are 1 on average in units of the common rate. N = normalised initialisation."
     ),
-    effort=18,
+    effort=4,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -189,7 +189,7 @@ EXPERIMENT = Experiment(
         f"error counts. Hollow diamonds are the paper's {PAPER['svm']} % and {PAPER['network']} %, of {PAPER_IMAGES:,} "
         "images."
     ),
-    effort=6,
+    effort=2,
     run=run,
     findings=FINDINGS,
     draw=draw,

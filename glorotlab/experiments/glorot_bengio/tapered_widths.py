@@ -70,7 +70,7 @@ EXPERIMENT = Experiment(
         "Test error on Shapeset-3x2 over mini-batch updates of tanh networks whose hidden layers grow from 0.4 to 1.6 "
         "times the usual width, or shrink so; mean over networks with its standard error. N: normalised initialisation."
     ),
-    effort=13,
+    effort=3,
     run=run,
     findings=FINDINGS,
     draw=draw,

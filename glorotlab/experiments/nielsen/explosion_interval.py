@@ -193,7 +193,7 @@ EXPERIMENT = Experiment(
         "formula, points are found by roots for weights of either sign and random biases (0: there is no interval), "
         "the hollow diamond is Nielsen's widest interval."
     ),
-    effort=2,
+    effort=0.5,
     run=run,
     findings=FINDINGS,
     draw=draw,

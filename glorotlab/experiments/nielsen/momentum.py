@@ -275,7 +275,7 @@ EXPERIMENT = Experiment(
         "hidden units; its outputs are sigmoid with summed cross-entropy, where pixels lie in [0, 1]. Sparse "
         "initialisation gives each unit 15 weights from N(0, 1), and tanh units a quarter of that with biases 0.5."
     ),
-    effort=30,
+    effort=20,
     run=run,
     findings=FINDINGS,
     draw=draw,

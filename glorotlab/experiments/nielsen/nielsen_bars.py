@@ -101,7 +101,7 @@ EXPERIMENT = Experiment(
         "[784, 30, 30, 10] right after initialisation: one circle and bar a hidden neuron, the bar as long as the "
         "gradient of the batch-averaged cost by its bias."
     ),
-    effort=2,
+    effort=0.5,
     run=run,
     findings=FINDINGS,
     draw=draw,

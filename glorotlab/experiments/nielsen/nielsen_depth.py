@@ -190,7 +190,7 @@ EXPERIMENT = Experiment(
         "cross-entropy, mini-batches of 10, learning rate 0.1, lambda 5. Lines are means over networks with the band "
         "of a standard error, points the last epoch, hollow diamonds the figures of his two write-ups."
     ),
-    effort=10,
+    effort=9,
     run=run,
     findings=FINDINGS,
     draw=draw,

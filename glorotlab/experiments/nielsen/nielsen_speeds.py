@@ -274,7 +274,7 @@ EXPERIMENT = Experiment(
         "points are means over networks, hollow diamonds are Nielsen's one network of each depth. Below: batch "
         "gradient descent, geometric mean over networks, at rate 0.1 with lambda 5, one update an epoch."
     ),
-    effort=15,
+    effort=9,
     run=run,
     findings=FINDINGS,
     draw=draw,

@@ -290,7 +290,7 @@ EXPERIMENT = Experiment(
         "chains, lines a factor of 1/4 and of 25 a layer; the hollow diamond is Nielsen's 25. Right: dC/db from the "
         "kernels over the product of derivatives and weights, in 150 chains with weights N(0, 1); the line is equality."
     ),
-    effort=5,
+    effort=2,
     run=run,
     findings=FINDINGS,
     draw=draw,
