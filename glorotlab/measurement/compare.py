@@ -293,4 +293,6 @@ def _pooled(array: xr.DataArray) -> xr.DataArray:
 
 
 def _band(prediction: xr.Dataset, name: str, index: int) -> float | None:
-    return float(_pooled(prediction[name]).values[index]) if name in prediction else None
+    """Return an end of the band of one layer; None where there is none."""
+    end = float(_pooled(prediction[name]).values[index]) if name in prediction else math.nan
+    return None if math.isnan(end) else end

@@ -31,6 +31,7 @@ def predict(
     initializer: str | None = None,
     bias: str | None = None,
     level: float | None = None,
+    networks: int = 1,
 ) -> xr.Dataset:
     """Predict what ``gl.torch.measure`` would find, by mean-field theory.
 
@@ -47,7 +48,9 @@ def predict(
     initializer, bias : str, optional
         Laws of the weights and biases; by default variances are those of the tensors as they stand.
     level : float, optional
-        Probability of bands, such as .95.
+        Probability of bands, such as .95, for the mean over as many ``networks``.
+    networks : int
+        By default 1: bands are for one network.
 
     Returns
     -------
@@ -69,7 +72,9 @@ def predict(
     elif bias is not None:
         raise InvalidValueError(f"bias {bias!r} without an initializer: allowed are both, or the weights as they stand")
     named = isinstance(loss, str)
-    prediction = predict_graph(graph, inputs, targets if named else None, loss if named else NAMES[0], level=level)
+    prediction = predict_graph(
+        graph, inputs, targets if named else None, loss if named else NAMES[0], level=level, networks=networks
+    )
     prediction.attrs["model"] = type(model).__name__
     return prediction
 

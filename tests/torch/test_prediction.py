@@ -5,6 +5,7 @@ import pytest
 
 import glorotlab as gl
 from glorotlab.errors import InvalidValueError
+from glorotlab.measurement.compare import SECOND_MOMENTS
 
 pytestmark = pytest.mark.torch
 
@@ -87,3 +88,51 @@ def test_bad_input_is_one_clear_line(torch):
         assert message in str(error.value)
         assert "\n" not in str(error.value)
         assert isinstance(error.value, InvalidValueError), message
+
+
+def test_comparing_names_the_module_that_leaves_its_band(torch):
+    """The second layer's weights are one column repeated: its units are no independent draws."""
+    torch.manual_seed(0)
+    model = perceptron(torch, torch.nn.Tanh, width=200)
+    gl.torch.initialize_(model, "glorot_uniform", seed=0)
+    with torch.no_grad():
+        model[2].weight[:] = model[2].weight[:1]
+    verdicts = gl.torch.compare(model, X, Y, level=0.999)
+    differing = {entry.module for entry in verdicts.entries if entry.inside_band is False}
+    first = {e.module: e.inside_band for e in verdicts.select("preactivation_second_moment")}
+    assert first["0"] is True
+    assert {"2", "3", "4"} & differing
+
+
+def test_a_step_without_a_band_has_no_verdict_of_one_network(torch):
+    """What a layer normalisation leaves has no scatter and so no band; all other verdicts are those of bands."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(30, 64), torch.nn.LayerNorm(64), torch.nn.ReLU(), torch.nn.Linear(64, 4)
+    )
+    verdicts = {e.module: e.verdict for name in SECOND_MOMENTS[:2] for e in gl.torch.compare(model, X, Y).select(name)}
+    assert verdicts.pop("1") is None
+    assert set(verdicts.values()) <= {"agrees", "differs"}
+
+
+def test_what_is_not_followed_is_measured_and_named(torch):
+    class Attends(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.head = torch.nn.Linear(6, 8), torch.nn.Linear(8, 3)
+            self.attention = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x):
+            h = self.embed(x)
+            h = h + self.attention(h, h, h)[0]
+            return self.head(h.mean(dim=1))
+
+    torch.manual_seed(0)
+    x, y = torch.randn(5, 7, 6), torch.tensor([0, 1, 2, 0, 1])
+    prediction, measurement = gl.torch.predict(Attends(), x, y), gl.torch.measure(Attends(), x, y)
+    assert "attention" in prediction.attrs["refused"]
+    place = measurement["module"].values.tolist()
+    assert prediction["module"].values.tolist() == place
+    assert np.isfinite(prediction["preactivation_second_moment"].values[place.index("embed")])
+    assert np.isfinite(measurement["activation_second_moment"].values[0, place.index("attention")])
+    assert "head" not in {entry.module for entry in gl.compare(prediction, measurement).entries}

@@ -69,7 +69,7 @@ def inspect(
         update("predicting", 0, 1)
         targets = None if loss == "none" else y
         own_loss = "cross_entropy" if loss == "none" else loss
-        prediction = predict(model, x, targets, loss=own_loss, level=level)
+        prediction = predict(model, x, targets, loss=own_loss, level=level, networks=seeds or 1)
         update("predicting", 1, 1)
         measurement = measure(
             model, x, targets, loss=own_loss, seeds=seeds, progress=lambda done, all_: update("measuring", done, all_)
