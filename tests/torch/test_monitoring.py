@@ -8,6 +8,7 @@ import xarray as xr
 
 import glorotlab as gl
 from glorotlab.errors import GlorotlabError, InvalidValueError
+from glorotlab.torch.step_record import sums
 
 pytestmark = pytest.mark.torch
 
@@ -310,3 +311,23 @@ def test_event_files(torch, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(GlorotlabError, match="python -m pip install tensorboard"):
         log.to_tensorboard(tmp_path)
+
+
+@pytest.mark.parametrize("size", [1e-42, 1e-25, 1.0, 1e25, 1e38])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_sums_lose_nothing_at_any_size(torch, size, dtype):
+    values = (torch.randn(50, 3, 7, generator=torch.Generator().manual_seed(0)) * size).to(getattr(torch, dtype))
+    total, squares = sums(torch, values)
+    exact = values.double().numpy()
+    assert float(squares) == pytest.approx((exact**2).sum(), rel=1e-6)
+    assert float(total) == pytest.approx(exact.sum(), rel=1e-4)
+
+
+def test_zeros_and_subnormal_numbers_are_counted(torch):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 1, bias=False))
+    x = torch.tensor([[0.0, 1e-39, 1.0, 2.0]])
+    with gl.torch.monitor(model) as log:
+        model(x).sum().backward()
+        torch.optim.SGD(model.parameters(), lr=0.1).step()
+    shares = [float(log.statistics[f"batch_weight_gradient_{what}"][0, 0]) for what in ("zero", "subnormal")]
+    assert shares == [0.25, 0.25]
