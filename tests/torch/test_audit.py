@@ -10,6 +10,7 @@ from benchmark_scripts import benchmark
 
 import glorotlab as gl
 from glorotlab.errors import InvalidValueError, UnknownNameError
+from glorotlab.torch.auditing.audit import refused
 
 FAULTS = benchmark("audit").FAULTS if importlib.util.find_spec("torch") else {}
 
@@ -99,6 +100,30 @@ def test_square_layers_are_named_as_the_others_are(torch):
         assert other in entry.alternatives
 
 
+def test_what_few_weights_do_not_tell_apart_is_listed(torch):
+    model = perceptron(torch, 10, 6)
+    gl.torch.initialize_(model, "he_normal", seed=0)
+    (entry,) = gl.torch.audit(model).entries
+    assert entry.initializer == "he_normal"
+    assert {"he_truncated_normal", "kaiming, leaky_relu(.2), normal"} <= {*entry.alternatives}
+
+
+def test_holm_stops_at_the_first_that_is_too_large():
+    """.001 <= .01 / 4, but .004 > .01 / 3; .0049 <= .01 / 2 no longer counts."""
+    assert refused([0.9, 0.001, 0.004, 0.0049], 0.01) == [False, True, False, False]
+    assert refused([0.004, 0.006], 0.01) == [True, True]
+    assert refused([0.006, 0.007], 0.01) == [False, False]
+
+
+@pytest.mark.statistical
+def test_sparse_weights_are_never_suspected_of_orthogonality(torch):
+    """A hundred matrices whose few weights hardly meet."""
+    model = torch.nn.ModuleList([torch.nn.Linear(288, 24) for _ in range(100)])
+    gl.torch.initialize_(model, "sparse(k=3)", seed=0)
+    entries = gl.torch.audit(model).entries
+    assert {entry.law for entry in entries} == {"sparse"}
+
+
 def test_signal_and_gradient_factors_are_those_of_drawn_signals(torch):
     """Against 4,000 Gaussian signals at width 300: 3 % is eight standard errors of a mean over both."""
     torch.manual_seed(0)
@@ -174,6 +199,14 @@ def test_tied_and_unknown_parameters_are_said(torch):
     assert "Not looked at: body.weight" in text
     assert "tokens.weight" in audit._repr_html_()
     assert audit.to_dict()["healthy"] is True
+
+
+def test_a_row_of_padding_is_not_looked_at(torch):
+    embedding = torch.nn.Embedding(20, 40, padding_idx=3)
+    for name in ("lecun_normal", "orthogonal"):
+        gl.torch.initialize_(embedding, name, seed=0)
+        (entry,) = gl.torch.audit(embedding).entries
+        assert (entry.size, entry.healthy, entry.law) == (19 * 40, True, name.removeprefix("lecun_"))
 
 
 def test_few_weights_are_not_judged_and_nothing_is_changed(torch):

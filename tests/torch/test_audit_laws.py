@@ -65,6 +65,15 @@ def test_another_scale_mean_or_law_is_refused(law):
             assert p_value(Sample(values, 1e-16), LAWS[other], variance) < 1e-4
 
 
+@pytest.mark.parametrize("law", LAWS)
+def test_a_shape_is_refused_whose_mean_mean_square_and_largest_are_right(law):
+    """Half of 400 weights at one standard deviation and half at minus one, but for the largest."""
+    values = np.tile([1.0, -1.0], 200)
+    values[0] = min(2.9, LAWS[law].bound)
+    sample = Sample(values / np.sqrt(np.mean(values**2)) * (1 - 1e-9), 1e-3)
+    assert p_value(sample, LAWS[law], 1.0) < 1e-10
+
+
 def test_a_bound_is_known_to_one_part_in_the_number_of_weights():
     values, variance = draw("uniform", 10_000, 1)
     sample = Sample(values, 1e-16)

@@ -17,7 +17,6 @@ from glorotlab.network.mlp import Network
 from glorotlab.theory.gaussian.moments import moments
 from glorotlab.torch.auditing.findings import FAULT, Finding, fault, notice
 from glorotlab.torch.auditing.judge import Conclusion, Look, conclude, faults_of, look
-from glorotlab.torch.auditing.laws import Sample
 from glorotlab.torch.auditing.tensors import Parts, weights_of_model, weights_of_network
 
 if TYPE_CHECKING:
@@ -239,8 +238,8 @@ def audit(model: torch.nn.Module | Network, *, level: float = 0.01, activation: 
     _repeated(looks)
     judged = [seen for seen in looks if seen.p_value is not None]
     threshold = level / max(1, len(judged))
-    refused = _refused([float(seen.p_value or 0) for seen in judged], level)
-    wrong = {id(seen) for seen, is_refused in zip(judged, refused, strict=True) if is_refused}
+    are_refused = refused([float(seen.p_value or 0) for seen in judged], level)
+    wrong = {id(seen) for seen, is_refused in zip(judged, are_refused, strict=True) if is_refused}
     votes = Counter(
         family
         for seen in judged
@@ -251,15 +250,14 @@ def audit(model: torch.nn.Module | Network, *, level: float = 0.01, activation: 
     return Audit(level, tuple(_with_model(entries, conclusions)), read.tied, read.left)
 
 
-def _refused(p_values: Sequence[float], level: float) -> list[bool]:
+def refused(p_values: Sequence[float], level: float) -> list[bool]:
     """Return which hypotheses Holm's procedure (1979) refuses at a familywise level."""
-    order = np.argsort(p_values, kind="stable")
-    refused = [False] * len(p_values)
-    for rank, index in enumerate(order):
+    result = [False] * len(p_values)
+    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
         if p_values[index] > level / (len(p_values) - rank):
             break
-        refused[index] = True
-    return refused
+        result[index] = True
+    return result
 
 
 def _repeated(looks: Sequence[Look]) -> None:
@@ -279,14 +277,11 @@ def _repeated(looks: Sequence[Look]) -> None:
 
 def _entry(seen: Look, conclusion: Conclusion) -> AuditEntry:
     weights, shape = seen.weights, seen.weights.shape
-    values = Sample(weights.matrices.ravel(), weights.precision)
-    finite = bool(np.isfinite(weights.matrices).all())
-    second_moment = values.second_moment if finite else math.nan
     signal = derivative = 1.0
     if weights.activation not in (None, "linear"):
         at_one = moments(str(weights.activation), 1.0)
         signal, derivative = float(at_one.second_moment), float(at_one.derivative_second_moment)
-    forward, backward = shape.fan_in * second_moment * signal, shape.fan_out * second_moment * derivative
+    forward, backward = shape.fan_in * seen.second_moment * signal, shape.fan_out * seen.second_moment * derivative
     findings = conclusion.findings
     far_off = forward > 0 and not 1 / FAR_OFF <= forward <= FAR_OFF and shape.kind != "embedding"
     if far_off and not any(finding.severity == FAULT for finding in findings):
@@ -296,10 +291,10 @@ def _entry(seen: Look, conclusion: Conclusion) -> AuditEntry:
         shape.kind,
         shape.fan_in,
         shape.fan_out,
-        weights.matrices.size,
-        values.mean if finite else math.nan,
-        math.sqrt(second_moment),
-        math.sqrt(second_moment) * values.relative_error / 2 if finite else math.nan,
+        seen.size,
+        seen.mean,
+        math.sqrt(seen.second_moment),
+        math.sqrt(seen.second_moment) * seen.relative_error / 2,
         conclusion.law,
         conclusion.name,
         conclusion.fan,

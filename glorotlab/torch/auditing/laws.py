@@ -145,7 +145,8 @@ class Sample:
         """The relative standard error of the mean square: sqrt((kurtosis - 1) / N), of their own kurtosis."""
         if not self.second_moment:
             return 0.0
-        kurtosis = float(np.mean(self.values**4)) / self.second_moment**2
+        squares = self.values * self.values
+        kurtosis = float(np.vdot(squares, squares)) / self.values.size / self.second_moment**2
         return math.sqrt(max(0.0, kurtosis - 1) / self.values.size)
 
 

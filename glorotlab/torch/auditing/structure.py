@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ MOST_VECTORS = 256
 
 FEWEST_VECTORS = 4
 """Fewer tell nothing of orthogonality."""
+
+BEGINNING = 8
+"""Numbers by which vectors are compared first."""
 
 CLEARLY = 6.0
 """Standard deviations by which cosines are too small for independent weights: 1e-9 of false alarms at most."""
@@ -97,11 +101,16 @@ def copies(matrices: Array, axis: int) -> int:
     Vectors of zeros are no copies here: ``empty`` counts those of units.
     """
     vectors = matrices.swapaxes(1, 2) if axis == 2 else matrices
-    vectors = vectors.reshape(-1, vectors.shape[2])
-    if vectors.shape[1] < FEWEST_VECTORS:
+    if vectors.shape[2] < FEWEST_VECTORS:
         return 0
-    vectors = np.ascontiguousarray(vectors[np.any(vectors, axis=1)])
-    return len(vectors) - len({vector.tobytes() for vector in vectors})
+    repeated = 0
+    for start in vectors[:, :, :BEGINNING], vectors:  # whole vectors are compared only where beginnings are alike
+        keys = Counter(vector.tobytes() for group in start for vector in group)
+        zero = bytes(8 * start.shape[2])
+        repeated = sum(count - 1 for key, count in keys.items() if key != zero)
+        if not repeated and keys[zero] <= 1:
+            return 0
+    return repeated
 
 
 def empty(matrices: Array) -> int:

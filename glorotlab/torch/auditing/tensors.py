@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from glorotlab.torch.weights import Weight, weights_of
 
 if TYPE_CHECKING:
     import torch
+
+    from glorotlab.arrays import Array, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +49,15 @@ def weights_of_network(network: Network) -> list[Weights]:
     spec, result = network.spec, []
     for layer, ((fan_in, fan_out), weight) in enumerate(zip(spec.fans, network.weights, strict=True), start=1):
         below = "linear" if layer == 1 else spec.activation
-        values = np.array(weight, dtype=np.float64)
         precision = float(np.finfo(weight.dtype).eps)
-        first = values.ravel()[:FIRST]
+        first = np.array(weight[: -(-FIRST // fan_out)], dtype=np.float64).ravel()[:FIRST]
         shape = Shape("linear", fan_in, fan_out)
-        result.append(Weights(f"layer {layer}", shape, values[np.newaxis], first, precision, below))
+        result.append(Weights(f"layer {layer}", shape, partial(_of_network, weight), first, precision, below))
     return result
+
+
+def _of_network(weight: FloatArray) -> Array:
+    return np.array(weight, dtype=np.float64)[np.newaxis]
 
 
 def weights_of_model(model: torch.nn.Module, activation: str | None) -> Parts:
@@ -87,17 +93,23 @@ def weights_of_model(model: torch.nn.Module, activation: str | None) -> Parts:
 
 
 def _weights(torch: Any, weight: Weight, activation: str | None) -> Weights:
-    matrices = weight.matrices()
     rows = 1
     if weight.kind == "embedding":
-        rows = matrices.shape[1]
-        padding = getattr(weight.module, "padding_idx", None)
-        if padding is not None and rows > 1 and not matrices[:, padding].any():
-            matrices = np.delete(matrices, padding, axis=1)
+        rows = int(weight.tensor.shape[0])
     elif weight.kind == "bilinear":
         rows = int(weight.tensor.shape[1])
     shape = Shape(
         weight.kind, weight.fan_in, weight.fan_out, weight.receptive_field, weight.groups, weight.blocks, rows
     )
     values = weight.tensor.detach().flatten()[:FIRST].to("cpu", dtype=torch.float64).numpy()
-    return Weights(weight.name, shape, matrices, values, float(torch.finfo(weight.tensor.dtype).eps), activation)
+    precision = float(torch.finfo(weight.tensor.dtype).eps)
+    return Weights(weight.name, shape, partial(_of_model, weight), values, precision, activation)
+
+
+def _of_model(weight: Weight) -> Array:
+    """Return the matrices of a weight, without an embedding's row of padding where it is 0."""
+    matrices = weight.matrices()
+    padding = getattr(weight.module, "padding_idx", None)
+    if padding is not None and matrices.shape[1] > 1 and not matrices[:, padding].any():
+        return np.delete(matrices, padding, axis=1)
+    return matrices
