@@ -100,14 +100,14 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(machine_line())
-    print(f"{'model':26s} {'s':>5s}   forward: deviation, its error, beyond 2 se   backward, per cent")
+    print(f"{'model':26s} {'nets':>4s} {'s':>5s}   forward: deviation, its error, beyond 2 se   backward, per cent")
     every = {direction: [] for direction in DIRECTIONS}
     for name, graph, data, images in models():
         if arguments.only not in name:
             continue
-        networks = max(arguments.networks // (4 if images else 1), 2)
+        networks = max(arguments.networks // (4 if images or name.endswith("512") else 1), 2)
         found, raw, seconds = deviations(graph, *batch(data, images), networks)
-        line = f"{name:26s} {seconds:5.1f}"
+        line = f"{name:26s} {networks:4d} {seconds:5.1f}"
         for direction, own in found.items():
             every[direction] += own
             away, error = np.median(np.array(raw[direction]), axis=0)

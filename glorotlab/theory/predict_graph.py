@@ -21,7 +21,7 @@ from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.graph_lengths import add_lengths
 from glorotlab.theory.graph_statistics import Row, gradient_row, signal_row, unknown_row
 from glorotlab.theory.mean_field.graph_scatter import Scatter, graph_scatter
-from glorotlab.theory.mean_field.graph_walk import Followed, follow, follow_back
+from glorotlab.theory.mean_field.graph_walk import MOST_PAIRS, Followed, follow, follow_back
 from glorotlab.theory.mean_field.layers.base import Block, Signal
 from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
 from glorotlab.theory.predict import ASSUMPTIONS
@@ -134,7 +134,7 @@ def predict_graph(
         coords={"module": [node.name for node in nodes], "kind": [node.layer.kind for node in nodes]},
         attributes={
             "kind": "prediction",
-            "assumptions": [*ASSUMPTIONS],
+            "assumptions": [*ASSUMPTIONS, *_left_out(found, scatter)],
             "examples": len(next(iter(arrays.values()))),
             "saturation_threshold": SATURATION_THRESHOLD,
             "refused": found.refused,
@@ -143,6 +143,15 @@ def predict_graph(
         | ({"no_band": no_band} if no_band else {})
         | digests(next(iter(arrays.values())), None if targets is None else np.asarray(targets)),
     )
+
+
+def _left_out(found: Followed, scatter: Scatter) -> list[str]:
+    """Return what the batch's gradients leave out."""
+    if not any(block.pairs for block in found.walk.blocks[found.walk.graph.output]):
+        return [f"pairs of examples are not followed, nor gradients of the batch: maps have over {MOST_PAIRS} of them"]
+    if scatter.left_out:
+        return [f"gradients of the batch leave out what kernels scatter between networks: {scatter.left_out}"]
+    return []
 
 
 def _numerical_error(found: Followed, known: Loss | None) -> float:

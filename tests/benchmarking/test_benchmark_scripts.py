@@ -92,6 +92,7 @@ def test_every_benchmark_is_tested():
         "holm",
         "oracle",
         "audit",
+        "graphs",
         "graph_draws",
         "graph_models",
     }

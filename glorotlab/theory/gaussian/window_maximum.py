@@ -29,8 +29,8 @@ class Maxima(NamedTuple):
         E f of the first window.
     product : (places,)
         E f f of both.
-    slopes : (places,)
-        E f' f' of both.
+    slopes, slope_products : (places,)
+        E f' f' and E (f f') (f f') of both.
     chosen, chosen_slopes : (places, size, size)
         Probability that element i of the first and j of the second window are the largest, and E f' f' there.
     """
@@ -38,6 +38,7 @@ class Maxima(NamedTuple):
     mean: Array
     product: Array
     slopes: Array
+    slope_products: Array
     chosen: Array
     chosen_slopes: Array
 
@@ -66,7 +67,7 @@ def maxima(
         Whether the largest f(s) is taken, not f of the largest s.
     """
     places, elements = covariance.shape[:2]
-    result = Maxima(*np.empty((3, places)), *np.empty((2, places, size, size)))
+    result = Maxima(*np.empty((4, places)), *np.empty((2, places, size, size)))
     step = max(1, BLOCK // (elements * draws))
     points, random = _points(elements, draws), generator(0, Purpose.WINDOWS)
     for start in range(0, places, step):
@@ -80,6 +81,7 @@ def maxima(
         slope, across = (derivative(argument) for _, _, argument in (largest, other))
         result.mean[own], result.product[own] = f.mean(axis=1), (f * g).mean(axis=1)
         result.slopes[own] = (slope * across).mean(axis=1)
+        result.slope_products[own] = (f * g * slope * across).mean(axis=1)
         one, two = largest[0], other[0]
         result.chosen[own] = one @ np.swapaxes(two, 1, 2) / draws
         weights = (slope * across)[:, np.newaxis]

@@ -16,13 +16,14 @@ from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.graph import Node
+from glorotlab.spec.layers.pooling import MaxPooling
 from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments_and_products
 from glorotlab.theory.gaussian.point_moments import PointMoments
 from glorotlab.theory.gaussian.sampling import covariance_root
 from glorotlab.theory.mean_field import gradient_independence
-from glorotlab.theory.mean_field.layers import normalisation
+from glorotlab.theory.mean_field.layers import normalisation, pooling
 from glorotlab.theory.mean_field.layers.base import (
     Block,
     Gradient,
@@ -70,6 +71,9 @@ def forward(node: Node, walk: Walk) -> Signal:
     assert isinstance(layer, Elementwise)  # noqa: S101
     if s.draws is not None:
         return _of_draws(node, walk, s, s.draws, layer.record)
+    source = walk.graph[node.inputs[0]]
+    if isinstance(source.layer, MaxPooling) and walk.input_of(source.name).gaussian:
+        return _of_maxima(node, source, walk, layer.record)
     if not s.gaussian:
         raise AssumptionError(
             f"{layer.name} of values that are not Gaussian of mean 0: they are not the sum of many weights times units"
@@ -136,6 +140,17 @@ def _of_draws(node: Node, walk: Walk, s: Signal, units: Array, record: Activatio
     return Signal(node.units, kernels, mean, False, s.sources, covariance.gap, error)
 
 
+def _of_maxima(node: Node, pool: Node, walk: Walk, record: Activation) -> Signal:
+    """Return the signal of f of the largest of each window; what is aligned going back is as of piecewise linear f."""
+    s = walk.signals[pool.name]
+    moments = pooling.window_moments(pool, walk, walk.input_of(pool.name), record, before=False)
+    slopes = {block: own.slopes.reshape(s.kernels[block].shape) for block, own in moments.items()}
+    unknown = np.full_like(s.mean, np.nan)
+    product = moments[s.here].slope_products.reshape(s.mean.shape)
+    walk.memory[node.name] = Slopes(record, slopes, unknown, unknown, slopes[s.here], product)
+    return pooling.signal_of(node, s, moments)
+
+
 def _ends(block: Block, values: Array) -> tuple[Array, Array]:
     return ends(values, block)
 
@@ -181,4 +196,7 @@ def _products(own: Slopes, s: Signal, block: Block) -> Array:
         return own.product_second_moment
     if own.points is not None:
         return own.points.products(partial(_ends, block), s.kernels[block])
+    if s.positions:  # of maxima: as if f f' at different points were in proportion to f' there
+        first, second = ends(np.sqrt(own.product_second_moment), block)
+        return first * second
     return gradient_independence.products(own.record, s.kernels[block], own.product_second_moment)

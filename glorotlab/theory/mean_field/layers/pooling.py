@@ -1,7 +1,8 @@
 """Pooling: averages and maxima over windows, and all positions' units as one vector.
 
 An average's kernel is that of the pairs of positions in both windows, so that it needs them at displacements within a
-window; a gradient goes to all of them alike. A vector of all positions has the mean over positions of the kernel of
+window; a gradient goes to all of them alike, and what of it is in proportion to the average is so to each position's
+own value as far as that tells of the others. A vector of all positions has the mean over positions of the kernel of
 pairs at one position, and its gradients at different positions are independent. A maximum has no closed form:
 ``gaussian.window_maximum`` draws the windows, and with them which element the gradient goes to.
 """
@@ -90,11 +91,15 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
         for i, _, other in _pairs(layer, block):
             if other.canonical == other:
                 _add(layer, found, other, i, d / size**2, below.positions)
-    offsets = list(itertools.product(*map(range, layer.kernel_size)))
     aligned, mean = np.zeros_like(below.mean), np.zeros_like(below.mean)
-    for i in offsets:
-        aligned += _put(layer, gradient.aligned, i, below.positions) / size**2
+    for i in itertools.product(*map(range, layer.kernel_size)):
         mean += _put(layer, gradient.mean, i, below.positions) / size
+    if gradient.aligned.any():
+        for i, _, other in _pairs(layer, Block(False, (0,) * len(node.positions))):
+            own = _taken(layer, below.q, i, node.positions)
+            share = _taken(layer, at(below.kernels, other), i, node.positions)
+            share = np.divide(share, own, out=np.zeros_like(own), where=own > 0)
+            aligned += _put(layer, gradient.aligned * share, i, below.positions) / size**2
     return [Gradient.of_total(found, below, aligned, mean, gradient.sources)]
 
 
