@@ -23,6 +23,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "derivation",
     "experiment",
+    "explorer",
     "mathml",
     "printed_numbers",
     "run",

@@ -10,6 +10,7 @@ from glorotlab.cli.commands.advise import advise
 from glorotlab.cli.commands.bench import bench
 from glorotlab.cli.commands.compare import compare
 from glorotlab.cli.commands.derive import derive
+from glorotlab.cli.commands.explorer import explorer
 from glorotlab.cli.commands.info import info
 from glorotlab.cli.commands.inspect import inspect
 from glorotlab.cli.commands.measure import measure
@@ -38,7 +39,7 @@ def glorotlab(
     """Study why deep networks are hard to train: derive, predict, measure, compare, advise, train, reproduce."""
 
 
-for command in (derive, predict, measure, compare, advise, inspect, train, sweep, reproduce, bench, info):
+for command in (derive, predict, measure, compare, advise, inspect, explorer, train, sweep, reproduce, bench, info):
     app.command()(command)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")

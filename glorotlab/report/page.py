@@ -1,6 +1,6 @@
 """The report as one self-contained HTML page: claims, pictures, tables and settings; it loads nothing, opens offline.
 
-The page is a template of Jinja2 (``templates/report.html.jinja``), which escapes every text that it is given.
+The page is a template (``templates/report.html.jinja``); ``pages`` escapes every text that it is given.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from glorotlab import __version__
 from glorotlab.experiments.claims import number_texts
 from glorotlab.experiments.experiment import Claim, Experiment, Table
 from glorotlab.experiments.scales import Scale
 from glorotlab.machine import package_version
+from glorotlab.pages import render
 from glorotlab.threads import num_threads
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -90,15 +89,8 @@ def page(sections: list[Section], scale: Scale, seconds: float, asked: int) -> s
     """
     claims = [claim for section in sections for claim in section.claims]
     verdicts = [claim.verdict for claim in claims]
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("report.html.jinja").render(
+    return render(
+        TEMPLATES / "report.html.jinja",
         title=f"glorotlab: theory against experiment, scale {scale.name}",
         sections=sections,
         asked=asked,

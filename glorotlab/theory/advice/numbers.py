@@ -98,7 +98,7 @@ def numbers(spec: NetworkSpec, batch: Batch) -> Numbers:
         float(back.max()),
         updates,
         separation(kernels.z[0], batch.targets),
-        output_curvature(kernels) * (fastest + (own - fastest) / BATCH),
+        expected_curvature(spec, kernels.q[-1]) * (fastest + (own - fastest) / BATCH),
         len(spec.layer_sizes) - 2,
     )
 
@@ -131,13 +131,13 @@ def separation(kernel: Array, targets: Array) -> float:
     return along / own if own > 0 else 0.0
 
 
-def output_curvature(signal: SignalKernels) -> float:
+def expected_curvature(spec: NetworkSpec, q: Array) -> float:
     """Return the order of the largest eigenvalue of the cost's Gauss-Newton matrix in one example's outputs.
 
-    It is the expected diagonal for Gaussian outputs of the second moments that the kernel gives them. Rows of a
-    softmax's matrix sum to 0: where all K classes are alike its eigenvalues are K / (K - 1) times the diagonal.
+    It is the expected diagonal for Gaussian outputs of second moments q, (examples,). Rows of a softmax's matrix sum to
+    0: where all K classes are alike its eigenvalues are K / (K - 1) times the diagonal.
     """
-    spec, deviations = signal.spec, np.sqrt(signal.q[-1])
+    deviations = np.sqrt(q)
     draws = generator(0, Purpose.OUTPUT_CURVATURE).normal(size=(len(deviations), DRAWS, spec.classes))
     cost = spec.cost_record
     diagonals = cost.curvature(cost.activation(deviations[:, np.newaxis, np.newaxis] * draws))

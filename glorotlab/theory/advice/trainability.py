@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import numpy.typing as npt
 
 from glorotlab import notebook
@@ -42,6 +41,17 @@ updates, they failed from 2e4 on."""
 
 MAX_FLUCTUATION = 3.0
 """Fluctuation: networks trained up to 2 (40 layers of 100 ReLU) and failed at 5 (20 of 20)."""
+
+BOUNDS = (
+    ("signal_ratio", MIN_RATIO, math.inf, "signal vanishes"),
+    ("gradient_ratio", MIN_RATIO, math.inf, "gradient vanishes"),
+    ("gradient_ratio", 0.0, MAX_GRADIENT, "gradient explodes"),
+    ("logit_second_moment", 0.0, MAX_LOGITS, "outputs explode"),
+    ("coherence", MIN_COHERENCE, math.inf, "chaos: coherence"),
+    ("condition", 0.0, MAX_CONDITION, "classes alike: condition"),
+    ("fluctuation", 0.0, MAX_FLUCTUATION, "too narrow: fluctuation"),
+)
+"""Numbers with their least and largest value, and what is wrong beyond, in the order in which they are looked at."""
 
 MAX_HIDDEN = 1000
 """Most hidden layers that are followed."""
@@ -178,16 +188,8 @@ def _unlikely(added: tuple[Term, ...]) -> str:
 
 def bound_exceeded(numbers: Numbers | Trainability) -> str | None:
     """Return the first bound that is exceeded, with its number."""
-    bounds = (
-        (numbers.signal_ratio, MIN_RATIO, np.inf, "signal vanishes"),
-        (numbers.gradient_ratio, MIN_RATIO, np.inf, "gradient vanishes"),
-        (numbers.gradient_ratio, 0.0, MAX_GRADIENT, "gradient explodes"),
-        (numbers.logit_second_moment, 0.0, MAX_LOGITS, "outputs explode"),
-        (numbers.coherence, MIN_COHERENCE, np.inf, "chaos: coherence"),
-        (numbers.condition, 0.0, MAX_CONDITION, "classes alike: condition"),
-        (numbers.fluctuation, 0.0, MAX_FLUCTUATION, "too narrow: fluctuation"),
-    )
-    for value, low, high, what in bounds:
+    for name, low, high, what in BOUNDS:
+        value = getattr(numbers, name)
         if value is not None and not low <= value <= high:
             return f"{what} {value:.1e}"
     return None

@@ -58,7 +58,7 @@ def factor(units: Array, met: Array | None, expected: Array) -> Factor | None:
     met : (networks, units), optional
         What x is without f', if its mean over the units of a network is in the draws of the outputs already.
     expected : (networks,)
-        What the mean of x is in proportion to, given the output layer of each network; those of 0 are left out.
+        What the mean of x is in proportion to, given the layer above in each network; those of 0 are left out.
     """
     known = expected > 0
     if not known.any():

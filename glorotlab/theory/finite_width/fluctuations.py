@@ -208,23 +208,34 @@ class _Influences:
                 weights = self._own_kernels(index - 1) / size**2
                 fresh, draws = self._fresh(weights, index), self._with_own(draws, weights, index)
             parts = self._pair_parts(index, weights, fresh, back, enters=signal is not None)
-        gains = self.kernels.backward_gain
         factors: list[Factor] = []
-        for k in range(index, self.hidden):
-            units, met = _quadratic(weights, self.drawn.y[k]), None
-            kernel = gains[k + 1] * self.kernels.derivative[k]
-            weights = weights * (np.diagonal(kernel) if single else kernel)
-            if k == self.hidden - 1 and self.drawn.outputs.meets:  # given the weights of the outputs, which are drawn
-                met = _quadratic(weights, self.drawn.h)
-            own = few_units.factor(units, met, fresh)
-            if own is not None:
-                factors.append(own)
+        units, passed = self._gradients_of_units(index, weights)
+        for k, own in enumerate(units, start=index):
+            top, met = k == self.hidden - 1, None
+            if top and self.drawn.outputs.meets:  # given the weights of the outputs, which are drawn
+                met = _quadratic(passed, self.drawn.h)
+            expected_units = fresh if top else units[k + 1 - index].mean(axis=1)
+            factor = few_units.factor(own, met, expected_units)
+            if factor is not None:
+                factors.append(factor)
             else:
-                parts[k] = parts[k] + _relative(units) - (_relative(met) if met is not None else 0.0)
+                parts[k] = parts[k] + _relative(own) - (_relative(met) if met is not None else 0.0)
         shift = share * back.shift(index, signal)
         if signal is not None:  # that of pairs is in the mean-field value: ``kernel_covariance``
             shift = shift - others * back.covariance(index, signal)
         return self._fluctuation(parts, draws / expected, float(shift.sum()), tuple(factors))
+
+    def _gradients_of_units(self, index: int, weights: Array) -> tuple[list[Array], Array]:
+        """Return y' w y of the units of every hidden layer from ``index`` on, and w of what comes back to the last.
+
+        The mean over the units of a layer is, given the layer above, in proportion to that of the layer above.
+        """
+        gains, units = self.kernels.backward_gain, []
+        for k in range(index, self.hidden):
+            units.append(_quadratic(weights, self.drawn.y[k]))
+            kernel = gains[k + 1] * self.kernels.derivative[k]
+            weights = weights * (np.diagonal(kernel) if weights.ndim == 1 else kernel)
+        return units, weights
 
     def _answer(self, weights: Array, index: int) -> _Answer:
         """Return T of the draws of the outputs and what it answers to; ``weights`` are of the layer's D in T."""

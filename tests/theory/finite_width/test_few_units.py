@@ -6,7 +6,7 @@ from scipy import stats
 
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
-from glorotlab.theory.finite_width import few_units
+from glorotlab.theory.finite_width import few_units, fluctuations
 from glorotlab.theory.mean_field.inputs import batch_of
 from glorotlab.theory.mean_field.propagate import propagate
 from glorotlab.theory.mean_field.validity import pooled_scatter
@@ -41,6 +41,17 @@ def test_what_the_outputs_have_already_does_not_count_twice():
     silent = met * (np.arange(20) % 2) * expected[:, np.newaxis]
     law = few_units.factor(silent, met * expected[:, np.newaxis], expected)
     assert law.variance == pytest.approx(3 / 20, rel=0.2)  # E (x - y)^2, x = 2 y of half of the units, E y^2 = 3
+
+
+def test_a_layer_does_not_scatter_for_those_above_it():
+    """Linear units: x is the square of a normal variable in every layer, so each factor's variance is 2 / 30.
+
+    Six standard errors of 7,680 units, E (x - 1)^4 being 60. What layers above scatter made it threefold at the bottom.
+    """
+    spec = NetworkSpec.parse("30,30x15,10", activation="linear", initializer="lecun_normal")
+    gradient = fluctuations.over_depth(propagate(spec, batch_of(spec, input_second_moment=1.0), narrow=True))[1]
+    assert len(gradient.factors) == 14
+    np.testing.assert_allclose([factor.variance for factor in gradient.factors], 2 / 30, rtol=6 * (14 / 7680) ** 0.5)
 
 
 def test_outputs_without_a_gradient_leave_no_factor():

@@ -1,0 +1,26 @@
+"""glorotlab explorer: the page in which settings of a network are moved, and its curves follow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glorotlab.cli.options import Quiet
+from glorotlab.cli.progress import progress_bar
+from glorotlab.cli.terminal import say
+
+
+def explorer(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The page.")] = Path("explorer.html"),
+    quiet: Quiet = False,
+) -> None:
+    """Write the explorer, one HTML file without network: sliders, curves with bands, phase diagram and verdict."""
+    from glorotlab.explorer.page import explorer as build
+    from glorotlab.files import write_whole
+
+    with progress_bar("tables", show=not quiet) as progress:
+        page = build(progress=progress)
+    write_whole(out, page)
+    say(str(out))
