@@ -31,7 +31,7 @@ class DerivationDirective(SphinxDirective):
         derivation = gl.derive(name, without=without) if without else gl.derive(name)
         record = derivation.to_dict()
         command = " ".join(["glorotlab derive", name, *(f"--without {item}" for item in without), "--verify"])
-        box = nodes.container(classes=["derivation"])
+        box = nodes.container(classes=["derivation", name])
         box += paragraph(nodes.emphasis("", record["source"]), classes=("derivation-source",))
         box += _assumptions(record["assumptions"])
         for number, step in enumerate(record["steps"], start=1):

@@ -34,7 +34,7 @@ class ExperimentDirective(SphinxDirective):
         """Return the nodes of the experiment."""
         experiment = CATALOGUE[self.arguments[0]]
         command = code(f"glorotlab reproduce {experiment.name}", "console")
-        box = nodes.container(classes=["experiment"])
+        box = nodes.container(classes=["experiment", experiment.name])
         box += paragraph(nodes.emphasis("", f"{experiment.source}. "), nodes.Text(experiment.title + "."))
         folder = Path(self.config.glorotlab_reproduction) / experiment.name
         files = sorted(folder.glob("*.nc"))

@@ -6,7 +6,7 @@ glorotlab derive backward_variance
 
 Blocks of Python share one page's names, as a reader's session in the source folder does. A matplotlib figure that they
 bind to the name ``figure`` is shown below. What fails is a warning, and so fails ``sphinx-build -W``. ``:language:``
-says how the output is highlighted.
+says how the output is highlighted; with ``:hidden:`` a block runs unseen.
 """
 
 import ast
@@ -39,7 +39,7 @@ class RunDirective(SphinxDirective):
 
     has_content = True
     required_arguments = 1
-    option_spec: ClassVar[dict[str, Any]] = {"language": directives.unchanged}
+    option_spec: ClassVar[dict[str, Any]] = {"language": directives.unchanged, "hidden": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         """Return the content and what it printed."""
@@ -53,6 +53,8 @@ class RunDirective(SphinxDirective):
                 printed = python_output(source, names)
         except (Exception, SystemExit) as error:  # whatever a page's code raises is the page's fault
             LOG.warning("%s: %s", type(error).__name__, error, location=self.get_location())
+            return []
+        if "hidden" in self.options:
             return []
         box = nodes.container(classes=["run"])
         box += code(source, language)

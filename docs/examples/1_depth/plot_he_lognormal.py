@@ -35,7 +35,7 @@ ax.semilogy(layer, law, "--", color=OKABE_ITO[0], label="median of the log-norma
 ax.axhline(1, color=OKABE_ITO[1], linestyle=":", label="mean, kept by He's initialisation")
 finish(ax, f"{DEPTH} ReLU layers of {WIDTH} units", "layer", "second moment of s over that of the first, 2 E x²")
 layer_ticks(ax, DEPTH)
-ax.legend(fontsize=8)
+ax.legend(fontsize=8, loc="lower left")
 
 # %%
 # How many networks have lost more than half of their signal at the last layer?
