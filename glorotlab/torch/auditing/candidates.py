@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from glorotlab.initializers import TRUNCATED_VARIANCE
 
@@ -85,9 +86,10 @@ class Candidate:
     family: str = ""
 
 
-def candidates(shape: Shape) -> list[Candidate]:
+@lru_cache(maxsize=256)
+def candidates(shape: Shape) -> tuple[Candidate, ...]:
     """Return every candidate of a weight, right ones first, those that are written more often before others."""
-    return [*_defaults(shape), *_named(shape), *_stated(shape), *_wrong(shape)]
+    return (*_defaults(shape), *_named(shape), *_stated(shape), *_wrong(shape))
 
 
 def _defaults(shape: Shape) -> Iterator[Candidate]:
