@@ -27,6 +27,8 @@ def plot(obj: Any, *others: Any, ax: Axes | None = None, variable: str | None = 
       lines with bands are predicted, points with standard errors measured.
     - Statistics over training (``run.statistics``): 98th percentile and standard deviation of the activations of each
       layer over updates, or the ``variable``; a prediction beside them is drawn before the first update.
+    - A monitor of ``gl.torch.monitor``, or its statistics: all modules over all recorded steps, with the prediction
+      beside the first record; ``variable`` for one quantity alone.
     - Histograms (``run.histograms``, ``gl.measure(..., bins=100)`` with a ``variable``) and predicted distributions:
       densities of activations, or of the tensor ``variable``, per layer.
     - Runs and their error curves; spectra of Jacobians: one curve each.

@@ -52,7 +52,7 @@ def monitor(model: Any, every: int = 100, *, prediction: xr.Dataset | None = Non
     every : int
         Updates between two records.
     prediction : xarray.Dataset, optional
-        Of ``gl.torch.predict``, to be drawn beside the first record.
+        Of ``gl.torch.predict``; ``gl.plot(log)`` draws it beside the first record.
     scaler : torch.amp.GradScaler, optional
         The one that multiplies the cost: gradients of results are divided by its scale. Without it they are those of
         the cost as it is differentiated; those of weights are divided by it anyway.

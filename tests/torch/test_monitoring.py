@@ -1,10 +1,12 @@
 """A monitor sees what autograd gives, and training ends with the same bits as without it."""
 
 import copy
+import sys
 
 import numpy as np
 import pytest
 import xarray as xr
+from optional import optional
 
 import glorotlab as gl
 from glorotlab.errors import GlorotlabError, InvalidValueError
@@ -304,11 +306,11 @@ def test_bad_input_gets_one_line(torch):
         _ = gl.torch.monitor(model).statistics
 
 
-def test_event_files(torch, tmp_path, monkeypatch):
+def test_event_files_need_tensorboard(torch, tmp_path, monkeypatch):
     model = plain(torch)
     with gl.torch.monitor(model) as log:
         train(torch, model, torch.optim.SGD(model.parameters(), lr=0.1), batches(torch, 1, dtype=torch.float64))
-    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(GlorotlabError, match="python -m pip install tensorboard"):
         log.to_tensorboard(tmp_path)
 
@@ -331,3 +333,27 @@ def test_zeros_and_subnormal_numbers_are_counted(torch):
         torch.optim.SGD(model.parameters(), lr=0.1).step()
     shares = [float(log.statistics[f"batch_weight_gradient_{what}"][0, 0]) for what in ("zero", "subnormal")]
     assert shares == [0.25, 0.25]
+
+
+def test_it_is_drawn_with_its_prediction(torch):
+    model, ((x, y),) = plain(torch), batches(torch, 1, dtype=torch.float64)
+    with gl.torch.monitor(model, prediction=gl.torch.predict(model, x, y)) as log:
+        train(torch, model, torch.optim.SGD(model.parameters(), lr=0.1), [(x, y)])
+    profile = gl.plot(log).axes[0].child_axes[0]
+    predicted, measured = (line.get_xdata() for line in profile.lines)
+    assert np.isfinite(predicted).all()
+    assert len(predicted) == len(measured) == 3
+
+
+def test_event_files_of_tensorboard(torch, tmp_path):
+    optional("tensorboard", "TENSORBOARD")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    model = plain(torch)
+    with gl.torch.monitor(model, every=2) as log:
+        train(torch, model, torch.optim.SGD(model.parameters(), lr=0.1), batches(torch, 3, dtype=torch.float64))
+    log.to_tensorboard(tmp_path)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    points = [(point.step, point.value) for point in events.Scalars("update_weight_ratio/2")]
+    expected = log.statistics["update_weight_ratio"].values[:, 2]
+    assert points == [(0, pytest.approx(expected[0])), (2, pytest.approx(expected[1]))]

@@ -21,6 +21,7 @@ from glorotlab.plotting.objects.densities import draw_densities, draw_single_law
 from glorotlab.plotting.objects.fixed_points import draw_fixed_points
 from glorotlab.plotting.objects.modules import draw_modules
 from glorotlab.plotting.objects.moments import draw_moments
+from glorotlab.plotting.objects.monitored import draw_monitored
 from glorotlab.plotting.objects.pictures_of_data import draw_dataset
 from glorotlab.plotting.objects.runs import draw_runs
 from glorotlab.plotting.objects.statistics import draw_layers
@@ -37,6 +38,7 @@ from glorotlab.theory.gaussian.moments import Moments
 from glorotlab.theory.phases.fixed_points import FixedPoints
 from glorotlab.theory.phases.phase_diagram import KIND as PHASE_DIAGRAM
 from glorotlab.theory.spectra.jacobian_spectrum import JacobianSpectrum
+from glorotlab.torch.monitoring import Monitor
 from glorotlab.training.error_curves import CURVES
 from glorotlab.training.runs.run import Run
 
@@ -73,6 +75,7 @@ class Picture:
 
 STATISTICS, TRAINING = "LayerStatistics of a prediction or a measurement", "statistics over training"
 MODULES = "LayerStatistics of a model of your own"
+MONITORED = "what a monitor recorded"
 HISTOGRAMS, DISTRIBUTIONS = "histograms", "predicted distributions"
 
 CLASSES: dict[type, str] = {
@@ -87,6 +90,7 @@ CLASSES: dict[type, str] = {
     Moments: "Moments",
     CoordinateCheck: "a CoordinateCheck",
     Dataset: "a Dataset of pictures",
+    Monitor: MONITORED,
 }
 """Kind of the objects of each class."""
 
@@ -94,6 +98,7 @@ PICTURES = (
     Picture((STATISTICS,), draw_layers),
     Picture((MODULES,), draw_modules, size=(8.5, 5.8), long_labels=True),
     Picture((TRAINING, STATISTICS), draw_training),
+    Picture((MONITORED, MODULES), draw_monitored, size=(13.0, 5.5)),
     Picture((HISTOGRAMS, DISTRIBUTIONS), draw_densities),
     Picture(("a Run", "error curves"), draw_runs),
     Picture(("a Comparison",), draw_comparison, single=True),
@@ -143,8 +148,8 @@ def _kind_of_dataset(dataset: xr.Dataset, variable: str | None) -> str:
     """Return the kind of a dataset, ``""`` where it is none of the package's."""
     if dataset.attrs.get("kind") == PHASE_DIAGRAM:
         return "a phase diagram"
-    if "module" in dataset.coords and "step" not in dataset.dims:
-        return MODULES
+    if "module" in dataset.coords:
+        return MONITORED if "step" in dataset.dims else MODULES
     if "layer" in dataset.dims:
         counted = [name for name in dataset if str(name).endswith("_count")]
         others = [name for name in dataset if {"layer"} < set(dataset[name].dims) and "bin" not in dataset[name].dims]

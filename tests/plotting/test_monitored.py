@@ -1,0 +1,76 @@
+"""One picture shows all modules over all steps, with the prediction beside the first record."""
+
+import numpy as np
+import pytest
+
+import glorotlab as gl
+from glorotlab.errors import InvalidValueError
+from glorotlab.schema import layer_statistics
+
+MODULES, STEPS = ["0", "1", "2"], [0, 10, 20]
+
+
+@pytest.fixture
+def statistics():
+    rng, shape = np.random.default_rng(0), (3, 3)
+    values = {
+        "preactivation_second_moment": rng.uniform(1, 2, shape) * [1, np.nan, 1],
+        "activation_second_moment": rng.uniform(1, 2, shape) * [np.nan, 1, np.nan],
+        "update_weight_ratio": rng.uniform(1e-3, 1e-2, shape) * [1, np.nan, 1],
+        "weight_variance": rng.uniform(1, 2, shape) * [1, -1, 1],
+    }
+    coords = {"step": STEPS, "module": MODULES, "kind": ["dense", "activation", "dense"]}
+    return layer_statistics(values, leading=("step",), coords=coords, attributes={"kind": "measurement"})
+
+
+def prediction():
+    """Of a model with one more step, which is computed by a function and so not monitored."""
+    values = {
+        "preactivation_second_moment": [1.5, np.nan, np.nan, 1.7],
+        "preactivation_second_moment_low": [1.0, np.nan, np.nan, 1.2],
+        "preactivation_second_moment_high": [2.0, np.nan, np.nan, 2.2],
+        "activation_second_moment": [np.nan, 1.1, 1.2, np.nan],
+    }
+    coords = {"module": ["0", "1", "add", "2"], "kind": ["dense", "activation", "residual", "dense"]}
+    return layer_statistics(values, coords=coords, attributes={"kind": "prediction", "level": 0.95})
+
+
+def panels(figure):
+    """The three axes of each panel: first record, colours, scale."""
+    inside = figure.axes[0].child_axes
+    return [inside[place : place + 3] for place in range(0, len(inside), 3)]
+
+
+def test_all_modules_and_steps_are_in_one_picture(statistics):
+    figure = gl.plot(statistics, prediction())
+    result, update = panels(figure)
+    colours = result[1].collections[0].get_array()
+    before, after = statistics["preactivation_second_moment"].values, statistics["activation_second_moment"].values
+    expected = np.stack([before[:, 0], after[:, 1], before[:, 2]])
+    np.testing.assert_array_equal(colours, expected)
+    line, points = result[0].lines
+    np.testing.assert_array_equal(points.get_xdata(), expected[:, 0])
+    np.testing.assert_array_equal(line.get_xdata(), [1.5, 1.1, 1.7])  # found by the modules' names
+    (band,) = result[0].collections
+    low, high = (end(band.get_paths()[0].vertices[:, 0]) for end in (np.min, np.max))
+    assert (low, high) == (1.0, 2.2)
+    assert [label.get_text() for label in result[0].get_yticklabels()] == MODULES
+    assert update[1].collections[0].get_array().mask[1].all()  # a module without weights has no colour
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert legend == ["first record", "predicted, band of one network (95%)"]
+
+
+def test_one_variable_is_drawn_alone(statistics):
+    ((profile, _, _),) = panels(gl.plot(statistics, variable="update_weight_ratio"))
+    assert profile.get_xscale() == "log"
+    ((profile, _, _),) = panels(gl.plot(statistics, variable="weight_variance"))
+    assert profile.get_xscale() == "linear"  # it has both signs here
+
+
+def test_what_cannot_be_drawn_is_refused(statistics):
+    with pytest.raises(InvalidValueError, match="2 monitors and 0 predictions"):
+        gl.plot(statistics, statistics)
+    with pytest.raises(InvalidValueError, match="variable 'learning_speed': allowed are preactivation_second_moment"):
+        gl.plot(statistics, variable="learning_speed")
+    with pytest.raises(InvalidValueError, match="variable 'speed': allowed are preactivation_second_moment"):
+        gl.plot(statistics, variable="speed")
