@@ -173,6 +173,8 @@ class Experiment:
         Takes the results, returns a Figure.
     table : callable, optional
         Takes the results, returns a Table.
+    derivations : tuple of str
+        Names of the derivations whose equations it tests.
     """
 
     name: str
@@ -184,6 +186,7 @@ class Experiment:
     findings: tuple[Finding, ...]
     draw: Callable[[Results], Figure]
     table: Callable[[Results], Table] | None = None
+    derivations: tuple[str, ...] = ()
 
     def claims(self, results: Results) -> list[Claim]:
         """Return the claims as the results decide them, each with its control."""

@@ -9,9 +9,10 @@ import base64
 import dataclasses
 import platform
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from glorotlab import __version__
 from glorotlab.experiments.claims import number_texts
@@ -19,6 +20,7 @@ from glorotlab.experiments.experiment import Claim, Experiment, Table
 from glorotlab.experiments.scales import Scale
 from glorotlab.machine import package_version
 from glorotlab.pages import render
+from glorotlab.report.equations import equations
 from glorotlab.threads import num_threads
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,6 +33,11 @@ VERDICTS = {"pass": "✓ pass", "fail": "✗ fail", "undecided": "? undecided"}
 
 CONTROLS = {"fail": "fails, as it must", "undecided": "undecided", "pass": "passes, and should not", "": "–"}
 """Text of the verdict of every control."""
+
+SVG = "image/svg+xml"
+
+LARGEST_DATA = 20_000
+"""Bytes of a table of numbers up to which the page has it; all pages together stay below 5 MB."""
 
 OPEN_UP_TO = 4
 """Most numbers of a claim that are shown unfolded."""
@@ -53,6 +60,10 @@ class Section:
         Why its data are not here, and how to get them; ``""`` where they are.
     files : tuple of str
         Names of its files in the folder of its name, which the page links.
+    svg : bytes or None
+        The same picture as SVG; the page has the smaller one.
+    data : dict of str to str
+        Tables of its numbers as CSV, by file name; the page has the small ones and links the others.
     """
 
     experiment: Experiment
@@ -62,11 +73,23 @@ class Section:
     seconds: float
     missing: str = ""
     files: tuple[str, ...] = ()
+    svg: bytes | None = None
+    data: dict[str, str] = field(default_factory=dict)
 
     @property
-    def png_base64(self) -> str:
-        """The picture as the text of a ``data:`` address."""
-        return base64.b64encode(self.png or b"").decode("ascii")
+    def picture(self) -> str:
+        """The picture as a ``data:`` address: SVG unless it is larger than PNG."""
+        png = self.png or b""
+        return _address("image/png", png) if self.svg is None or len(self.svg) > len(png) else _address(SVG, self.svg)
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Addresses of the tables, by file name: ``data:`` where the page has them, else of the file."""
+        folder = quote(self.experiment.name)
+        return {
+            name: _address("text/csv", text.encode()) if len(text) <= LARGEST_DATA else f"{folder}/{quote(name)}"
+            for name, text in self.data.items()
+        }
 
     @property
     def png_size(self) -> tuple[int, int]:
@@ -101,14 +124,23 @@ def page(sections: list[Section], scale: Scale, seconds: float, asked: int) -> s
         controls=CONTROLS,
         open_up_to=OPEN_UP_TO,
         number_texts=number_texts,
+        equations=equations,
         settings=_settings(sections, scale, seconds),
     )
+
+
+def _address(kind: str, content: bytes) -> str:
+    """Return content as a ``data:`` address."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _settings(sections: list[Section], scale: Scale, seconds: float) -> dict[str, str]:
     """Return sizes, times, versions and machine by name."""
     sizes = dataclasses.asdict(scale)
-    settings = {"scale": str(sizes.pop("name"))} | {name.replace("_", " "): str(value) for name, value in sizes.items()}
+    settings = {"scale": str(sizes.pop("name"))}
+    for name, value in sizes.items():
+        parts = value if isinstance(value, dict) else {"": value}
+        settings |= {f"{name} {part}".strip().replace("_", " "): str(own) for part, own in parts.items()}
     for section in sections:
         settings[f"seconds for {section.experiment.name.replace('_', ' ')}"] = f"{section.seconds:.1f}"
     return settings | {

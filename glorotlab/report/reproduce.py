@@ -186,21 +186,29 @@ def _show(experiment: Experiment, computed: _Computed, folder: Path) -> Section:
         return Section(experiment, [], None, None, computed.seconds, missing=computed.missing)
     started, own = time.perf_counter(), folder / experiment.name
     make_folder(own)
-    save(computed.results, own)
+    data = save(computed.results, own)
     results = load(own, computed.results)
     claims, figure = experiment.claims(results), experiment.draw(results)
     png = to_png(figure)
     figure.set_layout_engine(None)  # all is in its place: the layout would take as long as the drawing
     write_whole(own / f"{experiment.name}.png", png)
-    write_whole(own / f"{experiment.name}.svg", to_svg(figure))
+    svg = to_svg(figure)
+    write_whole(own / f"{experiment.name}.svg", svg)
     files = (f"{experiment.name}.svg", f"{experiment.name}.png", *(f"{name}.nc" for name in results))
     table = experiment.table(results) if experiment.table else None
     seconds = computed.seconds + time.perf_counter() - started
-    return Section(experiment, claims, png, table, seconds, files=files)
+    return Section(experiment, claims, png, table, seconds, files=files, svg=svg, data=data)
 
 
-def save(results: Results, folder: Path) -> None:
-    """Write results, each to a NetCDF file, and as CSV: a table for the variables of the same dimensions."""
+def save(results: Results, folder: Path) -> dict[str, str]:
+    """Write results, each to a NetCDF file, and as CSV: a table for the variables of the same dimensions.
+
+    Returns
+    -------
+    dict of str to str
+        The tables by file name.
+    """
+    written: dict[str, str] = {}
     for name, dataset in results.items():
         netcdf.write(folder / f"{name}.nc", dataset)
         tables: dict[tuple[str, ...], list[str]] = {}
@@ -209,7 +217,10 @@ def save(results: Results, folder: Path) -> None:
                 tables.setdefault(tuple(map(str, array.dims)), []).append(str(variable))
         for dims, variables in tables.items():
             table = dataset[variables].to_dataframe(dim_order=dims)[variables]
-            write_whole(folder / f"{name}_by_{'_'.join(dims)}.csv", table.to_csv())
+            file = f"{name}_by_{'_'.join(dims)}.csv"
+            written[file] = table.to_csv()
+            write_whole(folder / file, written[file])
+    return written
 
 
 def load(folder: Path, names: Sequence[str] | Results) -> Results:

@@ -2,6 +2,8 @@
 
 import html.parser
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,3 +102,12 @@ def test_the_command_writes_a_page_that_loads_nothing(tmp_path, monkeypatch):
     assert "http" not in code.replace("http://www.w3.org/2000/svg", "")
     one = len(json.dumps(json.loads(tables)["activations"]["erf"]))
     assert len(text) + (len(RECORDS) - 2) * one < 1e6
+
+
+def test_installs_contain_the_templates():
+    """The folder is in the package data, and in the source distribution's manifest."""
+    root = Path(__file__).parents[2]
+    settings = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert settings["glorotlab.explorer"] == ["templates/*"]
+    assert "graft glorotlab/explorer/templates" in (root / "MANIFEST.in").read_text()
+    assert {path.name for path in page.TEMPLATES.iterdir()} == {*page.SCRIPTS, "explorer.html.jinja", "explorer.css"}

@@ -1,5 +1,6 @@
 """The report: one self-contained page, files written whole, bad input refused before any work."""
 
+import base64
 import dataclasses
 import functools
 import html.parser
@@ -13,12 +14,13 @@ import pytest
 import xarray as xr
 from experiment_results import TINY
 
+from glorotlab.derivations.catalogue import CATALOGUE as DERIVATIONS
 from glorotlab.errors import DataError, InvalidValueError, UnknownNameError
 from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Swap, Table
 from glorotlab.plotting.style import finish, new_figure
 from glorotlab.report import reproduce as module
-from glorotlab.report.page import TEMPLATES, Section, page
+from glorotlab.report.page import LARGEST_DATA, TEMPLATES, Section, page
 from glorotlab.report.reproduce import reproduce, run_experiments, save, to_png, to_svg
 from glorotlab.training.sweeps.store import RunStore
 from glorotlab.training.sweeps.workers import Workers
@@ -57,7 +59,7 @@ def check(text):
     checker.feed(text)
     checker.close()
     assert checker.open == []
-    assert all(load.startswith("data:image/png;base64,") for load in checker.loads)
+    assert all(re.match(r"data:image/(png|svg\+xml);base64,", load) for load in checker.loads)
     assert not re.search(r"https?://|//cdn|@import|url\(", text)
     assert not {"script", "link", "iframe", "object", "base"} & set(checker.tags)
     assert len(checker.ids) == len(set(checker.ids))
@@ -123,6 +125,9 @@ def test_results_and_pictures_are_saved(tmp_path):
 def test_a_page_links_the_files_of_its_figures_and_prints_all_numbers(tmp_path):
     text = run_all([fake()], TINY, tmp_path).page.read_text(encoding="utf-8")
     links = [link for link in check(text).links if not link.startswith("#")]
+    (table,) = (link for link in links if link.startswith("data:text/csv;base64,"))
+    assert base64.b64decode(table.partition(",")[2]) == (tmp_path / "fake" / "a_by_n.csv").read_bytes()
+    links.remove(table)
     assert sorted(links) == ["fake/a.nc", "fake/fake.png", "fake/fake.svg"]
     assert all((tmp_path / link).is_file() for link in links)
     svg = (tmp_path / "fake" / "fake.svg").read_bytes()
@@ -232,6 +237,26 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, mo
         (tmp_path / "closed").mkdir(mode=0o500)
         with pytest.raises(InvalidValueError, match="cannot be written"):
             reproduce([], "quick", tmp_path / "closed")
+
+
+def test_the_smaller_picture_is_taken_and_large_tables_are_linked():
+    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
+    for svg, kind in ((b"<svg/>", "svg+xml"), (b"<svg>" + b" " * 100, "png"), (None, "png")):
+        data = {"small.csv": "x\n1\n", "large & wide.csv": "x\n" + "1\n" * LARGEST_DATA}
+        section = Section(fake(), [], png, None, 1.0, svg=svg, data=data)
+        checker = check(page([section], TINY, 1.0, 1))
+        assert checker.loads[0].startswith(f"data:image/{kind};base64,")
+        assert [link for link in checker.links if "csv" in link][1] == "fake/large%20%26%20wide.csv"
+
+
+def test_equations_are_mathml_and_named():
+    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
+    experiment = dataclasses.replace(fake(), derivations=("standard_initialization",))
+    text = page([Section(experiment, [], png, None, 1.0)], TINY, 1.0, 1)
+    check(text)
+    assert "glorotlab derive standard_initialization" in text
+    assert re.search(r'<math display="block">.*<mfrac>', text)
+    assert all(name in DERIVATIONS for entry in CATALOGUE.values() for name in entry.derivations)
 
 
 def test_numbers_are_folded_where_there_are_many():

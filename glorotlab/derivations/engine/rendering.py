@@ -76,6 +76,13 @@ class Rendered:
         body = "\n".join(f'<mtr><mtd columnalign="left">{row}</mtd></mtr>' for row in rows)
         return f'<math xmlns="{_MATHML}" display="block"><mtable>\n{body}\n</mtable></math>\n'
 
+    def results_mathml(self) -> list[tuple[str, str]]:
+        """Return every conclusion as the words that go with it, and its result as MathML for a page of HTML."""
+        return [
+            (_verdict(conclusion), f'<math display="block">{_mathml(conclusion.result)}</math>')
+            for conclusion in self.conclusions
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the derivation as values that JSON can hold; equations as text and as LaTeX."""
         return {

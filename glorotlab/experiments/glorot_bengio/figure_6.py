@@ -54,4 +54,5 @@ EXPERIMENT = Experiment(
     findings=FINDINGS,
     draw=draw,
     table=table,
+    derivations=("forward_variance",),
 )

@@ -91,4 +91,5 @@ EXPERIMENT = Experiment(
     findings=FINDINGS,
     draw=draw,
     table=table,
+    derivations=("backward_variance",),
 )

@@ -77,4 +77,5 @@ EXPERIMENT = Experiment(
     findings=FINDINGS,
     draw=draw,
     table=table,
+    derivations=("weight_gradient_variance",),
 )

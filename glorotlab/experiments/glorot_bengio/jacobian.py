@@ -172,4 +172,5 @@ EXPERIMENT = Experiment(
     run=run,
     findings=FINDINGS,
     draw=draw,
+    derivations=("mean_singular_value",),
 )

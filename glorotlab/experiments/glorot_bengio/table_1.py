@@ -231,4 +231,5 @@ EXPERIMENT = Experiment(
     findings=FINDINGS,
     draw=draw,
     table=table,
+    derivations=("compromise", "normalized_initialization"),
 )

@@ -197,4 +197,5 @@ EXPERIMENT = Experiment(
     run=run,
     findings=FINDINGS,
     draw=draw,
+    derivations=("explosion_interval",),
 )

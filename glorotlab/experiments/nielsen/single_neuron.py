@@ -294,4 +294,5 @@ EXPERIMENT = Experiment(
     run=run,
     findings=FINDINGS,
     draw=draw,
+    derivations=("single_neuron_chain",),
 )
