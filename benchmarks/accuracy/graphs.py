@@ -1,4 +1,4 @@
-"""How far predictions of whole models are from drawn networks: python benchmarks/accuracy/graphs.py [--networks N].
+"""How far predictions of whole models are from drawn networks: python benchmarks/accuracy/graphs.py [--bands].
 
 Each model is predicted on a batch of MNIST or CIFAR-10 and drawn N times in PyTorch, float64, by ``graph_draws.py``,
 which shares no code with the theory. For every module the mean over networks of the second moment of its values, and of
@@ -92,14 +92,45 @@ def deviations(graph, x, y, networks):
     return found, raw, seconds
 
 
+def coverage(networks, width):
+    """Print the share of drawn networks inside their 95 % bands, over the modules of four models of a width."""
+    x, y = batch("mnist", 0)
+    x, y = x[:16], y[:16]
+    for name, graph in (
+        (f"MLP relu {width}", graph_models.mlp("relu", width, 784)),
+        (f"MLP tanh {width}", graph_models.mlp("tanh", width, 784, gain=1.5)),
+        (f"pre-LN 6 relu {width}", graph_models.residual_mlp("relu", width, 784, blocks=6)),
+        (f"post-LN 6 relu {width}", graph_models.residual_mlp("relu", width, 784, blocks=6, post=True)),
+    ):
+        predicted = predict_graph(graph, x, y, "cross_entropy", level=0.95)
+        modules = {module: place for place, module in enumerate(predicted["module"].values.tolist())}
+        inside = {direction: [] for direction in DIRECTIONS}
+        drawn = graph_draws.drawn_statistics(graph, x, y, "cross_entropy", range(networks))
+        for (module, variable), values in drawn.items():
+            for direction, tensors in DIRECTIONS.items():
+                if variable.removesuffix("_second_moment") in tensors and f"{variable}_low" in predicted:
+                    low, high = (predicted[f"{variable}_{end}"].values[modules[module]] for end in ("low", "high"))
+                    if np.isfinite(low):
+                        inside[direction].append(100 * np.mean((values >= low) & (values <= high)))
+        line = f"{name:26s} {networks:5d}"
+        for direction, own in inside.items():
+            line += f"   {direction} {np.mean(own):5.1f} ({min(own):.1f} to {max(own):.1f})"
+        print(line, flush=True)
+
+
 def main():
-    """Print a line for each model, and the percentiles over all."""
+    """Print a line for each model, and the percentiles over all; or the coverage of bands."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", type=int, default=200)
+    parser.add_argument("--bands", action="store_true", help="shares of networks inside their bands, in per cent")
     parser.add_argument("--only", default="", help="part of the names of the models to run")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(machine_line())
+    if arguments.bands:
+        for width in (64, 256):
+            coverage(arguments.networks, width)
+        return
     print(f"{'model':26s} {'nets':>4s} {'s':>5s}   forward: deviation, its error, beyond 2 se   backward, per cent")
     every = {direction: [] for direction in DIRECTIONS}
     for name, graph, data, images in models():

@@ -13,6 +13,7 @@ from glorotlab.spec.layers.base import WeightedLayer
 from glorotlab.spec.layers.graph import Node
 from glorotlab.theory.finite_width.bands import MAX_VARIANCE, law
 from glorotlab.theory.finite_width.graph_fluctuations import BACK, SIGNAL, Outputs, graph_fluctuations
+from glorotlab.theory.finite_width.graph_shifts import graph_shifts
 from glorotlab.theory.mean_field.graph_tangents import ACROSS, Tangents
 from glorotlab.theory.mean_field.graph_walk import Followed
 from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
@@ -58,9 +59,12 @@ def graph_bands(
     signal = found.walk.signals[found.walk.graph.output]
     nothing = np.zeros((len(signal.q),) * 2)
     tangents = Tangents(found, nothing, nothing[0])
+    second = None
     if output is not None and outputs is not None:
-        tangents = Tangents(found, output.answer, _single(found, outputs, scale))
+        first, second = _derivatives(found, outputs, scale)
+        tangents = Tangents(found, output.answer, first)
     laws = graph_fluctuations(tangents, outputs)
+    shifts = graph_shifts(tangents, second)
     rows: dict[str, dict[str, float]] = {}
     for (kind, name), fluctuation in laws.items():
         if fluctuation.variance > MAX_VARIANCE:
@@ -71,7 +75,7 @@ def graph_bands(
         if fluctuation.variance < CERTAIN and fluctuation.draws.std() == 0:  # what a normalisation has made 1
             continue
         value = _value(found, kind, name)
-        own = law(replace(fluctuation))
+        own = law(replace(fluctuation, shift=shifts.get((kind, name), 0.0)))
         low, high = own.band(level, networks)
         variable = _variable(found.walk.graph[name], kind)
         rows.setdefault(name, {}).update(
@@ -97,11 +101,13 @@ def _value(found: Followed, kind: str, name: str) -> float:
     return float(kernel.mean())
 
 
-def _single(found: Followed, outputs: Outputs, scale: float) -> Array:
-    """Return dD_aa/dq of the outputs, by a difference over single examples."""
+def _derivatives(found: Followed, outputs: Outputs, scale: float) -> tuple[Array, Array]:
+    """Return dD_aa/dq and d^2D_aa/dq^2 of the outputs, by differences over single examples."""
     q = found.walk.signals[found.walk.graph.output].q
-    cost, ends = outputs.cost, []
-    for factor in (1 - STEP, 1 + STEP):
+    cost, values = outputs.cost, []
+    for factor in (1 - STEP, 1.0, 1 + STEP):
         kernel = np.diag(factor * q)
-        ends.append(np.diagonal(output_gradient(cost.output, cost.name, kernel, outputs.targets).kernel))
-    return np.asarray(scale**2 * (ends[1] - ends[0]) / (2 * STEP * q))
+        values.append(np.diagonal(output_gradient(cost.output, cost.name, kernel, outputs.targets).kernel))
+    low, middle, high = values
+    first, second = (high - low) / (2 * STEP * q), (high - 2 * middle + low) / (STEP * q) ** 2
+    return np.asarray(scale**2 * first), np.asarray(scale**2 * second)

@@ -271,8 +271,10 @@ class Derivatives:
         Of E f'_a f'_b.
     susceptibility, slope_single : (examples,)
         Of E f^2 and of E f'^2 in q.
-    fourth, slope_fourth : (examples,)
-        E f^4 and E f'^4.
+    second, slope_second : (examples,)
+        Second derivatives of both.
+    fourth, slope_fourth, product_square : (examples,)
+        E f^4, E f'^4 and E f^2 f'^2.
     """
 
     def __init__(self, node: Node, s: Signal, memory: object) -> None:
@@ -289,7 +291,10 @@ class Derivatives:
         self.slope_own = own_derivative(self.series[1], q, self._rho)
         # dE g/dq = E[g He_2] / (2 q), the third coefficient of g = f'^2 being E[g He_2] / sqrt(2)
         self.slope_single = self.series[4][2] / (np.sqrt(2) * q)
+        # d^2 E g/dq^2 = E[g He_4] / (4 q^2), the fifth coefficient being E[g He_4] / sqrt(24)
+        self.second, self.slope_second = np.sqrt(24) * self.series[[2, 4], 4] / (4 * q**2)
         single = moments(layer.record, q)
+        self.product_square = single.product_second_moment
         self.fourth, self.slope_fourth = single.fourth_moment, single.derivative_fourth_moment
 
     def noise(self, z: Signal) -> Noise:
