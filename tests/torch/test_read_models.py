@@ -156,6 +156,32 @@ def test_a_subclass_with_another_forward_is_no_linear_layer(torch):
     assert [node.layer.kind for node in graph] == ["input", "dense", "activation", "unknown"]
 
 
+def test_a_mixer_exchanges_axes(torch):
+    """Where units are is followed through views and exchanges of axes, which the theory refuses."""
+    nn = torch.nn
+
+    class Mixer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patches, self.norm = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8)
+            self.tokens, self.channels = nn.Linear(6, 6), nn.Linear(8, 8)
+            self.scale = nn.Parameter(torch.tensor([0.1]))
+
+        def forward(self, x):
+            x = self.patches(x).flatten(2).transpose(1, 2)
+            x = x + self.scale * self.tokens(self.norm(x).transpose(1, 2)).transpose(1, 2)
+            return self.channels(x).mean(1)
+
+    graph = gl.torch.read(Mixer(), torch.zeros(2, 3, 8, 12))
+    where = {node.name: (node.units, node.positions) for node in graph}
+    assert where["flatten"] == where["transpose"] == where["norm"] == where["add"] == (8, (6,))
+    assert where["tokens"] == (6, (8,))
+    assert not isinstance(graph["norm"].layer, Unknown)
+    assert graph["mul"].layer.factors == pytest.approx((0.1,))
+    assert graph["mul"].parameters == ("scale",)
+    assert graph["mean"].layer.kernel_size == (6,)
+
+
 def test_constants_of_the_model_are_not_left_on_it(torch):
     class Model(torch.nn.Module):
         def forward(self, x):

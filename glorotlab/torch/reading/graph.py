@@ -97,11 +97,11 @@ class GraphBuilder:
         module = self._modules[node.target] if node.op == "call_module" else None
         name = (known_class(module) if module is not None else function_name(node)) or ""
         before = next((one for one in Call(node, module, self.root, True).inputs if one in self._names), None)
-        inherited = self.nodes[self._names[before]].channels_last if before is not None else None
+        below = self.nodes[self._names[before]] if before is not None else None
+        inherited = below.channels_last if below is not None else None
         layout = _layout(name)
         if layout is None:
-            same_rank = before is not None and len(before.meta["shape"]) == len(node.meta["shape"])
-            layout = inherited if same_rank and inherited is not None else len(node.meta["shape"]) == 3
+            layout = _guessed_layout(node.meta["shape"], below, len(before.meta["shape"]) if before is not None else 0)
             layout = layout != (name in _TURNS)
         call = Call(node, module, self.root, layout if inherited is None else inherited)
         layer = self._layer(call, name)
@@ -179,6 +179,15 @@ class GraphBuilder:
                 queue += list(user.users)
             seen.add(user)
         return len(node.meta["shape"]) == 3
+
+
+def _guessed_layout(shape: tuple[int, ...], below: Node | None, rank: int) -> bool:
+    """Whether units are last in the result of a call that takes both: as in its first input, of that rank."""
+    if below is not None and rank == len(shape):
+        return below.channels_last
+    if below is not None and rank > 2 and len(shape) > 2:  # a change of shape: its units are where their number is
+        return shape[-1] == below.units and not (shape[1] == below.units and not below.channels_last)
+    return len(shape) == 3
 
 
 def _first_node(argument: Any) -> Any:

@@ -45,6 +45,9 @@ def multiply(call: Call) -> Layer:
     number = second if isinstance(second, Real) else first
     if isinstance(number, Real):
         return Sum((float(number),))
+    scale = next((one for one in (call.tensor("input", 0), call.tensor("other", 1)) if one is not None), None)
+    if scale is not None and scale.numel() == 1 and call.shape == call.input_shape:  # of a residual branch
+        return Sum((float(scale.detach()),))
     if len(call.inputs) < 2:
         return Unknown("a product with a parameter is not followed by the theory")
     return Unknown("a product of two values of the network is not followed by the theory")
