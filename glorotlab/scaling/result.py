@@ -58,6 +58,9 @@ class CoordinateCheck:
         """The whole check in words, one line for each layer outside of its band."""
         judged = sum(verdict.inside is not None for verdict in self.verdicts)
         head = f"{judged - len(self.outside)} of {judged} exponents inside their bands under {self.parametrization}"
+        wide = sum(bool(verdict.inside) and not verdict.decisive for verdict in self.verdicts)
+        if wide:
+            head += f", {wide} of them in bands that do not tell n^0 from n^0.5: take more seeds"
         return "\n".join([head, *(verdict.text for verdict in self.outside)])
 
     def select(self, update: int) -> list[LayerVerdict]:

@@ -57,6 +57,11 @@ class LayerVerdict:
     inside: bool | None
     text: str
 
+    @property
+    def decisive(self) -> bool:
+        """Whether the band is so narrow that it tells n^0 from n^0.5; True where there is none."""
+        return not self.band[1] - self.expected[1] > WIDEST
+
 
 def judge(
     widths: Array,

@@ -103,6 +103,16 @@ def test_a_planted_fault_is_found_and_named(name, test_seed):
     assert sum("its initial" in verdict.text or "its learning" in verdict.text for verdict in check.verdicts) == 1
 
 
+def test_bands_that_tell_nothing_are_said_to_be_so():
+    """Two networks of a width have one degree of freedom each."""
+    check = gl.coordinate_check(SPEC, X, Y, parametrization="mup", seeds=2, **FAST)
+    wide = [verdict for verdict in check.verdicts if not verdict.decisive]
+    assert {verdict.update for verdict in wide} >= {1, 2}
+    assert f"{len(wide)} of them in bands that do not tell n^0 from n^0.5" in check.summary
+    assert wide[0].text.endswith("take more seeds")
+    assert all(verdict.decisive for verdict in check.select(0)[:2])  # whose scatter is known
+
+
 def test_what_is_exactly_0_has_no_exponent_and_is_said():
     check = gl.coordinate_check(SPEC, X, Y, parametrization="mup", zero_output=True, **FAST)
     output, first, later = check.select(0)[-1], check.select(1), check.select(2)
