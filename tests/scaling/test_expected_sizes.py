@@ -1,5 +1,6 @@
 """The expected sizes against networks that NumPy draws and trains, with nothing of glorotlab in them."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -7,10 +8,10 @@ import pytest
 
 import glorotlab as gl
 from glorotlab.scaling.expected_sizes import expected_sizes
-from glorotlab.scaling.parametrization import MUP, PARAMETRIZATIONS, STANDARD
+from glorotlab.scaling.parametrization import MUP, STANDARD
 from glorotlab.scaling.scaled_network import scaled_network
 
-BASE, INPUTS, CLASSES, EXAMPLES, NETWORKS, RATE, SEED = 64, 12, 4, 16, 100, 0.01, 0
+WIDTH, INPUTS, CLASSES, EXAMPLES, NETWORKS, RATE, SEED = 64, 12, 12, 48, 100, 0.01, 0
 X = np.random.default_rng(1).normal(size=(EXAMPLES, INPUTS))
 Y = np.arange(EXAMPLES) % CLASSES
 
@@ -18,8 +19,8 @@ ACTIVATIONS = {
     "tanh": ("lecun_normal", np.tanh, lambda s: 1 / np.cosh(s) ** 2),
     "relu": ("he_normal", lambda s: np.maximum(s, 0), lambda s: (s > 0) * 1.0),
 }
-STRETCH = {"tanh": 0.03, "relu": 0.05}
-"""How far the theory of first changes may be off, of order 1 / width."""
+STRETCH = {"tanh": 0.06, "relu": 0.3}
+"""How far the theory of first changes may be off at width 64: of order outputs / width where logits are large."""
 
 
 def forward(weights, biases, f):
@@ -30,15 +31,20 @@ def forward(weights, biases, f):
     return s, z
 
 
-def network_of(name, record):
-    spec = gl.NetworkSpec.parse(f"{INPUTS},{BASE}x2,{CLASSES}", activation=name, initializer=ACTIVATIONS[name][0])
-    return scaled_network(spec, 2 * BASE, BASE, record)
+RATES = {"all": (1, 1, 1), "the first alone": (1, 0, 0), "the second alone": (0, 1, 0), "the last alone": (0, 0, 1)}
+"""Which layers are trained: what the first sends up is one part of the theory, how kernels scatter another."""
+
+
+def network_of(name, trained):
+    spec = gl.NetworkSpec.parse(f"{INPUTS},{WIDTH}x2,{CLASSES}", activation=name, initializer=ACTIVATIONS[name][0])
+    rates = np.array(RATES[trained], dtype=np.float64)
+    return dataclasses.replace(scaled_network(spec, WIDTH, WIDTH, STANDARD), weight_rate=rates, bias_rate=rates)
 
 
 @functools.cache
-def drawn(name, parametrization):
+def drawn(name, trained):
     """Second moments of NETWORKS networks, (coordinate or change, layers, networks)."""
-    network, (_, f, slope) = network_of(name, PARAMETRIZATIONS[parametrization]), ACTIVATIONS[name]
+    network, (_, f, slope) = network_of(name, trained), ACTIVATIONS[name]
     random = np.random.default_rng(SEED)
     weights = [
         variance**0.5 * random.normal(size=(NETWORKS, *fans))
@@ -59,18 +65,19 @@ def drawn(name, parametrization):
     return np.array([[(part**2).mean(axis=(1, 2)) for part in pair] for pair in pairs]).swapaxes(0, 1)
 
 
-@pytest.mark.parametrize("record", [STANDARD, MUP], ids=lambda record: record.name)
+@pytest.mark.parametrize("trained", RATES)
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_sizes_and_first_changes(name, record):
-    """Means over 100 networks of width 128 with 16 examples, twice the base width.
+def test_sizes_and_first_changes(name, trained):
+    """Means over 100 networks of width 64 with 48 examples.
 
-    Six standard errors, of 2 to 3 % for tanh and 3 to 9 % for ReLU, and the stretch of the theory are allowed: 3e-8 for
-    Student's t with 99 degrees of freedom. Without what layers below send up changes are 40 % too small and more.
+    Six standard errors, of 1 to 3 % for tanh and 3 to 9 % for ReLU, and the stretch of the theory are allowed: 3e-8 for
+    Student's t with 99 degrees of freedom. What is found is an error of a quarter for tanh: what the layer below sends
+    up is half of a change and more where that is trained alone, the scatter of kernels a quarter where it is not.
     """
-    expected, measured = expected_sizes(network_of(name, record), X, Y, RATE), drawn(name, record.name)
+    expected, measured = expected_sizes(network_of(name, trained), X, Y, RATE), drawn(name, trained)
     mean, error = measured.mean(axis=-1), measured.std(axis=-1, ddof=1) / NETWORKS**0.5
     slack = 6 * error + np.array([0.01, STRETCH[name]])[:, np.newaxis] * mean
-    assert (np.abs(mean - np.stack([expected.coordinate, expected.change])) < slack).all()
+    assert (np.abs(mean - np.stack([expected.coordinate, expected.change])) <= slack).all()
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -80,18 +87,18 @@ def test_the_scatter_of_sizes_between_networks(name):
     Five such errors are allowed, and a variance that is wrong by three is found; that of hidden layers of ReLU rests on
     an approximation.
     """
-    coordinate = drawn(name, "standard")[0]
+    coordinate = drawn(name, "all")[0]
     measured = coordinate.var(axis=-1, ddof=1) / coordinate.mean(axis=-1) ** 2
-    ratio = expected_sizes(network_of(name, STANDARD), X, Y, RATE).scatter / measured
+    ratio = expected_sizes(network_of(name, "all"), X, Y, RATE).scatter / measured
     assert ((ratio > 0.5) & (ratio < 2)).all()
 
 
 def test_weights_that_depend_on_each_other_have_no_known_scatter():
-    spec = gl.NetworkSpec.parse(f"{INPUTS},{BASE}x2,{CLASSES}", initializer="orthogonal")
-    assert expected_sizes(scaled_network(spec, BASE, BASE, MUP), X, Y, RATE).scatter is None
+    spec = gl.NetworkSpec.parse(f"{INPUTS},{WIDTH}x2,{CLASSES}", initializer="orthogonal")
+    assert expected_sizes(scaled_network(spec, WIDTH, WIDTH, MUP), X, Y, RATE).scatter is None
 
 
 def test_where_outputs_start_at_0_nothing_below_them_changes():
-    spec = gl.NetworkSpec.parse(f"{INPUTS},{BASE}x2,{CLASSES}")
-    sizes = expected_sizes(scaled_network(spec, BASE, BASE, MUP, zero_output=True), X, Y, RATE)
+    spec = gl.NetworkSpec.parse(f"{INPUTS},{WIDTH}x2,{CLASSES}")
+    sizes = expected_sizes(scaled_network(spec, WIDTH, WIDTH, MUP, zero_output=True), X, Y, RATE)
     assert sizes.zero.tolist() == [[False, False, True], [True, True, False]]
