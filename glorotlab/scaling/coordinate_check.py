@@ -203,7 +203,17 @@ def _of_models(
     rows = torch_expectation.of_models(
         trial.numbers, roles, sizes, measured, len(inputs), trial.record, first.optimizer
     )
-    return trial.result([module.name for module in first.modules], roles, sizes, rows, first.optimizer)
+    weighted = [index for index, role in enumerate(roles) if role is not None]
+    names = [module.name for module in first.modules]
+    own = np.full((2, trial.steps + 1, len(weighted), *sizes.shape[3:]), np.nan)
+    own[1, 1] = np.array([[one.own[weighted] for one in models] for models in measured]).transpose(2, 0, 1)
+    return trial.result(
+        [*names, *(f"{names[index]} (own weights)" for index in weighted)],
+        [*roles, *(roles[index] for index in weighted)],
+        np.concatenate([sizes, own], axis=2),
+        rows,
+        first.optimizer,
+    )
 
 
 def _widths(widths: object) -> list[int]:

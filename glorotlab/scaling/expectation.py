@@ -39,6 +39,8 @@ class Expectation:
         Relative variance of the mean square between networks, where theory has it.
     zero : bool
         Whether the size is exactly 0.
+    own : bool
+        Whether it is of the change by the layer's own weights alone.
     reason : str
         Why there is no expectation; ``low`` and ``high`` are then NaN.
     """
@@ -49,6 +51,7 @@ class Expectation:
     curve: Array | None = None
     scatter: Array | None = None
     zero: bool = False
+    own: bool = False
     reason: str = ""
 
 

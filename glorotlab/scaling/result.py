@@ -24,10 +24,11 @@ class CoordinateCheck:
         ``sgd`` or ``adam``.
     widths : tuple of int
     names : tuple of str
-        Layers, or modules of a PyTorch model.
+        Layers, or modules of a PyTorch model; those with weights stand behind the others once more, with the change by
+        the first update of their own weights alone, what enters them being as before.
     coordinate, change : ndarray, shape (updates + 1, layers, widths, seeds)
         Root mean squares over units and examples of the pre-activations (outputs of modules), and of their changes
-        since update 0.
+        since update 0; NaN where a row has none.
     level : float
         Probability that a healthy network is inside all bands.
     verdicts : tuple of LayerVerdict

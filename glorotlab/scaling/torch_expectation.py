@@ -27,6 +27,12 @@ CHANGES: dict[str, dict[Role | None, tuple[float, float]]] = {
 }
 """Powers in the change by the first update under standard, least and largest; None are modules without weights."""
 
+OWN_CHANGES: dict[str, dict[Role, float]] = {
+    "sgd": {"input": -HALF, "hidden": HALF, "output": 1.0},
+    "adam": {"input": 0.0, "hidden": 1.0, "output": 1.0},
+}
+"""Powers of the change by the first update of a module's own weights alone under standard."""
+
 PER_LAYER = 2.5
 """Relative correction of a size that a layer of n units leaves, times n."""
 
@@ -39,8 +45,10 @@ def of_models(
     examples: int,
     parametrization: Parametrization,
     optimizer: str,
-) -> list[list[Expectation]]:
+) -> list[list[Expectation | None]]:
     """Return what is expected of models: of update 0 the coordinates, of later ones their changes.
+
+    Behind the modules stand those with a role once more, with the change by the first update of their own weights.
 
     Parameters
     ----------
@@ -70,9 +78,18 @@ def of_models(
     hidden = [index for index, own in enumerate(grows) if own]
     moved = sizes[1, 1, hidden].mean(axis=-1) / np.maximum(sizes[0, 0, hidden].mean(axis=-1), np.finfo(float).tiny)
     silent = any(role == "output" and not sizes[0, 0, index].any() for index, role in enumerate(roles))
-    rows = []
+
+    def own_change(index: int, role: Role) -> Expectation:
+        if silent and role != "output":
+            return Expectation(np.nan, np.nan, zero=True, own=True)
+        power = OWN_CHANGES.get(optimizer, {}).get(role) if parametrization is STANDARD else 0.0
+        if power is None:
+            return Expectation(np.nan, np.nan, own=True, reason=_reason(1, optimizer))
+        return Expectation(power + min(falls) - pairs, power + max(falls), finite[index], own=True)
+
+    rows: list[list[Expectation | None]] = []
     for update in range(sizes.shape[1]):
-        row = []
+        row: list[Expectation | None] = []
         for index, (role, own) in enumerate(zip(roles, grows, strict=True)):
             allowance = finite[index]
             if role is None and not own:
@@ -91,7 +108,8 @@ def of_models(
             else:
                 low, high = CHANGES[optimizer][role]
                 row.append(Expectation(low + min(falls) - pairs, high + max(falls), allowance))
-        rows.append(row)
+        own_changes = [own_change(index, role) for index, role in enumerate(roles) if role is not None]
+        rows.append([*row, *(own_changes if update == 1 else [None] * len(own_changes))])
     return rows
 
 

@@ -1,7 +1,4 @@
-"""Sizes in PyTorch models over updates: outputs of modules that hold no others, read by forward hooks.
-
-Torch is imported when a model is measured.
-"""
+"""Sizes in PyTorch models over updates, and the roles of their modules; torch is imported when a model is measured."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ from glorotlab.checks import as_array, shown
 from glorotlab.errors import DivergedError, InvalidValueError
 from glorotlab.scaling.own_networks import SMALLER
 from glorotlab.scaling.parametrization import OPTIMIZERS, Role
+from glorotlab.scaling.torch_recorder import Recorder, leaves, module_name, own_weight
 
 MakeOptimizer = str | Callable[[Any], Any]
 """``sgd``, ``adam``, or a function that returns an optimiser for a model."""
@@ -54,6 +52,8 @@ class MeasuredModel:
         In the order in which they are called.
     sizes : ndarray, shape (2, updates + 1, modules)
         Root mean squares of what the modules put out, and of its change since update 0.
+    own : (modules,)
+        Root mean squares of the changes by the first update of a module's own weights alone; NaN where it has none.
     gradient : (2,)
         Root mean squares at update 0 of dC/df of one example, f being the model's outputs, and of its mean over them.
     optimizer : str
@@ -65,6 +65,7 @@ class MeasuredModel:
 
     modules: tuple[Module, ...]
     sizes: Array
+    own: Array
     gradient: Array
     optimizer: str
     parameters: int
@@ -139,22 +140,19 @@ def measure_model(
         for module in model.modules():
             if isinstance(module, torch.nn.modules.dropout._DropoutNd):
                 module.eval()  # whose noise is no change by an update
-        biases = {name: _bias(module) for name, module in _leaves(model)}
+        biases = {name: _bias(module) for name, module in leaves(model)}
         stepper = _optimizer(model, optimizer, learning_rate)
         cost_of = loss or _default_loss(y)
-        outputs: dict[str, Any] = {}
-        start: dict[str, Any] = {}
         sizes, gradient = [], np.zeros(2)
-        with _hooks(model, outputs):
+        with Recorder(model) as recorder:
             for update in range(steps + 1):
-                outputs.clear()
+                recorder.begin_pass()
                 stepper.zero_grad()
                 f = model(x)
                 cost = cost_of(f, y)
                 if not isinstance(cost, torch.Tensor) or cost.numel() != 1:
                     raise InvalidValueError(f"loss {shown(cost)}: allowed is a tensor of a single number")
-                start = start or dict(outputs)
-                sizes.append(_sizes(start, outputs))
+                sizes.append(recorder.sizes())
                 if not (np.isfinite(sizes[-1]).all() and torch.isfinite(cost)):
                     raise DivergedError(
                         f"width {width}, seed {seed}: loss or outputs are not finite after update {update}: {SMALLER}, "
@@ -169,37 +167,12 @@ def measure_model(
                     own = f.grad.detach().double() * len(f)
                     gradient = np.array([float((part**2).mean() ** 0.5) for part in (own, own.mean(0))])
                 stepper.step()
-    modules = tuple(_module(model, name, start[name], biases) for name in start)
+                if update == 0:
+                    own_changes = recorder.own_changes()
+    modules = tuple(_module(recorder, name, biases) for name in recorder.start)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     columns = np.array(sizes).swapaxes(0, 1)
-    return MeasuredModel(modules, columns, gradient, _family(stepper), parameters, first_weights)
-
-
-@contextmanager
-def _hooks(model: Any, outputs: dict[str, Any]) -> Iterator[None]:
-    """Keep what every module without others in it puts out; of one that is called again also its further outputs."""
-    import torch
-
-    def keep(name: str) -> Callable[[Any, Any, Any], None]:
-        def hook(module: Any, inputs: Any, output: Any) -> None:
-            value = output[0] if isinstance(output, (tuple, list)) and output else output
-            if isinstance(value, torch.Tensor) and value.is_floating_point():
-                calls = sum(key.partition(" (call")[0] == name for key in outputs)
-                outputs[f"{name} (call {calls + 1})" if calls else name] = value.detach().clone()
-
-        return hook
-
-    handles = [module.register_forward_hook(keep(name)) for name, module in _leaves(model)]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _leaves(model: Any) -> list[tuple[str, Any]]:
-    """Return names and modules of those that hold no others."""
-    return [(name or type(model).__name__, one) for name, one in model.named_modules() if not [*one.children()]]
+    return MeasuredModel(modules, columns, own_changes, gradient, _family(stepper), parameters, first_weights)
 
 
 def _bias(module: Any) -> float:
@@ -209,22 +182,16 @@ def _bias(module: Any) -> float:
     return float((bias.detach().double() ** 2).mean()) if isinstance(bias, torch.Tensor) and bias.numel() else 0.0
 
 
-def _sizes(start: dict[str, Any], now: dict[str, Any]) -> list[list[float]]:
-    """Return root mean squares of outputs and of their changes."""
-    pairs = [(now[name].double(), now[name].double() - start[name].double()) for name in start]
-    return [[float((pair[part] ** 2).mean() ** 0.5) for pair in pairs] for part in (0, 1)]
-
-
-def _module(model: Any, name: str, output: Any, biases: dict[str, float]) -> Module:
+def _module(recorder: Recorder, name: str, biases: dict[str, float]) -> Module:
     import torch
 
-    plain = name.partition(" (call")[0]
-    module = dict(_leaves(model))[plain]
-    weight, fans = getattr(module, "weight", None), None
-    if isinstance(weight, torch.Tensor) and weight.dim() > 1:
+    plain = module_name(name)
+    module, fans = recorder.modules[plain], None
+    weight = own_weight(module)
+    if weight is not None:
         out, into = weight.shape[:2]
         fans = (out, into) if isinstance(module, torch.nn.Embedding) else (into, out)
-    return Module(name, fans, output[0].numel(), biases[plain] if fans else 0.0)
+    return Module(name, fans, recorder.start[name][0].numel(), biases[plain] if fans else 0.0)
 
 
 def _optimizer(model: Any, optimizer: MakeOptimizer, learning_rate: float) -> Any:

@@ -83,7 +83,7 @@ class Trial:
         names: Sequence[str],
         roles: Sequence[Role | None],
         sizes: Array,
-        expected: Sequence[Sequence[Expectation]],
+        expected: Sequence[Sequence[Expectation | None]],
         optimizer: str,
     ) -> CoordinateCheck:
         """Return the check with its verdicts; arguments as those of ``judge``."""

@@ -43,6 +43,8 @@ class LayerVerdict:
         Whether it is inside the band; None where nothing is expected.
     text : str
         The verdict in words.
+    own : bool
+        Whether the change is that by the layer's own weights alone, what enters it being as before.
     """
 
     layer: int
@@ -56,6 +58,7 @@ class LayerVerdict:
     curve: Array | None
     inside: bool | None
     text: str
+    own: bool = False
 
     @property
     def decisive(self) -> bool:
@@ -68,7 +71,7 @@ def judge(
     names: Sequence[str],
     roles: Sequence[Role | None],
     sizes: Array,
-    expectations: Sequence[Sequence[Expectation]],
+    expectations: Sequence[Sequence[Expectation | None]],
     parametrization: Parametrization,
     optimizer: str,
     level: float,
@@ -83,18 +86,20 @@ def judge(
         Roles of the layers; None of those without weights that scale.
     sizes : (2, updates + 1, layers, widths, seeds)
         Root mean squares of pre-activations and of their changes.
-    expectations : sequence of sequence of Expectation
-        For every update and layer.
+    expectations : sequence of sequence of Expectation or None
+        For every update and layer; there is no verdict on None.
     parametrization : Parametrization
     optimizer : str
     level : float
         Probability that a healthy network is inside all bands: each has its share of the rest (Bonferroni).
     """
-    judged = sum(not (one.reason or one.zero) for row in expectations for one in row)
+    judged = sum(not (one.reason or one.zero) for row in expectations for one in row if one is not None)
     share = 1 - (1 - level) / max(judged, 1)
     verdicts = []
     for update, row in enumerate(expectations):
         for index, expectation in enumerate(row):
+            if expectation is None:
+                continue
             own = sizes[min(update, 1), update, index]
             verdicts.append(_verdict(widths, index, names[index], update, own, expectation, parametrization, share))
     return _with_causes(verdicts, roles, parametrization, optimizer)
@@ -115,7 +120,18 @@ def _verdict(
     if not means.all():
         inside, text = _of_zeros(widths, means, name, update, expectation, parametrization)
         return LayerVerdict(
-            index + 1, name, update, means, math.nan, math.nan, expected, nothing, expectation.curve, inside, text
+            index + 1,
+            name,
+            update,
+            means,
+            math.nan,
+            math.nan,
+            expected,
+            nothing,
+            expectation.curve,
+            inside,
+            text,
+            expectation.own,
         )
     found = slope(widths, sizes, expectation.scatter)
     does = f"{name} {_grows(update)} n^{number(found.exponent)}{_when(update)}"
@@ -132,7 +148,18 @@ def _verdict(
         if inside and reach > WIDEST:
             text += ": a band that does not tell n^0 from n^0.5: take more seeds"
     return LayerVerdict(
-        index + 1, name, update, means, found.exponent, found.error, expected, band, expectation.curve, inside, text
+        index + 1,
+        name,
+        update,
+        means,
+        found.exponent,
+        found.error,
+        expected,
+        band,
+        expectation.curve,
+        inside,
+        text,
+        expectation.own,
     )
 
 
@@ -174,15 +201,19 @@ def _interval(expectation: Expectation) -> str:
 def _with_causes(
     verdicts: list[LayerVerdict], roles: Sequence[Role | None], parametrization: Parametrization, optimizer: str
 ) -> tuple[LayerVerdict, ...]:
-    """Add what may be wrong to the first layer outside its band: what is wrong in it moves the layers above."""
-    for update in (0, 1):
-        for place, verdict in enumerate(verdicts):
-            role = roles[verdict.layer - 1]
-            outside = verdict.inside is False and not math.isnan(verdict.exponent + verdict.band[0])
-            if verdict.update == update and outside and role is not None:
-                cause = _cause(verdict, role, parametrization, optimizer)
-                verdicts[place] = replace(verdict, text=f"{verdict.text}: {cause}")
-                return tuple(verdicts)
+    """Add what may be wrong to the first layer outside its band: what is wrong in it moves the layers above.
+
+    A layer whose own weights change as they should not comes first.
+    """
+    order = sorted(range(len(verdicts)), key=lambda place: (verdicts[place].update, not verdicts[place].own))
+    for place in order:
+        verdict = verdicts[place]
+        role = roles[verdict.layer - 1]
+        outside = verdict.inside is False and not math.isnan(verdict.exponent + verdict.band[0])
+        if verdict.update < 2 and outside and role is not None:
+            cause = _cause(verdict, role, parametrization, optimizer)
+            verdicts[place] = replace(verdict, text=f"{verdict.text}: {cause}")
+            break
     return tuple(verdicts)
 
 

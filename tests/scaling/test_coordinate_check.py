@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 import glorotlab as gl
 from glorotlab.errors import DivergedError, InvalidValueError, UnknownNameError
@@ -111,6 +112,17 @@ def test_bands_that_tell_nothing_are_said_to_be_so():
     assert f"{len(wide)} of them in bands that do not tell n^0 from n^0.5" in check.summary
     assert wide[0].text.endswith("take more seeds")
     assert all(verdict.decisive for verdict in check.select(0)[:2])  # whose scatter is known
+
+
+def test_all_bands_share_the_level():
+    """Six bands have a part of .01 each, and nine a smaller one."""
+    bands = []
+    for steps in (1, 2):
+        options = FAST | {"steps": steps, "seeds": 2, "parametrization": "mup"}
+        verdict = gl.coordinate_check(SPEC, X, Y, **options).select(0)[1]
+        bands.append(verdict.band[1])
+    wider = verdict.standard_error * (ndtri(1 - 0.01 / 18) - ndtri(1 - 0.01 / 12))
+    assert bands[1] - bands[0] == pytest.approx(wider)
 
 
 def test_what_is_exactly_0_has_no_exponent_and_is_said():

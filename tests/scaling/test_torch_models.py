@@ -90,10 +90,31 @@ def test_healthy_models_are_inside_all_bands(name, test_seed):
 
 FAULTS = {
     "standard called mup": (unbiased, "mup", "sgd", 0, "5", "its initial variance goes as"),
-    "rate of outputs, SGD": (mup, "mup", optimizer("sgd", 0.1, "output"), 1, "5", r"is not scaled as n^-1"),
-    "rate of outputs, Adam": (mup, "mup", optimizer("adam", 1e-3, "output"), 1, "5", r"is not scaled as n^-1"),
-    "rate of the hidden layer": (mup, "mup", optimizer("adam", 1e-3, "hidden"), 1, "2", r"is not scaled as n^-1"),
-    "rate of inputs": (mup, "mup", optimizer("sgd", 0.1, "input"), 1, "0", r"is not scaled as n^1"),
+    "rate of outputs, SGD": (
+        mup,
+        "mup",
+        optimizer("sgd", 0.1, "output"),
+        1,
+        "5 (own weights)",
+        r"is not scaled as n^-1",
+    ),
+    "rate of outputs, Adam": (
+        mup,
+        "mup",
+        optimizer("adam", 1e-3, "output"),
+        1,
+        "5 (own weights)",
+        r"is not scaled as n^-1",
+    ),
+    "rate of the hidden layer": (
+        mup,
+        "mup",
+        optimizer("adam", 1e-3, "hidden"),
+        1,
+        "2 (own weights)",
+        r"is not scaled as n^-1",
+    ),
+    "rate of inputs": (mup, "mup", optimizer("sgd", 0.1, "input"), 1, "0 (own weights)", r"is not scaled as n^1"),
 }
 
 
@@ -101,9 +122,10 @@ FAULTS = {
 def test_a_planted_fault_is_found_and_named(name, test_seed):
     model, parametrization, way, update, module, cause = FAULTS[name]
     options = SURE | {"parametrization": parametrization, "optimizer": way, "first_seed": 10_000 * test_seed}
-    first = gl.coordinate_check(model, X, Y, **options).outside[0]
-    assert (first.update, first.name) == (update, module)
-    assert cause in first.text
+    check = gl.coordinate_check(model, X, Y, **options)
+    named = [verdict for verdict in check.outside if "its initial" in verdict.text or "its learning" in verdict.text]
+    assert [(verdict.update, verdict.name) for verdict in named] == [(update, module)]
+    assert cause in named[0].text
 
 
 def test_outputs_from_0_are_said_to_be_so():
@@ -138,11 +160,28 @@ def test_sizes_are_those_of_our_own_network():
         return model
 
     other = gl.coordinate_check(make, X, Y, parametrization="mup", optimizer=optimizer("sgd", 0.1), **FAST)
-    assert other.names == ("0", "1", "2", "3", "4", "5")
+    assert other.names == ("0", "1", "2", "3", "4", "5", *(f"{name} (own weights)" for name in (0, 2, 5)))
     linear = [0, 2, 5]
     np.testing.assert_allclose(other.coordinate[:, linear], check.coordinate, rtol=1e-4)
     np.testing.assert_allclose(other.change[:, linear], check.change, rtol=1e-3)
     assert (other.change[:, 4] == other.change[:, 3]).all()  # without dropout
+
+
+def test_the_change_by_own_weights_alone():
+    """With what entered before: z (W' - W), by hand."""
+    check = gl.coordinate_check(plain, X, Y, **FAST)
+    torch.manual_seed(1)  # the first seed of the second width
+    model = plain(64)
+    entered = model[:2](torch.tensor(X))
+    before = model[2].weight.detach().clone(), model[2].bias.detach().clone()
+    model[4].eval()
+    nn.functional.cross_entropy(model(torch.tensor(X)), torch.tensor(Y)).backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    own = (entered @ (model[2].weight - before[0]).T + model[2].bias - before[1]).detach()
+    place = check.names.index("2 (own weights)")
+    np.testing.assert_allclose(check.change[1, place, 1, 0], float((own**2).mean() ** 0.5), rtol=1e-3)
+    (verdict,) = (one for one in check.verdicts if one.layer == place + 1)
+    assert (verdict.own, verdict.update) == (True, 1)
 
 
 class Shared(nn.Module):
@@ -162,7 +201,8 @@ def test_every_call_is_a_module_of_its_own_and_what_works_in_place_changes_no_si
     tokens = np.arange(16) % 9
     check = gl.coordinate_check(Shared, tokens, Y, optimizer="sgd", learning_rate=1e-3, **FAST)
     names = ("embedding", "hidden", "act", "hidden (call 2)", "act (call 2)", "norm", "head", "last")
-    assert check.names == names
+    assert check.names[: len(names)] == names
+    assert check.names[len(names) :] == tuple(f"{names[place]} (own weights)" for place in (0, 1, 3, 6))
     assert (check.coordinate[0, 1] > check.coordinate[0, 2]).all()
     assert "it does not scale with the width" in check.select(0)[-1].text
     kinds = {verdict.name: verdict.expected for verdict in check.select(0)}

@@ -34,7 +34,7 @@ def draw_coordinate_check(ax: Axes, objects: Sequence[CoordinateCheck], variable
     widths = np.array(check.widths, dtype=np.float64)
     handles: list[Artist] = []
     for verdict, color in zip(verdicts, layer_colors(len(verdicts)), strict=True):
-        if not verdict.sizes.all():
+        if verdict.own or not verdict.sizes.all():
             continue
         marker = "x" if verdict.inside is False else "o"
         ax.plot(widths, verdict.sizes, linestyle="none", marker=marker, markersize=5, color=color)
