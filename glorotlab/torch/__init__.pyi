@@ -1,6 +1,6 @@
-from .auditing.audit import Audit as Audit
-from .auditing.audit import AuditEntry as AuditEntry
 from .auditing.audit import audit as audit
+from .auditing.verdict import Audit as Audit
+from .auditing.verdict import AuditEntry as AuditEntry
 from .initialize import Initialization as Initialization
 from .initialize import initialize_ as initialize_
 from .measurement import measure as measure

@@ -1,0 +1,165 @@
+"""What an audit returns: a verdict on each weight, and on the network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from glorotlab.errors import InvalidValueError
+from glorotlab.torch.auditing.findings import FAULT, Finding
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """The verdict on one weight.
+
+    Parameters
+    ----------
+    name : str
+        Its name, with the block in brackets where its parameter is stacked.
+    kind : str
+        ``linear``, ``convolution``, ``transposed convolution``, ``embedding``, ``attention``, ``recurrent`` or
+        ``bilinear``.
+    fan_in, fan_out : int
+        Terms of a sum, forward and back.
+    size : int
+        How many weights there are.
+    mean, std : float
+        Mean, and root mean square about 0; NaN where they are not finite.
+    std_error : float
+        Standard error of ``std``, of independent weights of their kurtosis.
+    law : str
+        ``uniform``, ``normal``, ``truncated_normal``, ``orthogonal``, ``sparse``, ``constant``, ``copies``, ``many
+        zeros``, ``not finite``, ``unknown`` or ``too few to judge``.
+    initializer : str
+        Its usual name, or what went wrong with which; empty where it has none.
+    fan : str
+        What the variance is divided by; empty of a scale that is stated.
+    gain : float
+        sqrt(fan Var[W]), or the scale itself where there is no fan.
+    alternatives : tuple of str
+        Names that cannot be told apart from it by these weights alone.
+    p_value : float or None
+        Of "drawn by one of the initialisers that are known here"; None where the structure decides.
+    activation : str or None
+        What feeds the weight, where that is known.
+    forward : float
+        fan_in E W^2 E f(s)^2 at E s^2 = 1: the next pre-activation's second moment over this one's; f is linear where
+        nobody knows it.
+    backward : float
+        fan_out E W^2 E f'(s)^2: the same of the gradient's.
+    findings : tuple of Finding
+        Faults and notices.
+    """
+
+    name: str
+    kind: str
+    fan_in: int
+    fan_out: int
+    size: int
+    mean: float
+    std: float
+    std_error: float
+    law: str
+    initializer: str
+    fan: str
+    gain: float
+    alternatives: tuple[str, ...]
+    p_value: float | None
+    activation: str | None
+    forward: float
+    backward: float
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing that was found is a fault."""
+        return not self.faults
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Names of the faults."""
+        return tuple(finding.name for finding in self.findings if finding.severity == FAULT)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Names of the notices."""
+        return tuple(finding.name for finding in self.findings if finding.severity != FAULT)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What ``audit`` found.
+
+    Parameters
+    ----------
+    level : float
+        Probability, at most, that a network drawn by known initialisers is called unhealthy.
+    entries : tuple of AuditEntry
+        One a weight, in the order of the model's modules.
+    tied : dict of str to str
+        Weights that are another one, and which.
+    left : tuple of str
+        Parameters that were not looked at, as their fans are not known.
+    """
+
+    level: float
+    entries: tuple[AuditEntry, ...]
+    tied: dict[str, str]
+    left: tuple[str, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no weight has a fault."""
+        return all(entry.healthy for entry in self.entries)
+
+    @property
+    def faults(self) -> tuple[tuple[str, Finding], ...]:
+        """Every fault with the name of its weight."""
+        return tuple((e.name, f) for e in self.entries for f in e.findings if f.severity == FAULT)
+
+    @property
+    def notices(self) -> tuple[tuple[str, Finding], ...]:
+        """Every notice with the name of its weight."""
+        return tuple((e.name, f) for e in self.entries for f in e.findings if f.severity != FAULT)
+
+    def entry(self, name: str) -> AuditEntry:
+        """Return the entry of a weight.
+
+        Parameters
+        ----------
+        name : str
+            As ``entries`` has it.
+
+        Returns
+        -------
+        AuditEntry
+
+        Raises
+        ------
+        InvalidValueError
+            Where there is no such weight.
+        """
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        names = ", ".join(entry.name for entry in self.entries)
+        raise InvalidValueError(f"no weight {name!r:.60}: allowed are {names:.200}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, not all of them finite."""
+        return asdict(self) | {"healthy": self.healthy}
+
+    def to_markdown(self) -> str:
+        """Return a verdict, a table with one line a weight, and what was found."""
+        from glorotlab.torch.auditing.audit_form import audit_markdown
+
+        return audit_markdown(self)
+
+    def _repr_html_(self) -> str:
+        from glorotlab.torch.auditing.audit_form import audit_form
+
+        return audit_form(self)
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
