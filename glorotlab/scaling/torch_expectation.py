@@ -48,7 +48,8 @@ def of_models(
 ) -> list[list[Expectation | None]]:
     """Return what is expected of models: of update 0 the coordinates, of later ones their changes.
 
-    Behind the modules stand those with a role once more, with the change by the first update of their own weights.
+    Behind the modules stand those with a role once more, with the change by the first update of their own weights: it is
+    in proportion to dC/ds and z.z.
 
     Parameters
     ----------
@@ -85,7 +86,9 @@ def of_models(
         power = OWN_CHANGES.get(optimizer, {}).get(role) if parametrization is STANDARD else 0.0
         if power is None:
             return Expectation(np.nan, np.nan, own=True, reason=_reason(1, optimizer))
-        return Expectation(power + min(falls) - pairs, power + max(falls), finite[index], own=True)
+        lean = 2 * float(leaned[index])  # of z.z
+        ends = power + min(falls) - pairs + min(lean, 0.0), power + max(falls) + max(lean, 0.0)
+        return Expectation(*ends, finite[index], own=True)
 
     rows: list[list[Expectation | None]] = []
     for update in range(sizes.shape[1]):

@@ -37,8 +37,8 @@ class Recorder:
     modules : dict of str to torch.nn.Module
     start, now : dict of str to torch.Tensor
         Outputs of the first and of the last pass, by name; of a module that is called again also its further ones.
-    entered : dict of str to torch.Tensor
-        What entered modules with weights of two dimensions or more in the first pass.
+    entered : dict of str to tuple
+        What entered modules with weights of two dimensions or more in the first pass, and their biases then.
     """
 
     def __init__(self, model: Any) -> None:
@@ -69,7 +69,8 @@ class Recorder:
             call = name + CALL.format(calls + 1) if calls else name
             self.now[call] = value.detach().clone()  # which a later module may work on in place
             if not self.start and own_weight(module) is not None and len(inputs) == 1:
-                self.entered[call] = inputs[0].detach().clone()
+                bias = getattr(module, "bias", None)
+                self.entered[call] = inputs[0].detach().clone(), None if bias is None else bias.detach().clone()
 
         return keep
 
@@ -86,7 +87,7 @@ class Recorder:
         return [[_size(pair[part]) for pair in pairs] for part in (0, 1)]
 
     def own_changes(self) -> Array:
-        """Return root mean squares of the outputs' changes by the modules' own weights, their inputs being as before.
+        """Return root mean squares of the outputs' changes by modules' own weights, inputs and biases being as before.
 
         NaN of modules without such weights.
         """
@@ -97,8 +98,13 @@ class Recorder:
         with torch.no_grad():
             for place, (name, before) in enumerate(self.start.items()):
                 if name in self.entered:
-                    after = self.modules[module_name(name)](self.entered[name])
-                    changes[place] = _size(after.double() - before.double())
+                    module, (inputs, bias) = self.modules[module_name(name)], self.entered[name]
+                    if bias is not None:
+                        trained = module.bias.detach().clone()
+                        module.bias.copy_(bias)
+                    changes[place] = _size(module(inputs).double() - before.double())
+                    if bias is not None:
+                        module.bias.copy_(trained)
         self.now = kept
         return changes
 

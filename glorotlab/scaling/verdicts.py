@@ -44,7 +44,7 @@ class LayerVerdict:
     text : str
         The verdict in words.
     own : bool
-        Whether the change is that by the layer's own weights alone, what enters it being as before.
+        Whether the change is that by the layer's own weights alone, its biases and what enters it being as before.
     """
 
     layer: int
