@@ -48,8 +48,8 @@ def of_models(
 ) -> list[list[Expectation | None]]:
     """Return what is expected of models: of update 0 the coordinates, of later ones their changes.
 
-    Behind the modules stand those with a role once more, with the change by the first update of their own weights: it is
-    in proportion to dC/ds and z.z.
+    Behind the modules stand those with a role once more, with the change by the first update of their own weights:
+    it is in proportion to dC/ds and z.z.
 
     Parameters
     ----------
