@@ -42,6 +42,7 @@ class Purpose(IntEnum):
     OUTPUT_CURVATURE = 27
     WINDOWS = 28
     BATCH_NORMALISATION = 29
+    WHOLE_NETWORKS = 30
 
 
 MAX_SEED = 2**64 - 1

@@ -3,9 +3,10 @@
 A pooled second moment T of one network is its mean-field value times a draw of the output layer, whose units are few,
 times a log-normal factor of the hidden layers, whose ln has the variance of ``fluctuations``: T gains a factor from
 every layer, so that ln T and not T is nearly Gaussian (Hanin & Nica 2020 for ReLU, where it is exact). A layer of which
-few units carry the gradient has a factor of another law, which is drawn (``few_units``). The mean over
-networks is shifted by ``recursions``. Sums of such T are close to log-normal with their own mean and variance (Fenton
-1960), which the band for the mean of N networks takes.
+few units carry the gradient has a factor of another law, which is drawn (``few_units``). The mean over networks is
+shifted by ``recursions``. Where layers are narrow, networks are drawn whole and have the law itself
+(``whole_networks``). Sums of such T are close to log-normal with their own mean and variance (Fenton 1960), which the
+band for the mean of N networks takes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from glorotlab.checks import real_number, whole_number
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
-from glorotlab.theory.finite_width import few_units, fluctuations
+from glorotlab.theory.finite_width import few_units, fluctuations, whole_networks
 from glorotlab.theory.finite_width.fluctuations import Fluctuation
 from glorotlab.theory.mean_field.propagate import Propagation
 
@@ -31,6 +32,12 @@ deviation is 8 % too small to 9 % too large."""
 
 POINTS = 2**16
 """Least number of values that stand for the law of one T."""
+
+SMOOTHING = 0.25
+"""Share of the standard deviation of ln T that smooths the law of drawn networks (Silverman & Young 1987)."""
+
+SIGNIFICANT = 4.0
+"""Standard errors by which the mean of drawn networks must differ from that of the expansion to take its place."""
 
 COLUMNS = {name: f"{name}_second_moment" for name in ("preactivation", "activation", *fluctuations.GRADIENTS)}
 """Variables of the schema that the fluctuations are of."""
@@ -44,11 +51,12 @@ class Law:
     ----------
     values : (points,)
         Values of equal probability.
-    fluctuation : Fluctuation
+    sampling_error : float
+        Relative standard error of the standard deviation that sampled units, outputs and networks leave.
     """
 
     values: Array
-    fluctuation: Fluctuation
+    sampling_error: float = 0.0
 
     def band(self, level: float, networks: int) -> tuple[float, float]:
         """Return the ends between which the mean over ``networks`` lies with probability ``level``, tails equal."""
@@ -63,16 +71,9 @@ class Law:
         reach = -ndtri(tail) * np.sqrt(variance)
         return float(mean * np.exp(-variance / 2 - reach)), float(mean * np.exp(-variance / 2 + reach))
 
-    def sampling_error(self) -> float:
-        """Return the relative standard error of the standard deviation that sampled units and outputs leave."""
-        drawn, variance = self.fluctuation.draws, self.fluctuation.log_variance
-        spread = drawn.var() / drawn.mean() ** 2
-        error = (self.fluctuation.log_variance_error**2 + 2 * spread**2 / len(drawn)) ** 0.5
-        return float(error / (2 * (variance + spread))) if error else 0.0
 
-
-def law(fluctuation: Fluctuation, power: float = 1.0) -> Law:
-    """Return the law of a statistic, or of a power of it.
+def law(fluctuation: Fluctuation) -> Law:
+    """Return the law of a statistic that the expansion in 1 / width gives.
 
     Of as many slices of the normal law as every draw has values each gives it one, so that draws which are nearly alike
     leave the law fine, and its tails where they are.
@@ -88,7 +89,39 @@ def law(fluctuation: Fluctuation, power: float = 1.0) -> Law:
     values = (draws * factors).ravel()
     for factor in fluctuation.factors:
         values *= random.permutation(np.resize(factor.values, values.shape))
-    return Law(values**power, fluctuation)
+    return Law(values, _sampling_error(fluctuation))
+
+
+def _sampling_error(fluctuation: Fluctuation) -> float:
+    drawn, variance = fluctuation.draws, fluctuation.log_variance
+    spread = drawn.var() / drawn.mean() ** 2
+    error = (fluctuation.log_variance_error**2 + 2 * spread**2 / len(drawn)) ** 0.5
+    return float(error / (2 * (variance + spread))) if error else 0.0
+
+
+def drawn_law(networks: Array, expected: Law) -> Law:
+    """Return the law of a statistic of drawn networks, with the mean that is ``expected`` of it.
+
+    Where their own mean is another, beyond what chance explains, it is taken: the expansion has its own errors.
+
+    Parameters
+    ----------
+    networks : (networks,)
+        The statistic relative to its mean-field value.
+    expected : Law
+    """
+    from scipy.special import ndtri
+
+    mean, spread, count = networks.mean(), networks.var(), max(POINTS // len(networks), 16)
+    if abs(expected.values.mean() - mean) < SIGNIFICANT * (spread / len(networks)) ** 0.5:
+        mean = expected.values.mean()
+    positive = networks[networks > 0]
+    centre, normal = np.log(positive).mean(), ndtri((np.arange(count) + 0.5) / count)
+    own = (1 - SMOOTHING**2) ** 0.5 * (np.log(positive) - centre)
+    smooth = np.exp(centre + np.add.outer(own, SMOOTHING * np.log(positive).std() * normal / normal.std())).ravel()
+    values = np.concatenate([smooth, np.zeros(count * (len(networks) - len(positive)))])
+    kurtosis = ((networks - networks.mean()) ** 4).mean() / spread**2 if spread else 1.0
+    return Law(values * (mean / values.mean()), float(max(kurtosis - 1, 0) / (4 * len(networks))) ** 0.5)
 
 
 def bands(propagation: Propagation, values: Mapping[str, Array], level: float, networks: int = 1) -> dict[str, Array]:
@@ -118,12 +151,19 @@ def bands(propagation: Propagation, values: Mapping[str, Array], level: float, n
     scatter = fluctuations.fluctuations(propagation)
     for name, layers in scatter.items():
         _check_variance(spec, name, layers)
-        column, laws = values[COLUMNS[name]], [law(layer) for layer in layers]
-        columns |= _columns(COLUMNS[name], column, column, laws, level, networks, error)
+    drawn = whole_networks.second_moments(propagation)
+    laws: dict[str, list[Law]] = {}
+    for name, layers in scatter.items():
+        column = values[COLUMNS[name]]
+        laws[name] = [law(layer) for layer in layers]
+        if drawn:
+            each = zip(drawn[name], column, laws[name], strict=False)
+            laws[name] = [drawn_law(own / value, expected) if value > 0 else expected for own, value, expected in each]
+        columns |= _columns(COLUMNS[name], column, column, laws[name], level, networks, error)
     if propagation.gradient is not None:  # the length of the bias gradient is the root of its second moment
-        laws = [law(layer, 0.5) for layer in scatter["batch_bias_gradient"]]
+        roots = [Law(each.values**0.5, each.sampling_error) for each in laws["batch_bias_gradient"]]
         lengths = np.sqrt(values["fan_out"] * values["batch_bias_gradient_second_moment"])
-        columns |= _columns("learning_speed", values["learning_speed"], lengths, laws, level, networks, error)
+        columns |= _columns("learning_speed", values["learning_speed"], lengths, roots, level, networks, error)
     return columns
 
 
@@ -153,7 +193,7 @@ def _columns(
         std, mean = float(own.values.std()), float(own.values.mean())
         shift = mean - value / scale
         expansion = shift**2 / 2 + error.expansion * std  # the next term of exp(shift), and of the deviation
-        row[:] = std, shift, low, high, error.numerical * mean, expansion, own.sampling_error() * std
+        row[:] = std, shift, low, high, error.numerical * mean, expansion, own.sampling_error * std
         row *= scale
     return {f"{name}_{suffix}": column for suffix, column in zip(suffixes, rows.T, strict=True)}
 
