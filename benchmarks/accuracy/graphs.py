@@ -74,7 +74,7 @@ def batch(name, images):
 def deviations(graph, x, y, networks):
     """Return |measured / predicted - 1| beyond two standard errors, by direction, and the seconds of the prediction."""
     start = time.perf_counter()
-    predicted = predict_graph(graph, x, y, "cross_entropy")
+    predicted = predict_graph(graph, x, y, "cross_entropy", level=0.95)
     seconds = time.perf_counter() - start
     modules = {name: place for place, name in enumerate(predicted["module"].values.tolist())}
     found = {direction: [] for direction in DIRECTIONS}
@@ -88,7 +88,9 @@ def deviations(graph, x, y, networks):
                 error = np.std(values, ddof=1) / networks**0.5
                 away = np.mean(values) / expected - 1
                 found[direction].append(max(abs(away) - 2 * error / expected, 0.0))
-                raw[direction].append((away, error / expected))
+                shift = predicted.get(f"{variable}_shift")
+                shift = np.nan if shift is None else float(shift.values[modules[module]]) / expected
+                raw[direction].append((away, error / expected, shift))
     return found, raw, seconds
 
 
@@ -131,7 +133,9 @@ def main():
         for width in (64, 256):
             coverage(arguments.networks, width)
         return
-    print(f"{'model':26s} {'nets':>4s} {'s':>5s}   forward: deviation, its error, beyond 2 se   backward, per cent")
+    print(
+        f"{'model':26s} {'nets':>4s} {'s':>5s}   forward: deviation, its error, shift expected, beyond 2 se   backward, per cent"
+    )
     every = {direction: [] for direction in DIRECTIONS}
     for name, graph, data, images in models():
         if arguments.only not in name:
@@ -141,9 +145,9 @@ def main():
         line = f"{name:26s} {networks:4d} {seconds:5.1f}"
         for direction, own in found.items():
             every[direction] += own
-            away, error = np.median(np.array(raw[direction]), axis=0)
+            away, error, shift = np.median(np.array(raw[direction]), axis=0)
             points = " ".join(f"{100 * value:5.2f}" for value in np.percentile(own, PERCENTILES))
-            line += f"   {100 * away:+6.2f} {100 * error:5.2f}  {points}"
+            line += f"   {100 * away:+6.2f} {100 * error:5.2f} {100 * shift:+6.2f}  {points}"
         print(line, flush=True)
     for direction, own in every.items():
         points = ", ".join(f"{p} %: {100 * np.percentile(own, p):.2f} %" for p in PERCENTILES)

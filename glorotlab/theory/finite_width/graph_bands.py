@@ -14,9 +14,10 @@ from glorotlab.spec.layers.graph import Node
 from glorotlab.theory.finite_width.bands import MAX_VARIANCE, law
 from glorotlab.theory.finite_width.graph_fluctuations import BACK, SIGNAL, Outputs, graph_fluctuations
 from glorotlab.theory.finite_width.graph_shifts import graph_shifts
-from glorotlab.theory.mean_field.graph_tangents import ACROSS, Tangents
+from glorotlab.theory.mean_field.graph_tangents import Tangents
 from glorotlab.theory.mean_field.graph_walk import Followed
 from glorotlab.theory.mean_field.output_gradient import OutputGradient, output_gradient
+from glorotlab.theory.mean_field.unit_scatter import ACROSS
 
 STEP = 0.05
 """Relative step in q of the difference that gives the derivative of the output gradient."""

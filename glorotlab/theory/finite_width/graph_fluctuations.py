@@ -28,10 +28,11 @@ from glorotlab.theory.finite_width.fluctuations import Fluctuation
 from glorotlab.theory.gaussian.covariance import correlation
 from glorotlab.theory.gaussian.hermite_series import mixed_sum, symmetric_sum
 from glorotlab.theory.mean_field.graph_scatter import unit_gradients
-from glorotlab.theory.mean_field.graph_tangents import ACROSS, Answer, Derivatives, Tangents, gaussian_noise
+from glorotlab.theory.mean_field.graph_tangents import Tangents
 from glorotlab.theory.mean_field.graph_walk import KINDS
 from glorotlab.theory.mean_field.layers.base import Gradient
 from glorotlab.theory.mean_field.output_sampling import OutputSampler
+from glorotlab.theory.mean_field.unit_scatter import ACROSS, Answer, Derivatives, gaussian_noise
 
 DRAWS = 2**12
 """Output layers that are drawn, of batches of few logits; of many as many as have ``LOGITS`` together."""

@@ -20,7 +20,8 @@ from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.graph import Node
 from glorotlab.spec.layers.normalisation import Normalisation
 from glorotlab.spec.layers.residual import Sum
-from glorotlab.theory.mean_field.graph_tangents import ACROSS, Tangents
+from glorotlab.theory.mean_field.graph_tangents import Tangents
+from glorotlab.theory.mean_field.unit_scatter import ACROSS
 
 SIGNAL, BACK = "signal", "backprop_gradient"
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
-from glorotlab.theory.mean_field.graph_tangents import ACROSS, HERE, Tangents
+from glorotlab.theory.mean_field.graph_tangents import Tangents
 from glorotlab.theory.mean_field.graph_walk import Followed, carry_back
 from glorotlab.theory.mean_field.layers.base import Gradient
 from glorotlab.theory.mean_field.output_gradient import OutputGradient
+from glorotlab.theory.mean_field.unit_scatter import ACROSS, HERE
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ functions of those of the same pair below, K_aa, K_ab and K_bb alone, so that th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,70 +20,12 @@ from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.graph import Node
 from glorotlab.spec.layers.normalisation import BatchNorm, Normalisation
 from glorotlab.spec.layers.residual import Sum
-from glorotlab.theory.gaussian.covariance import correlation
-from glorotlab.theory.gaussian.hermite_series import CUBE, coefficients, mixed_sum, symmetric_sum
-from glorotlab.theory.gaussian.interpolation import log_nodes
-from glorotlab.theory.gaussian.moments import Row, moments
-from glorotlab.theory.gaussian.pair_derivatives import own_derivative, pair_derivative
 from glorotlab.theory.mean_field.graph_walk import Followed
-from glorotlab.theory.mean_field.kernel_covariance import TERMS, TOLERANCE
-from glorotlab.theory.mean_field.layers.base import Block, Gradient, Signal
+from glorotlab.theory.mean_field.layers.base import Gradient
+from glorotlab.theory.mean_field.unit_scatter import ACROSS, Answer, Derivatives, Noise, gaussian_noise, less
 
-ACROSS, HERE = Block(True, ()), Block(False, ())
 FOLLOWED = (WeightedLayer, Elementwise, Sum, Normalisation, Dropout)
 """Kinds of layers whose answers are known, of vectors."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Derivatives of a kernel in what is added to another.
-
-    Parameters
-    ----------
-    single : (examples,)
-        Of K_aa in e_aa.
-    pair, own : (examples, examples)
-        Of K_ab in e_ab and in e_aa; their diagonals mean nothing.
-    """
-
-    single: Array
-    pair: Array
-    own: Array
-
-    def __add__(self, other: Answer) -> Answer:
-        return Answer(self.single + other.single, self.pair + other.pair, self.own + other.own)
-
-    def times(self, factor: float | Array, single: float | Array | None = None) -> Answer:
-        """Return the answer of a kernel times ``factor``, its diagonal times ``single``."""
-        return Answer(self.single * (factor if single is None else single), self.pair * factor, self.own * factor)
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Covariances between networks of what the units of one node add to their own kernel.
-
-    Parameters
-    ----------
-    single : (examples,)
-        Var e_aa.
-    pair, mixed, others : (examples, examples)
-        Var e_ab, Cov(e_ab, e_aa) and Cov(e_aa, e_bb).
-    """
-
-    single: Array
-    pair: Array
-    mixed: Array
-    others: Array
-
-    def covariance(self, one: Answer, other: Answer) -> Array:
-        """Return the covariances of two kernels, each of one pair of examples."""
-        mixed, single = self.mixed, self.single[:, np.newaxis]
-        left, right = one.pair * other.own + one.own * other.pair, one.own * other.own
-        crossed = one.own * other.own.T
-        total = one.pair * other.pair * self.pair + (crossed + crossed.T) * self.others
-        for values in (left * mixed, right * single):
-            total = total + values + values.T
-        return np.asarray(total)
 
 
 class Tangents:
@@ -146,7 +87,7 @@ class Tangents:
             elif isinstance(node.layer, Sum):
                 noise = gaussian_noise(signal)
                 for factor, name in zip(node.layer.factors, node.inputs, strict=True):
-                    noise = _less(noise, gaussian_noise(self.found.walk.signals[name]), factor**4)
+                    noise = less(noise, gaussian_noise(self.found.walk.signals[name]), factor**4)
                 if len(node.inputs) > 1:
                     result.append((node.name, noise))
             elif isinstance(node.layer, WeightedLayer) and any(
@@ -258,66 +199,3 @@ class Tangents:
                 + d * (known.slope_pair * own.own + known.slope_own * own.single[:, np.newaxis]),
             )
             sent[below] = sent[below] + back
-
-
-class Derivatives:
-    """Derivatives of an activation's pair moments in the kernel of its pre-activations.
-
-    Attributes
-    ----------
-    slopes, own : (examples, examples)
-        Of E f_a f_b in Q_ab, which is E f'_a f'_b, and in Q_aa.
-    slope_pair, slope_own : (examples, examples)
-        Of E f'_a f'_b.
-    susceptibility, slope_single : (examples,)
-        Of E f^2 and of E f'^2 in q.
-    second, slope_second : (examples,)
-        Second derivatives of both.
-    fourth, slope_fourth, product_square : (examples,)
-        E f^4, E f'^4 and E f^2 f'^2.
-    """
-
-    def __init__(self, node: Node, s: Signal, memory: object) -> None:
-        layer = node.layer
-        assert isinstance(layer, Elementwise)  # noqa: S101
-        self._record, self._rho, q = layer.record, correlation(s.kernels[ACROSS]), s.q
-        nodes, weights = log_nodes(q, TOLERANCE)
-        rows = (Row.F, Row.DERIVATIVE, Row.SQUARE, CUBE, Row.DERIVATIVE_SQUARE)
-        self.series = np.asarray(coefficients(layer.record, rows, nodes, TERMS + 2) @ weights)
-        self.slopes = memory.kernels[ACROSS]  # type: ignore[attr-defined]
-        self.susceptibility = memory.susceptibility  # type: ignore[attr-defined]
-        self.own = own_derivative(self.series[0], q, self._rho)
-        self.slope_pair = pair_derivative(self.series[1], q, self._rho)
-        self.slope_own = own_derivative(self.series[1], q, self._rho)
-        # dE g/dq = E[g He_2] / (2 q), the third coefficient of g = f'^2 being E[g He_2] / sqrt(2)
-        self.slope_single = self.series[4][2] / (np.sqrt(2) * q)
-        # d^2 E g/dq^2 = E[g He_4] / (4 q^2), the fifth coefficient being E[g He_4] / sqrt(24)
-        self.second, self.slope_second = np.sqrt(24) * self.series[[2, 4], 4] / (4 * q**2)
-        single = moments(layer.record, q)
-        self.product_square = single.product_second_moment
-        self.fourth, self.slope_fourth = single.fourth_moment, single.derivative_fourth_moment
-
-    def noise(self, z: Signal) -> Noise:
-        """Return what finitely many units scatter."""
-        kernel, square = z.kernels[ACROSS], z.q
-        squares = symmetric_sum(self.series[2], self._rho)
-        mixed = mixed_sum(self.series[3], self.series[0], self._rho) - square[:, np.newaxis] * kernel
-        single = self.fourth - square**2
-        return Noise(
-            single / z.units,
-            (squares - kernel**2) / z.units,
-            mixed / z.units,
-            (squares - np.outer(square, square)) / z.units,
-        )
-
-
-def gaussian_noise(signal: Signal) -> Noise:
-    """Return what finitely many Gaussian units scatter."""
-    kernel, q, n = signal.kernels[ACROSS], signal.q, signal.units
-    square = kernel**2
-    return Noise(2 * q**2 / n, (np.outer(q, q) + square) / n, 2 * q[:, np.newaxis] * kernel / n, 2 * square / n)
-
-
-def _less(noise: Noise, part: Noise, factor: float) -> Noise:
-    pairs = zip(vars(noise).values(), vars(part).values(), strict=True)
-    return Noise(*(own - factor * other for own, other in pairs))
