@@ -8,15 +8,16 @@ leaves the band of one network.
 """
 
 import argparse
-import importlib.metadata
+import importlib.util
 import math
+import sys
 
 import numpy as np
 import torch
 from torch import nn
 
 import glorotlab as gl
-from glorotlab.machine import machine_line
+from glorotlab.machine import machine_line, package_version
 
 PUBLISHED = {
     ("tanh", 5 / 3): (".58", ".42", ".42"),
@@ -26,6 +27,9 @@ PUBLISHED = {
 """E z^2 after layers 1, 10 and 20, by activation and gain, as AnyInit's pages print them."""
 
 MODULES = {"tanh": nn.Tanh, "silu": nn.SiLU, "relu": nn.ReLU, "gelu": nn.GELU}
+HEALTHY = (("relu", 30, 256), ("relu", 30, 64), ("tanh", 30, 256), ("gelu", 10, 256))
+"""Activation, hidden layers and width of the networks whose false alarms are counted."""
+
 LAYERS, WIDTH, EXAMPLES, SHOWN = 20, 256, 64, (1, 10, 20)
 
 
@@ -65,8 +69,7 @@ def moments(activation: str, gain: float, networks: int) -> None:
 
 def false_alarms(activation: str, depth: int, width: int, networks: int) -> None:
     """Print how many healthy networks are called unhealthy, by AnyInit and by bands."""
-    import anyinit
-
+    anyinit = importlib.import_module("anyinit")
     unhealthy = last = anywhere = 0
     gain = anyinit.gain(activation)
     x = torch.randn(EXAMPLES, width, generator=torch.Generator().manual_seed(1))
@@ -97,25 +100,26 @@ def false_alarms(activation: str, depth: int, width: int, networks: int) -> None
     )
 
 
-def main() -> None:
+def main(*arguments: str) -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=200)
-    networks = parser.parse_args().networks
+    networks = parser.parse_args(arguments).networks
     torch.set_num_threads(1)
-    print(
-        machine_line(),
-        f"torch {torch.__version__}, anyinit {importlib.metadata.version('anyinit')}; {networks} networks",
-    )
+    versions = ", ".join(f"{package} {package_version(package)}" for package in ("torch", "anyinit"))
+    print(f"{machine_line()}, {versions}; {networks} networks")
     print(f"| {LAYERS} layers of {WIDTH} | layer | printed | predicted | 95 % band | measured | median | in the band |")
     print("|---|---|---|---|---|---|---|---|")
     for activation, gain in PUBLISHED:
         moments(activation, gain, networks)
+    if importlib.util.find_spec("anyinit") is None:
+        print("AnyInit is not installed: python -m pip install anyinit")
+        return
     print("\n| healthy networks called unhealthy | AnyInit | last layer outside 95 % | any layer, level shared |")
     print("|---|---|---|---|")
-    for activation, depth, width in (("relu", 30, 256), ("relu", 30, 64), ("tanh", 30, 256), ("gelu", 10, 256)):
+    for activation, depth, width in HEALTHY:
         false_alarms(activation, depth, width, networks)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -87,13 +87,14 @@ def seconds(function):
     return time.process_time() - begin
 
 
-def main():
-    every = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 41
+MODELS = (perceptron, narrow_perceptron, convolutions, transformer)
+
+
+def main(every=100, rounds=41):
     torch.set_num_threads(1)
     print(f"{machine_line()}, torch {package_version('torch')}; CPU time on 1 thread, medians of {rounds}")
     print(f"network              update, ms   left out, ms   recorded, ms   overhead at every={every}")
-    for make in (perceptron, narrow_perceptron, convolutions, transformer):
+    for make in MODELS:
         plain, idle, recorded = measure(make, rounds)
         overhead = ((every - 1) * max(idle - plain, 0.0) + recorded - plain) / (every * plain)
         times = f"{1e3 * plain:10.2f} {1e3 * idle:14.2f} {1e3 * recorded:14.2f}"
@@ -101,4 +102,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:3]))

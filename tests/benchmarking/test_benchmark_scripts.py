@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmark_scripts import BENCHMARKS, benchmark
+from optional import optional
 
 from glorotlab import activations
 from glorotlab.benchmarking.cases import Case
@@ -54,6 +55,7 @@ SMALLER = {
     "run_listing": {"REPEATS": 1},
     "shapeset_rate": {},
     "subnormals": {},
+    "coordinate_check": {},
     "tangent_kernel": {"CELLS": (("tanh", 1.0, "normal"),)},
     "sweep_speed": {
         "NETWORKS": {"1024,10,9": 20},
@@ -78,8 +80,25 @@ ARGUMENTS = {
     "run_listing": (10,),
     "shapeset_rate": (200, 50),
     "subnormals": ("20,30,5", 1),
+    "coordinate_check": ("--checks", "1", "--seeds", "2", "--only", "output from 0"),
     "tangent_kernel": ("--networks", "500", "--width", "10"),
 }
+
+
+def _small_model():
+    import torch
+
+    return torch.nn.Sequential(torch.nn.Linear(5, 10)), torch.randn(3, 5)
+
+
+WITH_TORCH = {
+    "anyinit": (
+        {"LAYERS": 3, "SHOWN": (1, 2, 3), "WIDTH": 40, "EXAMPLES": 3, "HEALTHY": (("relu", 3, 40),)},
+        ("--networks", "2"),
+    ),
+    "monitor": ({"MODELS": (_small_model,)}, (2, 2)),
+}
+"""The same of scripts that need PyTorch, with their arguments."""
 
 
 def test_every_benchmark_is_tested():
@@ -95,9 +114,24 @@ def test_every_benchmark_is_tested():
         "graphs",
         "graph_draws",
         "graph_models",
+        *WITH_TORCH,
     }
     assert {path.stem for folder in ("accuracy", "speed") for path in (BENCHMARKS / folder).glob("*.py")} == tested
     assert "glorotlab" in sys.modules
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", WITH_TORCH)
+def test_a_script_of_torch_runs_in_small(name, capsys, monkeypatch):
+    optional("torch", "TORCH")
+    constants, arguments = WITH_TORCH[name]
+    module = benchmark(name)
+    for constant, value in constants.items():
+        monkeypatch.setattr(module, constant, value)
+    module.main(*arguments)
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith(machine_line())
+    assert others
 
 
 @pytest.mark.parametrize("name", [name for name in SMALLER if name != "memory" or RESIDENT])
