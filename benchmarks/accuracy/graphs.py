@@ -133,9 +133,8 @@ def main():
         for width in (64, 256):
             coverage(arguments.networks, width)
         return
-    print(
-        f"{'model':26s} {'nets':>4s} {'s':>5s}   forward: deviation, its error, shift expected, beyond 2 se   backward, per cent"
-    )
+    columns = "deviation, its error, expected shift, beyond 2 errors at 50, 90, 99 %"
+    print(f"{'model':26s} {'nets':>4s} {'s':>5s}   forward: {columns}   backward")
     every = {direction: [] for direction in DIRECTIONS}
     for name, graph, data, images in models():
         if arguments.only not in name:
