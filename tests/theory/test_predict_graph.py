@@ -1,5 +1,6 @@
 """predict_graph: that of a plain MLP is gl.predict's, what it cannot follow is named, and drawn networks agree."""
 
+import dataclasses
 import itertools
 import json
 
@@ -241,3 +242,11 @@ def test_the_largest_of_windows_before_and_behind_an_increasing_activation():
     for name, place in (("activation", 2), ("backprop_gradient", 0)):
         left, right = (float(own[f"{name}_second_moment"].values[place]) for own in found)
         np.testing.assert_allclose(left, right, rtol=0.02)
+
+
+def test_shapes_that_do_not_fit_are_refused_by_name():
+    net = benchmark("graph_models").Builder(1, (8, 8))
+    net.convolution(4)
+    wrong = dataclasses.replace(net.nodes[1], positions=(60, 60))
+    found = predict_graph(LayerGraph((net.nodes[0], wrong), wrong.name), np.ones((2, 1, 8, 8)))
+    assert "do not fit" in json.loads(found.attrs["refused"])[wrong.name]

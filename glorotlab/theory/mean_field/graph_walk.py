@@ -79,6 +79,9 @@ class Followed:
         return self.walk.signals.get(self.walk.graph.output)
 
 
+FAILURES = (AssumptionError, ValueError, IndexError, KeyError, ArithmeticError)
+"""What a layer that is not followed may raise: shapes that a graph says wrongly end in NumPy's own errors."""
+
 WINDOW = " (window)"
 """What is put behind the name of a pooling node that also leaves out its axes, for the pooling alone."""
 
@@ -124,8 +127,8 @@ def follow(graph: LayerGraph, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Fol
                     raise AssumptionError(f"its weights are those of {other!r}, so that both depend on each other")
             _check_rank(node, graph)
             signal = _forward(node, found.walk)
-        except AssumptionError as error:
-            found.refused[node.name.removesuffix(WINDOW)] = str(error)
+        except FAILURES as error:
+            found.refused[node.name.removesuffix(WINDOW)] = _reason(error)
         else:
             if signal is not None:
                 found.walk.signals[node.name] = signal
@@ -157,8 +160,8 @@ def carry_back(walk: Walk, top: Gradient) -> tuple[dict[str, Gradient], dict[str
             gradient = _together(sent[node.name])
             if gradient is not None and node.inputs:
                 below = KINDS[node.layer.kind].backward(node, walk, gradient)
-        except AssumptionError as error:
-            refused[node.name.removesuffix(WINDOW)] = str(error)
+        except FAILURES as error:
+            refused[node.name.removesuffix(WINDOW)] = _reason(error)
         if gradient is not None:
             gradients[node.name] = gradient
         for name, own in zip(node.inputs, below or [None] * len(node.inputs), strict=False):
@@ -218,6 +221,10 @@ def _size(graph: LayerGraph, blocks: Mapping[str, frozenset[Block]], examples: i
         for node in graph
         if node.positions
     )
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, AssumptionError) else f"shapes or numbers that do not fit: {error}"
 
 
 def _check_rank(node: Node, graph: LayerGraph) -> None:
