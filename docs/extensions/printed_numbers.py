@@ -33,7 +33,9 @@ class PrintedDirective(SphinxDirective):
         """Return the nodes of the table."""
         self.env.note_dependency(str(FILE))
         networks = tomllib.loads(FILE.read_text(encoding="utf-8"))["networks"]
-        (network,) = [one for one in networks if one["name"] == self.arguments[0]]
+        network = {one["name"]: one for one in networks}.get(self.arguments[0])
+        if network is None:
+            raise self.error(f"nobody printed numbers of this name: {self.arguments[0]}")
         printed = dict(zip(network["layers"], network["printed"], strict=True))
         shown = [int(layer) for layer in self.options.get("layers", "").split()] or network["layers"]
         level, quantity = self.options.get("level"), network["quantity"]
