@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -175,6 +176,8 @@ class Experiment:
         Takes the results, returns a Table.
     derivations : tuple of str
         Names of the derivations whose equations it tests.
+    trains : bool
+        Whether it asks the store for training runs: other processes then do most of its work.
     """
 
     name: str
@@ -187,6 +190,7 @@ class Experiment:
     draw: Callable[[Results], Figure]
     table: Callable[[Results], Table] | None = None
     derivations: tuple[str, ...] = ()
+    trains: bool = False
 
     def claims(self, results: Results) -> list[Claim]:
         """Return the claims as the results decide them, each with its control."""
@@ -204,15 +208,20 @@ def part_of(progress: Progress | None, place: int, parts: int) -> Progress:
 
 
 def shared(make: Callable[[Scale, Progress | None], T]) -> Callable[[Scale, Progress | None], T]:
-    """Keep what ``make`` returned for the latest scale, so that experiments that need the same work share it."""
+    """Keep what ``make`` returned for the latest scale, so that experiments that need the same work share it.
+
+    One that asks while another one's thread does the work waits for it.
+    """
     memory: dict[Scale, T] = {}
+    lock = threading.Lock()
 
     @functools.wraps(make)
     def remembered(scale: Scale, progress: Progress | None = None) -> T:
-        if scale not in memory:
-            latest = make(scale, progress)
-            memory.clear()
-            memory[scale] = latest
-        return memory[scale]
+        with lock:
+            if scale not in memory:
+                latest = make(scale, progress)
+                memory.clear()
+                memory[scale] = latest
+            return memory[scale]
 
     return remembered

@@ -30,6 +30,6 @@ def pass_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, examples: int, *, gradie
 
 
 def statistics_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, examples: int) -> float:
-    """Return the bytes that estimators take of one layer at a time: its weight gradient, and products in float64."""
-    itemsize = np.dtype(dtype).itemsize
-    return max(fan_in * fan_out * itemsize + 4 * 8 * examples * (fan_in + fan_out) for fan_in, fan_out in spec.fans)
+    """Return the bytes that estimators take: all weight gradients, and products in float64 of one layer at a time."""
+    gradients = sum(fan_in * fan_out for fan_in, fan_out in spec.fans) * np.dtype(dtype).itemsize
+    return gradients + max(4 * 8 * examples * (fan_in + fan_out) for fan_in, fan_out in spec.fans)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,11 @@ class LayerTensors:
         return self.record.derivative(self.preactivation)
 
     def weight_gradient(self) -> FloatArray:
-        """Return dC/dW of the batch-mean cost, shape (fan_in, fan_out); eq. 3."""
+        """Return dC/dW of the batch-mean cost, shape (fan_in, fan_out); eq. 3. It is worked out once, and kept."""
+        return self._weight_gradient
+
+    @cached_property
+    def _weight_gradient(self) -> FloatArray:
         d = self.gradient
         out = np.empty((self.below.shape[1], d.shape[1]), dtype=d.dtype)
         dense.weight_gradient(d, self.below, out, 1 / len(d), num_threads())

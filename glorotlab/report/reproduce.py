@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,7 @@ from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.scales import Scale, get_scale
 from glorotlab.files import make_folder, write_whole
+from glorotlab.report.lanes import Check, side_by_side
 from glorotlab.report.page import Section, page
 from glorotlab.training.sweeps.store import RunStore
 from glorotlab.training.sweeps.workers import Workers
@@ -113,22 +115,50 @@ def run_experiments(
     store: RunStore,
     progress: TargetProgress | None = None,
 ) -> Reproduction:
-    """Run experiments of any size into a folder that can be written; see ``reproduce``."""
+    """Run experiments of any size into a folder that can be written; see ``reproduce``.
+
+    Those that train wait for other processes while this one works on the others; in both lanes the longest come first,
+    so that work which is shared is there when it is asked for.
+    """
     started = time.perf_counter()
-    drawn: list[Future[Section]] = []
+    drawn: dict[str, Future[Section]] = {}
+    told = _one_at_a_time(progress)
+
+    def lane(own: Sequence[Experiment]) -> Callable[[Check], None]:
+        def run(check: Check) -> None:
+            for experiment in sorted(own, key=lambda experiment: -experiment.effort):
+                computed = _compute(experiment, scale, store, told, check)
+                drawn[experiment.name] = drawing.submit(_show, experiment, computed, folder)
+
+        return run
+
     try:
         with ThreadPoolExecutor(1, "glorotlab drawing") as drawing:  # beside the work of the next experiment
-            for experiment in experiments:
-                computed = _compute(experiment, scale, store, progress)
-                drawn.append(drawing.submit(_show, experiment, computed, folder))
+            side_by_side(
+                lane([experiment for experiment in experiments if not experiment.trains]),
+                lane([experiment for experiment in experiments if experiment.trains]),
+            )
     finally:
-        sections = [future.result() for future in drawn if future.exception() is None]
+        pictures = [drawn[experiment.name] for experiment in experiments if experiment.name in drawn]
+        sections = [picture.result() for picture in pictures if picture.exception() is None]
         seconds = time.perf_counter() - started
         if sections:
             write_whole(folder / PAGE, page(sections, scale, seconds, asked=len(experiments)))
-    for future in drawn:
-        future.result()  # an error of drawing is raised
+    for picture in pictures:
+        picture.result()  # an error of drawing is raised
     return Reproduction([claim for section in sections for claim in section.claims], folder / PAGE, seconds)
+
+
+def _one_at_a_time(progress: TargetProgress | None) -> TargetProgress:
+    """Return what calls ``progress`` from one thread at a time."""
+    lock = threading.Lock()
+
+    def tell(name: str, done: int, total: int) -> None:
+        if progress:
+            with lock:
+                progress(name, done, total)
+
+    return tell
 
 
 def _select(targets: Sequence[str]) -> list[Experiment]:
@@ -163,12 +193,14 @@ class _Computed:
     missing: str = ""
 
 
-def _compute(experiment: Experiment, scale: Scale, store: RunStore, progress: TargetProgress | None) -> _Computed:
+def _compute(
+    experiment: Experiment, scale: Scale, store: RunStore, progress: TargetProgress, check: Check
+) -> _Computed:
     """Do an experiment's own work; its progress ends with it, although it is not drawn yet."""
 
     def report(done: int, total: int) -> None:
-        if progress:
-            progress(experiment.name, done, total)
+        check()
+        progress(experiment.name, done, total)
 
     started, missing = time.perf_counter(), ""
     report(0, 1)

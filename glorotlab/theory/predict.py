@@ -8,6 +8,7 @@ quantiles are those of all networks together.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,6 +57,7 @@ def predict(
     input_second_moment: float | None = None,
     level: float | None = None,
     networks: int = 1,
+    banded: Collection[str] = bands.BANDED,
 ) -> xr.Dataset:
     """Predict per-layer statistics at initialisation by mean-field theory.
 
@@ -77,6 +79,9 @@ def predict(
         errors of all that, ``V_quadrature_error``, ``V_expansion_error`` and ``V_sampling_error``; see ``bands``.
     networks : int
         Bands are for the mean over this many networks; ``V_std`` is the scatter of a single one.
+    banded : collection of str
+        Variables that get bands, such as ``["learning_speed"]``, by default all that can: those of batch gradients take
+        most of the time where examples are many.
 
     Returns
     -------
@@ -127,7 +132,7 @@ def predict(
             signal, gradient, batch.targets, added
         )
     if level is not None:
-        columns |= bands.bands(propagation, columns, level, networks)
+        columns |= bands.bands(propagation, columns, level, networks, banded)
         errors |= {"level": level, "networks": networks}
     return layer_statistics(
         columns,

@@ -67,7 +67,10 @@ def test_an_experiment_runs_and_is_drawn_from_its_files_alone(name, tmp_path, st
         optional("sklearn", "SVM")
     calls = []
     scale = dataclasses.replace(TINY, width=WIDER.get(name, TINY.width))
+    asked, get = [], RunStore.get
+    monkeypatch.setattr(RunStore, "get", lambda *arguments: asked.append(name) or get(*arguments))
     results = entry.run(scale, store, lambda done, total: calls.append((done, total)))
+    assert bool(asked) == entry.trains
     assert all(0 <= done <= total for done, total in calls)
     save(results, tmp_path)
     reloaded = load(tmp_path, list(results))

@@ -6,6 +6,8 @@ import functools
 import html.parser
 import os
 import re
+import threading
+import time
 import tomllib
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import xarray as xr
 from experiment_results import TINY
 
 from glorotlab.derivations.catalogue import CATALOGUE as DERIVATIONS
-from glorotlab.errors import DataError, InvalidValueError, UnknownNameError
+from glorotlab.errors import DataError, InvalidValueError, RunFailedError, UnknownNameError
 from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Swap, Table
 from glorotlab.plotting.style import finish, new_figure
@@ -86,14 +88,15 @@ def run_all(experiments, scale, folder):
     return run_experiments(experiments, scale, folder, RunStore(folder / "runs", Workers()))
 
 
-def fake(name="fake", verdict="fail", run=None):
+def fake(name="fake", verdict="fail", run=None, *, trains=False, effort=1):
     return Experiment(
         name=name,
         title=f"Title {NASTY}",
         source=f"Source {NASTY}",
         caption=f"Caption {NASTY}",
         run=run or (lambda scale, store, progress: {"a": xr.Dataset({"x": ("n", np.arange(3.0))})}),
-        effort=1,
+        effort=effort,
+        trains=trains,
         findings=(Finding(functools.partial(decide, name, verdict), Swap(f"Swap {NASTY}", {"a": "a"})),),
         draw=draw,
         table=lambda results: Table(f"Table {NASTY}", ("head <b>", "x"), ((f"cell {NASTY}", "1"),)),
@@ -200,6 +203,60 @@ def test_an_error_of_drawing_is_raised_once_the_others_are_on_the_page(tmp_path)
     with pytest.raises(ArithmeticError, match="no ink"):
         run_all([fake("first"), dataclasses.replace(fake("second"), draw=broken)], TINY, tmp_path)
     assert len(check((tmp_path / "report.html").read_text(encoding="utf-8")).images) == 1
+
+
+def meeting(barrier):
+    """Return the run of an experiment that ends once another has come as far."""
+
+    def run(scale, store, progress):
+        barrier.wait(timeout=10)
+        return {"a": xr.Dataset({"x": ("n", np.arange(3.0))})}
+
+    return run
+
+
+def test_experiments_that_train_run_beside_the_others_and_the_page_keeps_its_order(tmp_path):
+    barrier, calls = threading.Barrier(2), []
+    work = [
+        fake("short"),
+        fake("trained", run=meeting(barrier), trains=True),
+        fake("long", run=meeting(barrier), effort=9),
+    ]
+    store = RunStore(tmp_path / "runs", Workers())
+    made = run_experiments(work, TINY, tmp_path, store, lambda *call: calls.append(call))
+    assert [claim.experiment for claim in made.claims] == ["short", "trained", "long"]
+    ended = [name for name, done, total in calls if done == total and name != "trained"]
+    assert ended == ["long", "short"]  # what takes long begins first
+
+
+@pytest.mark.parametrize("trains", [False, True])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RunFailedError])
+def test_an_error_in_one_lane_ends_the_other_and_is_raised(error, trains, tmp_path):
+    begun, told = threading.Event(), []
+
+    def failing(scale, store, progress):
+        assert begun.wait(timeout=10)
+        raise error("first")
+
+    def endless(scale, store, progress):
+        begun.set()
+        for done in range(1000):
+            time.sleep(0.01)
+            try:
+                progress(done, 1000)
+            except KeyboardInterrupt:
+                progress(done, 1000)  # as the store does while runs in hand write their checkpoints
+                told.append(done)
+                raise
+
+    work = [fake("first", trains=not trains), fake("other", run=endless, trains=not trains)]
+    work += [fake("fails", run=failing, trains=trains)]
+    with pytest.raises(error, match="first"):
+        run_all(work, TINY, tmp_path)
+    assert len(told) == 1
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    check(text)
+    assert "Interrupted: 1 of 3" in text
 
 
 def test_an_interrupt_before_anything_is_finished_writes_no_page(tmp_path):

@@ -31,7 +31,7 @@ LOOKED_AT = 2_000
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Take the first test pictures of each class of the datasets that are here."""
     here, missing = split_by_presence(DATASETS)
-    pictures = {f"{name}_pictures": _first_of_each_class(load_dataset(name).test) for name in here}
+    pictures = {f"{name}_pictures": _first_of_each_class(load_dataset(name, keep=True).test) for name in here}
     return {"absent": missing} | pictures
 
 

@@ -92,4 +92,5 @@ EXPERIMENT = Experiment(
     draw=draw,
     table=table,
     derivations=("backward_variance",),
+    trains=True,
 )

@@ -232,4 +232,5 @@ EXPERIMENT = Experiment(
     draw=draw,
     table=table,
     derivations=("compromise", "normalized_initialization"),
+    trains=True,
 )

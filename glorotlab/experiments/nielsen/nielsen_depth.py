@@ -195,4 +195,5 @@ EXPERIMENT = Experiment(
     findings=FINDINGS,
     draw=draw,
     table=table,
+    trains=True,
 )

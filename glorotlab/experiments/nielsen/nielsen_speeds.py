@@ -65,7 +65,8 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
         parts = [part_of(progress, 3 * place + part, 3 * len(PRINTED)) for part in range(3)]
         spec = source.network(depth)
         names = [SPEED, *(f"{SPEED}_{end}" for end in ("low", "high", "std", "shift"))]
-        results[f"hidden_{depth}_predicted"] = predict(spec, inputs=x, labels=y, level=BAND)[names]
+        predicted = predict(spec, inputs=x, labels=y, level=BAND, banded=[SPEED])
+        results[f"hidden_{depth}_predicted"] = predicted[names]
         parts[0](1, 1)
         for initializer, part in ((spec.initializer, parts[1]), (LARGE, None)):
             drawn = source.network(depth, initializer)

@@ -11,7 +11,7 @@ band for the mean of N networks takes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from glorotlab.arrays import Array
 from glorotlab.checks import real_number, whole_number
-from glorotlab.errors import AssumptionError
+from glorotlab.errors import AssumptionError, UnknownNameError
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.finite_width import few_units, fluctuations, whole_networks
@@ -39,8 +39,14 @@ SMOOTHING = 0.25
 SIGNIFICANT = 4.0
 """Standard errors by which the mean of drawn networks must differ from that of the expansion to take its place."""
 
-COLUMNS = {name: f"{name}_second_moment" for name in ("preactivation", "activation", *fluctuations.GRADIENTS)}
+COLUMNS = {name: f"{name}_second_moment" for name in fluctuations.TENSORS}
 """Variables of the schema that the fluctuations are of."""
+
+LENGTH, SQUARE = "learning_speed", "batch_bias_gradient"
+"""Variable that is a length, and the tensor whose second moment is in proportion to its square."""
+
+BANDED = (*COLUMNS.values(), LENGTH)
+"""Variables that have bands."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,13 @@ def drawn_law(networks: Array, expected: Law) -> Law:
     return Law(values * (mean / values.mean()), float(max(kurtosis - 1, 0) / (4 * len(networks))) ** 0.5)
 
 
-def bands(propagation: Propagation, values: Mapping[str, Array], level: float, networks: int = 1) -> dict[str, Array]:
+def bands(
+    propagation: Propagation,
+    values: Mapping[str, Array],
+    level: float,
+    networks: int = 1,
+    variables: Collection[str] = BANDED,
+) -> dict[str, Array]:
     """Return bands and their errors: arrays over the layers, by the schema's names.
 
     Parameters
@@ -136,19 +148,22 @@ def bands(propagation: Propagation, values: Mapping[str, Array], level: float, n
         Probability of a band.
     networks : int
         Number of networks whose mean the bands are for.
+    variables : collection of str
+        Those of ``BANDED`` that get bands.
 
     Raises
     ------
     InvalidValueError
-        Where level or networks is not allowed.
+        Where level, networks or a variable is not allowed.
     AssumptionError
         Where units of a layer are not independent, or layers are too narrow.
     """
     spec = propagation.spec
-    _check(spec, level, networks)
+    _check(spec, level, networks, variables)
     error = _Error(propagation.numerical_error, sum(1 / fan_out for _, fan_out in spec.fans[:-1]))
     columns: dict[str, Array] = {}
-    scatter = fluctuations.fluctuations(propagation)
+    tensors = {name for name, variable in COLUMNS.items() if variable in variables}
+    scatter = fluctuations.fluctuations(propagation, tensors | ({SQUARE} if LENGTH in variables else set()))
     for name, layers in scatter.items():
         _check_variance(spec, name, layers)
     drawn = whole_networks.second_moments(propagation)
@@ -159,11 +174,12 @@ def bands(propagation: Propagation, values: Mapping[str, Array], level: float, n
         if drawn:
             each = zip(drawn[name], column, laws[name], strict=False)
             laws[name] = [drawn_law(own / value, expected) if value > 0 else expected for own, value, expected in each]
-        columns |= _columns(COLUMNS[name], column, column, laws[name], level, networks, error)
-    if propagation.gradient is not None:  # the length of the bias gradient is the root of its second moment
-        roots = [Law(each.values**0.5, each.sampling_error) for each in laws["batch_bias_gradient"]]
-        lengths = np.sqrt(values["fan_out"] * values["batch_bias_gradient_second_moment"])
-        columns |= _columns("learning_speed", values["learning_speed"], lengths, roots, level, networks, error)
+        if name in tensors:
+            columns |= _columns(COLUMNS[name], column, column, laws[name], level, networks, error)
+    if LENGTH in variables and SQUARE in laws:  # the length of the bias gradient is the root of its second moment
+        roots = [Law(each.values**0.5, each.sampling_error) for each in laws[SQUARE]]
+        lengths = np.sqrt(values["fan_out"] * values[COLUMNS[SQUARE]])
+        columns |= _columns(LENGTH, values[LENGTH], lengths, roots, level, networks, error)
     return columns
 
 
@@ -198,9 +214,12 @@ def _columns(
     return {f"{name}_{suffix}": column for suffix, column in zip(suffixes, rows.T, strict=True)}
 
 
-def _check(spec: NetworkSpec, level: float, networks: int) -> None:
+def _check(spec: NetworkSpec, level: float, networks: int, variables: Collection[str]) -> None:
     real_number("level", level, 0, 1, open_low=True, open_high=True)
     whole_number("networks", networks, 1)
+    for variable in variables:
+        if variable not in BANDED:
+            raise UnknownNameError("variable with bands", variable, BANDED)
     initializer = spec.weight_initializer
     if not initializer.independent:
         raise AssumptionError(

@@ -9,6 +9,7 @@ drawn. ``docs/theory/fluctuations.md`` derives the influence of a unit on each s
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,6 +38,8 @@ STRIDE = 4
 """The derivative of the output gradient in q is taken from every fourth draw of the outputs."""
 
 GRADIENTS = ("backprop_gradient", "example_weight_gradient", "batch_weight_gradient", "batch_bias_gradient")
+TENSORS = ("preactivation", "activation", *GRADIENTS)
+"""Tensors whose second moments scatter."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,8 @@ class Fluctuation:
         return math.hypot(self.error, *errors)
 
 
-def fluctuations(propagation: Propagation) -> dict[str, list[Fluctuation]]:
-    """Return the scatter of every second moment that is pooled over the batch, a list over the layers for each name.
+def fluctuations(propagation: Propagation, tensors: Collection[str] = TENSORS) -> dict[str, list[Fluctuation]]:
+    """Return the scatter of second moments that are pooled over the batch, a list over the layers for each tensor.
 
     Without data the first layer's pre-activations are taken as Gaussian, whatever the weights; without labels gradients
     are left out.
@@ -93,12 +96,15 @@ def fluctuations(propagation: Propagation) -> dict[str, list[Fluctuation]]:
     influences = _Influences(propagation)
     layers = range(propagation.signal.layers)
     activated = layers if propagation.spec.output_activation is not None else layers[:-1]
-    scatter = {
-        "preactivation": [influences.signal("preactivation", index) for index in layers],
-        "activation": [influences.signal("activation", index) for index in activated],
-    }
-    if propagation.gradient is not None:
-        scatter |= {name: [influences.gradient(name, index) for index in layers] for name in GRADIENTS}
+    scatter: dict[str, list[Fluctuation]] = {}
+    for name in (name for name in TENSORS if name in tensors):
+        if name in GRADIENTS:
+            if propagation.gradient is not None:
+                scatter[name] = [influences.gradient(name, index) for index in layers]
+        else:
+            scatter[name] = [
+                influences.signal(name, index) for index in (activated if name == "activation" else layers)
+            ]
     return scatter
 
 

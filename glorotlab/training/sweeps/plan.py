@@ -125,7 +125,7 @@ def _digest(read: Callable[[str], dict[str, Pair]], name: str, seed: int) -> str
 @functools.lru_cache(maxsize=16)
 def _built_in_digest(name: str, path: Path | None, seed: int) -> str:
     """Return the digest of data that are not the published ones; ``path``, where they stand, is part of the key."""
-    data = load_dataset(name, seed=seed)
+    data = load_dataset(name, seed=seed, keep=True)
     return "" if data.published else data.digest or ""
 
 

@@ -9,7 +9,7 @@ import random_networks
 from scipy import stats
 
 from glorotlab import initializers
-from glorotlab.errors import AssumptionError, InvalidValueError
+from glorotlab.errors import AssumptionError, InvalidValueError, UnknownNameError
 from glorotlab.measurement.compare import compare
 from glorotlab.measurement.measure import measure
 from glorotlab.spec.network import NetworkSpec
@@ -170,6 +170,29 @@ def test_a_level_changes_nothing_else_and_is_reproducible():
     assert first.attrs["level"] == 0.9
     assert first["learning_speed_low"].attrs["long_name"].endswith("lower end of the band for one network drawn once")
     assert not any(name.endswith("_low") for name in map(str, plain))
+
+
+@pytest.mark.parametrize(
+    "banded", [["learning_speed"], ["activation_second_moment", "batch_bias_gradient_second_moment"]]
+)
+def test_bands_of_some_variables_are_those_of_all(banded):
+    spec = spec_of(*CASES[1])
+    x, y = data(spec)
+    every, some = (
+        predict(spec, inputs=x, labels=y, level=0.9),
+        predict(spec, inputs=x, labels=y, level=0.9, banded=banded),
+    )
+    assert {str(name) for name in some if str(name).endswith("_low")} == {f"{name}_low" for name in banded}
+    for name in some:
+        np.testing.assert_array_equal(some[name].values, every[name].values)
+
+
+def test_a_variable_without_bands_is_refused():
+    spec = spec_of(*CASES[0])
+    with pytest.raises(
+        UnknownNameError, match="unknown variable with bands 'fan_in': allowed are preactivation_second"
+    ):
+        predict(spec, inputs=data(spec)[0], level=0.9, banded=["fan_in"])
 
 
 def test_without_labels_there_are_bands_of_signals_alone():
