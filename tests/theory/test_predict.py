@@ -397,3 +397,11 @@ def test_means_over_few_units_scatter_and_means_of_inputs_do_not():
     spec = NetworkSpec.parse("30,50,4")
     signal = propagate(spec, batch_of(spec, input_second_moment=1.0)).signal
     np.testing.assert_array_equal(predictions._units_below(signal), [np.inf, 50])
+
+
+def test_a_signal_that_explodes_is_refused_before_its_pairs(monkeypatch):
+    """SiLU: second moments of single examples take milliseconds, moments of pairs that grow ten seconds."""
+    monkeypatch.setattr("glorotlab.theory.mean_field.forward.kernel_moments", lambda *_: pytest.fail("pairs"))
+    spec = NetworkSpec.parse("6,100x34,3", activation="silu", initializer="normal(std=.45)")
+    with pytest.raises(AssumptionError, match="the signal explodes in layer 3"):
+        predict(spec, inputs=np.random.default_rng(0).normal(size=(4, 6)), labels=[0, 1, 2, 0])

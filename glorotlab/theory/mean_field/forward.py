@@ -64,6 +64,7 @@ def _inputs_alone(spec: NetworkSpec, batch: Batch, weight_variance: Array | None
 
 def _follow_pairs(signal: SignalKernels, inputs: Covariance) -> tuple[float, float]:
     """Fill every layer, and return the largest relative errors of a pair moment and of ``z_spread``."""
+    _check_extremes(signal, inputs.q)
     below, error, spread_error = inputs, 0.0, 0.0
     signal.z_spread[0] = below.distance().mean() / 2
     gains_and_biases = zip(signal.forward_gain.tolist(), signal.bias_variance.tolist(), strict=True)
@@ -85,6 +86,16 @@ def _follow_pairs(signal: SignalKernels, inputs: Covariance) -> tuple[float, flo
         # every layer passes its error on
         spread_error += pairs.gap_error / (2 * float(signal.z_spread[index + 1])) if pairs.gap_error else 0.0
     return error, spread_error
+
+
+def _check_extremes(signal: SignalKernels, squares: Array) -> None:
+    """Follow the smallest and the largest example alone: a signal that leaves the range is refused before its pairs."""
+    record, squares = signal.spec.activation_record, np.array([squares.min(), squares.max()])
+    for index, (gain, bias) in enumerate(zip(signal.forward_gain, signal.bias_variance, strict=True)):
+        q = gain * squares + bias
+        check_range("signal", "pre-activation", q, index)
+        if index < signal.layers - 1:
+            squares = np.array([_second_moment(record, each) for each in q[:, np.newaxis]])
 
 
 def _follow_one_example(signal: SignalKernels) -> float:
