@@ -92,7 +92,7 @@ def _small_model():
 
 
 WITH_TORCH = {
-    "anyinit": (
+    "against_anyinit": (
         {"LAYERS": 3, "SHOWN": (1, 2, 3), "WIDTH": 40, "EXAMPLES": 3, "HEALTHY": (("relu", 3, 40),)},
         ("--networks", "2"),
     ),
