@@ -191,3 +191,46 @@ def test_constants_of_the_model_are_not_left_on_it(torch):
     graph = gl.torch.read(model, torch.zeros(2, 3))
     assert isinstance(graph["add"].layer, Unknown)
     assert not any(name.startswith("_tensor_constant") for name in vars(model))
+
+
+def test_what_changes_its_input_in_place_is_read_by_all_that_come_after(torch):
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+
+        def forward(self, x):
+            h = self.first(x)
+            torch.nn.functional.relu_(h)  # its result is named nowhere
+            return self.last(h)
+
+    graph = gl.torch.read(Model(), torch.zeros(1, 3))
+    assert graph["last"].inputs == ("relu_",)
+
+
+def test_calls_without_effect_are_left_out(torch):
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, 3)
+
+        def forward(self, x):
+            assert isinstance(self.linear(x), torch.Tensor)
+            return self.linear(x)
+
+    graph = gl.torch.read(Model(), torch.zeros(1, 3))
+    assert [(node.name, node.layer.kind) for node in graph] == [("x", "input"), ("linear", "dense")]
+
+
+def test_what_was_recorded_before_a_trace_failed_is_taken_back(torch):
+    class Gate(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = torch.nn.BatchNorm1d(3)
+
+        def forward(self, x):
+            h = self.norm(x)
+            return h if h.sum() > 0 else x
+
+    model = torch.nn.Sequential(Gate())
+    assert [node.target for node in trace(model, torch.randn(4, 3)).module.graph.nodes] == ["input", "0", "output"]
