@@ -32,7 +32,8 @@ def plot(obj: Any, *others: Any, ax: Axes | None = None, variable: str | None = 
     - Histograms (``run.histograms``, ``gl.measure(..., bins=100)`` with a ``variable``) and predicted distributions:
       densities of activations, or of the tensor ``variable``, per layer.
     - Runs and their error curves; spectra of Jacobians: one curve each.
-    - Alone: a comparison, a sweep, advice, fixed points, moments, a phase diagram, a dataset of pictures.
+    - Alone: a comparison, a sweep, advice, fixed points, moments, a tangent kernel, a phase diagram, a dataset of
+      pictures.
 
     Parameters
     ----------

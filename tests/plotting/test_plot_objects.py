@@ -155,6 +155,20 @@ def test_values_of_theory():
     assert ax.lines[-2].get_xdata()[0] == pytest.approx(advice.initializers[0].verdict.signal_ratio)
 
 
+def test_a_tangent_kernel_has_its_band():
+    kernel = gl.tangent_kernel(SPEC, X)
+    low, high = kernel.diagonal.band(0.95)
+    ax = plot(kernel).axes[0]
+    ends = np.array(ax.collections[0].get_segments())[:, :, 1]
+    np.testing.assert_allclose(ends, np.transpose([low, high]))
+    mean, limit = (line.get_ydata() for line in ax.lines)
+    np.testing.assert_allclose(mean - limit, kernel.diagonal.shift, atol=1e-9)
+    assert labels(ax) == ["limit of wide layers", "mean at this width, band of 95 %"]
+    layers = plot(kernel, variable="layers").axes[0]
+    assert len(layers.collections) == len(X)
+    np.testing.assert_allclose(layers.lines[1].get_ydata(), kernel.layers.value[:, 0])
+
+
 def test_a_dataset_of_pictures():
     rng = np.random.default_rng(0)
     data = gl.Dataset.from_arrays(rng.random((30, 16)), np.arange(30) % 3, name="mine")

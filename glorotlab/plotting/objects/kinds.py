@@ -26,6 +26,7 @@ from glorotlab.plotting.objects.pictures_of_data import draw_dataset
 from glorotlab.plotting.objects.runs import draw_runs
 from glorotlab.plotting.objects.statistics import draw_layers
 from glorotlab.plotting.objects.sweep import draw_sweep, is_sweep
+from glorotlab.plotting.objects.tangent_kernel import draw_tangent_kernel
 from glorotlab.plotting.objects.training import draw_training
 from glorotlab.plotting.phases import draw_phase_diagram
 from glorotlab.plotting.spectra import draw_spectra
@@ -34,6 +35,7 @@ from glorotlab.theory.advice.advice import Advice
 from glorotlab.theory.distributions.location_scale import LocationScale
 from glorotlab.theory.distributions.predict_distributions import Distributions
 from glorotlab.theory.distributions.pushforward import Pushforward
+from glorotlab.theory.finite_width.tangent_kernel import TangentKernel
 from glorotlab.theory.gaussian.moments import Moments
 from glorotlab.theory.phases.fixed_points import FixedPoints
 from glorotlab.theory.phases.phase_diagram import KIND as PHASE_DIAGRAM
@@ -88,6 +90,7 @@ CLASSES: dict[type, str] = {
     Advice: "Advice",
     FixedPoints: "FixedPoints",
     Moments: "Moments",
+    TangentKernel: "a TangentKernel",
     CoordinateCheck: "a CoordinateCheck",
     Dataset: "a Dataset of pictures",
     Monitor: MONITORED,
@@ -106,6 +109,7 @@ PICTURES = (
     Picture(("Advice",), draw_advice, single=True, variables=False, size=(7.2, 5.4)),
     Picture(("FixedPoints",), draw_fixed_points, single=True, variables=False),
     Picture(("Moments",), draw_moments, single=True),
+    Picture(("a TangentKernel",), draw_tangent_kernel, single=True),
     Picture(("a CoordinateCheck",), draw_coordinate_check, single=True),
     Picture(("a JacobianSpectrum",), draw_spectra, variables=False),
     Picture(("a phase diagram",), draw_phase_diagram, single=True, variables=False, size=(7.0, 6.8)),
