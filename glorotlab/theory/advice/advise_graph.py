@@ -125,8 +125,11 @@ def advise_graph(
 
     Parameters
     ----------
-    graph, inputs, targets, loss
+    graph : LayerGraph
+    inputs, targets : ndarray
         As ``predict_graph`` takes them.
+    loss : str
+        ``cross_entropy`` or ``mse``.
     candidates : sequence of str
         Names of initialisers.
     progress : callable, optional
