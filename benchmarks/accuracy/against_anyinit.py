@@ -1,4 +1,4 @@
-"""AnyInit's own table and health check beside ours: python benchmarks/accuracy/against_anyinit.py (needs torch, anyinit).
+"""AnyInit's own table and health check beside ours: python benchmarks/accuracy/against_anyinit.py (torch, anyinit).
 
 AnyInit 0.4 prints what the second moment of z should be after layers 1, 10 and 20 for gains people use. The first table
 has those numbers, what theory of this package says with its band of one network, and what was measured. The second
