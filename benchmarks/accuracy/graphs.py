@@ -144,7 +144,7 @@ def main():
         line = f"{name:26s} {networks:4d} {seconds:5.1f}"
         for direction, own in found.items():
             every[direction] += own
-            away, error, shift = np.median(np.array(raw[direction]), axis=0)
+            away, error, shift = np.nanmedian(np.array(raw[direction]), axis=0)
             points = " ".join(f"{100 * value:5.2f}" for value in np.percentile(own, PERCENTILES))
             line += f"   {100 * away:+6.2f} {100 * error:5.2f} {100 * shift:+6.2f}  {points}"
         print(line, flush=True)
