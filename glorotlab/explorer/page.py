@@ -58,11 +58,11 @@ SLIDERS = (
 """Sliders: name, label, least, largest, step and first value; the width is a power of 2, the moment one of 10."""
 
 PICTURES = (
-    ("signal", "Signal: second moment of the activations, E z²"),
-    ("gradient", "Gradient: second moment of the back-propagated gradient, E (∂C/∂s)²"),
-    ("weight_gradient", "Weight gradient: second moment, E (∂C/∂W)²"),
+    ("signal", "Signal: second moment of the activations", "E z²"),
+    ("gradient", "Gradient: second moment of the back-propagated gradient", "E (∂C/∂s)²"),
+    ("weight_gradient", "Weight gradient: second moment", "E (∂C/∂W)²"),
 )
-"""Curves over the depth: name and caption."""
+"""Curves over the depth: name, caption and symbol."""
 
 PREDICTORS = {
     "updates": "updates that tell the classes apart",

@@ -103,6 +103,13 @@ function showCurves({ curves, bands, refusal, noBands }) {
   byId("numbers").replaceChildren(...curves.signal.map((_, i) => row([String(i + 1), ...CURVES.map(([name]) => cell(name, i))])));
 }
 
+/** Return where signals go whose second moment ends at q. */
+function whereTo(q) {
+  const [smallest, largest] = TABLES.range;
+  if (q > largest / 1e9) return "grow without bound";
+  return q < smallest * 1e9 ? "vanish" : `move to q = ${shortly(q)}`;
+}
+
 let shaded = ""; // the phase plane takes longest, and changes least
 
 function showPhase({ setting }) {
@@ -113,7 +120,7 @@ function showPhase({ setting }) {
   const key = JSON.stringify([setting.activation, point, start]);
   if (key !== shaded) drawPhases(byId("phase"), activation, point, start);
   shaded = key;
-  const words = `σ_w² = ${shortly(point.x)}, σ_b² = ${shortly(point.y)}: ${phaseOf(factor)}. Signals move to q = ${shortly(q)}, `
+  const words = `σ_w² = ${shortly(point.x)}, σ_b² = ${shortly(point.y)}: ${phaseOf(factor)}. Signals ${whereTo(q)}, `
     + `where squared gradients change by χ₁ = ${shortly(factor, 4)} a layer.`;
   byId("phase-words").textContent = words;
   byId("phase").setAttribute("aria-label", `Phase diagram of ${setting.activation}. ${words}`);
