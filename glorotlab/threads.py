@@ -73,6 +73,17 @@ def set_num_threads(n: int) -> None:
     _state["threads"] = n
 
 
+@contextmanager
+def one_kernel_thread() -> Iterator[None]:
+    """Hold the kernels of this process at one thread: other processes have the CPUs, and threads that wait spin."""
+    before = num_threads()
+    set_num_threads(1)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
 def _begin_in_fork() -> None:
     """Begin in a forked process, where the only thread is the one that has forked; others may have held the lock."""
     global _lock

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 
 from glorotlab.checks import whole_number
 from glorotlab.errors import InvalidValueError, NotEnoughMemoryError
 from glorotlab.spec.run import RunSpec
-from glorotlab.threads import num_threads
+from glorotlab.threads import num_threads, one_kernel_thread
 from glorotlab.training.memory import fitting
 from glorotlab.training.sweeps.cluster import Tls, check_scheduler, dask_cluster
 from glorotlab.training.sweeps.executors import processes
@@ -113,7 +113,8 @@ class Workers:
                     for name in todo
                 }
                 try:
-                    Runner(folder, tasks, state, progress, token).run(self)
+                    with one_kernel_thread() if self.renewable else nullcontext():
+                        Runner(folder, tasks, state, progress, token).run(self)
                 except BaseException:
                     self.close()
                     raise
