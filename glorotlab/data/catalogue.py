@@ -77,6 +77,10 @@ def is_stored(name: str) -> bool:
     return name in _STORED
 
 
+Files = tuple[Path | None, tuple[tuple[str, int, int], ...]]
+"""Where a dataset lies, and its files: name, bytes and time of change in nanoseconds."""
+
+
 def load_dataset(name: str | os.PathLike[str], seed: int = 0, *, keep: bool = False) -> Dataset:
     """Load a dataset.
 
@@ -109,14 +113,26 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0, *, keep: bool = Fa
     if name.endswith(".npz"):
         return Dataset.from_npz(name, seed=seed)
     if keep and is_stored(name):
-        return _kept(name, describe_dataset(name).path)
+        return _kept(name, files_of(name))
     return _built_in(name).load(seed)
 
 
 @lru_cache(maxsize=1)
-def _kept(name: str, path: Path | None) -> Dataset:
-    """Load a stored dataset; ``path``, where it stands, is part of what is remembered."""
+def _kept(name: str, files: Files) -> Dataset:
+    """Load a stored dataset; its files as they are now are part of what is remembered."""
     return _STORED[name].load(0)
+
+
+def files_of(name: str) -> Files:
+    """Return where the files of a dataset lie, and their names, sizes and times of change.
+
+    What is remembered of a dataset is remembered with these: files that are replaced are read again.
+    """
+    path = describe_dataset(name).path
+    if path is None or not path.exists():
+        return path, ()
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return path, tuple((file.name, (status := file.stat()).st_size, status.st_mtime_ns) for file in files)
 
 
 def describe_dataset(name: str | os.PathLike[str]) -> DatasetRecord:

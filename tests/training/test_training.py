@@ -380,7 +380,7 @@ def test_a_copy_of_published_data_is_identified_by_its_digest_too(tmp_path, monk
     """In a run, and in the plan of a sweep, whose folders are named by what the workers train."""
     load = partial(load_cifar10, write(tmp_path), TINY, validation=3)
     describe = catalogue._STORED["cifar10"].describe
-    record = dataclasses.replace(describe(), available=True)
+    record = dataclasses.replace(describe(), available=True, path=tmp_path)
     built_in = catalogue._BuiltIn(lambda seed: load(), lambda: record)
     monkeypatch.setitem(catalogue._STORED, "cifar10", built_in)
     spec = run_spec("3072,5,10", data="cifar10", updates=2, batch_size=3)

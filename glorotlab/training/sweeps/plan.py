@@ -14,7 +14,7 @@ from typing import Any
 from glorotlab import files
 from glorotlab.arrays import Progress
 from glorotlab.checks import whole_number
-from glorotlab.data.catalogue import DatasetRecord, describe_dataset, load_dataset
+from glorotlab.data.catalogue import DatasetRecord, Files, describe_dataset, files_of, load_dataset
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.npz import Pair, read_npz
 from glorotlab.data.places import public_name
@@ -119,12 +119,12 @@ def shard_of(points: Sequence[Point], shard: tuple[int, int]) -> list[Point]:
 def _digest(read: Callable[[str], dict[str, Pair]], name: str, seed: int) -> str:
     if name.endswith(".npz"):
         return Dataset.from_splits(name, read(name), seed=seed).digest or ""
-    return _built_in_digest(name, describe_dataset(name).path, seed)
+    return _built_in_digest(name, files_of(name), seed)
 
 
 @functools.lru_cache(maxsize=16)
-def _built_in_digest(name: str, path: Path | None, seed: int) -> str:
-    """Return the digest of data that are not the published ones; ``path``, where they stand, is part of the key."""
+def _built_in_digest(name: str, files: Files, seed: int) -> str:
+    """Return the digest of data that are not the published ones; their files as they are now are part of the key."""
     data = load_dataset(name, seed=seed, keep=True)
     return "" if data.published else data.digest or ""
 
