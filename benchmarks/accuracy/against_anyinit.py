@@ -27,7 +27,7 @@ PUBLISHED = {
 """E z^2 after layers 1, 10 and 20, by activation and gain, as AnyInit's pages print them."""
 
 MODULES = {"tanh": nn.Tanh, "silu": nn.SiLU, "relu": nn.ReLU, "gelu": nn.GELU}
-HEALTHY = (("relu", 30, 256), ("relu", 30, 64), ("tanh", 30, 256), ("gelu", 10, 256))
+HEALTHY = (("relu", 30, 256), ("relu", 30, 128), ("tanh", 30, 256), ("gelu", 10, 256))
 """Activation, hidden layers and width of the networks whose false alarms are counted."""
 
 LAYERS, WIDTH, EXAMPLES, SHOWN = 20, 256, 64, (1, 10, 20)
