@@ -238,7 +238,7 @@ SCALES = {
         ),
     )
 }
-"""Scales by name. On two cores ``quick`` takes two to two and a half minutes, ``medium`` two hours, the others days."""
+"""Scales by name. On two cores ``quick`` takes one and a half to three minutes, ``medium`` two hours, the others days."""
 
 
 def get_scale(name: str) -> Scale:

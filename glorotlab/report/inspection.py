@@ -8,17 +8,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from glorotlab import __version__
 from glorotlab.measurement.compare import AGREES, DIFFERS, Comparison
+from glorotlab.pages import render
 from glorotlab.plotting.plot import plot
 
 if TYPE_CHECKING:
     import xarray as xr
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATE = Path(__file__).parent / "templates" / "inspection.html.jinja"
 
 TENSORS = {
     "preactivation_second_moment": "E s²",
@@ -46,17 +46,10 @@ def inspection_page(
     audit, advice : object or None
         Results that show themselves in a notebook.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     entries = sorted((e for name in TENSORS for e in comparison.select(name)), key=lambda entry: entry.layer)
     verdicts = [entry.verdict for entry in entries]
-    return environment.get_template("inspection.html.jinja").render(
+    return render(
+        TEMPLATE,
         title=f"glorotlab: {factory}, module by module",
         entries=entries,
         tensors=TENSORS,

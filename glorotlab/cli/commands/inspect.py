@@ -58,6 +58,7 @@ def inspect(
     Example: glorotlab inspect mymodels.mlp:make --data batch.npz --audit --advise
     """
     from glorotlab.data.npz import read_npz
+    from glorotlab.measurement.compare import compare as set_side_by_side
     from glorotlab.torch.measurement import measure
     from glorotlab.torch.prediction import predict
 
@@ -74,7 +75,7 @@ def inspect(
         measurement = measure(
             model, x, targets, loss=own_loss, seeds=seeds, progress=lambda done, all_: update("measuring", done, all_)
         )
-        comparison = _compared(prediction, measurement)
+        comparison = set_side_by_side(prediction, measurement)
         advice = _advice(model, x, targets, own_loss, update) if advise else None
     verdicts = _audit(model) if audit else None
     if out is not None:
@@ -93,12 +94,6 @@ def inspect(
             say(part.to_markdown())
     if out is not None:
         say(f"\nReport: {out}")
-
-
-def _compared(prediction: Any, measurement: Any) -> Comparison:
-    from glorotlab.measurement.compare import compare
-
-    return compare(prediction, measurement)
 
 
 def _audit(model: Any) -> Any:
