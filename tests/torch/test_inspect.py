@@ -36,13 +36,14 @@ MADE = make()
 def folder(tmp_path, monkeypatch):
     """A folder of the user's, with a module and a batch."""
     (tmp_path / "own_models.py").write_text(MODEL)
+    (tmp_path / "angry_models.py").write_text("\nraise KeyError('width')\n")
     (tmp_path / "broken_models.py").write_text("import torch\nimport no_such_package_of_theirs\n")
     x, y = np.random.default_rng(0).normal(size=(40, 20)).astype("float32"), np.arange(40) % 5
     np.savez(tmp_path / "batch.npz", x=x, y=y)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
-    for name in ("own_models", "broken_models"):
+    for name in ("own_models", "angry_models", "broken_models"):
         sys.modules.pop(name, None)
 
 
@@ -99,6 +100,7 @@ WRONG = [
     ("own_models:absent", "has no absent"),
     ("own_models:NUMBER", "is a int"),
     ("own_models:Wrong", r"ValueError at own_models.py:13: no such <width>"),
+    ("angry_models:make", "importing angry_models: KeyError at angry_models.py:2: 'width'"),
     ("broken_models:make", "ModuleNotFoundError at broken_models.py:2"),
 ]
 
