@@ -83,6 +83,14 @@ class Drawn:
     def _residual(self, node, layer, *values):
         return sum(factor * value for factor, value in zip(layer.factors, values, strict=True))
 
+    def _bias(self, node, layer, z):
+        sizes = [size if own else 1 for size, own in zip(node.positions, layer.own, strict=True)]
+        shape = (*sizes, node.units) if node.channels_last else (node.units, *sizes)
+        return z + self._draw(shape, layer.variance)
+
+    def _concatenation(self, node, layer, *values):
+        return torch.cat(values, -1 if node.channels_last else 1)
+
     def _dropout(self, node, layer, z):
         return z * (torch.rand(z.shape, generator=self.random, dtype=torch.float64) < layer.keep) / layer.keep
 

@@ -1,6 +1,8 @@
 """Graphs of layers to try the theory on: what ``benchmarks/accuracy/graphs.py`` compares with drawn networks."""
 
 from glorotlab.spec.layers.activation import Elementwise
+from glorotlab.spec.layers.bias import Bias
+from glorotlab.spec.layers.concatenation import Concatenation
 from glorotlab.spec.layers.convolution import Convolution
 from glorotlab.spec.layers.dense import Dense
 from glorotlab.spec.layers.dropout import Dropout
@@ -76,6 +78,14 @@ class Builder:
         """Add a sum of nodes."""
         return self._add(Sum(factors or (1.0,) * len(inputs)), inputs=inputs)
 
+    def shift(self, variance=0.3):
+        """Add a bias of its own to every unit at every position, as an embedding of positions does."""
+        return self._add(Bias(variance, (True,) * len(self._node().positions)))
+
+    def join(self, *inputs):
+        """Add the units of nodes side by side."""
+        return self._add(Concatenation(), sum(self._node(name).units for name in inputs), inputs=inputs)
+
     def pool(self, size=2, largest=False):
         """Add pooling of square windows."""
         kind = MaxPooling if largest else AveragePooling
@@ -142,6 +152,26 @@ def embedding_classifier(act, width, tokens=50, length=12, classes=5):
     net.flatten()
     net.dense(width, 2.0 * length)
     net.activation(act)
+    net.dense(classes, 1.0)
+    return net.graph()
+
+
+def joined(act, width, tokens=50, length=12, classes=5):
+    """Return embeddings of tokens and positions, and two layers side by side above their mean."""
+    net = Builder(1, (length,), bias=0.01, channels_last=True)
+    net.embedding(tokens, width, (length,))
+    net.shift()
+    net.norm()
+    net.dense(width, 1.0)
+    net.activation(act)
+    net.pool(0)
+    below = net.flatten()
+    sides = []
+    for units, gain in ((width, 2.0), (width // 2, 0.5)):
+        net.dense(units, gain * length, of=below)
+        net.shift()
+        sides.append(net.activation(act))
+    net.join(*sides)
     net.dense(classes, 1.0)
     return net.graph()
 

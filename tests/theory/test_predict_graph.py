@@ -136,7 +136,7 @@ VARIABLES = ("preactivation", "activation", "backprop_gradient", "example_weight
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", ["before", "behind", "batch", "dropout", "embedding", "lenet"])
+@pytest.mark.parametrize("name", ["before", "behind", "batch", "dropout", "embedding", "joined", "lenet"])
 def test_drawn_networks_agree(name):
     """Five standard errors and 4 %: a false failure in 1e-5, and 15 % would be seen as surely."""
     optional("torch", "TORCH").set_num_threads(1)
@@ -149,9 +149,10 @@ def test_drawn_networks_agree(name):
         "batch": lambda: models.mlp("relu", 200, 30, depth=2, batch_norm=True),
         "dropout": lambda: models.mlp("tanh", 200, 30, depth=2, gain=1.5, keep=0.7),
         "embedding": lambda: models.embedding_classifier("silu", 200, classes=10),
+        "joined": lambda: models.joined("tanh", 200, classes=10),
         "lenet": lambda: models.lenet("tanh", scale=6, side=12, gain=1.5),
     }[name]()
-    if name == "embedding":
+    if name in ("embedding", "joined"):
         x = random.integers(0, 50, (len(y), 12))
     if name == "lenet":
         x, y = random.normal(size=(4, 1, 1, 12)) + random.normal(size=(4, 1, 12, 1)), y[:4]

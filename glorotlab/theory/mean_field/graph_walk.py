@@ -20,6 +20,8 @@ from glorotlab.spec.layers.pooling import Flatten, Window
 from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.mean_field.layers import (
     activation,
+    bias,
+    concatenation,
     convolution,
     dense,
     dropout,
@@ -44,6 +46,8 @@ KINDS: dict[str, ModuleType] = {
     "dense": dense,
     "activation": activation,
     "residual": residual,
+    "bias": bias,
+    "concatenation": concatenation,
     "normalisation": normalisation,
     "dropout": dropout,
     "convolution": convolution,

@@ -96,3 +96,8 @@ def second_moment(tensor: Any) -> float:
 def mean(tensor: Any) -> float:
     """Return the mean in double precision; 0 of None."""
     return 0.0 if tensor is None else float(tensor.detach().double().mean())
+
+
+def alike(tensor: Any) -> bool:
+    """Whether all elements of a tensor are the same number."""
+    return bool((tensor == tensor.flatten()[0]).all())

@@ -7,6 +7,8 @@ from typing import Any
 from glorotlab.torch.reading.call import Reader
 from glorotlab.torch.reading.layers import (
     activation,
+    bias,
+    concatenation,
     convolution,
     dense,
     dropout,
@@ -17,7 +19,10 @@ from glorotlab.torch.reading.layers import (
     residual,
 )
 
-KINDS = (dense, activation, residual, normalisation, dropout, convolution, pooling, embedding, refused)
+KINDS = (
+    *(dense, activation, residual, bias, concatenation, normalisation, dropout, convolution, pooling, embedding),
+    refused,
+)
 """The files of readers."""
 
 MODULES: dict[str, Reader] = {name: reader for kind in KINDS for name, reader in kind.MODULES.items()}

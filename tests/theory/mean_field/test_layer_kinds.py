@@ -10,6 +10,8 @@ import pytest
 
 from glorotlab.spec import layers as spec_layers
 from glorotlab.spec.layers.activation import Elementwise
+from glorotlab.spec.layers.bias import Bias
+from glorotlab.spec.layers.concatenation import Concatenation
 from glorotlab.spec.layers.convolution import Convolution
 from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.embedding import Embedding
@@ -260,6 +262,48 @@ def test_sum_of_independent_and_of_dependent_nodes():
     s = np.random.default_rng(9).normal(size=(2**19, 5)) @ np.linalg.cholesky(kernel + 1e-12 * np.eye(5)).T
     y = s + 2 * np.maximum(s, 0)
     np.testing.assert_allclose(found, y.T @ y / len(s), atol=0.03 * found.max())
+
+
+def test_a_bias_is_shared_by_examples_and_by_positions_without_their_own():
+    full, at_once = full_kernel(), np.zeros((EXAMPLES, *POSITIONS, EXAMPLES, *POSITIONS))
+    for p, q in itertools.product(itertools.product(*map(range, POSITIONS)), repeat=2):
+        at_once[(slice(None), *p, slice(None), *q)] = 0.7 * (p[1] == q[1])  # one value along the first axis
+    walk, _ = walk_of(Bias(0.7, (False, True)), POSITIONS, BLOCKS, full)
+    for block in BLOCKS:
+        np.testing.assert_allclose(walk.signals["y"].kernels[block], block_of(full + at_once, block), atol=1e-12)
+
+
+def test_a_bias_of_vectors():
+    kernel = kernel_of(12)
+    walk, node = vector_walk(Bias(0.7), ["h"], [kernel])
+    found = KINDS["bias"].forward(node, walk).covariance
+    np.testing.assert_allclose(found.kernel, kernel + 0.7, rtol=1e-12)
+    expected = np.add.outer(np.diagonal(kernel), np.diagonal(kernel)) - 2 * kernel
+    np.testing.assert_allclose(found.distance(), expected, atol=1e-12)
+
+
+def test_a_concatenation_is_the_mean_over_all_units():
+    """Kernels, means and gaps are those of the units side by side; gradients are in proportion to each part's own."""
+    random = np.random.default_rng(13)
+    parts = [random.normal(size=(5, 24)), np.abs(random.normal(size=(5, 8)))]
+    both = np.concatenate(parts, axis=1)
+    walk, _ = vector_walk(Sum((1.0, 1.0)), ["h", "g"], [h @ h.T / h.shape[1] for h in parts])
+    node = Node("y", Concatenation(), ("h", "g"), 32)
+    for name, h in zip("hg", parts, strict=True):
+        own = walk.signals[name]
+        walk.signals[name] = Signal(h.shape[1], own.kernels, h.mean(axis=1), False, own.sources, own.gap)
+    found = walk.signals["y"] = KINDS["concatenation"].forward(node, walk)
+    np.testing.assert_allclose(found.kernels[Block(True, ())], both @ both.T / 32, rtol=1e-12)
+    np.testing.assert_allclose(found.mean, both.mean(axis=1), rtol=1e-12)
+    distance = ((both[:, None] - both[None]) ** 2).mean(axis=2)
+    np.testing.assert_allclose(found.covariance.distance(), distance, atol=1e-12)
+    slope, rest = random.normal(size=5), kernel_of(14)
+    back = Gradient({Block(True, ()): rest}, slope, slope * found.mean, frozenset("y"))
+    for gradient, h in zip(KINDS["concatenation"].backward(node, walk, back), parts, strict=True):
+        own = Signal(h.shape[1], {Block(True, ()): h @ h.T / h.shape[1]}, h.mean(axis=1), False, frozenset())
+        expected = rest + np.outer(slope, slope) * (h @ h.T) / h.shape[1]
+        np.testing.assert_allclose(gradient.total(own)[Block(True, ())], expected, rtol=1e-12)
+        np.testing.assert_allclose(gradient.mean, slope * h.mean(axis=1), atol=1e-12)
 
 
 def test_embedding_knows_one_token_from_another():

@@ -13,6 +13,8 @@ from glorotlab import activations
 from glorotlab.spec import layers as kinds
 from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.base import Layer, WeightedLayer
+from glorotlab.spec.layers.bias import Bias
+from glorotlab.spec.layers.concatenation import Concatenation
 from glorotlab.spec.layers.convolution import Convolution
 from glorotlab.spec.layers.embedding import Embedding
 from glorotlab.spec.layers.graph import Unknown
@@ -261,6 +263,81 @@ def test_sums_and_factors(torch):
         assert len(graph[graph.output].inputs) == len(factors)
 
 
+def with_parameter(torch, values, function):
+    """The layer of a function of x and a parameter."""
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parameter = torch.nn.Parameter(torch.as_tensor(values))
+
+        def forward(self, x):
+            return function(x, self.parameter)
+
+    return Model()
+
+
+def test_a_factor_for_each_unit_is_one_factor_where_all_are_alike(torch):
+    for shape, size in (((2, 5, 3), (3,)), ((2, 3, 4, 4), (3, 1, 1)), ((2, 3), (3,))):
+        layer = only(torch, with_parameter(torch, np.full(size, 0.25), lambda x, p: p * x), torch.randn(shape))
+        assert layer == Sum((0.25,))
+    layer = only(torch, with_parameter(torch, [1.0, 2.0], lambda x, p: x * p), torch.randn(3, 2))
+    assert "not all alike" in layer.reason
+
+
+POSITIONS = [
+    ((2, 5, 64), (5, 64), (True,)),
+    ((2, 5, 64), (1, 1, 64), (False,)),
+    ((2, 64, 3, 2), (1, 64, 3, 1), (True, False)),
+    ((2, 64, 3, 2), (64, 1, 1), (False, False)),
+    ((2, 64), (64,), ()),
+]
+
+
+@pytest.mark.parametrize(("shape", "size", "own"), POSITIONS, ids=str)
+def test_parameters_that_are_added(torch, shape, size, own):
+    values = np.random.default_rng(0).normal(size=size)
+    values -= values.mean()
+    layer = only(torch, with_parameter(torch, values, lambda x, p: torch.add(p, x)), torch.randn(shape))
+    assert layer == Bias(pytest.approx(np.mean(values**2), rel=1e-12), own)
+    layer = only(torch, with_parameter(torch, values, lambda x, p: torch.sub(x, p, alpha=0.5)), torch.randn(shape))
+    assert layer == Bias(pytest.approx(np.mean(values**2) / 4, rel=1e-12), own)
+
+
+def test_parameters_whose_elements_are_alike_are_a_shift_or_nothing(torch):
+    x = torch.randn(2, 5, 3)
+    assert only(torch, with_parameter(torch, np.full(3, 0.5), lambda x, p: x - p), x) == Elementwise("x + (-0.5)")
+    model = with_parameter(torch, np.zeros((1, 5, 3)), lambda x, p: torch.tanh(x + p))
+    assert [node.layer.kind for node in gl.torch.read(model, x)] == ["input", "activation"]
+
+
+@pytest.mark.parametrize(
+    ("values", "function", "words"),
+    [
+        (np.arange(3.0), lambda x, p: p - x, "a parameter less a value"),
+        (np.arange(64.0), lambda x, p: x[..., :1] + p, "a part of a value"),
+        (np.arange(96.0).reshape(32, 3) + 1, lambda x, p: x + p, "whose mean is not 0"),
+        (np.arange(2.0).reshape(2, 1, 1) - 0.5, lambda x, p: x + p, "other axes than units and positions"),
+        (np.arange(32.0).reshape(32, 1) - 15.5, lambda x, p: x + p, "other axes than units and positions"),
+    ],
+)
+def test_parameters_that_are_no_biases_say_why(torch, values, function, words):
+    graph = gl.torch.read(with_parameter(torch, values, function), torch.randn(2, 32, 3))
+    assert any(words in node.layer.reason for node in graph if isinstance(node.layer, Unknown))
+
+
+def test_concatenations_are_along_the_units(torch):
+    for shape, axis in (((2, 3), 1), ((2, 3), -1), ((2, 5, 3), 2), ((2, 3, 4, 4), 1)):
+        model = function_module(torch, lambda x, axis=axis: torch.cat([x, torch.tanh(x)], axis))
+        node = list(gl.torch.read(model, torch.randn(shape)))[-1]
+        assert (node.layer, node.inputs, node.units) == (Concatenation(), ("x", "tanh"), 6)
+    for function, words in (
+        (lambda x: torch.cat([x, x]), "along other axes"),
+        (lambda x: torch.stack([x, x]), "a stack of values"),
+    ):
+        assert words in only(torch, function, torch.randn(2, 3)).reason
+
+
 def test_an_embedding_and_its_tied_head(torch):
     class Model(torch.nn.Module):
         def __init__(self):
@@ -318,6 +395,8 @@ def test_every_kind_of_layer_is_read_of_something(torch):
     read |= {
         type(only(torch, nn.Embedding(3, 2), torch.tensor([[0]]))),
         type(only(torch, lambda x: 2 * x, torch.randn(2, 2))),
+        type(only(torch, lambda x: torch.cat([x, x], 1), torch.randn(2, 2))),
+        type(only(torch, with_parameter(torch, np.array([1.0, -1.0]), lambda x, p: x + p), torch.randn(2, 2))),
     }
     assert classes - {WeightedLayer, Normalisation, Window} <= read
     assert Flatten in read

@@ -14,6 +14,7 @@ from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.base import WeightedLayer
+from glorotlab.spec.layers.bias import Bias
 from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.graph import Node
 from glorotlab.spec.layers.normalisation import LayerNorm, RMSNorm
@@ -99,7 +100,7 @@ def _from_later(walk: Walk, later: str, earlier: str, block: Block, first: bool)
         return sum((factor * pair(name) for factor, name in terms), start=np.zeros(1))
     if isinstance(node.layer, WeightedLayer):  # its weights are of mean 0 and fresh
         return np.zeros(1)
-    if isinstance(node.layer, Dropout):
+    if isinstance(node.layer, Dropout | Bias):
         return pair(node.inputs[0])
     if isinstance(node.layer, Elementwise) and walk.signals[earlier].gaussian:
         return np.asarray(pair(node.inputs[0]) * ends(walk.memory[later].slope_mean, block)[place])

@@ -20,7 +20,7 @@ _ATTENTION = refused("softmax attention, whose weights depend on the values they
 _SOFTMAX = refused("a softmax inside the network")
 _GATE = refused("a gate, a product of two values of the network,")
 _GROUPS = refused("a normalisation over positions too")
-_JOIN = refused("a concatenation")
+_JOIN = refused("a stack of values")
 _PART = refused("a part of a value")
 _TURN = refused("an exchange of axes")
 
@@ -37,7 +37,7 @@ FUNCTIONS: dict[str, Reader] = {
     "glu": _GATE,
     **dict.fromkeys(("group_norm", "instance_norm", "local_response_norm"), _GROUPS),
     **dict.fromkeys(("softmax", "log_softmax", "softmin"), _SOFTMAX),
-    **dict.fromkeys(("cat", "concat", "concatenate", "stack", "hstack", "vstack"), _JOIN),
+    **dict.fromkeys(("stack", "hstack", "vstack"), _JOIN),
     **dict.fromkeys(("getitem", "chunk", "split", "select", "narrow", "unbind", "index_select"), _PART),
     **dict.fromkeys(("transpose", "permute", "swapaxes", "swapdims", "movedim", "t"), _TURN),
 }

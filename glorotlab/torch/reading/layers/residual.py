@@ -9,31 +9,32 @@ from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.base import Layer
 from glorotlab.spec.layers.graph import Unknown
 from glorotlab.spec.layers.residual import Sum
-from glorotlab.torch.reading.call import Call
+from glorotlab.torch.reading.call import Call, alike
+from glorotlab.torch.reading.layers import bias
 
 
 def _operands(call: Call) -> tuple[Any, Any]:
     return call.argument(0, "input"), call.argument(1, "other")
 
 
-def add(call: Call) -> Layer:
+def add(call: Call) -> Layer | None:
     """Read ``a + alpha b``."""
     return _sum(call, float(call.argument(2, "alpha", 1)))
 
 
-def subtract(call: Call) -> Layer:
+def subtract(call: Call) -> Layer | None:
     """Read ``a - alpha b``."""
     return _sum(call, -float(call.argument(2, "alpha", 1)))
 
 
-def _sum(call: Call, factor: float) -> Layer:
+def _sum(call: Call, factor: float) -> Layer | None:
     first, second = _operands(call)
     if isinstance(second, Real):
         return Elementwise(f"x + ({factor * float(second)!r})")
     if isinstance(first, Real):
         return Elementwise(f"({float(first)!r}) + ({factor!r})*x")
     if len(call.inputs) < 2:
-        return Unknown("a sum with a parameter is not followed by the theory")
+        return bias.added(call, factor)
     if first.meta["shape"] != second.meta["shape"]:
         return Unknown("a sum of values of different shapes is not followed by the theory")
     return Sum((1.0, factor))
@@ -46,10 +47,10 @@ def multiply(call: Call) -> Layer:
     if isinstance(number, Real):
         return Sum((float(number),))
     scale = next((one for one in (call.tensor("input", 0), call.tensor("other", 1)) if one is not None), None)
-    if scale is not None and scale.numel() == 1 and call.shape == call.input_shape:  # of a residual branch
-        return Sum((float(scale.detach()),))
+    if scale is not None and alike(scale) and call.shape == call.input_shape:  # of a residual branch, or its units
+        return Sum((float(scale.detach().flatten()[0]),))
     if len(call.inputs) < 2:
-        return Unknown("a product with a parameter is not followed by the theory")
+        return Unknown("a product with a parameter whose elements are not all alike is not followed by the theory")
     return Unknown("a product of two values of the network is not followed by the theory")
 
 
