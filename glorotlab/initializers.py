@@ -210,6 +210,8 @@ BIAS_DISTRIBUTIONS = ("uniform", "normal")
 
 NAMES = (*_NAMED, *ALIASES, *_PARAMETRIC)
 
+BIAS_NAMES = tuple(_BIASES)
+
 
 def get(text: str) -> Initializer:
     """Return the initialiser of a name, with parameters in brackets where it takes them.

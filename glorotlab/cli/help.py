@@ -12,7 +12,19 @@ WHOLE_SENTENCE = 200
 """Characters of a command's first sentence that a list of commands shows: more than any has."""
 
 
-class Command(TyperCommand):
+class _WithExample:
+    """A help that ends with an example, which is the ``epilog`` of the command."""
+
+    epilog: str | None
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the example as it is typed, on a line that is never folded."""
+        if self.epilog:
+            with formatter.section("Example"):
+                formatter.write(f"  {self.epilog}\n")
+
+
+class Command(_WithExample, TyperCommand):
     """A command whose help groups its options by their ``rich_help_panel``."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -28,7 +40,7 @@ class Command(TyperCommand):
                 formatter.write_dl(records)
 
 
-class Group(TyperGroup):
+class Group(_WithExample, TyperGroup):
     """A group of commands that lists the whole first sentence of each."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cli import completion
 from glorotlab.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -81,23 +82,43 @@ class NetworkOptions:
             "--activation",
             "-a",
             help="Activation of the hidden layers: a name, or an expression in x.",
+            autocompletion=completion.activations,
             rich_help_panel=NETWORK,
         ),
     ] = "tanh"
     initializer: Annotated[
-        str, typer.Option("--initializer", "-i", help="Weight initialiser.", rich_help_panel=NETWORK)
+        str,
+        typer.Option(
+            "--initializer",
+            "-i",
+            help="Weight initialiser.",
+            autocompletion=completion.initializers,
+            rich_help_panel=NETWORK,
+        ),
     ] = "glorot_uniform"
     bias: Annotated[
-        str, typer.Option(help="Bias initialiser.", show_default="the one that goes with -i", rich_help_panel=NETWORK)
+        str,
+        typer.Option(
+            help="Bias initialiser.",
+            show_default="the one that goes with -i",
+            autocompletion=completion.biases,
+            rich_help_panel=NETWORK,
+        ),
     ] = ""
-    output: Annotated[str, typer.Option(help="Output layer: softmax, sigmoid or linear.", rich_help_panel=NETWORK)] = (
-        "softmax"
-    )
+    output: Annotated[
+        str,
+        typer.Option(
+            help="Output layer: softmax, sigmoid or linear.",
+            autocompletion=completion.outputs,
+            rich_help_panel=NETWORK,
+        ),
+    ] = "softmax"
     cost: Annotated[
         str,
         typer.Option(
             help="Cost: log_likelihood, cross_entropy or quadratic.",
             show_default="the one that goes with --output",
+            autocompletion=completion.costs,
             rich_help_panel=NETWORK,
         ),
     ] = ""
@@ -267,7 +288,10 @@ class ExampleOptions:
     dataset: Annotated[
         str,
         typer.Option(
-            metavar="D", help="Dataset: a name that 'glorotlab data list' prints, or FILE.npz.", rich_help_panel=DATA
+            metavar="D",
+            help="Dataset: a name that 'glorotlab data list' prints, or FILE.npz.",
+            autocompletion=completion.datasets,
+            rich_help_panel=DATA,
         ),
     ]
     examples: Annotated[
@@ -308,6 +332,7 @@ class InputOptions:
         typer.Option(
             metavar="D",
             help="Dataset of the inputs: a name that 'glorotlab data list' prints, or FILE.npz.",
+            autocompletion=completion.datasets,
             rich_help_panel=DATA,
         ),
     ] = None

@@ -10,6 +10,7 @@ from glorotlab.data import cifar10, imagenet_classes
 from glorotlab.data.cifar10 import find_cifar10, load_cifar10
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.mnist import find_mnist, load_mnist
+from glorotlab.data.names import dataset_names, is_stored
 from glorotlab.data.pickles import refuse_pickle
 from glorotlab.data.small_imagenet import (
     COMMAND,
@@ -20,7 +21,7 @@ from glorotlab.data.small_imagenet import (
     load_small_imagenet,
 )
 from glorotlab.errors import InvalidValueError, UnknownNameError
-from glorotlab.spec.generated_data import DEFAULTS, canonical_name, split_sizes
+from glorotlab.spec.generated_data import canonical_name, split_sizes
 from glorotlab.streams import Purpose
 
 Sizes = Mapping[str, float]
@@ -65,16 +66,6 @@ class DatasetRecord:
     command: str = ""
     class_names: tuple[str, ...] = ()
     targets: int = 0
-
-
-def dataset_names() -> tuple[str, ...]:
-    """Return the names of the built-in datasets."""
-    return *DEFAULTS, *_STORED
-
-
-def is_stored(name: str) -> bool:
-    """Return whether a built-in dataset stands in files: it then is the same for every seed."""
-    return name in _STORED
 
 
 Files = tuple[Path | None, tuple[tuple[str, int, int], ...]]
@@ -294,4 +285,4 @@ _STORED = {
     "cifar10": _BuiltIn(lambda seed: load_cifar10(), _describe_cifar10),
     "small-imagenet": _BuiltIn(lambda seed: load_small_imagenet(), _describe_small_imagenet),
 }
-"""Datasets in files."""
+"""Datasets in files, by the names of `glorotlab.data.names`."""

@@ -1,21 +1,15 @@
-"""The help: every command and option is described, brackets stay visible, and nothing slow is imported for it."""
+"""The help: every command and option is described, ends with an example, and imports nothing slow."""
 
 import inspect
+import shlex
 
 import pytest
-import typer
 from command_line import python
+from commands import COMMANDS, GROUPS, LEAVES, PROGRAM
 
-from glorotlab.cli.app import app
 from glorotlab.cli.main import main
 
 NETWORK_OPTIONS = ("activation", "initializer", "bias", "output", "cost", "seed", "dtype", "threads")
-COMMANDS = typer.main.get_command(app).commands
-GROUPS = ("data", "runs")
-LEAVES = {name: command for name, command in COMMANDS.items() if name not in GROUPS} | {
-    f"{group} {name}": command for group in GROUPS for name, command in COMMANDS[group].commands.items()
-}
-
 SLOW = {"sympy", "matplotlib", "xarray", "scipy", "numpy", "pydantic", "rich", "jinja2"}
 BELOW = SLOW - {"pydantic"}
 """Below a command, typer itself may import pydantic to convert values."""
@@ -70,6 +64,24 @@ def test_a_command_describes_itself_word_by_word(run, name):
         assert parameter.help, parameter.name
         assert letters(parameter.help) in text
         assert not parameter.help.startswith(("Of ", "For ")), f"{parameter.name}: a sentence has a subject"
+
+
+@pytest.mark.parametrize("name", ["", *GROUPS, *LEAVES])
+def test_help_ends_with_an_example_that_calls_the_command(name, run, monkeypatch):
+    """Typer's parser takes it: every option in it exists, every value has its type, and nothing is missing."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(*name.split(), "--help").splitlines()
+    assert max(map(len, lines)) <= 80
+    *_, title, example = lines
+    program, *words = shlex.split(example)
+    assert (title, program) == ("Example:", "glorotlab")
+    called = []
+    monkeypatch.setattr("glorotlab.cli.main._command", lambda: PROGRAM)
+    for other, command in LEAVES.items():
+        monkeypatch.setattr(command, "callback", lambda other=other, **values: called.append(other))
+    assert run(*words) == ""
+    assert len(called) == 1
+    assert called[0] == name or (name in ("", *GROUPS) and called[0].startswith(name))
 
 
 def test_words_in_brackets_are_shown(run, monkeypatch):

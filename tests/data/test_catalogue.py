@@ -9,9 +9,10 @@ import pytest
 
 from glorotlab.data import catalogue, cifar10
 from glorotlab.data import files as data_files
-from glorotlab.data.catalogue import dataset_names, describe_dataset, load_dataset
+from glorotlab.data.catalogue import describe_dataset, load_dataset
 from glorotlab.data.dataset import Dataset
 from glorotlab.data.mnist import MNIST_FILES
+from glorotlab.data.names import dataset_names
 from glorotlab.errors import DataError, InvalidValueError, UnknownNameError
 from glorotlab.spec.training import TrainingSpec
 from glorotlab.training.batches import Batches

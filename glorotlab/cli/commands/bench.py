@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glorotlab.benchmarking import ROUNDS
+from glorotlab.cli import completion
 from glorotlab.cli.numbers import number
 from glorotlab.cli.options import Csv, Dtype, Json, Quiet
 from glorotlab.cli.progress import progress_bar
@@ -31,11 +32,19 @@ def bench(
             metavar="NAME|LAYERS",
             help="Cases: paper, widths, depths, nielsen, small, float64, levels or roofline; or layer sizes.",
             show_default="all cases",
+            autocompletion=completion.benchmarks,
         ),
     ] = None,
     activation: Annotated[
         str | None,
-        typer.Option("--activation", "-a", metavar="F", help="Activation of LAYERS.", show_default="tanh"),
+        typer.Option(
+            "--activation",
+            "-a",
+            metavar="F",
+            help="Activation of LAYERS.",
+            show_default="tanh",
+            autocompletion=completion.activations,
+        ),
     ] = None,
     batch: Annotated[
         int | None, typer.Option(metavar="B", help="Mini-batch size of LAYERS.", show_default="10")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cli import completion
 from glorotlab.cli.help import App
 from glorotlab.cli.numbers import number
 from glorotlab.cli.options import Json, Quiet
@@ -19,20 +20,29 @@ from glorotlab.errors import DataError, InvalidValueError
 if TYPE_CHECKING:
     from glorotlab.data.catalogue import DatasetRecord
 
-app = App(help="List, fetch, build and show datasets, and print their paths.")
+app = App(
+    help="List, fetch, build and show datasets, and print their paths.",
+    epilog="glorotlab data show shapeset --out shapes.png",
+)
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="Dataset: a name that 'glorotlab data list' prints, or FILE.npz.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="Dataset: a name that 'glorotlab data list' prints, or FILE.npz.",
+        autocompletion=completion.datasets,
+    ),
 ]
 
 SHOWN = 1000
 """Most training examples that ``show`` looks at."""
 
 
-@app.command("list")
+@app.command("list", epilog="glorotlab data list --json")
 def list_datasets(as_json: Json = False) -> None:
     """List the datasets."""
-    from glorotlab.data.catalogue import dataset_names, describe_dataset
+    from glorotlab.data.catalogue import describe_dataset
+    from glorotlab.data.names import dataset_names
 
     records = [describe_dataset(name) for name in dataset_names()]
     if as_json:
@@ -48,7 +58,7 @@ def list_datasets(as_json: Json = False) -> None:
     say(table([*words, "inputs", "classes", "train", "validation", "test"], rows))
 
 
-@app.command()
+@app.command(epilog="glorotlab data fetch mnist")
 def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: mnist or cifar10.")]) -> None:
     """Download a dataset into the user's cache; files that are already there and verified are kept."""
     from glorotlab.data import fetch as fetching
@@ -61,7 +71,7 @@ def fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: mni
     say(str(fetchers[name]()))
 
 
-@app.command()
+@app.command(epilog="glorotlab data build small-imagenet --from ILSVRC/Data/CLS-LOC/train")
 def build(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset: small-imagenet.")],
     photographs: Annotated[
@@ -93,7 +103,7 @@ def build(
     say(str(report.path))
 
 
-@app.command()
+@app.command(epilog="glorotlab data show shapeset --out shapes.png")
 def show(
     name: Name,
     out: Annotated[
@@ -148,7 +158,7 @@ def show(
         say_folded(f"  of each class: {', '.join(map(str, numbers['class_counts']))}")
 
 
-@app.command()
+@app.command(epilog="glorotlab data path mnist")
 def path(name: Name) -> None:
     """Print the path of a dataset."""
     from glorotlab.data.catalogue import describe_dataset

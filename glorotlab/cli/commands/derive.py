@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cli import completion
 from glorotlab.cli.tables import prose, table, typed
 from glorotlab.cli.terminal import note, say
 
@@ -25,7 +26,13 @@ class Format(StrEnum):
 
 def derive(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Name of a derivation.", show_default="list the names")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Name of a derivation.",
+            show_default="list the names",
+            autocompletion=completion.derivations,
+        ),
     ] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="Name of an assumption to drop; may be given several times.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cli import completion
 from glorotlab.cli.factory import made_by
 from glorotlab.cli.numbers import number
 from glorotlab.cli.options import Json, Level, Quiet
@@ -34,7 +35,12 @@ def inspect(
         typer.Option(metavar="FILE.npz", help="Arrays x and y: a batch as the model takes it.", rich_help_panel=MODEL),
     ],
     loss: Annotated[
-        str, typer.Option(help="cross_entropy or mse; none for the way forward alone.", rich_help_panel=MODEL)
+        str,
+        typer.Option(
+            help="cross_entropy or mse; none for the way forward alone.",
+            autocompletion=completion.losses,
+            rich_help_panel=MODEL,
+        ),
     ] = "cross_entropy",
     seeds: Annotated[
         int | None,
@@ -53,10 +59,7 @@ def inspect(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Inspect a PyTorch model of your own, whose code is imported and run: theory beside measurement, by module.
-
-    Example: glorotlab inspect mymodels.mlp:make --data batch.npz --audit --advise
-    """
+    """Inspect a PyTorch model of your own, whose code is imported and run: theory beside measurement, by module."""
     from glorotlab.data.npz import read_npz
     from glorotlab.measurement.compare import compare as set_side_by_side
     from glorotlab.torch.measurement import measure

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glorotlab.cli import completion
 from glorotlab.cli.options import Json, Quiet
 from glorotlab.cli.progress import progress_bars
 from glorotlab.cli.tables import prose, table, typed
@@ -21,10 +22,20 @@ if TYPE_CHECKING:
 def reproduce(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TARGET ...", help="Names of figures, tables or claims.", show_default="all"),
+        typer.Argument(
+            metavar="TARGET ...",
+            help="Names of figures, tables or claims.",
+            show_default="all",
+            autocompletion=completion.experiments,
+        ),
     ] = None,
     scale: Annotated[
-        str, typer.Option(metavar="SCALE", help=f"Size of the experiments: {', '.join(SCALES)}.")
+        str,
+        typer.Option(
+            metavar="SCALE",
+            help=f"Size of the experiments: {', '.join(SCALES)}.",
+            autocompletion=completion.scales,
+        ),
     ] = "quick",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder, for the report and its results.")] = Path(
         "reproduction"

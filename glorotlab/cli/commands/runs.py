@@ -16,7 +16,7 @@ from glorotlab.cli.tables import Column, table, typed
 from glorotlab.cli.terminal import say, say_facts, say_folded
 from glorotlab.errors import RunError
 
-app = App(help="List, show and compare runs.")
+app = App(help="List, show and compare runs.", epilog="glorotlab runs list runs")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of run folders, such as a sweep's.")]
 
@@ -26,7 +26,7 @@ WITHIN = {"seed", "data_digest"}
 """Fields in which runs of one group may differ; an .npz file is split by the seed, so its digest goes with it."""
 
 
-@app.command("list")
+@app.command("list", epilog="glorotlab runs list runs/study --csv")
 def list_runs(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> None:
     """List the runs in a folder, with the fields in which they differ."""
     runs = _runs(folder)
@@ -62,7 +62,7 @@ def list_runs(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> Non
     say_folded(COST)
 
 
-@app.command()
+@app.command(epilog="glorotlab runs compare runs/study")
 def compare(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> None:
     """Compare runs: means over runs that differ only in their seed, the smallest validation error first."""
     runs = _runs(folder)
@@ -95,7 +95,7 @@ def compare(folder: Folder, as_json: Json = False, as_csv: Csv = False) -> None:
     say_folded(COST)
 
 
-@app.command()
+@app.command(epilog="glorotlab runs show runs/a")
 def show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")],
     as_json: Json = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cli import completion
 from glorotlab.cli.describe import cost_window
 from glorotlab.cli.numbers import error_text
 from glorotlab.cli.options import (
@@ -61,6 +62,7 @@ def train(
         typer.Option(
             metavar="D",
             help="Dataset: a name that 'glorotlab data list' prints, or FILE.npz.",
+            autocompletion=completion.datasets,
             rich_help_panel=TRAINING,
         ),
     ] = None,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from glorotlab import files
-from glorotlab.data.catalogue import is_stored, load_dataset
+from glorotlab.data.catalogue import load_dataset
+from glorotlab.data.names import is_stored
 from glorotlab.documents import parse_json
 from glorotlab.errors import GlorotlabError, RunError, RunInUseError
 from glorotlab.interrupts import Terminated
