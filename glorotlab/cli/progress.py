@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from glorotlab.cli.terminal import console, note
+from glorotlab.cli.terminal import console, note, obeys
 
 if TYPE_CHECKING:
     from glorotlab.arrays import Progress
@@ -42,7 +42,7 @@ def progress_bars(show: bool = True, efforts: Mapping[str, float] | None = None)
     """
     if not show:
         yield lambda name, done, total: None
-    elif sys.stderr.isatty():
+    elif obeys(sys.stderr):
         with _bars() as update:
             yield update
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from glorotlab.cli.numbers import error_text, has_squared_errors, number
-from glorotlab.cli.terminal import console, live_table, note
+from glorotlab.cli.terminal import console, live_table, note, obeys
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -51,15 +52,14 @@ def errors_text(report: dict[str, Any]) -> str:
 @contextmanager
 def sweep_progress(show: bool) -> Iterator[SweepProgress]:
     """Show a live table on standard error where that is a terminal, else a line for each run that ends."""
-    target = console()
     if not show:
         yield _Nothing()
-    elif not target.is_terminal:
+    elif not obeys(sys.stderr):
         yield _Lines()
     else:
         from rich.live import Live
 
-        with Live(console=target, auto_refresh=False, transient=True) as live:
+        with Live(console=console(), auto_refresh=False, transient=True) as live:
             yield _LiveTable(live)
 
 

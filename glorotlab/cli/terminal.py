@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 WIDE = 200
 """Columns of a line where there is no terminal: a table in a file need not be narrow."""
 
+DUMB = ("dumb", "unknown")
+"""Values of ``TERM`` of terminals that know no escape codes."""
+
 MINUTE = 20
 """Fewest columns that lines are folded to."""
 
@@ -38,10 +41,15 @@ def fitting(text: str, *, error: bool = False) -> str:
     return as_encoded(visible(text), getattr(stream, "encoding", None) or "utf-8")
 
 
+def obeys(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal that obeys escape codes."""
+    return stream.isatty() and os.environ.get("TERM") not in DUMB
+
+
 def say(text: str = "", *, bold: bool = False) -> None:
-    """Print lines of a result."""
+    """Print lines of a result; bold ones are so on a terminal, unless ``NO_COLOR`` is set and not empty."""
     shown = fitting(text)
-    styled = bold and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    styled = bold and obeys(sys.stdout) and not os.environ.get("NO_COLOR")
     with _printing():
         sys.stdout.write(f"\033[1m{shown}\033[0m\n" if styled else f"{shown}\n")
 

@@ -22,6 +22,15 @@ def test_derive_writes_the_derivation(run, format):
     assert run("derive", name, "--format", format) == getattr(derive(name), format)()
 
 
+def test_sentences_fit_the_terminal(run, monkeypatch):
+    """Formulas, whose lines begin further in, are as wide as they are."""
+    whole = run("derive", "backward_variance")
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = run("derive", "backward_variance")
+    assert narrow.split() == whole.split()
+    assert max(len(line) for line in narrow.splitlines() if not line.startswith(" " * 7)) <= 60
+
+
 def test_derive_shows_printed_and_derived_where_they_differ(run):
     differing = [name for name in derive() if derive(name).printed is not None and derive(name).difference is not None]
     assert differing

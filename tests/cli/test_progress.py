@@ -1,5 +1,7 @@
 """Progress where there is no terminal: few lines, each with the time left, none for quick work."""
 
+import re
+
 import pytest
 
 from glorotlab.cli import progress
@@ -109,15 +111,35 @@ def test_compare_reports_prediction_and_measurement(json, monkeypatch, capsys):
     assert capsys.readouterr() == (output, "")
 
 
-def test_a_terminal_gets_bars(monkeypatch, capsys):
+def bars(monkeypatch, capsys, **variables):
+    """Return what a terminal is sent of two parts, for environment variables."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("TERM", "xterm")
+    for name, value in {"TERM": "xterm", "NO_COLOR": "", **variables}.items():
+        monkeypatch.setenv(name, value)
     with progress_bars() as update:
         update("figure_6", 1, 4)
         update("figure_7", 0, 1)
-    error = capsys.readouterr().err
+    return capsys.readouterr().err
+
+
+def test_a_terminal_gets_bars(monkeypatch, capsys):
+    error = bars(monkeypatch, capsys)
     assert "figure_6" in error
     assert "1/4" in error
+    assert "\x1b[32m" in error
+
+
+def test_bars_without_colour_still_move(monkeypatch, capsys):
+    """The cursor goes up (A), lines are erased (K), the cursor is hidden and shown (l, h); no code has a colour (m)."""
+    error = bars(monkeypatch, capsys, NO_COLOR="1")
+    assert "1/4" in error
+    assert set(re.findall(r"\x1b\[[0-9;?]*([A-Za-z])", error)) == set("AKlh")
+
+
+def test_a_terminal_that_knows_no_codes_gets_lines(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+    assert bars(monkeypatch, capsys, TERM="dumb") == "figure_6: 1 of 4 in 0 s\nfigure_7: 0 of 1 in 0 s\n"
 
 
 def test_one_bar_has_one_name(clock, monkeypatch, capsys):

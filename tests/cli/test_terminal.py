@@ -92,6 +92,26 @@ def test_cells_are_aligned_as_they_are_spelled(monkeypatch):
     assert table(["value", "n"], [["1 ± 2", "3"], ["–", "4"]], 40).split("\n")[2:] == ["1 +- 2  3", "     -  4"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "bold"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+    ],
+)
+def test_titles_are_bold_on_a_terminal_that_wants_it(variables, bold, capsys, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    terminal.say("title", bold=True)
+    assert capsys.readouterr().out == "title\n", "no terminal"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    terminal.say("title", bold=True)
+    assert capsys.readouterr().out == ("\x1b[1mtitle\x1b[0m\n" if bold else "title\n")
+
+
 def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
     """Whatever else writes to standard error, a library for one, would write into the first file that is opened."""
     program = "import os; from glorotlab.cli.terminal import usable_streams as u\nwith u(): os._exit(os.open('f', 65))"

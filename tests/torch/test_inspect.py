@@ -47,7 +47,8 @@ def folder(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_verdicts_of_every_module(torch, folder, capsys):
+def test_verdicts_of_every_module(torch, folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert (
         main(
             [
@@ -66,6 +67,7 @@ def test_verdicts_of_every_module(torch, folder, capsys):
         == 0
     )
     printed = capsys.readouterr()
+    assert max(map(len, printed.out.splitlines())) <= 80
     for word in (
         "Inspected: own_models:make (Sequential); 40 examples; 3 draws of its weights",
         "agrees",
@@ -73,6 +75,7 @@ def test_verdicts_of_every_module(torch, folder, capsys):
     ):
         assert word in printed.out
     assert "running make, your own code" in printed.err
+    assert "\nweight    initialiser " in printed.out
     page = (folder / "page.html").read_text()
     assert "<script" not in page
     assert "http" not in page.replace("http://www.w3.org", "")

@@ -9,10 +9,10 @@ import typer
 
 from glorotlab.cli import completion
 from glorotlab.cli.tables import prose, table, typed
-from glorotlab.cli.terminal import note, say
+from glorotlab.cli.terminal import line_width, note, say
 
 if TYPE_CHECKING:
-    from glorotlab.derivations import Verification
+    from glorotlab.derivations import Derivation, Verification
 
 
 class Format(StrEnum):
@@ -62,12 +62,21 @@ def derive(
 
         print_json(derivation.to_dict() | ({} if verification is None else {"verification": _record(verification)}))
     else:
-        write = {Format.text: derivation.text, Format.latex: derivation.latex, Format.mathml: derivation.mathml}[format]
-        say(write().removesuffix("\n"))
+        say(_written(derivation, format).removesuffix("\n"))
         if verification is not None:
             note(str(verification))
     if verification is not None and not verification:
         raise typer.Exit(1)
+
+
+def _written(derivation: Derivation, format: Format) -> str:
+    if format is Format.latex:
+        return derivation.latex()
+    if format is Format.mathml:
+        return derivation.mathml()
+    from glorotlab.derivations.engine.rendering import TEXT_COLUMNS
+
+    return derivation.text(min(TEXT_COLUMNS, line_width()))
 
 
 def _list(format: Format) -> None:

@@ -14,11 +14,13 @@ from glorotlab.cli.factory import made_by
 from glorotlab.cli.numbers import number
 from glorotlab.cli.options import Json, Level, Quiet
 from glorotlab.cli.progress import progress_bars
-from glorotlab.cli.tables import Column, table, typed
+from glorotlab.cli.tables import Column, prose, table, typed
 from glorotlab.cli.terminal import note, say, say_folded
 
 if TYPE_CHECKING:
     from glorotlab.measurement.compare import Comparison, Entry
+    from glorotlab.theory.advice.advise_graph import GraphAdvice
+    from glorotlab.torch.auditing.verdict import Audit
 
 VALUES, GRADIENTS = ("preactivation_second_moment", "activation_second_moment"), ("backprop_gradient_second_moment",)
 """Variables that the table shows: of every step its result, and the gradient of the cost in it."""
@@ -91,10 +93,10 @@ def inspect(
         _print_json(factory, prediction, comparison, verdicts, advice)
         return
     _print(factory, prediction, measurement, comparison)
-    for part in (verdicts, advice):
-        if part is not None:
-            say()
-            say(part.to_markdown())
+    if verdicts is not None:
+        _print_audit(verdicts)
+    if advice is not None:
+        _print_advice(advice)
     if out is not None:
         say(f"\nReport: {out}")
 
@@ -137,6 +139,29 @@ def _table(entries: Sequence[Entry]) -> tuple[list[Column | str], list[list[str]
         verdict = entry.verdict or "–"
         rows.append([entry.module, number(entry.predicted, 4), *[ends] * band, number(entry.measured, 4), verdict])
     return [typed("module"), "predicted", *["band"] * band, "measured", typed("verdict")], rows
+
+
+def _print_audit(audit: Audit) -> None:
+    """Print how every weight was drawn, and what was found; JSON and the report have every number."""
+    from glorotlab.torch.auditing.audit_form import COLUMNS, cells_of, findings_of, footnotes_of, verdict_of
+
+    say(f"\n{verdict_of(audit)}", bold=True)
+    records = [dict(zip(COLUMNS, cells_of(entry), strict=True)) for entry in audit.entries]
+    columns = [typed("weight"), prose("initialiser"), Column("forward"), Column("backward")]
+    say(table(columns, [[record[column.name] for column in columns] for record in records]))
+    for line in findings_of(audit):
+        say_folded(f"- {line}")
+    for line in footnotes_of(audit):
+        say_folded(line)
+
+
+def _print_advice(advice: GraphAdvice) -> None:
+    from glorotlab.theory.advice.advise_graph import COLUMNS
+
+    say("\nwhat each initialiser would do", bold=True)
+    say(table([typed(COLUMNS[0]), *COLUMNS[1:]], advice.cells()))
+    for line in advice.words():
+        say_folded(line)
 
 
 def _print_json(factory: str, prediction: Any, comparison: Comparison, verdicts: Any, advice: Any) -> None:

@@ -11,9 +11,13 @@ from typing import Any
 
 import sympy as sp
 
+from glorotlab.checks import whole_number
 from glorotlab.derivations.engine.step import Assumption, Conclusion, Step
 
-_TEXT_COLUMNS = 110
+TEXT_COLUMNS = 110
+"""Columns of plain text, at most, unless told otherwise."""
+
+_FEWEST_COLUMNS = 20
 _LATEX_COLUMNS = 92
 _NO_BREAK = "\u00a0"
 _SIGNS = {">": ">", "<": "<", "~": r"\sim", "|": "|"}
@@ -38,19 +42,32 @@ class Rendered:
     conclusions: tuple[Conclusion, ...]
     stopped: str | None
 
-    def text(self) -> str:
-        """Return the derivation as plain text for a terminal."""
-        lines = [self._heading, "", "Assumptions"]
-        lines += [_wrapped("  ", f"{item.name}: {item.statement}") for item in self.assumptions]
+    def text(self, columns: int = TEXT_COLUMNS) -> str:
+        """Return the derivation as plain text for a terminal.
+
+        Parameters
+        ----------
+        columns : int
+            Columns of a line of words, from 20; formulas are as wide as they are.
+        """
+        width = whole_number("columns", columns, _FEWEST_COLUMNS)
+
+        def wrapped(indent: str, sentence: str) -> str:
+            return textwrap.fill(
+                sentence, width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+            )
+
+        lines = [wrapped("", self._heading), "", "Assumptions"]
+        lines += [wrapped("  ", f"{item.name}: {item.statement}") for item in self.assumptions]
         for number, step in enumerate(self.steps, start=1):
-            lines += ["", _wrapped("", f"{number}. {step.name}: {step.statement}"), _wrapped("   ", f"[{step.reason}]")]
+            lines += ["", wrapped("", f"{number}. {step.name}: {step.statement}"), wrapped("   ", f"[{step.reason}]")]
             lines += [_drawn(step.equation)]
         for conclusion in self.conclusions:
-            lines += ["", _wrapped("", _verdict(conclusion))]
+            lines += ["", wrapped("", _verdict(conclusion))]
             for words, formula in _comparison(conclusion):
                 lines += [f"   {words}:", _drawn(formula)]
         if self.stopped:
-            lines += ["", _wrapped("", f"It stops here. {self.stopped}")]
+            lines += ["", wrapped("", f"It stops here. {self.stopped}")]
         return "\n".join(lines) + "\n"
 
     def latex(self) -> str:
@@ -168,16 +185,9 @@ def _one_line(expression: sp.Basic) -> str:
     return str(sp.sstr(expression))
 
 
-def _wrapped(indent: str, sentence: str) -> str:
-    hanging = indent + "  "
-    return textwrap.fill(
-        sentence, _TEXT_COLUMNS, initial_indent=indent, subsequent_indent=hanging, break_on_hyphens=False
-    )
-
-
 def _drawn(expression: sp.Basic) -> str:
     """Return a formula in two dimensions, indented."""
-    drawn = sp.pretty(expression, use_unicode=True, num_columns=_TEXT_COLUMNS, wrap_line=False)
+    drawn = sp.pretty(expression, use_unicode=True, wrap_line=False)
     return "\n".join(f"       {line}".rstrip() for line in drawn.splitlines())
 
 

@@ -87,10 +87,11 @@ class GraphAdvice:
 
     def to_markdown(self) -> str:
         """Return a table, a line an initialiser, and the recommended line of code."""
-        lines = [" | ".join(row) for row in (COLUMNS, ["---"] * len(COLUMNS), *self._cells())]
-        return "\n".join([*(f"| {line} |" for line in lines), "", *self._words()])
+        lines = [" | ".join(row) for row in (COLUMNS, ["---"] * len(COLUMNS), *self.cells())]
+        return "\n".join([*(f"| {line} |" for line in lines), "", *self.words()])
 
-    def _cells(self) -> list[tuple[str, ...]]:
+    def cells(self) -> list[tuple[str, ...]]:
+        """Return what the `COLUMNS` say of each initialiser."""
         return [
             (
                 one.name,
@@ -99,13 +100,14 @@ class GraphAdvice:
             for one in self.initializers
         ]
 
-    def _words(self) -> list[str]:
+    def words(self) -> list[str]:
+        """Return the recommendation, and why an initialiser has no prediction."""
         reasons = dict.fromkeys(one.refused for one in self.initializers if one.refused)
         return [*([f"Take {self.recommended}: {self.code}"] if self.recommended else []), *reasons]
 
     def _repr_html_(self) -> str:
-        words = [notebook.paragraph(word) for word in self._words()]
-        return notebook.form("What each initialiser would do", notebook.table(COLUMNS, self._cells()), *words)
+        words = [notebook.paragraph(word) for word in self.words()]
+        return notebook.form("What each initialiser would do", notebook.table(COLUMNS, self.cells()), *words)
 
 
 def _cell(value: float) -> str:

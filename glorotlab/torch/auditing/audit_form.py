@@ -14,22 +14,23 @@ SHOWN = 2
 
 def audit_markdown(audit: Any) -> str:
     """Return the verdict, a table and the findings."""
-    lines = [_verdict(audit), "", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-    lines += [f"| {' | '.join(_cells(entry))} |" for entry in audit.entries]
-    if findings := _findings(audit):
+    lines = [verdict_of(audit), "", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+    lines += [f"| {' | '.join(cells_of(entry))} |" for entry in audit.entries]
+    if findings := findings_of(audit):
         lines += ["", *(f"- {line}" for line in findings)]
-    return "\n".join([*lines, "", *_footnotes(audit)])
+    return "\n".join([*lines, "", *footnotes_of(audit)])
 
 
 def audit_form(audit: Any) -> str:
     """Return the HTML of an audit."""
-    parts = [notebook.table(COLUMNS, map(_cells, audit.entries))]
-    if findings := _findings(audit):
+    parts = [notebook.table(COLUMNS, map(cells_of, audit.entries))]
+    if findings := findings_of(audit):
         parts.append(notebook.items(findings))
-    return notebook.form(_verdict(audit), *parts, *map(notebook.paragraph, _footnotes(audit)))
+    return notebook.form(verdict_of(audit), *parts, *map(notebook.paragraph, footnotes_of(audit)))
 
 
-def _verdict(audit: Any) -> str:
+def verdict_of(audit: Any) -> str:
+    """Return in one line whether the network is healthy."""
     weights = f"{len(audit.entries)} weight{'s' if len(audit.entries) != 1 else ''}"
     if audit.healthy:
         return f"Healthy: {weights} drawn as known initialisers draw them"
@@ -37,7 +38,8 @@ def _verdict(audit: Any) -> str:
     return f"Not healthy: {faulty} of {weights} with a fault"
 
 
-def _cells(entry: Any) -> tuple[str, ...]:
+def cells_of(entry: Any) -> tuple[str, ...]:
+    """Return what the `COLUMNS` say of a weight."""
     others = entry.alternatives[:SHOWN]
     more = len(entry.alternatives) - len(others)
     also = f" (or {'; '.join(others)}{f'; {more} more' if more else ''})" if others else ""
@@ -56,7 +58,7 @@ def _cells(entry: Any) -> tuple[str, ...]:
     )
 
 
-def _findings(audit: Any) -> list[str]:
+def findings_of(audit: Any) -> list[str]:
     """Return what was found, once each, with the weights it was found in."""
     places: dict[tuple[str, str], dict[str, str]] = {}
     for severity, pairs in (("fault", audit.faults), ("notice", audit.notices)):
@@ -73,7 +75,8 @@ def _listed(weights: list[str]) -> str:
     return ", ".join(weights) if len(weights) <= 4 else f"{', '.join(weights[:3])} and {len(weights) - 3} more"
 
 
-def _footnotes(audit: Any) -> list[str]:
+def footnotes_of(audit: Any) -> list[str]:
+    """Return what the numbers mean, and which parameters have none."""
     notes = [
         f"A network drawn by known initialisers is called unhealthy with probability {audit.level:g} at most (Holm).",
         "forward: fan_in E W² E f(s)²; backward: fan_out E W² E f'(s)², at E s² = 1, f what feeds the weight, linear "
