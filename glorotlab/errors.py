@@ -9,6 +9,15 @@ class GlorotlabError(Exception):
 
     The command line prints its message in one line and exits with code 2, of a run that failed or diverged with 1.
     Every one of them travels between processes with its message and its attributes.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> try:
+    ...     gl.Network("784,0,10")
+    ... except gl.GlorotlabError as error:
+    ...     print(error)
+    layers '784,0,10': '0' is not a size; allowed are whole numbers from 1 to 16777216, repeated as in 1000x5
     """
 
     def __reduce__(self) -> tuple[Any, ...]:

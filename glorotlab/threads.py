@@ -42,6 +42,12 @@ def num_threads() -> int:
     Returns
     -------
     int
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> gl.num_threads() >= 1
+    True
     """
     if _state["forked"]:
         return 1
@@ -63,6 +69,15 @@ def set_num_threads(n: int) -> None:
     ------
     InvalidValueError
         Where ``n`` is not a whole number from 1 to 1024, or not 1 in a forked process.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> before = gl.num_threads()
+    >>> gl.set_num_threads(1)
+    >>> gl.num_threads()
+    1
+    >>> gl.set_num_threads(before)
     """
     n = _check(n, "number of threads")
     if _state["forked"] and n > 1:

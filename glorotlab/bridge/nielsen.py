@@ -49,6 +49,19 @@ def load_nielsen(path: str | os.PathLike[str], *, dtype: str = "float64") -> Net
         Where the file is missing, larger than 256 MiB, not JSON, or does not hold such a network of finite numbers.
     InvalidValueError
         Where dtype is not allowed, or the path is none.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> text = '{"sizes": [2, 1], "weights": [[[0.0, 0.0]]], "biases": [[[0.0]]], "cost": "CrossEntropyCost"}'
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "network.json")
+    ...     size = path.write_text(text)
+    ...     network = gl.load_nielsen(path)
+    >>> network.forward([[1.0, 2.0]]).activations[-1].tolist()  # 1 / (1 + e^0)
+    [[0.5]]
     """
     place = _place(path)
     try:
@@ -84,6 +97,18 @@ def save_nielsen(network: Network, path: str | os.PathLike[str]) -> None:
         Where his program has no such network, a weight is not finite, or the path is none.
     RunError
         Where the file cannot be written.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> from tempfile import TemporaryDirectory
+    >>> spec = gl.NetworkSpec.parse("784,30,10", activation="sigmoid", output="sigmoid", initializer="nielsen_default")
+    >>> network = gl.Network(spec, dtype="float64")
+    >>> with TemporaryDirectory() as folder:
+    ...     gl.save_nielsen(network, f"{folder}/network.json")
+    ...     loaded = gl.load_nielsen(f"{folder}/network.json")
+    >>> bool((loaded.weights[1] == network.weights[1]).all())
+    True
     """
     instance_of("network", network, Network, "a Network")
     spec = network.spec

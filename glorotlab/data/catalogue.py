@@ -99,6 +99,16 @@ def load_dataset(name: str | os.PathLike[str], seed: int = 0, *, keep: bool = Fa
         Where a number in brackets is not allowed.
     DataError
         Where its files are missing or damaged, or the path is that of a pickle.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> data = gl.load_dataset("shapeset(validation=1000, test=2000)", seed=1)
+    >>> data.fan_in, data.classes, data.train.length, data.test.length
+    (1024, 9, inf, 2000)
+    >>> x, y = data.validation.batch(start=0, size=10)
+    >>> x.shape
+    (10, 1024)
     """
     name = _text(name)
     if name.endswith(".npz"):

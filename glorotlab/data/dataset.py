@@ -38,6 +38,14 @@ class Dataset:
     ------
     InvalidValueError
         Where the three differ in fan_in, classes or targets.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> data = gl.Dataset.from_arrays([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [0, 0, 0, 1, 1, 1], name="line")
+    >>> data.fan_in, data.classes, data.train.length
+    (1, 2, 4)
+    >>> data.check_fits(gl.NetworkSpec.parse("1,10,2"))  # else an error says what does not fit
     """
 
     name: str
@@ -139,6 +147,19 @@ class Dataset:
         ------
         InvalidValueError
             Where an array is not as above, or too few examples are left for training.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> x, y = [[float(i)] for i in range(12)], [i % 3 for i in range(12)]
+        >>> data = gl.Dataset.from_arrays(x, y, validation_fraction=0.25)
+        >>> data.train.length, data.validation.length, data.test.length
+        (7, 3, 2)
+
+        Labels that are floats are targets, for the outputs to reach:
+
+        >>> gl.Dataset.from_arrays(x, [0.5 * i for i in range(12)]).targets
+        1
         """
         train = ArraySource(x, y, classes)
         held_out = {
@@ -177,6 +198,17 @@ class Dataset:
         DataError
             Where the file is missing, is not ``.npz``, lacks an array, or holds pickled objects or values
             that `from_arrays` refuses.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> import numpy as np
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/line.npz", x=np.arange(6.0).reshape(6, 1), y=[0, 0, 0, 1, 1, 1])
+        ...     data = gl.Dataset.from_npz(f"{folder}/line.npz")
+        >>> data.name, data.classes
+        ('line.npz', 2)
         """
         name = os.fspath(user_path(path))
         return cls.from_splits(name, read_npz(name), seed=seed)
@@ -202,6 +234,14 @@ class Dataset:
         ------
         DataError
             Where an array holds what `from_arrays` refuses.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> train, test = ([[0.0], [1.0], [2.0]], [0, 1, 1]), ([[3.0]], [1])
+        >>> data = gl.Dataset.from_splits("line.npz", {"train": train, "test": test})
+        >>> data.train.length, data.validation.length, data.test.length
+        (2, 1, 1)
         """
         try:
             return cls.from_arrays(

@@ -124,6 +124,16 @@ def shapeset(n: int, seed: int = 0, start: int = 0) -> tuple[NDArray[np.float32]
     ------
     InvalidValueError
         Where an argument is not a whole number in its range.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> x, y = gl.shapeset(5, seed=0)
+    >>> x.shape, x.dtype.name, y.shape
+    ((5, 1024), 'float32', (5,))
+    >>> last, label = gl.shapeset(1, seed=0, start=4)  # the stream can be entered anywhere
+    >>> bool((last[0] == x[4]).all())
+    True
     """
     return ShapesetSource(seed).batch(start, _whole("n", n))
 

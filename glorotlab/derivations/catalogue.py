@@ -138,6 +138,18 @@ def derive(name: str | None = None, without: str | Iterable[str] = ()) -> Deriva
         Where no derivation has that name, or it has no such assumption.
     InvalidValueError
         Where a name is no text.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> backward = gl.derive("backward_condition")
+    >>> backward.source, backward.result  # eq. 11: gradients keep their variance
+    ('Glorot & Bengio 2010, eqs. 9, 11', Eq(n_(i + 1)*Var[W^i], 1))
+
+    Without an assumption it carries the extra term, or says why it stops:
+
+    >>> gl.derive("forward_variance", without="independent_weights").stopped.split(",")[0]
+    'The square of a sum over units keeps cross terms E[W_l W_m] z_l z_m'
     """
     if name is None:
         return tuple(CATALOGUE)

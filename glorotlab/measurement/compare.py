@@ -101,6 +101,19 @@ class Comparison:
     ----------
     entries : tuple of Entry
         By variable, in the order of ``schema.COMPARED``, then by layer.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> spec = gl.NetworkSpec.parse("20x2,5", activation="linear", initializer="orthogonal")
+    >>> inputs, labels = [[1.0] * 20], [0]
+    >>> comparison = gl.compare(gl.predict(spec, inputs, labels), gl.measure(spec, inputs, labels, seeds=3))
+    >>> comparison.select("preactivation_second_moment")[0].verdict
+    'agrees'
+    >>> print(comparison.to_markdown().splitlines()[0])
+    | variable | layer | predicted | measured | ratio | standard error | z |
+    >>> "tabular" in comparison.to_latex()
+    True
     """
 
     entries: tuple[Entry, ...]
@@ -135,6 +148,15 @@ class Comparison:
         pandas.DataFrame
             Indexed by variable and layer, with the other fields of `Entry` as columns; numbers that do not exist are
             NaN.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> spec = gl.NetworkSpec.parse("20x2,5", activation="linear", initializer="orthogonal")
+        >>> comparison = gl.compare(gl.predict(spec, [[1.0] * 20], [0]), gl.measure(spec, [[1.0] * 20], [0], seeds=3))
+        >>> frame = comparison.to_dataframe()
+        >>> round(float(frame.loc[("preactivation_second_moment", 1), "ratio"]), 4)
+        1.0
         """
         import pandas as pd
 
@@ -187,6 +209,15 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
     ------
     InvalidValueError
         Where the two are not LayerStatistics of the same network, layers and examples, or a seed was measured twice.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> spec = gl.NetworkSpec.parse("20x4,5", activation="linear", initializer="orthogonal")
+    >>> inputs, labels = [[1.0] * 20], [0]
+    >>> comparison = gl.compare(gl.predict(spec, inputs, labels), gl.measure(spec, inputs, labels, seeds=3))
+    >>> [(own.layer, round(own.ratio, 4)) for own in comparison.select("preactivation_second_moment")[:3]]
+    [(1, 1.0), (2, 1.0), (3, 1.0)]
     """
     import xarray as xr
 

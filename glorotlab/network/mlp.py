@@ -44,6 +44,18 @@ class Network:
     ------
     InvalidValueError
         Where seed or dtype is not allowed.
+
+    Examples
+    --------
+    Where the last weights are 0 every class has the same probability, and the cost of three is ln 3 = 1.0986:
+
+    >>> import glorotlab as gl
+    >>> network = gl.Network("4,5,3", seed=0)
+    >>> [weight.shape for weight in network.weights]
+    [(4, 5), (5, 3)]
+    >>> network.weights[-1][:] = 0  # in place
+    >>> round(network.gradients([[1.0, 2.0, 3.0, 4.0]], [2]).cost, 4)
+    1.0986
     """
 
     def __init__(self, spec: NetworkSpec | Layers, seed: int = 0, dtype: str = "float32") -> None:
@@ -103,6 +115,16 @@ class Network:
         ------
         InvalidValueError
             Where x has another shape.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> network = gl.Network("4,5,3", seed=0)
+        >>> passed = network.forward([[1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0, 0.0]])
+        >>> [z.shape for z in passed.activations]
+        [(2, 5), (2, 3)]
+        >>> passed.activations[-1].sum(axis=1).round(4).tolist()  # probabilities of the classes
+        [1.0, 1.0]
         """
         inputs = self.inputs(x)
         check_memory(
@@ -135,6 +157,16 @@ class Network:
         ------
         InvalidValueError
             Where a shape or a label is not allowed, or the batch is empty.
+
+        Examples
+        --------
+        Through a softmax output dC/ds is what the outputs are, minus 1 in the right class:
+
+        >>> import glorotlab as gl
+        >>> network = gl.Network("4,5,3", seed=0)
+        >>> passed = network.backpropagate([[1.0, 2.0, 3.0, 4.0]], [2])
+        >>> (passed.activations[-1] - passed.backprop[-1]).round(4).tolist()
+        [[0.0, 0.0, 1.0]]
         """
         inputs = self.inputs(x)
         y = self.spec.check_labels(labels, len(inputs))
@@ -207,6 +239,17 @@ class Network:
         ------
         InvalidValueError
             Where an argument is not allowed; the weights are then unchanged.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> network = gl.Network("2,3", seed=0)
+        >>> network.weights[0][:] = 0
+        >>> x, y = [[1.0, 0.0], [0.0, 1.0]], [0, 1]
+        >>> round(network.train_step(x, y, learning_rate=1.0), 4)  # three classes at random: ln 3
+        1.0986
+        >>> network.gradients(x, y).cost < 1.0986
+        True
         """
         rule = UpdateRule(learning_rate, momentum, nesterov, l2)
         examples = self.rows(x, labels)
@@ -250,6 +293,15 @@ class Network:
         ------
         InvalidValueError
             Where an argument is not allowed; the weights are then unchanged.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> network = gl.Network("2,3", seed=0)
+        >>> network.weights[0][:] = 0
+        >>> costs = network.train_steps([[1.0, 0.0], [0.0, 1.0]], [0, 1], learning_rate=1.0, batch_size=1)
+        >>> costs.shape, round(float(costs[0]), 4)  # ln 3
+        ((2,), 1.0986)
         """
         rule = UpdateRule(learning_rate, momentum, nesterov, l2)
         examples = self.rows(x, labels, order)
@@ -284,6 +336,13 @@ class Network:
         ------
         InvalidValueError
             Where an argument is not allowed.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> network = gl.Network("2,3")
+        >>> network.rows([[1.0, 0.0], [0.0, 1.0]], [0, 2]).length
+        2
         """
         inputs = self.inputs(x, finite=looked_at)
         if not looked_at:
@@ -315,6 +374,15 @@ class Network:
         ------
         InvalidValueError
             Where an argument is not allowed or the source does not fit the network; the weights are then unchanged.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> from glorotlab.spec.training import UpdateRule
+        >>> network = gl.Network("2,3")
+        >>> source = network.rows([[1.0, 0.0], [0.0, 1.0]], [0, 2])
+        >>> network.train_on(source, updates=2, rule=UpdateRule(learning_rate=0.1), batch_size=1).shape
+        (2,)
         """
         batch_size, updates = whole_number("batch_size", batch_size, 1), whole_number("updates", updates, 0)
         check_source(source, self.spec, updates * batch_size)
@@ -334,6 +402,15 @@ class Network:
         Returns
         -------
         tuple of ndarray, each of shape (batch, fan_out)
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> network = gl.Network("2,3,2")
+        >>> x = network.inputs([[1.0, 2.0]])
+        >>> s, z = network.hidden_layer(0, x)
+        >>> bool((z == network.forward(x).activations[0]).all())
+        True
         """
         with self.guard.reading():
             return self._engine.hidden_layer(layer, below)
@@ -352,6 +429,17 @@ class Network:
         ------
         InvalidValueError
             Where a shape is another one, or a factor is negative or not finite; nothing is then changed.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> import numpy as np
+        >>> network = gl.Network("2,3", seed=0)
+        >>> before = network.weights[0].copy()
+        >>> network.set_rates([np.zeros((2, 3))], [np.ones(3)])  # only the biases learn
+        >>> cost = network.train_step([[1.0, 0.0]], [0], learning_rate=1.0)
+        >>> bool((network.weights[0] == before).all()), bool(network.biases[0].any())
+        (True, True)
         """
         with self.guard.training():
             self._parameters.set_rates(weights, biases)
@@ -365,6 +453,16 @@ class Network:
         Parameters
         ----------
         amount : float
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> network = gl.Network("2,3")
+        >>> cost = network.train_step([[1.0, 0.0]], [0], learning_rate=0.1, momentum=0.9)
+        >>> before, velocity = network.weights[0].copy(), network.state()["weight_velocity_1"]
+        >>> network.move_along_velocities(0.5)
+        >>> bool(abs(network.weights[0] - (before + 0.5 * velocity)).max() < 1e-6)
+        True
         """
         amount = real_number("amount", amount)
         with self.guard.training():
@@ -393,6 +491,18 @@ class Network:
         ------
         InvalidValueError
             Where the arrays are not those of a network of this spec and dtype; nothing is then changed.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> network = gl.Network("2,3", seed=0)
+        >>> state = network.state()
+        >>> sorted(state)
+        ['bias_1', 'weight_1']
+        >>> cost = network.train_step([[1.0, 0.0]], [0], learning_rate=1.0)
+        >>> network.load_state(state)  # as if the step had not been taken
+        >>> bool((network.weights[0] == gl.Network("2,3", seed=0).weights[0]).all())
+        True
         """
         with self.guard.training():
             self._parameters.load(state)
@@ -415,6 +525,12 @@ class Network:
         ------
         InvalidValueError
             Where x is not an array of finite inputs.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> gl.Network("2,3", dtype="float32").inputs([[1, 2]])
+        array([[1., 2.]], dtype=float32)
         """
         if finite and isinstance(x, np.ndarray) and x.dtype == self.dtype and x.flags.c_contiguous:
             inputs: FloatArray = x

@@ -56,6 +56,14 @@ def plot(obj: Any, *others: Any, ax: Axes | None = None, variable: str | None = 
     ------
     InvalidValueError
         Where an object is none of these, objects do not go together, or there is no such variable.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> prediction = gl.predict("100,50x5,10", input_second_moment=1.0, level=0.95)
+    >>> figure = gl.plot(prediction)
+    >>> figure.axes[0].get_xlabel()  # figure.savefig("figure.png") writes it
+    'layer'
     """
     objects = (obj, *others)
     if others and ax is None and isinstance(others[-1], Axes):  # plot(obj, ax)

@@ -103,6 +103,19 @@ def coordinate_check(
         Where a loss or a size is not finite.
     AssumptionError
         Where theory has nothing to say of a spec.
+
+    Examples
+    --------
+    Under muP the outputs of a network just drawn fall as 1 / sqrt(width), an exponent of -1/2 (Yang & Hu 2021):
+
+    >>> import glorotlab as gl
+    >>> x, y = gl.shapeset(10)
+    >>> spec, widths = gl.NetworkSpec.parse("1024,64x2,9"), (64, 128, 256)
+    >>> check = gl.coordinate_check(spec, x, y, widths=widths, steps=1, seeds=4, parametrization="mup")
+    >>> round(check.select(update=0)[-1].expected[0], 1)
+    -0.5
+    >>> check.healthy
+    True
     """
     record, numbers = parametrizations.get(parametrization), _widths(widths)
     if not callable(optimizer) and optimizer not in OPTIMIZERS:

@@ -33,6 +33,18 @@ class CoordinateCheck:
         Probability that a healthy network is inside all bands.
     verdicts : tuple of LayerVerdict
         By update, then by layer.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> x, y = gl.shapeset(10)
+    >>> check = gl.coordinate_check("1024,64x2,9", x, y, widths=(64, 128, 256), steps=1, seeds=4)
+    >>> [verdict.name for verdict in check.select(update=0)]
+    ['layer 1', 'layer 2', 'output layer']
+    >>> check.coordinate.shape  # updates and the start, layers, widths, seeds
+    (2, 3, 3, 4)
+    >>> print(check.to_markdown().splitlines()[0])
+    | layer | update | exponent | standard error | expected | band | inside |
     """
 
     parametrization: str

@@ -75,6 +75,17 @@ class NetworkSpec(Spec):
         outputs are sigmoid or linear.
     extra_outputs : bool
         Whether more outputs than the data have classes are meant; without it a dataset of fewer classes is refused.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> spec = gl.NetworkSpec(layer_sizes=(784, 1000, 1000, 10), activation="relu", initializer="he_normal")
+    >>> spec.layers, spec.fans
+    ('784,1000x2,10', ((784, 1000), (1000, 1000), (1000, 10)))
+    >>> spec.weight_initializer.variance(1000, 1000)  # 2 / fan_in
+    0.002
+    >>> spec.bias, spec.cost  # what goes with the initialiser and the output
+    ('zeros', 'log_likelihood')
     """
 
     added_fields: ClassVar[frozenset[str]] = frozenset({"autoencoder", "extra_outputs"})
@@ -141,6 +152,15 @@ class NetworkSpec(Spec):
         ------
         InvalidValueError
             Where layers or a field are not allowed.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> spec = gl.NetworkSpec.parse("784,1000x5,10", activation="relu", initializer="he_normal")
+        >>> spec.layer_sizes
+        (784, 1000, 1000, 1000, 1000, 1000, 10)
+        >>> gl.NetworkSpec.parse([784, 30, 10]).layers
+        '784,30,10'
         """
         if "layer_sizes" in fields:
             raise InvalidValueError(f"layers {shown(layers)} together with layer_sizes: allowed is one of the two")
@@ -197,6 +217,13 @@ class NetworkSpec(Spec):
         Returns
         -------
         bool
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> spec = gl.NetworkSpec.parse("784,100,10")
+        >>> spec.fits(784, classes=10), spec.fits(3072, classes=10)
+        (True, False)
         """
         if self.fan_in != inputs or self.autoencoder:
             return self.fan_in == inputs
@@ -218,6 +245,14 @@ class NetworkSpec(Spec):
         ------
         InvalidValueError
             Where ``fits`` says no, or where there are more outputs than classes without ``extra_outputs``.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> gl.NetworkSpec.parse("784,100,10").check_fits("photographs", inputs=3072, classes=10)
+        Traceback (most recent call last):
+        ...
+        glorotlab.errors.InvalidValueError: layers 784,100,10: dataset 'photographs' needs 3072 inputs and 10 outputs
         """
         check_fits(self, data, inputs, classes, targets)
 
@@ -261,6 +296,13 @@ class NetworkSpec(Spec):
         -------
         Activation or None
             None for a softmax output, which mixes units. A sigmoid or linear output is an activation like any other.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> spec = gl.NetworkSpec.parse("784,100,10", activation="relu")
+        >>> spec.layer_activation(0).name, spec.layer_activation(1)
+        ('relu', None)
         """
         return self.activation_record if index < len(self.layer_sizes) - 2 else self.output_activation
 
@@ -280,6 +322,12 @@ class NetworkSpec(Spec):
         ------
         InvalidValueError
             Naming the shape, or the first number that is not finite and its place.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> gl.NetworkSpec.parse("3,2").check_inputs([[0, 1, 2]])
+        array([[0., 1., 2.]])
         """
         inputs = finite_inputs("inputs", x)
         if inputs.ndim != 2 or inputs.shape[1] != self.fan_in or not len(inputs):
@@ -299,6 +347,15 @@ class NetworkSpec(Spec):
         ------
         InvalidValueError
             Naming the least and the largest input.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> spec = gl.NetworkSpec.parse("2,1,2", output="sigmoid", cost="cross_entropy", autoencoder=True)
+        >>> spec.check_targets(spec.check_inputs([[0.0, 2.0]]))
+        Traceback (most recent call last):
+        ...
+        glorotlab.errors.InvalidValueError: inputs from 0 to 2 as targets of cross-entropy: allowed are 0 to 1
         """
         if self.autoencoder:
             check_probabilities(self, "inputs", inputs)
@@ -323,6 +380,14 @@ class NetworkSpec(Spec):
         ------
         InvalidValueError
             Naming what is wrong.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> gl.NetworkSpec.parse("4,3").check_labels([0, 2, 1], examples=3).dtype.name
+        'int64'
+        >>> gl.NetworkSpec.parse("4,1", output="linear").check_labels([0.5, 2.0], examples=2).shape  # targets
+        (2, 1)
         """
         return check_labels(self, labels, examples)
 
@@ -340,6 +405,13 @@ class NetworkSpec(Spec):
         -------
         ndarray of float64, shape (examples, outputs)
             One-hot rows of classes, or 0 and 1 of a single output; targets and inputs as they are.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> spec = gl.NetworkSpec.parse("4,3")
+        >>> spec.target_matrix(spec.check_labels([0, 2], examples=2)).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
         """
         return target_matrix(self, labels, inputs)
 

@@ -35,6 +35,18 @@ class RunSpec(Spec):
     regression : bool
         Whether the examples have targets, numbers for the outputs to reach, in place of classes; ``train`` writes here
         what it finds in the data.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> network = gl.NetworkSpec.parse("1024,300x3,9")
+    >>> spec = gl.RunSpec(network=network, training=gl.TrainingSpec(updates=1000), seed=3)
+    >>> gl.RunSpec.from_toml(spec.to_toml()) == spec
+    True
+    >>> spec.by_field()["layers"], spec.by_field()["updates"], spec.is_regression(targets=0)
+    ('1024,300x3,9', 1000, False)
+    >>> len(spec.content_hash)  # equal specs have equal ones, and name equal runs
+    64
     """
 
     added_fields: ClassVar[frozenset[str]] = frozenset({"regression"})

@@ -52,6 +52,24 @@ class SweepSpec(Spec):
     choose : list of str
         Dimensions of which the value of least validation error, mean over the seeds, is chosen for each combination
         of the others: ``learning_rate``; the paper's way.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> run = {"network": {"layers": "1024,100x3,9"}, "training": {"updates": 1000}}
+    >>> spec = gl.SweepSpec(run=run, grid={"activation": ["tanh", "sigmoid"], "learning_rate": [0.01, 0.1]}, repeats=3)
+    >>> spec.shape
+    (2, 2, 3)
+
+    Or written as a file:
+
+    >>> text = '''
+    ... network.layers = "1024,100x3,9"
+    ... training.updates = 1000
+    ... sweep.repeats = 5
+    ... '''
+    >>> gl.SweepSpec.from_toml(text).shape
+    (5,)
     """
 
     run: dict[str, Any]
@@ -137,6 +155,14 @@ class SweepSpec(Spec):
         ------
         InvalidValueError
             Naming the combination where a spec is wrong.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> run = {"network": {"layers": "1024,100x3,9"}, "training": {"updates": 1000}}
+        >>> spec = gl.SweepSpec(run=run, grid={"activation": ["tanh", "sigmoid"]}, repeats=2)
+        >>> [(labels["activation"], spec.seed) for labels, spec in spec.points()]
+        [('tanh', 0), ('tanh', 1), ('sigmoid', 0), ('sigmoid', 1)]
         """
         for labels, spec in self._combinations():
             if self.repeats == 1:

@@ -136,6 +136,15 @@ class TrainingSpec(Spec):
     pretraining_learning_rate : float
     corruption : float
         Probability with which a component of what the autoencoder sees is set to 0.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> training = gl.TrainingSpec(updates=1000, momentum=0.99, momentum_schedule="sutskever")
+    >>> [training.momentum_at(update) for update in (0, 250, 750)]  # 1 - 1/2, 1 - 1/4, 1 - 1/8
+    [0.5, 0.75, 0.875]
+    >>> training.rule_at(0).learning_rate, training.updates_of_rule(0)
+    (0.05, 250)
     """
 
     added_fields: ClassVar[frozenset[str]] = frozenset(

@@ -104,6 +104,17 @@ def predict(
         above 1 %. The last comes from pairs of examples or from drawn logits, but is raised for all statistics: those
         that need no pairs, second moments of one example, are predicted from ``input_second_moment``, those that need
         no gradients without labels.
+
+    Examples
+    --------
+    Standard initialisation has n Var[W] = 1/3 (Glorot & Bengio 2010, eq. 15): each layer of linear units leaves a third
+    of the signal's second moment.
+
+    >>> import glorotlab as gl
+    >>> spec = gl.NetworkSpec.parse("300x4,10", activation="linear", initializer="standard_uniform")
+    >>> prediction = gl.predict(spec, input_second_moment=1.0)
+    >>> (1 / prediction["preactivation_second_moment"]).round(6).values.tolist()
+    [3.0, 9.0, 27.0, 81.0]
     """
     spec = network_spec(spec)
     if level is None and networks != 1:

@@ -65,6 +65,18 @@ class Initialization:
         In the order of their streams.
     left : tuple of str
         Parameters that were left as they were, since their fans are not known.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    >>> drawn = gl.torch.initialize_(model, "he_normal", seed=0)
+    >>> print(drawn.to_markdown())  # standard deviations are sqrt(2 / fan_in)
+    | layer | weight | kind | fan_in | fan_out | standard deviation | note |
+    |---|---|---|---|---|---|---|
+    | 1 | 0.weight | linear | 4 | 8 | 0.70711 |  |
+    | 2 | 2.weight | linear | 8 | 2 | 0.5 |  |
     """
 
     initializer: str
@@ -125,6 +137,16 @@ def initialize_(model: torch.nn.Module, initializer: str, *, seed: int, bias: st
         no real floating type; where a name or the seed is not allowed. The model is then as it was.
     GlorotlabError
         Where PyTorch is not installed.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    >>> drawn = gl.torch.initialize_(model, "glorot_uniform", seed=0)
+    >>> weight = gl.Network("4,8,2", seed=0).weights[0]  # glorot_uniform too, by default
+    >>> bool((model[0].weight.detach().numpy() == weight.T).all())
+    True
     """
     torch = require_torch()
     require_module(model)

@@ -66,6 +66,19 @@ def measure(
     InvalidValueError
         Where the model, the batch, the loss or the seeds are not allowed, all parameters are frozen although y is
         given, or a statistic is not finite; the message names the module.
+
+    Examples
+    --------
+    Orthogonal matrices keep lengths:
+
+    >>> import glorotlab as gl
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(20, 20), nn.Linear(20, 20))
+    >>> drawn = gl.torch.initialize_(model, "orthogonal", seed=0)
+    >>> measured = gl.torch.measure(model, torch.ones(3, 20))
+    >>> measured["preactivation_second_moment"].round(4).values.tolist()
+    [[1.0, 1.0]]
     """
     torch, progress = require_torch(), progress_function(progress)
     from glorotlab.torch.recording import as_numpy, check_repeatable, record

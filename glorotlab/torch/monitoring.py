@@ -67,6 +67,21 @@ def monitor(model: Any, every: int = 100, *, prediction: xr.Dataset | None = Non
         Where the model or a value is not allowed.
     GlorotlabError
         Where PyTorch is not installed.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> with gl.torch.monitor(model, every=2) as log:
+    ...     for _ in range(5):
+    ...         optimizer.zero_grad()
+    ...         nn.functional.cross_entropy(model(torch.ones(3, 4)), torch.tensor([0, 1, 0])).backward()
+    ...         optimizer.step()
+    >>> log.updates, log.statistics["step"].values.tolist(), log.statistics["module"].values.tolist()
+    (5, [0, 2, 4], ['0', '1', '2'])
     """
     _refuse_what_hides_its_modules(require_module(model))
     every = whole_number("every", every, 1)
@@ -92,6 +107,19 @@ class Monitor:
     updates : int
         Updates done.
     prediction : xarray.Dataset or None
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> import torch
+    >>> model = torch.nn.Linear(4, 1)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> with gl.torch.monitor(model, every=1) as log:
+    ...     model(torch.ones(3, 4)).square().mean().backward()
+    ...     optimizer.step()
+    >>> log
+    <Monitor of Linear: 1 records in 1 updates>
+    >>> log.to_tensorboard("events")  # doctest: +SKIP
     """
 
     def __init__(self, model: Any, every: int, prediction: xr.Dataset | None, scaler: Any) -> None:
@@ -226,6 +254,22 @@ class Monitor:
         ----------
         path : str or path
             ``xarray.open_dataset`` reads it.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> import torch
+        >>> import xarray as xr
+        >>> from tempfile import TemporaryDirectory
+        >>> model = torch.nn.Linear(4, 1)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> with gl.torch.monitor(model, every=1) as log:
+        ...     model(torch.ones(3, 4)).square().mean().backward()
+        ...     optimizer.step()
+        >>> with TemporaryDirectory() as folder:
+        ...     log.save(f"{folder}/log.nc")
+        ...     print(xr.load_dataset(f"{folder}/log.nc").sizes["step"])
+        1
         """
         netcdf.write(files.user_path(path), self.statistics)
 

@@ -64,6 +64,18 @@ def predict(
         Where the model, the batch, the loss or a name is not allowed.
     AssumptionError
         Where the theory has nothing to say of the first steps already.
+
+    Examples
+    --------
+    He's initialiser gives pre-activations twice the second moment of the inputs, and ReLU halves it again:
+
+    >>> import glorotlab as gl
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 3))
+    >>> prediction = gl.torch.predict(model, torch.ones(2, 50), initializer="he_normal")
+    >>> prediction["preactivation_second_moment"].dropna("layer").round(6).values.tolist()
+    [2.0, 2.0, 2.0]
     """
     graph, inputs, targets = _read(model, x, y)
     mean_loss(loss)
@@ -104,6 +116,17 @@ def compare(
     ------
     InvalidValueError, AssumptionError
         As of ``predict`` and ``measure``.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(20, 20), nn.Linear(20, 20))
+    >>> drawn = gl.torch.initialize_(model, "orthogonal", seed=0)
+    >>> comparison = gl.torch.compare(model, torch.ones(3, 20))
+    >>> [(row.module, round(row.ratio, 4)) for row in comparison.select("preactivation_second_moment")]
+    [('0', 1.0), ('1', 1.0)]
     """
     return set_side_by_side(predict(model, x, y, loss=loss, level=level), measure(model, x, y, loss=loss))
 
@@ -141,6 +164,16 @@ def advise(
     ------
     InvalidValueError
         Where an argument is not allowed.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 3))
+    >>> x, y = torch.ones(3, 50), torch.tensor([0, 1, 2])
+    >>> print(gl.torch.advise(model, x, y, candidates=["lecun_normal", "he_normal"]).code)
+    gl.torch.initialize_(model, "he_normal", seed=0)
     """
     if not isinstance(loss, str):
         raise InvalidValueError(f"loss of your own: allowed are {', '.join(NAMES)}, whose gradients are predicted")

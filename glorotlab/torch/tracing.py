@@ -62,6 +62,16 @@ def read(model: Any, example_input: Any) -> LayerGraph:
         Where the model is no module, the inputs are not what it takes, or parameters are not finite.
     GlorotlabError
         Where PyTorch is not installed.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> import torch
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+    >>> graph = gl.torch.read(model, torch.zeros(2, 4))
+    >>> [(node.name, node.layer.kind, node.units) for node in graph]
+    [('input', 'input', 4), ('0', 'dense', 8), ('1', 'activation', 8), ('2', 'dense', 3)]
     """
     return trace(model, example_input).graph
 

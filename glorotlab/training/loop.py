@@ -30,7 +30,7 @@ from glorotlab.training.pretraining import Pretraining
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.runs.folder import RunFolder
 from glorotlab.training.runs.provenance import session
-from glorotlab.training.runs.run import Run
+from glorotlab.training.runs.run import Run, run_of
 from glorotlab.training.runs.saver import CHECKPOINT_EVERY, Saver
 from glorotlab.training.runs.status import DIVERGED, FINISHED, INTERRUPTED
 
@@ -88,6 +88,16 @@ def train(
         Where the folder can no longer be written: full, read-only, gone. The last checkpoint is intact.
     KeyboardInterrupt
         After what was done, whole updates, has been written with status ``interrupted``.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> x = [[i / 50 - 1] for i in range(100)]
+    >>> data = gl.Dataset.from_arrays(x, [int(row[0] > 0) for row in x])
+    >>> training = gl.TrainingSpec(updates=200, learning_rate=0.5)
+    >>> run = gl.train(gl.RunSpec(network=gl.NetworkSpec.parse("1,5,2"), training=training), dataset=data)
+    >>> run.status, run.updates
+    ('finished', 200)
     """
     instance_of("run", spec, RunSpec, "a RunSpec: RunSpec(network=..., training=TrainingSpec(updates=...), data=...)")
     if dataset is not None:
@@ -99,16 +109,16 @@ def train(
     checkpoint = folder.read_matching(spec) if folder else None
     _check_fit(spec, data, begun=checkpoint is not None)
     if folder and checkpoint and folder.is_complete(checkpoint):
-        return Run.of(checkpoint, folder)
+        return run_of(checkpoint, folder)
     check_memory(f"training layers {spec.network.layers}", run_bytes(spec))
     loop = _Loop(spec, data, progress, ANSWERS_WITHIN if checkpoint_every else 0.0)
     with held_interrupts() as release:
         if not checkpoint:
             loop.begin(release)
         if not folder:
-            return Run.of(loop.checkpoint(loop.run(release)))
+            return run_of(loop.checkpoint(loop.run(release)))
         with folder.owned():
-            return Run.of(_train_in(folder, loop, release, checkpoint_every), folder)
+            return run_of(_train_in(folder, loop, release, checkpoint_every), folder)
 
 
 def _train_in(folder: RunFolder, loop: _Loop, release: Callable[[], None], every: float) -> Checkpoint:

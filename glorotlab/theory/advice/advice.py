@@ -130,6 +130,17 @@ class Advice:
         One for each rectangular layer, and the product over all.
     recommendation : Recommendation
         Which initialiser to take.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> advice = gl.advise("100,50x5,10", input_second_moment=1.0)
+    >>> print(advice.text().splitlines()[0])
+    Advice for 100,50x5,10 tanh glorot_uniform, biases zeros
+    >>> {own.name: own.verdict.trains for own in advice.initializers}["glorot_uniform"]
+    True
+    >>> advice.to_dict()["spec"]["activation"]
+    'tanh'
     """
 
     spec: NetworkSpec

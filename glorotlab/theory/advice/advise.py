@@ -73,6 +73,17 @@ def advise(
         Where an argument is not allowed, or there is no hidden layer, or more than 1,000.
     AssumptionError
         Where the moments of the activation cannot be given, or an example's inputs are all 0.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> spec = gl.NetworkSpec.parse("100,50x5,10", activation="relu", initializer="lecun_normal")
+    >>> advice = gl.advise(spec, input_second_moment=1.0)
+    >>> print(advice.recommendation.torch)  # the variance 2 / fan_in of He et al. (2015)
+    for m in model.modules():
+        if isinstance(m, nn.Linear):
+            nn.init.normal_(m.weight, std=(2 / m.in_features) ** 0.5)
+            nn.init.zeros_(m.bias)
     """
     spec, progress = network_spec(spec), progress_function(progress)
     check_hidden(spec)

@@ -90,6 +90,16 @@ class Trainability:
         What the probability rests on, the heaviest first; empty where the theory refuses.
     recommended_rate : float or None
         Learning rate to begin with: the order of the best one.
+
+    Examples
+    --------
+    Numbers say what decides. He's initialiser keeps signal and gradient of ReLU units over any depth:
+
+    >>> import glorotlab as gl
+    >>> spec = gl.NetworkSpec.parse("100,100x10,10", activation="relu", initializer="he_normal")
+    >>> verdict = gl.trainability(spec, input_second_moment=1.0)
+    >>> verdict.trains, round(verdict.signal_ratio, 3), round(verdict.gradient_ratio, 3)
+    (True, 1.0, 1.0)
     """
 
     trains: bool
@@ -140,6 +150,17 @@ def trainability(
     ------
     InvalidValueError, AssumptionError
         Where an argument is not allowed, or the moments of the activation cannot be given.
+
+    Examples
+    --------
+    The gradient vanishes in thirty layers of sigmoid units, and not in as many of tanh units:
+
+    >>> import glorotlab as gl
+    >>> sigmoid = gl.trainability(gl.NetworkSpec.parse("100,50x30,10", activation="sigmoid"), input_second_moment=1.0)
+    >>> sigmoid.trains, sigmoid.reason.split()[:2]
+    (False, ['gradient', 'vanishes'])
+    >>> gl.trainability(gl.NetworkSpec.parse("100,50x30,10", activation="tanh"), input_second_moment=1.0).trains
+    True
     """
     spec = network_spec(spec)
     check_hidden(spec)

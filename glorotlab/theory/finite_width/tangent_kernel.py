@@ -69,6 +69,17 @@ class TangentKernel:
         Covariance of Theta_aa and Theta_bb between networks.
     between_outputs_std : (examples,)
         Standard deviation of Theta_aa between two different outputs, whose mean is 0.
+
+    Examples
+    --------
+    A single layer is no random kernel yet: its derivatives are the inputs, and 1 for the bias.
+
+    >>> import glorotlab as gl
+    >>> theta = gl.tangent_kernel("3,2", inputs=[[1.0, 2.0, 0.0], [0.0, 1.0, 5.0]])
+    >>> theta.kernel.round(6).tolist()
+    [[6.0, 3.0], [3.0, 27.0]]
+    >>> theta.diagonal.std.tolist()
+    [0.0, 0.0]
     """
 
     kernel: Array
@@ -121,6 +132,16 @@ def tangent_kernel(
         Where an argument has the wrong shape or is not finite, or not one of the two sources is there.
     AssumptionError
         Where weights depend on each other, layers are too narrow, or ``predict`` would refuse the signal.
+
+    Examples
+    --------
+    Each layer of linear units that keeps signal and gradient gives fan_in + 1, of its weights and its bias:
+
+    >>> import glorotlab as gl
+    >>> spec = gl.NetworkSpec.parse("100x4,10", activation="linear", initializer="lecun_normal")
+    >>> theta = gl.tangent_kernel(spec, input_second_moment=1.0)
+    >>> theta.kernel.round(6).tolist()
+    [[404.0]]
     """
     spec = network_spec(spec)
     initializer = spec.weight_initializer

@@ -128,6 +128,17 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
         Where a q is not a number in that range.
     AssumptionError
         Where a moment does not exist, or the rule cannot give it to ``MAX_ERROR``.
+
+    Examples
+    --------
+    The gain of He et al. (2015) follows from eq. 14 there: ReLU halves the second moment, and so 2 / fan_in keeps it.
+
+    >>> import glorotlab as gl
+    >>> relu = gl.moments("relu", [1.0, 4.0])
+    >>> relu.second_moment.tolist()
+    [0.5, 2.0]
+    >>> relu.derivative_second_moment.tolist()
+    [0.5, 0.5]
     """
     record = activations.get(activation)
     second = second_moments(q)

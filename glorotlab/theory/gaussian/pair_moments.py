@@ -76,6 +76,15 @@ def pair_moments(
         Where an argument is not a number of its range, or the shapes do not broadcast.
     AssumptionError
         Where a moment does not exist, or the rule cannot give it.
+
+    Examples
+    --------
+    Two examples drive a ReLU together for the share 1 - angle / pi of half of the time (Cho & Saul 2009):
+
+    >>> import glorotlab as gl
+    >>> pair = gl.pair_moments("relu", 1.0, 1.0, correlation=[0.0, 0.5, 1.0])
+    >>> pair.derivative_second_moment.round(4).tolist()
+    [0.25, 0.3333, 0.5]
     """
     record = activations.get(activation)
     squares = moments.second_moments(q1, "second moment q1"), moments.second_moments(q2, "second moment q2")

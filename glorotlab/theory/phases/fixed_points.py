@@ -52,6 +52,17 @@ class FixedPoint:
         ``|chi_1 - 1|`` up to which the point is critical.
     error : float
         Estimate of the larger of the relative error of q and the absolute one of c*.
+
+    Examples
+    --------
+    For linear units V(q) = q / 2 + 1 has the fixed point 2, and what is left of a deviation halves in each layer:
+
+    >>> import glorotlab as gl
+    >>> point = gl.fixed_points("linear", weight_variance=0.5, bias_variance=1.0).reached(1.0)
+    >>> point.phase, round(point.q, 6)
+    ('ordered', 2.0)
+    >>> round(0.5**point.variance_depth, 4)  # 1 / e after so many layers
+    0.3679
     """
 
     q: float
@@ -111,6 +122,15 @@ class FixedPoints:
         The least and largest q looked at.
     tolerance : float
         Distance of chi_1 from 1 up to which a point counts as critical.
+
+    Examples
+    --------
+    Networks of tanh without biases are chaotic where sigma_w^2 exceeds 1 (Poole et al. 2016):
+
+    >>> import glorotlab as gl
+    >>> found = gl.fixed_points("tanh", weight_variance=2.0, bias_variance=0.0)
+    >>> [(point.stability, point.phase) for point in found.points]
+    [('unstable', 'chaotic'), ('stable', 'chaotic')]
     """
 
     activation: str
@@ -162,6 +182,13 @@ class FixedPoints:
         ------
         AssumptionError
             Where there is none before the end of ``searched``.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> found = gl.fixed_points("tanh", weight_variance=2.0, bias_variance=0.0)
+        >>> found.reached(second_moment=0.01) is found.points[1]  # away from the unstable point q = 0
+        True
         """
         q = float(second_moments(second_moment, "second_moment"))
         record = activations.get(self.activation)
@@ -206,6 +233,20 @@ def fixed_points(
         Where a variance is not a number of its range.
     AssumptionError
         Where the moments of the activation cannot be given.
+
+    Examples
+    --------
+    Weights of variance 1 / fan_in put tanh networks at the edge of chaos; q = 0 is their only fixed point:
+
+    >>> import glorotlab as gl
+    >>> (point,) = gl.fixed_points("tanh", weight_variance=1.0, bias_variance=0.0).points
+    >>> point.q, point.phase
+    (0.0, 'critical')
+
+    ReLU units with 2 / fan_in keep any signal as it is (He et al. 2015):
+
+    >>> gl.fixed_points("relu", weight_variance=2.0, bias_variance=0.0).scale_invariant
+    True
     """
     record = activations.get(activation)
     w = real_number("weight_variance =", weight_variance, 0, HIGHEST, open_low=True)

@@ -89,6 +89,14 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
     ------
     InvalidValueError, AssumptionError
         Where ``fixed_points`` raises them.
+
+    Examples
+    --------
+    Without biases tanh networks are critical at sigma_w^2 = 1 alone, at the edge of chaos (Schoenholz et al. 2017):
+
+    >>> import glorotlab as gl
+    >>> [(point.weight_variance, point.q) for point in gl.critical_points("tanh", bias_variance=0.0)]
+    [(1.0, 0.0)]
     """
     record = activations.get(activation)
     b = real_number("bias_variance =", bias_variance, 0, variance_map.HIGHEST)
@@ -168,6 +176,15 @@ def phase_diagram(
         whole number from 1.
     AssumptionError
         Where the moments of the activation cannot be given.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> diagram = gl.phase_diagram("tanh", [0.5, 1.0, 2.0], [0.0], initializers=["lecun_normal"])
+    >>> diagram["phase"].sel(bias_variance=0.0).values.tolist()
+    ['ordered', 'critical', 'chaotic']
+    >>> float(diagram["initializer_weight_variance"].sel(initializer="lecun_normal"))  # fan_in Var[W]
+    1.0
     """
     record = activations.get(activation)
     w = _axis(weight_variance, "weight_variance", positive=True)

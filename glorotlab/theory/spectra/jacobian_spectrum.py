@@ -218,6 +218,16 @@ def jacobian_spectrum(
         Where an argument is not allowed, or both or neither of the sources are given.
     AssumptionError
         Where no spectrum is known: sparse weights, a softmax output, no hidden layer; layers too narrow; all slopes 0.
+
+    Examples
+    --------
+    Singular values of a square Gaussian layer lie on a quarter circle of mean 8 / (3 pi), here of linear units:
+
+    >>> import glorotlab as gl
+    >>> spec = gl.NetworkSpec.parse("100x2,10", activation="linear", initializer="lecun_normal")
+    >>> spectrum = gl.jacobian_spectrum(spec, input_second_moment=1.0)
+    >>> round(spectrum.mean, 3), round(spectrum.second_moment, 3)
+    (0.849, 1.0)
     """
     spec = network_spec(spec)
     first, last = _layers(spec, layer)

@@ -74,6 +74,18 @@ def audit(model: torch.nn.Module | Network, *, level: float = 0.01, activation: 
         allowed.
     GlorotlabError
         Where PyTorch is not installed and the model is no ``gl.Network``.
+
+    Examples
+    --------
+    PyTorch's own initialiser is eq. 1 of Glorot & Bengio (2010), of variance 1 / (3 fan_in):
+
+    >>> import glorotlab as gl
+    >>> import torch
+    >>> from torch import nn
+    >>> generator = torch.manual_seed(0)
+    >>> audit = gl.torch.audit(nn.Sequential(nn.Linear(100, 100), nn.Tanh(), nn.Linear(100, 10)))
+    >>> [(entry.law, entry.initializer, entry.fan, round(entry.gain**2, 4)) for entry in audit.entries]
+    [('uniform', 'torch_default', 'fan_in', 0.3333), ('uniform', 'torch_default', 'fan_in', 0.3333)]
     """
     level = real_number("level", level, 1e-12, 0.5)
     given = None if activation is None else activations.get(activation).name

@@ -50,6 +50,13 @@ class AuditEntry:
         fan_out E W^2 E f'(s)^2: the same of the gradient's.
     findings : tuple of Finding
         Faults and notices.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> entry = gl.torch.audit(gl.Network("1000,100,10", seed=0)).entry("layer 1")
+    >>> entry.law, entry.initializer, entry.fan, entry.faults
+    ('uniform', 'glorot_uniform', 'fan_avg', ())
     """
 
     name: str
@@ -101,6 +108,19 @@ class Audit:
         Weights that are another one, and which.
     left : tuple of str
         Parameters that were not looked at, as their fans are not known.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> network = gl.Network("300,200,10", seed=0)
+    >>> network.weights[0][:] = 0
+    >>> audit = gl.torch.audit(network)
+    >>> audit.healthy, [(name, fault.name) for name, fault in audit.faults]
+    (False, [('layer 1', 'all zero')])
+    >>> print(audit.to_markdown().splitlines()[0])
+    Not healthy: 1 of 2 weights with a fault
+    >>> audit.to_dict()["healthy"]
+    False
     """
 
     level: float
@@ -139,6 +159,13 @@ class Audit:
         ------
         InvalidValueError
             Where there is no such weight.
+
+        Examples
+        --------
+        >>> import glorotlab as gl
+        >>> audit = gl.torch.audit(gl.Network("300,200,10", seed=0))
+        >>> audit.entry("layer 2").fan_in
+        200
         """
         for entry in self.entries:
             if entry.name == name:

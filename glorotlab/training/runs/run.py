@@ -46,6 +46,18 @@ class Run:
         What each session that trained it ran on: versions, git state, machine, threads.
     seconds : float
         Time used, over all sessions.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> x = [[i / 50 - 1] for i in range(100)]
+    >>> data = gl.Dataset.from_arrays(x, [int(row[0] > 0) for row in x])
+    >>> training = gl.TrainingSpec(updates=200, learning_rate=0.5)
+    >>> run = gl.train(gl.RunSpec(network=gl.NetworkSpec.parse("1,5,2"), training=training), dataset=data)
+    >>> float(run.curves["training_cost"][-1]) < 0.69  # less than ln 2, of who does not know
+    True
+    >>> int(run.network().forward([[0.9]]).activations[-1].argmax())
+    1
     """
 
     spec: RunSpec
@@ -58,22 +70,6 @@ class Run:
     folder: Path | None = None
     provenance: list[dict[str, Any]] = field(default_factory=list, repr=False)
     seconds: float = 0.0
-
-    @classmethod
-    def of(cls, checkpoint: Checkpoint, folder: RunFolder | None = None) -> Run:
-        """Return the run of a checkpoint."""
-        return cls(
-            checkpoint.spec,
-            datasets.statistics(checkpoint),
-            datasets.histograms(checkpoint),
-            datasets.curves(checkpoint),
-            checkpoint.status if folder is None else folder.current_status(checkpoint),
-            checkpoint.updates,
-            checkpoint.weights,
-            None if folder is None else folder.path,
-            checkpoint.sessions,
-            checkpoint.seconds,
-        )
 
     def network(self) -> Network:
         """Return the network with the weights the run left."""
@@ -91,6 +87,22 @@ class Run:
         return notebook.form(
             title, notebook.fields(ending | {"seconds": self.seconds, "folder": self.folder, "seed": self.spec.seed})
         )
+
+
+def run_of(checkpoint: Checkpoint, folder: RunFolder | None = None) -> Run:
+    """Return the run of a checkpoint."""
+    return Run(
+        checkpoint.spec,
+        datasets.statistics(checkpoint),
+        datasets.histograms(checkpoint),
+        datasets.curves(checkpoint),
+        checkpoint.status if folder is None else folder.current_status(checkpoint),
+        checkpoint.updates,
+        checkpoint.weights,
+        None if folder is None else folder.path,
+        checkpoint.sessions,
+        checkpoint.seconds,
+    )
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -111,9 +123,21 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         Where it is not one, or its checkpoint is damaged or of a format this version does not read.
     InvalidValueError
         Where it is no path.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> from tempfile import TemporaryDirectory
+    >>> data = gl.Dataset.from_arrays([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    >>> spec = gl.RunSpec(network=gl.NetworkSpec.parse("1,5,2"), training=gl.TrainingSpec(updates=10, batch_size=1))
+    >>> with TemporaryDirectory() as folder:
+    ...     run = gl.train(spec, folder, dataset=data)
+    ...     loaded = gl.load_run(folder)
+    >>> loaded.status, loaded.updates, bool((loaded.weights["weight_1"] == run.weights["weight_1"]).all())
+    ('finished', 10, True)
     """
     run_folder = RunFolder(folder)
     checkpoint = run_folder.read()
     if checkpoint is None:
         raise RunError(f"{str(run_folder.path)!r} holds no run: there is nothing in it, or not yet")
-    return Run.of(checkpoint, run_folder)
+    return run_of(checkpoint, run_folder)

@@ -42,6 +42,24 @@ class SweepResults:
         The run folder of each point, the last axis fastest; points of equal specs share one.
     errors : dict of str to str
         Why runs did not end in the call of ``sweep`` that returned these results, by run folder.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from tempfile import TemporaryDirectory
+    >>> run = {"data": "shapeset(validation=10, test=10)", "network": {"layers": "1024,9"}, "training": {"updates": 1}}
+    >>> spec = gl.SweepSpec(run=run, grid={"learning_rate": [0.01, 0.1]}, repeats=2, choose=["learning_rate"])
+    >>> with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    ...     results = gl.sweep(spec, folder, executor=executor)
+    ...     final, chosen = results.final(), results.best()
+    ...     everything, statuses = results.dataset(), results.status()
+    >>> dict(final.sizes)
+    {'learning_rate': 2, 'seed': 2}
+    >>> float(chosen["learning_rate"]) in (0.01, 0.1)
+    True
+    >>> len(statuses), "activation_second_moment" in everything
+    (4, True)
     """
 
     folder: Path
@@ -186,6 +204,18 @@ def load_sweep(folder: str | os.PathLike[str]) -> SweepResults:
     ------
     RunError
         Where it is not one.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from tempfile import TemporaryDirectory
+    >>> run = {"data": "shapeset(validation=10, test=10)", "network": {"layers": "1024,9"}, "training": {"updates": 1}}
+    >>> spec = gl.SweepSpec(run=run, grid={"learning_rate": [0.01, 0.1]})
+    >>> with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    ...     results = gl.sweep(spec, folder, executor=executor)
+    ...     gl.load_sweep(folder).runs == results.runs
+    True
     """
     path = files.user_path(folder)
     return SweepResults(path, *plan.read(path))

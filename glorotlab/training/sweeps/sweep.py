@@ -76,6 +76,18 @@ def sweep(
         Where the scheduler does not answer, or worker processes end again and again before they begin a run.
     KeyboardInterrupt
         After the runs in hand have written their checkpoints.
+
+    Examples
+    --------
+    >>> import glorotlab as gl
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from tempfile import TemporaryDirectory
+    >>> run = {"data": "shapeset(validation=10, test=10)", "network": {"layers": "1024,9"}, "training": {"updates": 1}}
+    >>> spec = gl.SweepSpec(run=run, grid={"learning_rate": [0.01, 0.1]})
+    >>> with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    ...     results = gl.sweep(spec, folder, executor=executor)
+    ...     results.final()["status"].values.tolist()
+    ['finished', 'finished']
     """
     instance_of("sweep", spec, SweepSpec, "a SweepSpec: SweepSpec.from_toml(text)")
     checkpoint_every, progress = real_number("checkpoint_every", checkpoint_every, 0), progress_function(progress)
