@@ -30,6 +30,42 @@ def second_moments(sizes, activation, variances, x, labels, networks, distributi
     return {name: np.concatenate([part[name] for part in parts]) for name in STATISTICS}
 
 
+def second_moments_of_one_example(sizes, activation, variances, x, label, networks, seed=0):
+    """The same of one example and normal weights, which are never drawn: only what the example sees of them.
+
+    W'z is normal with variance v |z|^2 whatever z is. Given it, Wd is z (W'z)'d / |z|^2 and, at right angles to z,
+    normal with variance v |d|^2: the rest of W, of which nothing else is known. The law is that of drawn weights.
+    """
+    random, (f, slope) = np.random.default_rng(seed), kernel_reference.functions(activation)
+
+    def normal(vectors, variance, size):
+        return random.standard_normal((networks, size)) * np.sqrt(variance * squared(vectors))
+
+    z, s = [np.broadcast_to(x, (networks, sizes[0]))], []
+    for variance, size in zip(variances, sizes[1:], strict=True):
+        s.append(normal(z[-1], variance, size))
+        z.append(f(s[-1]))
+    p = np.exp(s[-1] - s[-1].max(axis=1, keepdims=True))
+    d = p / p.sum(axis=1, keepdims=True) - np.eye(sizes[-1])[label]
+    found = {name: np.full((networks, len(s)), np.nan) for name in STATISTICS}
+    for layer in range(len(s) - 1, -1, -1):
+        below, gradient = (z[layer] ** 2).mean(axis=1), (d**2).mean(axis=1)
+        signal = (z[layer + 1] ** 2).mean(axis=1) if layer < len(s) - 1 else np.nan
+        weights = below * gradient
+        values = (s[layer] ** 2).mean(axis=1), signal, gradient, weights, weights, np.sqrt(squared(d)[:, 0])
+        for name, value in zip(STATISTICS, values, strict=True):
+            found[name][:, layer] = value
+        if layer:
+            rest = normal(d, variances[layer], sizes[layer])
+            known = ((s[layer] * d).sum(axis=1) - (z[layer] * rest).sum(axis=1))[:, np.newaxis] / squared(z[layer])
+            d = (rest + known * z[layer]) * slope(s[layer - 1])
+    return found
+
+
+def squared(vectors):
+    return (vectors**2).sum(axis=1, keepdims=True)
+
+
 def _block(sizes, activation, variances, x, labels, networks, distribution, seed):
     random, (f, slope) = np.random.default_rng(seed), kernel_reference.functions(activation)
     shapes = list(itertools.pairwise(sizes))

@@ -39,15 +39,16 @@ def data(spec, examples=EXAMPLES):
     return x, random.integers(0, spec.classes, examples)
 
 
+def variances(spec):
+    return [initializers.get(spec.initializer).variance(*fans) for fans in spec.fans]
+
+
 @cache
-def drawn(case, networks=NETWORKS, layers=LAYERS, examples=EXAMPLES, seed=0):
+def drawn(case):
     """Statistics of networks of a case, drawn once for all tests that judge them."""
-    spec = spec_of(*case, layers=layers)
-    x, y = data(spec, examples)
-    initializer = initializers.get(spec.initializer)
-    variances = [initializer.variance(*fans) for fans in spec.fans]
+    spec = spec_of(*case)
     return random_networks.second_moments(
-        spec.layer_sizes, spec.activation, variances, x, y, networks, initializer.distribution, seed
+        spec.layer_sizes, spec.activation, variances(spec), *data(spec), NETWORKS, distribution=case[2]
     )
 
 
@@ -84,7 +85,10 @@ def test_the_mean_is_shifted_as_predicted(case, layers):
     """
     spec = spec_of(*case, layers=layers)
     x, y = data(spec, 1)
-    predicted, found = predict(spec, inputs=x, labels=y, level=LEVEL), drawn(case, 14_000, layers, 1, seed=1)
+    predicted = predict(spec, inputs=x, labels=y, level=LEVEL)
+    found = random_networks.second_moments_of_one_example(
+        spec.layer_sizes, spec.activation, variances(spec), x[0], y[0], 14_000, seed=1
+    )
     critical, largest = stats.norm.isf(1e-6 / (2 * 2 * 11 * len(found))), 0.0
     for name, values in found.items():
         value, shift = predicted[name].values, predicted[f"{name}_shift"].values
