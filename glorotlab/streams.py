@@ -43,6 +43,7 @@ class Purpose(IntEnum):
     WINDOWS = 28
     BATCH_NORMALISATION = 29
     WHOLE_NETWORKS = 30
+    UNIT_PROGRAM = 31
 
 
 MAX_SEED = 2**64 - 1

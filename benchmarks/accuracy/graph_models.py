@@ -144,6 +144,20 @@ def residual_mlp(act, width, fan_in, classes=10, blocks=24, gain=2.0, post=False
     return net.graph()
 
 
+def activated_mlp(act, width, fan_in, classes=10, blocks=4):
+    """Return a residual MLP whose sums are activated: a trunk of activations of sums of activations."""
+    net = Builder(fan_in, bias=0.01)
+    net.dense(width, 1.0)
+    trunk = net.activation(act)
+    for _ in range(blocks):
+        net.dense(width, 2.0, of=trunk)
+        net.activation(act)
+        net.add(trunk, net.dense(width, 1.0))
+        trunk = net.activation(act)
+    net.dense(classes, 1.0)
+    return net.graph()
+
+
 def embedding_classifier(act, width, tokens=50, length=12, classes=5):
     """Return an embedding whose mean over positions goes through an MLP."""
     net = Builder(1, (length,), channels_last=True)
@@ -202,6 +216,33 @@ def vgg(act, width=64, side=32, largest=False, gain=2.0):
             net.convolution(width * 2 ** min(stage, 1), 3, padding=1, gain=gain)
             net.activation(act)
         net.pool(2, largest)
+    net.flatten()
+    net.dense(10, 1.0)
+    return net.graph()
+
+
+def basic_blocks(act, width=64, side=32, blocks=(2, 2), batch_norm=False, average=False):
+    """Return a ResNet as He et al. (2016a) had it first: branches of two convolutions, activated sums, strides."""
+    net = Builder(3, (side, side), bias=0.0 if batch_norm else 0.01)
+
+    def convolution(kernel, stride, gain, of=None):
+        name = net.convolution(width, kernel, stride, kernel // 2, gain, of)
+        return net.batch_norm() if batch_norm else name
+
+    convolution(3, 1, 1.0)
+    trunk = net.activation(act)
+    for stage, count in enumerate(blocks):
+        for block in range(count):
+            stride = 2 if stage and not block else 1
+            convolution(3, stride, 2.0, trunk)
+            net.activation(act)
+            branch = convolution(3, 1, 1.0)
+            if stride == 2:
+                trunk = convolution(1, 2, 1.0, trunk)
+            net.add(trunk, branch)
+            trunk = net.activation(act)
+    if average:
+        net.pool(0)
     net.flatten()
     net.dense(10, 1.0)
     return net.graph()

@@ -136,7 +136,9 @@ VARIABLES = ("preactivation", "activation", "backprop_gradient", "example_weight
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", ["before", "behind", "batch", "dropout", "embedding", "joined", "lenet"])
+@pytest.mark.parametrize(
+    "name", ["before", "behind", "trunk", "blocks", "batch", "dropout", "embedding", "joined", "lenet"]
+)
 def test_drawn_networks_agree(name):
     """Five standard errors and 4 %: a false failure in 1e-5, and 15 % would be seen as surely."""
     optional("torch", "TORCH").set_num_threads(1)
@@ -146,6 +148,8 @@ def test_drawn_networks_agree(name):
     graph = {
         "before": lambda: models.residual_mlp("gelu", 200, 30, blocks=3),
         "behind": lambda: models.residual_mlp("relu", 200, 30, blocks=3, post=True),
+        "trunk": lambda: models.activated_mlp("relu", 200, 30, blocks=3),
+        "blocks": lambda: models.basic_blocks("relu", 100, side=8, blocks=(1, 1)),
         "batch": lambda: models.mlp("relu", 200, 30, depth=2, batch_norm=True),
         "dropout": lambda: models.mlp("tanh", 200, 30, depth=2, gain=1.5, keep=0.7),
         "embedding": lambda: models.embedding_classifier("silu", 200, classes=10),
@@ -156,6 +160,8 @@ def test_drawn_networks_agree(name):
         x = random.integers(0, 50, (len(y), 12))
     if name == "lenet":
         x, y = random.normal(size=(4, 1, 1, 12)) + random.normal(size=(4, 1, 12, 1)), y[:4]
+    if name == "blocks":
+        x, y = random.normal(size=(4, 3, 1, 8)) + random.normal(size=(4, 3, 8, 1)), y[:4]
     predicted = predict_graph(graph, x, y, "cross_entropy")
     assert predicted.attrs["refused"] == "{}"
     modules = list(predicted["module"].values)

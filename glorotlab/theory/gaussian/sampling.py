@@ -1,11 +1,14 @@
-"""Draws of correlated Gaussian vectors: a root of their covariance."""
+"""Draws of Gaussian vectors: a root of their covariance, and independent normal numbers by a Sobol rule."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
+from glorotlab.streams import Purpose
 
 JITTER = 1e-10
 """Variance added to every element, relative to the largest, so that examples that are alike keep a Cholesky factor."""
@@ -39,3 +42,17 @@ def covariance_root(kernel: Array) -> Array:
 def correlated_draws(kernel: Array, draws: int, random: np.random.Generator) -> Array:
     """Return draws of N(0, kernel), (..., examples, draws)."""
     return np.asarray(covariance_root(kernel) @ random.normal(size=(*kernel.shape[:-1], draws)))
+
+
+@lru_cache(maxsize=8)
+def sobol_normal(elements: int, draws: int) -> Array:
+    """Return independent standard normal numbers by a Sobol rule, (elements, draws)."""
+    from scipy.special import ndtri
+    from scipy.stats import qmc
+
+    rule = qmc.Sobol(elements, scramble=True, seed=int(Purpose.WINDOWS))
+    uniform = rule.random(draws)
+    normal = ndtri(np.clip(uniform, 1e-12, 1 - 1e-12)).T
+    normal -= normal.mean(axis=1, keepdims=True)
+    normal /= normal.std(axis=1, keepdims=True)
+    return np.ascontiguousarray(normal)

@@ -7,14 +7,13 @@ its own at every place, so that errors are independent and average out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from glorotlab.arrays import Array, FloatArray
 from glorotlab.streams import Purpose, generator
-from glorotlab.theory.gaussian.sampling import covariance_root
+from glorotlab.theory.gaussian.sampling import covariance_root, sobol_normal
 
 BLOCK = 2**21
 """Numbers drawn at a time."""
@@ -69,7 +68,7 @@ def maxima(
     places, elements = covariance.shape[:2]
     result = Maxima(*np.empty((4, places)), *np.empty((2, places, size, size)))
     step = max(1, BLOCK // (elements * draws))
-    points, random = _points(elements, draws), generator(0, Purpose.WINDOWS)
+    points, random = sobol_normal(elements, draws), generator(0, Purpose.WINDOWS)
     for start in range(0, places, step):
         own = slice(start, start + step)
         root = covariance_root(covariance[own])
@@ -96,17 +95,3 @@ def _largest(values: Array, s: Array, window: slice) -> tuple[Array, Array, Arra
     top = np.take_along_axis(own, place, axis=1)[:, 0]
     chosen = (np.arange(own.shape[1])[:, np.newaxis] == place).astype(np.float64)
     return chosen, top, np.take_along_axis(arguments, place, axis=1)[:, 0]
-
-
-@lru_cache(maxsize=8)
-def _points(elements: int, draws: int) -> Array:
-    """Return independent standard normal numbers by a Sobol rule, (elements, draws)."""
-    from scipy.special import ndtri
-    from scipy.stats import qmc
-
-    rule = qmc.Sobol(elements, scramble=True, seed=int(Purpose.WINDOWS))
-    uniform = rule.random(draws)
-    normal = ndtri(np.clip(uniform, 1e-12, 1 - 1e-12)).T
-    normal -= normal.mean(axis=1, keepdims=True)
-    normal /= normal.std(axis=1, keepdims=True)
-    return np.ascontiguousarray(normal)

@@ -64,6 +64,10 @@ class Tangents:
             known = isinstance(node.layer, FOLLOWED) and not isinstance(node.layer, BatchNorm)
             if not known or signal.gap is None or node.layer.kind in ("convolution", "embedding"):
                 raise AssumptionError(f"finite width of {node.layer.kind} {node.name!r} is not followed")
+            if isinstance(node.layer, Elementwise) and not self.found.walk.signals[node.inputs[0]].gaussian:
+                raise AssumptionError(
+                    f"finite width of {node.name!r}, of values that are not Gaussian, is not followed"
+                )
 
     def derivatives(self, node: Node) -> Derivatives:
         """Return the derivatives of an activation's pair moments."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from math import prod
 from types import ModuleType
 from typing import Any
@@ -161,7 +162,7 @@ def carry_back(walk: Walk, top: Gradient) -> tuple[dict[str, Gradient], dict[str
             continue
         gradient, below = None, list[Gradient | None]()
         try:
-            gradient = _together(sent[node.name])
+            gradient = together(node.name, sent[node.name])
             if gradient is not None and node.inputs:
                 below = KINDS[node.layer.kind].backward(node, walk, gradient)
         except FAILURES as error:
@@ -173,28 +174,35 @@ def carry_back(walk: Walk, top: Gradient) -> tuple[dict[str, Gradient], dict[str
     return gradients, refused
 
 
-def _together(parts: list[Gradient | None]) -> Gradient | None:
+def together(name: str, parts: list[Gradient | None]) -> Gradient | None:
     """Return the sum of gradients that come back from several readers; None where one is not known."""
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
-    total = known[0]
-    for part in known[1:]:
-        if total.sources & part.sources:
-            raise AssumptionError("gradients that come back on two ways without weights between them")
-        if total.passed is not None or part.passed is not None:
-            raise AssumptionError("gradients of max pooling beside those of other readers of its input")
-        apart = dict(total.apart)
-        for block, own in part.apart.items():
-            apart[block] = apart[block] + own if block in apart else own
-        total = Gradient(
-            apart,
-            total.aligned + part.aligned,
-            total.mean + part.mean,
-            total.sources | part.sources,
-            error=max(total.error, part.error),
-        )
+    total = reduce(_sum, known)
+    without_weights = [part.arrivals for part in known if part.arrivals]
+    if without_weights:
+        fresh = [part for part in known if not part.arrivals]
+        arrivals = {name: reduce(_sum, fresh)} if fresh else {}
+        total = replace(total, arrivals=reduce(lambda one, other: {**one, **other}, without_weights, arrivals))
     return total
+
+
+def _sum(one: Gradient, other: Gradient) -> Gradient:
+    if one.sources & other.sources:
+        raise AssumptionError("gradients that come back on two ways without weights between them")
+    if one.passed is not None or other.passed is not None:
+        raise AssumptionError("gradients of max pooling beside those of other readers of its input")
+    apart = dict(one.apart)
+    for block, own in other.apart.items():
+        apart[block] = apart[block] + own if block in apart else own
+    return Gradient(
+        apart,
+        one.aligned + other.aligned,
+        one.mean + other.mean,
+        one.sources | other.sources,
+        error=max(one.error, other.error),
+    )
 
 
 def _blocks(graph: LayerGraph, *, pairs: bool) -> dict[str, frozenset[Block]]:

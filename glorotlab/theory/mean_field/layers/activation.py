@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from math import hypot
 
 import numpy as np
 
@@ -17,13 +18,14 @@ from glorotlab.errors import AssumptionError
 from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.graph import Node
 from glorotlab.spec.layers.pooling import MaxPooling
+from glorotlab.spec.layers.residual import Sum
 from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments_and_products
 from glorotlab.theory.gaussian.point_moments import PointMoments
 from glorotlab.theory.gaussian.sampling import covariance_root
 from glorotlab.theory.mean_field import gradient_independence
-from glorotlab.theory.mean_field.layers import normalisation, pooling
+from glorotlab.theory.mean_field.layers import normalisation, pooling, unit_program
 from glorotlab.theory.mean_field.layers.base import (
     Block,
     Gradient,
@@ -75,9 +77,7 @@ def forward(node: Node, walk: Walk) -> Signal:
     if isinstance(source.layer, MaxPooling) and walk.input_of(source.name).gaussian:
         return _of_maxima(node, source, walk, layer.record)
     if not s.gaussian:
-        raise AssumptionError(
-            f"{layer.name} of values that are not Gaussian of mean 0: they are not the sum of many weights times units"
-        )
+        return _of_program(node, walk, s, layer.record)
     _check_range(s)
     if s.gap is not None:
         return _of_vector(node, walk, s, layer.record)
@@ -151,6 +151,22 @@ def _of_maxima(node: Node, pool: Node, walk: Walk, record: Activation) -> Signal
     return pooling.signal_of(node, s, moments)
 
 
+def _of_program(node: Node, walk: Walk, s: Signal, record: Activation) -> Signal:
+    """Return the signal of f of what units make of fields without weights, such as the sum of a trunk and a branch."""
+    name, below = node.name, node.inputs[0]
+    walk.memory[name] = program = unit_program.program_of(walk, [below])
+
+    def values(drawn: unit_program.Values) -> list[Array]:
+        return [np.asarray(record.function(drawn[below]), dtype=np.float64)]
+
+    (kernels,), (mean,) = unit_program.moments(walk, program, sorted(walk.blocks[name]), values, values)
+    error = hypot(s.error, unit_program.ERROR)
+    if s.gap is None:
+        return Signal(node.units, kernels, mean, False, s.sources, error=error)
+    covariance = Covariance.of(kernels[s.across])
+    return Signal(node.units, vector_kernels(covariance), mean, False, s.sources, covariance.gap, error)
+
+
 def _ends(block: Block, values: Array) -> tuple[Array, Array]:
     return ends(values, block)
 
@@ -160,6 +176,8 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
     if gradient.passed is not None:
         return [gradient.passed]
     s, z, own = walk.input_of(node.name), walk.signals[node.name], walk.memory[node.name]
+    if gradient.arrivals or isinstance(own, unit_program.Program):
+        return [_back_by_program(node, walk, gradient)]
     total = {block: d * own.kernels[block] for block, d in gradient.apart.items()}
     if gradient.aligned.any() and _counts(node, walk, gradient, total):
         for block in total:
@@ -168,6 +186,48 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
     mean = gradient.aligned * own.product_mean + (gradient.mean - gradient.aligned * z.mean) * own.slope_mean
     found = Gradient.of_total(total, s, aligned, mean, gradient.sources)
     return [found if s.draws is None else replace(found, draws=_drawn(node, walk, gradient, s.draws))]
+
+
+def _back_by_program(node: Node, walk: Walk, gradient: Gradient) -> Gradient:
+    """Return the gradient of s where g is not independent of f'(s).
+
+    What arrives by weights at this node, or at one above, is independent of the unit's values in between, whose slopes
+    it is multiplied by; but a share of it, taken as one number for all points, is in proportion to the value there.
+    """
+    below, arrivals = node.inputs[0], gradient.arrivals or {node.name: gradient}
+    program, s = unit_program.program_of(walk, list(arrivals)), walk.input_of(node.name)
+    shares = {name: float(own.aligned.mean()) for name, own in arrivals.items()}
+    gaussian = _gaussian_part(walk, below)
+
+    def products(drawn: unit_program.Values) -> list[Array]:
+        slopes = unit_program.slopes(walk, program, drawn, below)
+        aligned = sum((share * slopes[name] * drawn[name] for name, share in shares.items()), start=np.zeros(1))
+        return [*(slopes[name] for name in arrivals), aligned]
+
+    def averages(drawn: unit_program.Values) -> list[Array]:
+        aligned = products(drawn)[-1]
+        branch = sum((factor * drawn[name] for factor, name in gaussian), start=np.zeros_like(aligned))
+        return [aligned, aligned * branch, branch**2]
+
+    (*squares, aligned), (mean, stein, q) = unit_program.moments(
+        walk, program, sorted(gradient.apart), products, averages
+    )
+    total = {block: aligned[block] for block in gradient.apart}
+    for own, square in zip(arrivals.values(), squares, strict=True):
+        for block in own.apart:
+            total[block] = total[block] + own.apart[block] * square[block]
+    curvature = np.divide(stein, q, out=np.zeros_like(q), where=q > 0)
+    found = Gradient.of_total(total, s, curvature, mean, gradient.sources)
+    return replace(found, arrivals=arrivals, error=hypot(gradient.error, unit_program.ERROR))
+
+
+def _gaussian_part(walk: Walk, name: str) -> list[tuple[float, str]]:
+    """Return the terms of a node that are Gaussian, by which its slope follows from Stein's identity."""
+    node = walk.graph[name]
+    terms = [(1.0, name)]
+    if isinstance(node.layer, Sum) and not walk.signals[name].gaussian:
+        terms = list(zip(node.layer.factors, node.inputs, strict=True))
+    return [(factor, below) for factor, below in terms if walk.signals[below].gaussian]
 
 
 def _drawn(node: Node, walk: Walk, gradient: Gradient, units: Array) -> Array:

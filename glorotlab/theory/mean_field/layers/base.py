@@ -190,6 +190,9 @@ class Gradient:
         Gradients of the units that the signal's draws are of.
     error : float
         Relative standard error of what is drawn.
+    arrivals : mapping of str to Gradient
+        Where units are not Gaussian: what arrives by weights at this node and at those above it that it comes from
+        without weights (``unit_program``); empty where all arrives here.
     """
 
     apart: Kernels
@@ -199,6 +202,7 @@ class Gradient:
     passed: Gradient | None = None
     draws: Array | None = None
     error: float = 0.0
+    arrivals: Mapping[str, Gradient] = field(default_factory=dict)
 
     def total(self, signal: Signal) -> Kernels:
         """Return D of the whole gradient."""

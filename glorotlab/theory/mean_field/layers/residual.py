@@ -8,6 +8,8 @@ taken as independent draws. Going back, each node gets c_i g. He et al. 2016; Ya
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from glorotlab.arrays import Array
@@ -102,7 +104,8 @@ def _from_later(walk: Walk, later: str, earlier: str, block: Block, first: bool)
         return np.zeros(1)
     if isinstance(node.layer, Dropout | Bias):
         return pair(node.inputs[0])
-    if isinstance(node.layer, Elementwise) and walk.signals[earlier].gaussian:
+    both = walk.signals[earlier].gaussian and walk.signals[node.inputs[0]].gaussian
+    if isinstance(node.layer, Elementwise) and both:
         return np.asarray(pair(node.inputs[0]) * ends(walk.memory[later].slope_mean, block)[place])
     if isinstance(node.layer, LayerNorm | RMSNorm):
         scale = ends(walk.memory[later].scale, block)[place] * node.layer.gain_mean
@@ -125,5 +128,6 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
         own = {block: factor**2 * d for block, d in total.items()}
         aligned = factor**2 * gradient.aligned
         signal = walk.signals[name]
-        found.append(Gradient.of_total(own, signal, aligned, factor * gradient.mean, gradient.sources))
+        part = Gradient.of_total(own, signal, aligned, factor * gradient.mean, gradient.sources)
+        found.append(part if signal.gaussian else replace(part, arrivals=gradient.arrivals))
     return found
