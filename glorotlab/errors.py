@@ -7,8 +7,9 @@ from typing import Any
 class GlorotlabError(Exception):
     """Base of every error glorotlab raises on purpose.
 
-    The command line prints its message in one line and exits with code 2, of a run that failed or diverged with 1.
-    Every one of them travels between processes with its message and its attributes.
+    Its message is one line that names the value and what is allowed. The command line prints it and exits with code 2,
+    or with code 1 where a run failed or diverged. An error keeps its message and its attributes on its way between
+    processes.
 
     Examples
     --------

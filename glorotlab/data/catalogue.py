@@ -73,14 +73,14 @@ Files = tuple[Path | None, tuple[tuple[str, int, int], ...]]
 
 
 def load_dataset(name: str | os.PathLike[str], seed: int = 0, *, keep: bool = False) -> Dataset:
-    """Load a dataset.
+    """Load a dataset by its name or from a file of arrays.
 
     Parameters
     ----------
     name : str or path-like
-        One of `dataset_names`, of generated data with the numbers of examples in brackets where they are not the
-        defaults (``shapeset(validation=1000, test=2000)``, and with ``train=1000`` a finite training set, the first of
-        the stream), or a path ending in ``.npz`` (see `Dataset.from_npz`).
+        ``shapeset``, ``mnist``, ``cifar10`` or ``small-imagenet``, of generated data with the numbers of examples in
+        brackets where they are not the defaults (``shapeset(validation=1000, test=2000)``, and with ``train=1000`` a
+        finite training set, the first of the stream), or a path ending in ``.npz`` (see `Dataset.from_npz`).
     seed : int
         Seed of generated examples, and of the split of an ``.npz`` file. Nothing else depends on it.
     keep : bool

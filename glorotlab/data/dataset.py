@@ -136,6 +136,7 @@ class Dataset:
         seed : int
             Seed of the permutation.
         name : str
+            Name of the dataset in results and messages.
         classes : int, optional
             By default the largest label anywhere plus 1; targets have none.
 

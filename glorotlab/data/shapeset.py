@@ -104,6 +104,8 @@ class ShapesetSource:
 def shapeset(n: int, seed: int = 0, start: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return ``n`` images of the training stream of ``seed``, beginning with image ``start``.
 
+    The images are those of Glorot & Bengio (2010, section 2.1), Shapeset-3x2: one or two shapes on 32 x 32 pixels.
+
     Parameters
     ----------
     n : int
@@ -118,7 +120,8 @@ def shapeset(n: int, seed: int = 0, start: int = 0) -> tuple[NDArray[np.float32]
     x : float32 array of shape (n, 1024)
         Grey levels, row by row, as level / 255 * 2 - 1 in [-1, 1].
     y : int64 array of shape (n,)
-        Classes, numbered as in CLASS_NAMES.
+        Classes from 0 to 8: a triangle, a parallelogram, an ellipse; triangle and parallelogram, parallelogram and
+        ellipse, triangle and ellipse; two triangles, two parallelograms, two ellipses.
 
     Raises
     ------

@@ -42,8 +42,9 @@ def measure(
     spec : NetworkSpec, str or sequence of int
         The network, or its layers as ``NetworkSpec.parse`` takes them.
     inputs : array_like, shape (examples, fan_in)
-    labels : array_like of int, shape (examples,), optional
-        An autoencoder needs none.
+        Real data, the same for every network.
+    labels : array_like, shape (examples,) or (examples, outputs), optional
+        Classes, or targets, as ``NetworkSpec.check_labels`` says; an autoencoder needs none.
     seeds : int or sequence of int
         A number stands for seeds 0 .. number - 1; in a sequence each seed is there once.
     dtype : str

@@ -28,7 +28,9 @@ PREPARED = ("guard", "_engine")
 
 
 class Network:
-    """A network with its weights.
+    """A multi-layer perceptron with its weights.
+
+    One thread trains a network, or several read it: another use raises NetworkInUseError.
 
     Parameters
     ----------
@@ -43,7 +45,9 @@ class Network:
     Raises
     ------
     InvalidValueError
-        Where seed or dtype is not allowed.
+        Where the spec, seed or dtype is not allowed.
+    NotEnoughMemoryError
+        Where there is no memory for the weights.
 
     Examples
     --------
@@ -105,16 +109,20 @@ class Network:
         Parameters
         ----------
         x : array_like, shape (batch, fan_in)
+            Finite numbers; they are converted to the network's dtype.
 
         Returns
         -------
         ForwardPass
-            Pre-activations and activations of every layer, in the network's dtype.
+            ``preactivations`` and ``activations`` of every layer, each of shape (batch, fan_out), in the network's
+            dtype.
 
         Raises
         ------
         InvalidValueError
-            Where x has another shape.
+            Where x has another shape or is not finite.
+        NotEnoughMemoryError
+            Where there is no memory for the tensors.
 
         Examples
         --------
@@ -145,18 +153,21 @@ class Network:
         Parameters
         ----------
         x : array_like, shape (batch, fan_in)
+            Finite numbers; they are converted to the network's dtype.
         labels : array_like, shape (batch,) or (batch, outputs), optional
             Classes, or targets, as ``NetworkSpec.check_labels`` says; an autoencoder needs none.
 
         Returns
         -------
         BackwardPass
-            The forward pass, each example's cost and its gradients dC/ds.
+            The forward pass, each example's ``cost``, and its gradients dC/ds of every layer, ``backprop``.
 
         Raises
         ------
         InvalidValueError
             Where a shape or a label is not allowed, or the batch is empty.
+        NotEnoughMemoryError
+            Where there is no memory for the tensors.
 
         Examples
         --------
@@ -276,13 +287,17 @@ class Network:
         labels : array_like, shape (examples,) or (examples, outputs)
             As of ``train_step``.
         learning_rate : float
+            As of ``train_step``.
         batch_size : int
             A divisor of the number of examples, or of the length of ``order``.
         order : array_like of int, shape (updates * batch_size,), optional
             Rows of x, mini-batch after mini-batch; by default all, as they stand.
         momentum : float
+            As of ``train_step``.
         nesterov : bool
+            As of ``train_step``.
         l2 : float
+            As of ``train_step``.
 
         Returns
         -------
@@ -321,9 +336,11 @@ class Network:
         Parameters
         ----------
         x : array_like, shape (examples, fan_in)
+            As of ``train_steps``.
         labels : array_like, shape (examples,) or (examples, outputs)
+            As of ``train_steps``.
         order : array_like of int, shape (n,), optional
-            As these of ``train_steps``.
+            As of ``train_steps``.
         looked_at : bool
             Whether x is known to be finite (``checks.finite_inputs``) and, of an autoencoder, to hold targets that it
             allows (``NetworkSpec.check_targets``): whoever takes many steps from one x looks once.
@@ -363,7 +380,9 @@ class Network:
         updates : int
             Number of steps, from 0; the source has as many mini-batches.
         rule : UpdateRule
+            Learning rate, momentum and decay of every step.
         batch_size : int
+            Examples of a mini-batch.
 
         Returns
         -------
@@ -423,7 +442,9 @@ class Network:
         Parameters
         ----------
         weights : sequence of ndarray, each of shape (fan_in, fan_out)
+            Factors of the weights, layer by layer, from 0.
         biases : sequence of ndarray, each of shape (fan_out,)
+            Factors of the biases, layer by layer, from 0.
 
         Raises
         ------
@@ -453,6 +474,7 @@ class Network:
         Parameters
         ----------
         amount : float
+            Factor of the velocities, of either sign.
 
         Examples
         --------

@@ -57,6 +57,8 @@ def coordinate_check(
 ) -> CoordinateCheck:
     """Train networks of several widths for a few updates, and judge how the sizes in each layer scale with the width.
 
+    The check is that of Yang & Hu (2021) and Yang et al. (2022); theory says here which slopes are healthy.
+
     Parameters
     ----------
     model : NetworkSpec, its layers, or callable
@@ -70,7 +72,7 @@ def coordinate_check(
     steps : int
         Number of updates, from 1.
     parametrization : str
-        ``standard`` or ``mup``, as ``scaling.parametrization`` has them.
+        ``standard`` or ``mup``.
     seeds : int
         Networks of each width, from 2; all of them have seeds of their own.
     first_seed : int
@@ -94,6 +96,7 @@ def coordinate_check(
     Returns
     -------
     CoordinateCheck
+        An exponent of every layer after every update, the expected one, its band and a verdict.
 
     Raises
     ------

@@ -23,9 +23,10 @@ class CoordinateCheck:
     optimizer : str
         ``sgd`` or ``adam``.
     widths : tuple of int
+        The widths that were trained, ascending.
     names : tuple of str
-        Layers, or modules of a PyTorch model; those with weights stand behind the others once more, with the change by
-        the first update of their own weights alone, what enters them being as before.
+        Layers, or modules of a PyTorch model. Modules with weights follow once more as ``(own weights)``: these rows
+        have the change that the first update of their own weights makes to them, what enters them being as before it.
     coordinate, change : ndarray, shape (updates + 1, layers, widths, seeds)
         Root mean squares over units and examples of the pre-activations (outputs of modules), and of their changes
         since update 0; NaN where a row has none.

@@ -76,6 +76,11 @@ class NetworkSpec(Spec):
     extra_outputs : bool
         Whether more outputs than the data have classes are meant; without it a dataset of fewer classes is refused.
 
+    Raises
+    ------
+    InvalidValueError
+        Where a field is not allowed, or fields do not go together.
+
     Examples
     --------
     >>> import glorotlab as gl
@@ -209,6 +214,7 @@ class NetworkSpec(Spec):
         Parameters
         ----------
         inputs : int
+            Number of inputs of an example.
         classes : int
             Number of classes, which does not matter to an autoencoder.
         targets : int
@@ -321,7 +327,7 @@ class NetworkSpec(Spec):
         Raises
         ------
         InvalidValueError
-            Naming the shape, or the first number that is not finite and its place.
+            Where x has another shape, or a number is not finite; the message names the first and its place.
 
         Examples
         --------
@@ -342,11 +348,12 @@ class NetworkSpec(Spec):
         Parameters
         ----------
         inputs : ndarray
+            What ``check_inputs`` returned.
 
         Raises
         ------
         InvalidValueError
-            Naming the least and the largest input.
+            Where they do; the message names the least and the largest input.
 
         Examples
         --------
@@ -361,15 +368,16 @@ class NetworkSpec(Spec):
             check_probabilities(self, "inputs", inputs)
 
     def check_labels(self, labels: npt.ArrayLike | None, examples: int) -> Targets:
-        """Return classes as int64, or the numbers for the outputs to reach as floats.
+        """Return classes as int64, or targets, the numbers for the outputs to reach, as floats.
 
         Parameters
         ----------
         labels : array_like, shape (examples,) or (examples, outputs)
             Whole numbers, one an example, are classes in [0, outputs); a single output tells class 0 from class 1.
             Floats, and rows of any numbers, are targets of sigmoid or linear outputs, of a single one (examples,) too.
-            Of an autoencoder, which has neither, anything.
+            An autoencoder has neither and takes anything.
         examples : int
+            Number of examples that there are.
 
         Returns
         -------
@@ -379,7 +387,7 @@ class NetworkSpec(Spec):
         Raises
         ------
         InvalidValueError
-            Naming what is wrong.
+            Where there are more or fewer than examples, or one is not allowed.
 
         Examples
         --------

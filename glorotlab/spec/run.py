@@ -22,7 +22,9 @@ class RunSpec(Spec):
     Parameters
     ----------
     network : NetworkSpec
+        The network before training.
     training : TrainingSpec
+        How it is trained.
     data : str
         A name of ``glorotlab data list``, of generated data with its numbers of examples where they are not the
         defaults (``shapeset(test=2000)``), or a path that ends in ``.npz``.
@@ -35,6 +37,11 @@ class RunSpec(Spec):
     regression : bool
         Whether the examples have targets, numbers for the outputs to reach, in place of classes; ``train`` writes here
         what it finds in the data.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a field is not allowed, or fields do not go together.
 
     Examples
     --------
@@ -75,7 +82,7 @@ class RunSpec(Spec):
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the schema version and of what determines the numbers: no paths, no threads."""
+        """SHA-256, hexadecimal, of the schema version and of what determines the numbers: no paths, no threads."""
         fields = self.model_copy(update={"data": ""}) if self.data_digest else self
         return hashlib.sha256(f"{SCHEMA_VERSION}\n{fields.canonical_json()}".encode()).hexdigest()
 
@@ -120,7 +127,7 @@ class RunSpec(Spec):
 
     @classmethod
     def from_toml(cls, text: str, origin: str = "spec") -> "RunSpec":
-        """Read a spec; InvalidValueError, with ``origin`` in its message, where the text is not one."""
+        """Return the spec that a TOML text is; InvalidValueError, which names ``origin``, where it is none."""
         try:
             return cls(**expand(parse_toml(text)))
         except InvalidValueError as error:

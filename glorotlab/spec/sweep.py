@@ -51,7 +51,12 @@ class SweepSpec(Spec):
         Seeds from the run's own on; every combination is run with each.
     choose : list of str
         Dimensions of which the value of least validation error, mean over the seeds, is chosen for each combination
-        of the others: ``learning_rate``; the paper's way.
+        of the others, as Glorot & Bengio (2010) chose the ``learning_rate``.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a field is not allowed, is swept twice, or makes a run that is not.
 
     Examples
     --------
@@ -149,7 +154,7 @@ class SweepSpec(Spec):
         return tuple(len(axis.labels) for axis in self.axes)
 
     def points(self) -> Iterator[tuple[dict[str, Any], RunSpec]]:
-        """Return label by axis, and spec, of every run, the last axis fastest.
+        """Yield every run as its labels by axis and its spec, the last axis fastest.
 
         Raises
         ------
@@ -212,7 +217,7 @@ class SweepSpec(Spec):
 
     @classmethod
     def from_toml(cls, text: str, origin: str = "sweep") -> SweepSpec:
-        """Read the TOML of a RunSpec with a table ``[sweep]``; InvalidValueError with ``origin`` where it is none."""
+        """Return the sweep of TOML with a table ``[sweep]``; InvalidValueError, with ``origin``, where it is none."""
         try:
             fields = parse_toml(text)
         except InvalidValueError as error:

@@ -99,11 +99,15 @@ class TrainingSpec(Spec):
     updates : int
         Mini-batch updates in all.
     batch_size : int
+        Examples of a mini-batch.
     learning_rate : float
+        Factor of the batch-mean gradient.
     momentum : float
+        Part of the velocity that an update keeps, in [0, 1).
     nesterov : bool
+        Whether updates are Nesterov's; it needs a momentum above 0.
     l2 : float
-        These and the learning rate make the update rule; ``UpdateRule`` has the formulas.
+        Factor of half the squared length of the weights in the cost; biases do not decay.
     momentum_schedule : str
         ``constant``, or ``sutskever``: the momentum rises every 250 updates, to ``momentum`` at most; ``spec.momentum``
         has the formula.
@@ -134,8 +138,14 @@ class TrainingSpec(Spec):
         Updates of each hidden layer as a denoising autoencoder, before the first update of the network;
         ``network.autoencoder`` has the formulas. 0 is no pre-training.
     pretraining_learning_rate : float
+        Learning rate of these updates.
     corruption : float
         Probability with which a component of what the autoencoder sees is set to 0.
+
+    Raises
+    ------
+    InvalidValueError
+        Where a field is not allowed, or would have no effect beside the others.
 
     Examples
     --------
@@ -224,7 +234,7 @@ class TrainingSpec(Spec):
         return momentum_at(update, self.momentum_schedule, self._largest_momentum(update))
 
     def updates_of_rule(self, update: int) -> int:
-        """Return how many updates, from this one on, have the rule of this one; at least 1 before the end."""
+        """Return for how many updates, this one among them, the rule stays the same; at least 1 before the end."""
         left = updates_until_change(update, self.momentum_schedule, self._largest_momentum(update))
         return int(min(left, (self._first_final if update < self._first_final else self.updates) - update))
 

@@ -61,22 +61,25 @@ def predict(
 ) -> xr.Dataset:
     """Predict per-layer statistics at initialisation by mean-field theory.
 
+    The theory of wide layers is that of Poole et al. (2016) and Schoenholz et al. (2017), for linear units that of
+    Glorot & Bengio (2010).
+
     Parameters
     ----------
     spec : NetworkSpec, str or sequence of int
         The network, or its layers as ``NetworkSpec.parse`` takes them.
-    inputs : (examples, fan_in), optional
+    inputs : array_like, shape (examples, fan_in), optional
         Real data; give either this or ``input_second_moment``.
-    labels : (examples,) int or (examples, outputs) float, optional
+    labels : array_like, shape (examples,) or (examples, outputs), optional
         Classes of the inputs, or targets, as ``NetworkSpec.check_labels`` says; without them gradients are not
         predicted, but those of an autoencoder, whose targets are the inputs.
     input_second_moment : float, optional
         E[x^2] of one example whose inputs have mean zero, from 1e-100 to 1e30; gradients are then those of a batch
         of one.
     level : float, optional
-        Probability of bands, such as .95. Second moments and ``learning_speed`` then have ``V_low`` and ``V_high`` for
-        one network drawn once, its standard deviation ``V_std``, the ``V_shift`` of its mean at finite width, and the
-        errors of all that, ``V_quadrature_error``, ``V_expansion_error`` and ``V_sampling_error``; see ``bands``.
+        Probability of bands, such as .95. A second moment V, and ``learning_speed``, then has ``V_low`` and ``V_high``
+        for one network drawn once, its standard deviation ``V_std``, the ``V_shift`` of its mean at finite width, and
+        the errors of all that, ``V_quadrature_error``, ``V_expansion_error`` and ``V_sampling_error``.
     networks : int
         Bands are for the mean over this many networks; ``V_std`` is the scatter of a single one.
     banded : collection of str

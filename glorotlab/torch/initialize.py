@@ -53,14 +53,14 @@ class InitializedWeight:
 
 @dataclass(frozen=True)
 class Initialization:
-    """What ``initialize_`` has done.
+    """What ``initialize_`` has drawn, weight by weight.
 
     Parameters
     ----------
     initializer, bias : str
         Canonical names.
     seed : int
-        The seed.
+        Seed of the streams that the weights are drawn from.
     weights : tuple of InitializedWeight
         In the order of their streams.
     left : tuple of str

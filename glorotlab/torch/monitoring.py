@@ -60,6 +60,7 @@ def monitor(model: Any, every: int = 100, *, prediction: xr.Dataset | None = Non
     Returns
     -------
     Monitor
+        The context to train in; its ``statistics`` are there at any time.
 
     Raises
     ------
@@ -93,20 +94,25 @@ def monitor(model: Any, every: int = 100, *, prediction: xr.Dataset | None = Non
 
 
 class Monitor:
-    """What ``gl.torch.monitor`` records; the context that it records in.
+    """What ``gl.torch.monitor`` records, and the context that it records in; that function makes it.
 
     Parameters
     ----------
     model : torch.nn.Module
+        The model that is trained.
     every : int
+        Updates between two records.
     prediction : xarray.Dataset or None
+        What ``gl.torch.predict`` expects of the first record.
     scaler : torch.amp.GradScaler or None
+        The one that multiplies the cost.
 
     Attributes
     ----------
     updates : int
         Updates done.
     prediction : xarray.Dataset or None
+        As it was given.
 
     Examples
     --------
@@ -252,8 +258,8 @@ class Monitor:
 
         Parameters
         ----------
-        path : str or path
-            ``xarray.open_dataset`` reads it.
+        path : path-like
+            The file to write, which ``xarray.open_dataset`` reads; ``~`` is the home folder.
 
         Examples
         --------
@@ -278,7 +284,8 @@ class Monitor:
 
         Parameters
         ----------
-        folder : str or path
+        folder : path-like
+            The folder to write them to; ``~`` is the home folder.
 
         Raises
         ------

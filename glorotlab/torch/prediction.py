@@ -50,7 +50,7 @@ def predict(
     level : float, optional
         Probability of bands, such as .95, for the mean over as many ``networks``.
     networks : int
-        By default 1: bands are for one network.
+        The number of networks whose mean lies in the bands.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def predict(
     InvalidValueError
         Where the model, the batch, the loss or a name is not allowed.
     AssumptionError
-        Where the theory has nothing to say of the first steps already.
+        Where the theory does not follow even the first steps.
 
     Examples
     --------
@@ -110,12 +110,13 @@ def compare(
     Returns
     -------
     Comparison
-        Of several draws: ``gl.compare(gl.torch.predict(...), gl.torch.measure(..., seeds=20))``.
+        Steps have the names of their modules. For several draws take
+        ``gl.compare(gl.torch.predict(...), gl.torch.measure(..., seeds=20))``.
 
     Raises
     ------
     InvalidValueError, AssumptionError
-        As of ``predict`` and ``measure``.
+        Where ``predict`` or ``measure`` raises them.
 
     Examples
     --------

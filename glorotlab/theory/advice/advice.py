@@ -167,7 +167,7 @@ class Advice:
         return "\n\n".join("\n".join(lines) for lines in map(list, parts) if lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, not all of them finite."""
+        """Return the advice as a dict of plain values, of which some may be infinite."""
         fields = asdict(self)
         gains = fields.pop("gains")
         return fields | {"spec": self.spec.model_dump(mode="json"), "layers": gains}

@@ -51,11 +51,12 @@ def advise(
     Parameters
     ----------
     spec : NetworkSpec, str or sequence of int
-        The network, or its layers as ``NetworkSpec.parse`` takes them.
-        Its own initialiser is judged first, then those of the catalogue.
-    inputs : (examples, fan_in), optional
+        The network, or its layers as ``NetworkSpec.parse`` takes them; it has one hidden layer at least. Its own
+        initialiser is judged, and every one of the catalogue.
+    inputs : array_like, shape (examples, fan_in), optional
         Real data, with ``labels`` of two classes or more; about 100 examples tell enough.
-    labels : (examples,) int, optional
+    labels : array_like of int, shape (examples,), optional
+        Classes of the inputs.
     input_second_moment : float, optional
         E[x^2], instead of data; the assumptions then say what stands in for labels.
     bands : bool
@@ -66,6 +67,7 @@ def advise(
     Returns
     -------
     Advice
+        A verdict on every initialiser, gains of every hidden layer, and a recommendation with the code that applies it.
 
     Raises
     ------

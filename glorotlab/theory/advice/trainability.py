@@ -77,13 +77,22 @@ class Trainability:
     reason : str
         A few words: what decides the speed, and the first bound that is exceeded; of a network that should fail the
         bound alone, or what lowers the probability most.
-    signal_ratio, gradient_ratio : float or None
-    condition, coherence : float or None
+    signal_ratio : float or None
+        E z^2 of the last hidden layer over that of the first.
+    gradient_ratio : float or None
+        E (dC/ds)^2 of the first hidden layer over that of the last.
+    condition : float or None
+        The largest eigenvalue of the tangent kernel over its rate along the classes: the order of the number of
+        updates, inf where no rate is left.
+    coherence : float or None
+        How much an update on one example tells about others; 0 where nothing carries over, as in chaos.
     learning_rate : float or None
         2 / lambda_1, times the number of classes where the output is softmax, whose curvature is 1 / classes at
         first: the order of the largest stable learning rate.
     logit_second_moment : float or None
+        Second moment of the outputs before their activation.
     fluctuation : float or None
+        Largest relative variance between networks of one example's signal, to first order in 1 / width.
     probability : float
         That the network trains: at the best learning rate its error is clearly off chance after 500 updates.
     terms : tuple of Term
@@ -134,22 +143,25 @@ def trainability(
     Parameters
     ----------
     spec : NetworkSpec, str or sequence of int
-        The network, or its layers as ``NetworkSpec.parse`` takes them.
-        With one hidden layer at least.
-    inputs : (examples, fan_in), optional
+        The network, or its layers as ``NetworkSpec.parse`` takes them; it has one hidden layer at least.
+    inputs : array_like, shape (examples, fan_in), optional
         Real data, with ``labels`` of two classes or more; about 100 examples tell enough.
-    labels : (examples,) int, optional
+    labels : array_like of int, shape (examples,), optional
+        Classes of the inputs.
     input_second_moment : float, optional
-        E[x^2], instead of data; ``labelled_batch`` says what stands in for examples and labels.
+        E[x^2], instead of data; ten examples of each class, as correlated as MNIST's digits, then stand in for them.
 
     Returns
     -------
     Trainability
+        A probability, what it rests on, and where it is low the reason.
 
     Raises
     ------
-    InvalidValueError, AssumptionError
-        Where an argument is not allowed, or the moments of the activation cannot be given.
+    InvalidValueError
+        Where an argument is not allowed.
+    AssumptionError
+        Where the moments of the activation cannot be given.
 
     Examples
     --------

@@ -184,9 +184,10 @@ def predict_distributions(
     ----------
     spec : NetworkSpec, str or sequence of int
         The network, or its layers as ``NetworkSpec.parse`` takes them.
-    inputs : (examples, fan_in)
-    labels : (examples,) int or (examples, outputs) float, optional
-        As of ``predict``. Without labels gradients have no distribution.
+    inputs : array_like, shape (examples, fan_in)
+        Real data.
+    labels : array_like, shape (examples,) or (examples, outputs), optional
+        Classes or targets, as of ``predict``. Without labels gradients have no distribution.
 
     Returns
     -------

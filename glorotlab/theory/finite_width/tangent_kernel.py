@@ -57,17 +57,17 @@ class TangentKernel:
 
     Parameters
     ----------
-    kernel : (examples, examples)
+    kernel : ndarray, shape (examples, examples)
         Theta in the limit of infinitely wide layers.
     diagonal : TangentStatistics
-        Of Theta_aa, (examples,).
+        Of Theta_aa, each of shape (examples,).
     layers : TangentStatistics
-        Of what each layer's weights and biases give Theta_aa, (layers, examples).
+        Of what each layer's weights and biases add to Theta_aa, each of shape (layers, examples).
     batch_mean : TangentStatistics
-        Of the mean of Theta_aa over the batch, ().
-    covariance : (examples, examples)
+        Of the mean of Theta_aa over the batch, each a scalar.
+    covariance : ndarray, shape (examples, examples)
         Covariance of Theta_aa and Theta_bb between networks.
-    between_outputs_std : (examples,)
+    between_outputs_std : ndarray, shape (examples,)
         Standard deviation of Theta_aa between two different outputs, whose mean is 0.
 
     Examples
@@ -117,7 +117,7 @@ def tangent_kernel(
     ----------
     spec : NetworkSpec, str or sequence of int
         The network, or its layers as ``NetworkSpec.parse`` takes them.
-    inputs : (examples, fan_in), optional
+    inputs : array_like, shape (examples, fan_in), optional
         Real data; give either this or ``input_second_moment``.
     input_second_moment : float, optional
         E[x^2] of one example whose inputs have mean zero.

@@ -109,11 +109,12 @@ class Moments:
 
 @single_threaded_blas()
 def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
-    """Return the Gaussian moments of an activation.
+    """Return the moments E f, E f^2, E f'^2 and the like of an activation f of Gaussian pre-activations s ~ N(0, q).
 
     Parameters
     ----------
     activation : str or Activation
+        A name or an expression in x.
     q : array_like
         Second moments of the pre-activation, from 1e-100 to 1e30, of any shape.
 
@@ -125,7 +126,7 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
     Raises
     ------
     InvalidValueError
-        Where a q is not a number in that range.
+        Where there is no such activation, or a q is not a number in that range.
     AssumptionError
         Where a moment does not exist, or the rule cannot give it to ``MAX_ERROR``.
 

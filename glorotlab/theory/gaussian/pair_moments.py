@@ -61,6 +61,7 @@ def pair_moments(
     Parameters
     ----------
     activation : str or Activation
+        A name or an expression in x.
     q1, q2, correlation : array_like
         Second moments of s1 and s2, from 1e-100 to 1e30, and their correlation from -1 to 1; they broadcast. Without a
         closed form each pair takes milliseconds.
@@ -73,9 +74,9 @@ def pair_moments(
     Raises
     ------
     InvalidValueError
-        Where an argument is not a number of its range, or the shapes do not broadcast.
+        Where there is no such activation, a number is out of its range, or the shapes do not broadcast.
     AssumptionError
-        Where a moment does not exist, or the rule cannot give it.
+        Where a moment does not exist, or the quadrature rule cannot give it.
 
     Examples
     --------
@@ -110,7 +111,7 @@ def by_quadrature(record: Activation, q1: Array, q2: Array, sign: Array, unlike:
     Raises
     ------
     AssumptionError
-        Where a moment does not exist, or the rule cannot give it.
+        Where a moment does not exist, or the quadrature rule cannot give it.
     """
     one, other = moments.moments(record, q1), moments.moments(record, q2)
     scale = np.stack(

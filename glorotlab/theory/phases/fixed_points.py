@@ -39,11 +39,11 @@ class FixedPoint:
     q : float
         Second moment of a pre-activation; 0 and inf are limits.
     slope : float
-        V'(q).
+        Derivative V'(q) of the variance map.
     stability : str
         ``stable``, ``unstable``, ``half-stable`` (attracts from one side), ``neutral`` (every q is fixed).
     chi_1 : float
-        sigma_w^2 E f'^2.
+        sigma_w^2 E f'^2, by which one layer multiplies squared gradients on their way back.
     correlation : float
         c*, where the correlation of two examples settles; nan where every correlation is kept.
     correlation_slope : float
@@ -86,12 +86,12 @@ class FixedPoint:
 
     @property
     def variance_depth(self) -> float:
-        """Return xi_q: -1 over the logarithm of the absolute value of V'(q)."""
+        """xi_q = -1 / ln abs(V'(q)): a deviation of q from the fixed point falls by e in so many layers."""
         return float(depth(self.slope))
 
     @property
     def correlation_depth(self) -> float:
-        """xi_c = -1 / ln C'(c*)."""
+        """xi_c = -1 / ln C'(c*): a deviation of the correlation from c* falls by e in so many layers."""
         return float(depth(self.correlation_slope))
 
     @property
@@ -101,7 +101,7 @@ class FixedPoint:
 
     @property
     def trainable_depth(self) -> float:
-        """6 xi_c, an empirical rule (Schoenholz et al. 2017, figure 5)."""
+        """6 xi_c, the depth up to which networks train by an empirical rule (Schoenholz et al. 2017, figure 5)."""
         return TRAINABLE * self.correlation_depth
 
 
@@ -112,6 +112,7 @@ class FixedPoints:
     Parameters
     ----------
     activation : str
+        Name of the activation.
     weight_variance, bias_variance : float
         sigma_w^2 and sigma_b^2.
     points : tuple of FixedPoint

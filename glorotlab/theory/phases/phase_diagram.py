@@ -78,6 +78,7 @@ def critical_points(activation: str | Activation, bias_variance: float) -> tuple
     Parameters
     ----------
     activation : str or Activation
+        A name or an expression in x.
     bias_variance : float
         sigma_b^2 >= 0.
 

@@ -197,10 +197,13 @@ def jacobian_spectrum(
 ) -> JacobianSpectrum:
     """Predict the singular values of a Jacobian at initialisation.
 
+    The spectrum of a product of wide layers is the free product of theirs (Pennington, Schoenholz & Ganguli 2017).
+
     Parameters
     ----------
-    spec : NetworkSpec
-    inputs : (examples, fan_in), optional
+    spec : NetworkSpec, str or sequence of int
+        The network, or its layers as ``NetworkSpec.parse`` takes them.
+    inputs : array_like, shape (examples, fan_in), optional
         Real data; give either this or ``input_second_moment``.
     input_second_moment : float, optional
         E[x^2] of one example.

@@ -21,7 +21,7 @@ class AuditEntry:
         ``linear``, ``convolution``, ``transposed convolution``, ``embedding``, ``attention``, ``recurrent`` or
         ``bilinear``.
     fan_in, fan_out : int
-        Terms of a sum, forward and back.
+        Numbers of terms of a sum, forward and back.
     size : int
         How many weights there are.
     mean, std : float
@@ -40,7 +40,7 @@ class AuditEntry:
     alternatives : tuple of str
         Names that cannot be told apart from it by these weights alone.
     p_value : float or None
-        Of "drawn by one of the initialisers that are known here"; None where the structure decides.
+        Of the hypothesis that one of the initialisers known here drew it; None where the structure decides.
     activation : str or None
         What feeds the weight, where that is known.
     forward : float
@@ -96,7 +96,7 @@ class AuditEntry:
 
 @dataclass(frozen=True)
 class Audit:
-    """What ``audit`` found.
+    """What ``audit`` found: how each weight was drawn, and whether anything is wrong with it.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class Audit:
         Parameters
         ----------
         name : str
-            As ``entries`` has it.
+            Name of the weight, as ``entries`` have it.
 
         Returns
         -------
@@ -174,7 +174,7 @@ class Audit:
         raise InvalidValueError(f"no weight {name!r:.60}: allowed are {names:.200}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, not all of them finite."""
+        """Return the audit as a dict of plain values, of which some may be NaN."""
         return asdict(self) | {"healthy": self.healthy}
 
     def to_markdown(self) -> str:

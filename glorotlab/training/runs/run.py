@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """A training run.
+    """A training run as it stands: what was measured on the way, and the weights.
 
     Parameters
     ----------
     spec : RunSpec
+        Everything that determines the run.
     statistics : xarray.Dataset
         LayerStatistics of 300 fixed test examples over dimension ``step``.
     histograms : xarray.Dataset
@@ -106,12 +107,12 @@ def run_of(checkpoint: Checkpoint, folder: RunFolder | None = None) -> Run:
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
-    """Open a run folder, also while the run is running: as of its last checkpoint.
+    """Open a run folder as of the run's last checkpoint, also while it is being trained.
 
     Parameters
     ----------
     folder : path-like
-        ``~`` is the home folder.
+        What ``train`` was given as ``out``; ``~`` is the home folder.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     Raises
     ------
     RunError
-        Where it is not one, or its checkpoint is damaged or of a format this version does not read.
+        Where it is no run folder, or its checkpoint is damaged or of a format this version does not read.
     InvalidValueError
         Where it is no path.
 

@@ -37,7 +37,9 @@ class SweepResults:
     Parameters
     ----------
     folder : Path
+        The output folder of the sweep.
     spec : SweepSpec
+        What was swept.
     runs : list of str
         The run folder of each point, the last axis fastest; points of equal specs share one.
     errors : dict of str to str
@@ -189,12 +191,12 @@ class SweepResults:
 
 
 def load_sweep(folder: str | os.PathLike[str]) -> SweepResults:
-    """Open the folder of a sweep, also while it is running: the last one where several share it.
+    """Open the folder of a sweep, also while it is running; where several share it, that of the last one.
 
     Parameters
     ----------
     folder : path-like
-        ``~`` is the home folder.
+        What ``sweep`` was given as ``out``; ``~`` is the home folder.
 
     Returns
     -------
@@ -203,7 +205,7 @@ def load_sweep(folder: str | os.PathLike[str]) -> SweepResults:
     Raises
     ------
     RunError
-        Where it is not one.
+        Where it is no folder of a sweep.
 
     Examples
     --------
