@@ -6,7 +6,7 @@ GLOROTLAB_OPENMP : ``auto`` (default) uses OpenMP where a probe compiles, links 
     where it does not; ``off`` builds single-threaded kernels.
 GLOROTLAB_DEBUG : ``1`` turns bounds and initialisation checks on (slow; .ci/run tests the kernels with it).
 
-A build with other settings than the one before rebuilds everything. One with the same settings builds what has changed
+A build with other settings than the one before rebuilds every module. One with the same settings builds what has changed
 since, and starts no compiler where nothing has.
 """
 
@@ -47,7 +47,7 @@ DIRECTIVES = {
 # off so that plain loops have one result on every target; the tiles (kernels/include/tiles.h) ask for FMA themselves.
 COMPILE_ARGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 # Full debug information doubles the time and takes nine tenths of a module; lines are enough to find a bad index.
-COMPILE_ARGS += ["-O1", "-g1"] if DEBUG else ["-g0"]
+MODULE_ARGS = [*COMPILE_ARGS, *(["-O1", "-g1"] if DEBUG else ["-g0"])]
 
 # Modules without a loop that takes time: they call those of others.
 GLUE = {"_shared", "batch_source", "build_info", "elementwise", "simd", "step"}
@@ -61,7 +61,10 @@ OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() 
 
 
 class Unit(NamedTuple):
-    """A file of C below kernels/source, compiled with macros of its own."""
+    """A file of C below kernels/source, compiled with macros of its own.
+
+    Settings change nothing in it: indices are checked by Cython, and the threads are those of the modules.
+    """
 
     source: str
     macros: tuple[tuple[str, str | None], ...] = ()
@@ -116,6 +119,7 @@ class BuildExt(build_ext):
 
     def finalize_options(self) -> None:
         super().finalize_options()
+        self.force_units = self.force
         self.force = self.force or FORCE
         self.parallel = self.parallel or os.cpu_count()
         self.in_source = bool(self.inplace or self.editable_mode)  # setuptools builds elsewhere and copies it there
@@ -128,10 +132,10 @@ class BuildExt(build_ext):
         units = {unit: None for extension in stale for unit in LINKED.get(stem(extension), ())}
         stale.sort(key=lambda extension: -os.path.getsize(extension.sources[0]))
         with ThreadPoolExecutor(self.parallel) as pool:  # first in, first out: no module waits for an object not begun
-            self.objects = {unit: pool.submit(self.compile_unit, unit, compile_args) for unit in units}
+            self.objects = {unit: pool.submit(self.compile_unit, unit) for unit in units}
             for extension in stale:
                 level = ["-O1"] if stem(extension) in GLUE else []
-                extension.extra_compile_args = [*COMPILE_ARGS, *level, *compile_args]
+                extension.extra_compile_args = [*MODULE_ARGS, *level, *compile_args]
                 extension.extra_link_args = link_args
             modules = [pool.submit(self.build_extension, extension) for extension in stale]
         for task in [*self.objects.values(), *modules]:
@@ -149,18 +153,18 @@ class BuildExt(build_ext):
                 self.copy_file(standing, path)
         return not (self.force or newer_group([*extension.sources, *extension.depends], path))
 
-    def compile_unit(self, unit: Unit, compile_args: list[str]) -> str:
+    def compile_unit(self, unit: Unit) -> str:
         """Compile a file of C, where that has not been done, and return the path of its object."""
         source, folder = str(SOURCE / unit.source), str(Path("build", f"units.{self.plat_name}", unit.folder))
         [standing] = self.compiler.object_filenames([source], output_dir=folder)
-        if not (self.force or newer_group([source, *DEPENDS], standing)):
+        if not (self.force_units or newer_group([source, *DEPENDS], standing)):
             return standing
         [path] = self.compiler.compile(
             [source],
             output_dir=folder,
             macros=list(unit.macros),
             include_dirs=[str(INCLUDE)],
-            extra_postargs=[*COMPILE_ARGS, "-fvisibility=hidden", *compile_args],
+            extra_postargs=[*COMPILE_ARGS, "-g0", "-fvisibility=hidden"],
         )
         return path
 
