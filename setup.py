@@ -6,8 +6,8 @@ GLOROTLAB_OPENMP : ``auto`` (default) uses OpenMP where a probe compiles, links 
     where it does not; ``off`` builds single-threaded kernels.
 GLOROTLAB_DEBUG : ``1`` turns bounds and initialisation checks on (slow; .ci/run tests the kernels with it).
 
-A build with other settings than the one before rebuilds every module. One with the same settings builds what has changed
-since, and starts no compiler where nothing has.
+A build with other settings than the one before rebuilds every module. One with the same settings builds what has
+changed since, and starts no compiler where nothing has.
 """
 
 import os
