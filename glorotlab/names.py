@@ -49,7 +49,7 @@ def parameters(what: str, bracket: str, defaults: Mapping[str, float | str], *, 
     for part in filter(None, (part.strip() for part in bracket.split(","))):
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key in seen:
-            raise InvalidValueError(f"{what}: {key!r} is given twice")
+            raise InvalidValueError(f"{what}: {key!r} is given twice, allowed is once")
         seen.add(key)
         if key not in values:
             raise InvalidValueError(f"{what}: unknown parameter {key!r}; allowed are {', '.join(values) or 'none'}")

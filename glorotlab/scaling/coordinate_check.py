@@ -143,7 +143,7 @@ def coordinate_check(
         _need_sgd(optimizer, loss)
         return _of_spec(trial, network_spec(model), inputs, labels, base_width, zero_output)
     if zero_output or base_width is not None:
-        raise InvalidValueError("zero_output or base_width with a function: allowed are they with a spec alone")
+        raise InvalidValueError("zero_output or base_width with a function: they are allowed with a spec alone")
     make = _with_seed(model)
     if isinstance(_one(make, numbers[0]), Network):
         _need_sgd(optimizer, loss)

@@ -102,7 +102,9 @@ class SweepSpec(Spec):
             if name not in FIELDS:
                 raise InvalidValueError(f"unknown field {name!r} to sweep: allowed are {', '.join(FIELDS)}")
         if bool(self.random) != bool(self.draws):
-            raise InvalidValueError(f"{self.draws} draws of {len(self.random)} random fields: one is no use alone")
+            raise InvalidValueError(
+                f"{self.draws} draws of {len(self.random)} random fields: allowed are none, or both from 1 on"
+            )
         for name, values in self.random.items():
             if values.points:
                 raise InvalidValueError(f"random {name} with {values.points} points: allowed is draws, for all of them")
@@ -117,7 +119,7 @@ class SweepSpec(Spec):
             axis.check()
             names = {name for place in axis.places for name in place}
             if names & seen:
-                raise InvalidValueError(f"{(names & seen).pop()}: it is swept twice")
+                raise InvalidValueError(f"{(names & seen).pop()}: it is swept twice, allowed is once")
             seen |= names
         choices = [axis.name for axis in self.axes if axis.name != SEED]
         for name in self.choose:

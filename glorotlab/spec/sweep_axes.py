@@ -160,7 +160,7 @@ def _typed(name: str, values: list[float]) -> list[Any]:
 def _case_name(case: dict[str, Any]) -> str:
     name = case.get("name")
     if not isinstance(name, str) or not name:
-        raise InvalidValueError(f"a case without a name: {str(case)[:60]}")
+        raise InvalidValueError(f"a case without a name, {str(case)[:60]}: allowed is a name of its own")
     return name
 
 

@@ -218,7 +218,7 @@ def _arrays(graph: LayerGraph, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLik
         raise InvalidValueError(f"inputs of {sorted(examples)} examples: allowed is one number of them, 1 or more")
     for name, values in arrays.items():
         if not np.isfinite(values).all():
-            raise InvalidValueError(f"inputs of {name!r} that are not finite")
+            raise InvalidValueError(f"inputs of {name!r} that are not finite: allowed are finite numbers")
     return arrays
 
 

@@ -167,8 +167,6 @@ def initialize_(model: torch.nn.Module, initializer: str, *, seed: int, bias: st
 
 def _check(torch: Any, parameters: ModelWeights, record: Initializer) -> None:
     """Raise InvalidValueError at the first parameter that cannot be drawn."""
-    if not parameters.weights:
-        raise InvalidValueError("model without a linear, convolutional, recurrent or attention layer or an embedding")
     for weight in parameters.weights:
         tensors = {weight.name: weight.tensor} | ({weight.bias_name: weight.bias} if weight.bias_name else {})
         for name, tensor in tensors.items():

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glorotlab.errors import InvalidValueError
 from glorotlab.torch.requirement import require_torch
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class ModelWeights:
 
 
 def weights_of(model: torch.nn.Module) -> ModelWeights:
-    """Return the weights of a model."""
+    """Return the weights of a model; InvalidValueError where it has none whose fans are known."""
     nn = require_torch().nn
     parametrizations = nn.utils.parametrize.ParametrizationList
     inside = {
@@ -156,6 +157,11 @@ def weights_of(model: torch.nn.Module) -> ModelWeights:
         for key, parameter in module.named_parameters(recurse=False):
             if _dotted(name, key) not in stacked and _place(parameter) not in known:
                 others[_dotted(name, key)] = parameter
+    if not weights:
+        raise InvalidValueError(
+            f"model of type {type(model).__name__}: allowed is one with a linear, convolutional, recurrent or "
+            "attention layer, or an embedding"
+        )
     return ModelWeights(tuple(weights), tied, tuple(norms), others)
 
 

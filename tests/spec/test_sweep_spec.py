@@ -216,7 +216,7 @@ WRONG = {
     ),
     "no draws": ("[sweep.random]\nl2 = {low = 0, high = 1}", "0 draws of 1 random fields"),
     "nothing to draw": ("[sweep]\ndraws = 3", "3 draws of 0 random fields"),
-    "a case without a name": ("[[sweep.cases]]\nl2 = 0", "a case without a name"),
+    "a case without a name": ("[[sweep.cases]]\nl2 = 0", "a case without a name, "),
     "no repeats": ("[sweep]\nrepeats = 0", "repeats 0: input should be greater than or equal to 1"),
     "a choice of nothing": (
         "[sweep]\nchoose = ['l2']\n[sweep.grid]\nmomentum = [0]",

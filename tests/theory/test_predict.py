@@ -233,8 +233,8 @@ NAN_INPUT[1, 3] = np.nan
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "either inputs or input_second_moment"),
-        (bad(input_second_moment=1.0), "either inputs or input_second_moment"),
+        ({}, "neither inputs nor input_second_moment: allowed is one of the two"),
+        (bad(input_second_moment=1.0), "both inputs and input_second_moment: allowed is one of the two"),
         ({"input_second_moment": 0.0}, r"input second moment 0.0: allowed are numbers from 1e-100"),
         ({"input_second_moment": math.nan}, r"input second moment nan: allowed are numbers"),
         ({"input_second_moment": 1e300}, r"input second moment 1e\+300: allowed .* to 1e\+30"),

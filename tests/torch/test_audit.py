@@ -222,7 +222,7 @@ def test_few_weights_are_not_judged_and_nothing_is_changed(torch):
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
-        (lambda torch: torch.nn.ReLU(), {}, "model without a linear"),
+        (lambda torch: torch.nn.ReLU(), {}, "model of type ReLU: allowed is one with a linear"),
         (lambda torch: torch.nn.LazyLinear(3), {}, "weight is lazy and has no values yet"),
         (lambda torch: torch.nn.Linear(3, 4, device="meta"), {}, "weight is on the device meta"),
         (lambda torch: torch.nn.Linear(3, 4, dtype=torch.complex64), {}, "weight of dtype complex64"),

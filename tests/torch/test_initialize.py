@@ -175,7 +175,10 @@ BAD = {
     "lazy": (lambda torch: torch.nn.Sequential(torch.nn.LazyLinear(4)), r"0\.weight is lazy .* run the model once"),
     "meta": (lambda torch: torch.nn.Linear(3, 4, device="meta"), "weight is on the device meta"),
     "complex": (lambda torch: torch.nn.Linear(3, 4, dtype=torch.complex64), "weight of dtype complex64"),
-    "empty": (lambda torch: torch.nn.Sequential(torch.nn.ReLU()), "model without a linear"),
+    "empty": (
+        lambda torch: torch.nn.Sequential(torch.nn.ReLU()),
+        "model of type Sequential: allowed is one with a linear",
+    ),
     "no module": (lambda torch: [torch.nn.Linear(3, 4)], "model of type list"),
 }
 

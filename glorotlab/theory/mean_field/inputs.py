@@ -90,6 +90,13 @@ class Batch:
         return Covariance.of_inputs(self.inputs.astype(np.float64))
 
 
+def _check_one_source(inputs: npt.ArrayLike | None, second_moment: float | None) -> None:
+    """Refuse both sources of a batch, or none."""
+    if (inputs is None) == (second_moment is None):
+        how = "neither inputs nor" if inputs is None else "both inputs and"
+        raise InvalidValueError(f"{how} input_second_moment: allowed is one of the two")
+
+
 def _check_biases(spec: NetworkSpec) -> None:
     if spec.bias_initializer.mean:
         raise AssumptionError(
@@ -146,8 +153,7 @@ def batch_of(
         is above 1e30.
     """
     _check_biases(spec)
-    if (inputs is None) == (input_second_moment is None):
-        raise InvalidValueError("give either inputs or input_second_moment to predict from")
+    _check_one_source(inputs, input_second_moment)
     if inputs is None:
         q = real_number("input second moment", input_second_moment, SMALLEST, LARGEST)
         if spec.autoencoder:
@@ -187,8 +193,7 @@ def labelled_batch(
         Where an example's inputs are all 0, or an autoencoder has no inputs.
     """
     _check_biases(spec)
-    if (inputs is None) == (input_second_moment is None):
-        raise InvalidValueError("give either inputs and labels, or input_second_moment")
+    _check_one_source(inputs, input_second_moment)
     if input_second_moment is not None and spec.autoencoder:
         raise AssumptionError("an autoencoder without inputs has no targets: give inputs")
     if input_second_moment is not None:

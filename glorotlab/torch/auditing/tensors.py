@@ -70,8 +70,6 @@ def weights_of_model(model: torch.nn.Module, activation: str | None) -> Parts:
     """
     torch = require_torch()
     parameters = weights_of(require_module(model))
-    if not parameters.weights:
-        raise InvalidValueError("model without a linear, convolutional, recurrent or attention layer or an embedding")
     for weight in parameters.weights:
         if torch.nn.parameter.is_lazy(weight.tensor):
             raise InvalidValueError(f"{weight.name} is lazy and has no values yet: run the model once on a batch first")

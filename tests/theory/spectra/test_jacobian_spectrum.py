@@ -247,8 +247,8 @@ def test_singular_values_are_those_of_the_derivative():
 @pytest.mark.parametrize(
     ("given", "arguments", "error", "message"),
     [
-        (spec("60,60,5"), {}, InvalidValueError, "give either inputs or input_second_moment"),
-        (spec("60,60,5"), {"input_second_moment": 1.0, "inputs": X}, InvalidValueError, "give either"),
+        (spec("60,60,5"), {}, InvalidValueError, "neither inputs nor input_second_moment"),
+        (spec("60,60,5"), {"input_second_moment": 1.0, "inputs": X}, InvalidValueError, "both inputs and input"),
         (spec("60,60,5"), {"input_second_moment": -1.0}, InvalidValueError, "input second moment -1.0: allowed are"),
         (
             spec("60,60,5"),
