@@ -256,7 +256,7 @@ def test_real_examples(shapes):
     ("fields", "error", "says"),
     [
         ({}, InvalidValueError, "neither inputs nor"),
-        ({"inputs": np.ones((2, 20)), "labels": [0, 1], "input_second_moment": 1.0}, InvalidValueError, "both inputs and"),
+        ({"inputs": np.ones((2, 20)), "labels": [0, 1], "input_second_moment": 1.0}, InvalidValueError, "both inputs"),
         ({"inputs": np.ones((2, 20))}, InvalidValueError, "without labels"),
         ({"inputs": np.ones((2, 20)), "labels": [1, 1]}, InvalidValueError, "all of class 1"),
         ({"inputs": np.ones((2, 19)), "labels": [0, 1]}, InvalidValueError, r"shape \(2, 19\)"),
