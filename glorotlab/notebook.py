@@ -5,14 +5,19 @@ Whatever is no ``Markup`` made here is text: ``Markup.format`` and ``escape`` se
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup, escape
 
 MOST_ROWS = 20
 """A table with more rows than this shows the first and the last half of them."""
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _TD = Markup('<td style="text-align: left">{}</td>')
 _TH = Markup('<th style="text-align: left">{}</th>')
@@ -27,6 +32,12 @@ def fields(values: Mapping[str, object]) -> Markup:
     """Return a table of names and values; ``cell`` says how values are written."""
     rows = (_row(_TD, (Markup("<b>{}</b>").format(name), value)) for name, value in values.items())
     return Markup("<table><tbody>{}</tbody></table>").format(Markup("").join(rows))
+
+
+def record(title: object, shown: DataclassInstance, **texts: object) -> str:
+    """Return the form of a dataclass: a row for each field, with what is written instead of some values."""
+    names = [field.name for field in dataclasses.fields(shown)]
+    return form(title, fields({name.replace("_", " "): texts.get(name, getattr(shown, name)) for name in names}))
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], caption: object = "") -> Markup:

@@ -1,12 +1,17 @@
 """What objects show of themselves in a notebook: every one has a form, and no text in it is markup."""
 
 import html.parser
+import sys
+import typing
+from functools import cache
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import glorotlab as gl
 from glorotlab import notebook
+from glorotlab.derivations.engine.derivation import Derivation
 from glorotlab.theory.gaussian.moments import NAMES
 
 NASTY = "<img src=x onerror=alert(1)>&'\""
@@ -24,12 +29,18 @@ FORMS = {
     "Dataset": lambda folder: DATA,
     "Run": lambda folder: gl.train(gl.RunSpec(network=SPEC, training=TRAINING), dataset=DATA),
     "Comparison": lambda folder: comparison(),
+    "Entry": lambda folder: comparison().entries[0],
+    "Network": lambda folder: gl.Network(SPEC, seed=0),
     "Moments": lambda folder: gl.moments("tanh", np.ones((3, 2))),
     "PairMoments": lambda folder: gl.pair_moments("relu", 1.0, 2.0, [0.1, 0.2]),
     "FixedPoints": lambda folder: gl.fixed_points("tanh", 2.0, 0.1),
     "FixedPoint": lambda folder: gl.fixed_points("tanh", 2.0, 0.1).points[0],
+    "CriticalPoint": lambda folder: gl.critical_points("tanh", 0.05)[0],
+    "Verification": lambda folder: gl.derive("equal_width").verify(),
+    "Recommendation": lambda folder: advice().recommendation,
+    "AuditEntry": lambda folder: gl.torch.audit(gl.Network(SPEC, seed=0)).entries[0],
     "Trainability": lambda folder: gl.trainability(SPEC, inputs=X, labels=Y),
-    "Advice": lambda folder: gl.advise(SPEC, inputs=X, labels=Y),
+    "Advice": lambda folder: advice(),
     "TangentKernel": lambda folder: gl.tangent_kernel(SPEC, inputs=X),
     "JacobianSpectrum": lambda folder: gl.jacobian_spectrum(SPEC, inputs=X, layer=1),
     "Distributions": lambda folder: gl.predict_distributions(SPEC, X, Y),
@@ -40,6 +51,12 @@ def sweep_spec():
     return gl.SweepSpec(run=gl.RunSpec(network=SPEC, training=TRAINING), grid={"learning_rate": [0.01, 1.0]})
 
 
+@cache
+def advice():
+    return gl.advise(SPEC, inputs=X, labels=Y)
+
+
+@cache
 def comparison():
     return gl.compare(gl.predict(SPEC, inputs=X, labels=Y), gl.measure(SPEC, X, Y, seeds=3))
 
@@ -73,6 +90,35 @@ def test_a_form_is_balanced_and_escaped(name, tmp_path):
     assert "<img" not in shown._repr_html_()
     if name in ("Dataset", "RunSpec", "SweepResults"):
         assert NASTY in checker.text
+
+
+def classes(annotation):
+    """Return the package's classes in the annotation of a result."""
+    if isinstance(annotation, type):
+        return {annotation} if annotation.__module__.startswith("glorotlab") else set()
+    return set().union(*map(classes, typing.get_args(annotation)))
+
+
+def returned(function):
+    annotation = function.__annotations__["return"]
+    names = vars(sys.modules[function.__module__]) | {"xr": xr, "Derivation": Derivation}
+    return eval(annotation, names) if isinstance(annotation, str) else annotation  # noqa: S307
+
+
+def test_every_class_and_every_result_of_the_public_face_shows_itself():
+    public = [getattr(face, name) for face in (gl, gl.torch) for name in face.__all__]
+    own = {one for one in public if isinstance(one, type)}
+    results = set().union(*(classes(returned(one)) for one in public if callable(one) and one not in own))
+    assert {Derivation, gl.Comparison, gl.torch.Monitor} <= own | results
+    forms = ("_repr_html_", "_repr_latex_")
+    assert {one.__name__ for one in own | results if not any(hasattr(one, form) for form in forms)} == {
+        "GlorotlabError"
+    }
+
+
+def test_a_figure_shows_itself_without_pyplot():
+    figure = gl.plot(gl.predict(SPEC, inputs=X, labels=Y))
+    assert figure._repr_png_().startswith(b"\x89PNG")
 
 
 def test_forms_say_the_numbers():

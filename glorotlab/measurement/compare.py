@@ -87,6 +87,9 @@ class Entry:
     resolution: float = 0.0
     module: str = ""
 
+    def _repr_html_(self) -> str:
+        return notebook.record(f"{self.variable}, layer {self.layer}", self)
+
     @property
     def ratio_error(self) -> float | None:
         """Standard error of the ratio."""

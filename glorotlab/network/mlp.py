@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from glorotlab import notebook
 from glorotlab.arrays import FloatArray, Labels, Targets
 from glorotlab.checks import finite_inputs, real_number, shown, whole_number
 from glorotlab.errors import InvalidValueError
@@ -88,6 +89,18 @@ class Network:
         with self.guard.reading():
             copied.__setstate__(copy.deepcopy(self._given(), memo) | {"_parameters": self._parameters.copy()})
         return copied
+
+    def __repr__(self) -> str:
+        spec = self.spec
+        return f"<Network {spec.layers}, {spec.activation}, {spec.initializer}, seed {self.seed}, {self.dtype}>"
+
+    def _repr_html_(self) -> str:
+        head = ("layer", "fan_in", "fan_out", "weights: root mean square", "biases: root mean square")
+        rows = [
+            (layer, *weight.shape, np.sqrt(np.mean(np.square(weight))), np.sqrt(np.mean(np.square(bias))))
+            for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), start=1)
+        ]
+        return notebook.form(repr(self).strip("<>"), notebook.table(head, rows))
 
     def _given(self) -> dict[str, Any]:
         """Return the attributes that do not follow from the spec, without the arrays."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,22 @@ PAPER: dict[str, Any] = {
 }
 
 
+class Picture(Figure):
+    """A figure that draws without a display, and shows itself in a notebook that has not imported pyplot."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        FigureCanvasAgg(self)
+
+    def _repr_png_(self) -> bytes:
+        target = BytesIO()
+        self.savefig(target, format="png")
+        return target.getvalue()
+
+
 def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.5, 4.5), **grid: Any) -> Figure:
     """Return a figure of rows x columns axes that draws without a display; ``figure.axes`` lists them row by row."""
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Picture(figsize=size, dpi=DPI, layout="constrained")
     figure.subplots(rows, columns, **grid)
     return figure
 

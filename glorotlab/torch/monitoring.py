@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glorotlab import files, netcdf
+from glorotlab import files, netcdf, notebook
 from glorotlab.checks import whole_number
 from glorotlab.errors import GlorotlabError, InvalidValueError
 from glorotlab.schema import QUANTILES, SATURATION_THRESHOLD, layer_statistics
@@ -162,6 +162,15 @@ class Monitor:
 
     def __repr__(self) -> str:
         return f"<Monitor of {type(self._model).__name__}: {len(self._records)} records in {self.updates} updates>"
+
+    def _repr_html_(self) -> str:
+        if not self._records:
+            return notebook.form(repr(self).strip("<>"))
+        last = self.statistics.isel(step=-1)
+        names = [name for name in EVENTS if name in last]
+        rows = zip(last["module"].values, *(last[name].values for name in names), strict=True)
+        head = ("module", *(name.replace("_", " ") for name in names))
+        return notebook.form(repr(self).strip("<>"), notebook.table(head, rows, f"before update {int(last['step'])}"))
 
     def _open(self) -> StepRecord | None:
         """Put hooks on the model where the next update is to be recorded."""

@@ -5,7 +5,7 @@ import pytest
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.dense import Dense
-from glorotlab.spec.layers.graph import Input, LayerGraph, Node
+from glorotlab.spec.layers.graph import Input, LayerGraph, Node, Unknown
 from glorotlab.spec.layers.residual import Sum
 
 X = Node("x", Input(), (), 3)
@@ -53,3 +53,8 @@ def test_readers_come_as_often_as_they_read():
 def test_a_graph_that_is_none(nodes, output, message):
     with pytest.raises(InvalidValueError, match=message):
         LayerGraph(nodes, output)
+
+
+def test_a_notebook_shows_every_node_and_why_one_is_not_followed():
+    form = LayerGraph((X, dense("a", "x"), Node("<b>", Unknown("it is magic"), ("a",), 3)), "<b>")._repr_html_()
+    assert all(text in form for text in (">dense<", ">it is magic<", "&lt;b&gt;"))

@@ -75,6 +75,18 @@ def test_training_ends_with_the_same_bits(torch, name):
     assert all(map(torch.equal, *ends))
 
 
+def test_a_notebook_shows_the_last_record(torch):
+    model = plain(torch)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with gl.torch.monitor(model, every=2) as log:
+        assert "0 records" in log._repr_html_()
+        train(torch, model, optimizer, batches(torch, 3, dtype=torch.float64))
+    form = log._repr_html_()
+    assert "before update 2" in form
+    last = log.statistics["update_weight_ratio"].sel(step=2).values[0]
+    assert f">{last:.5g}<" in form
+
+
 def test_it_leaves_no_hook(torch):
     model = network(torch)
     before = hooks_of(torch, model)

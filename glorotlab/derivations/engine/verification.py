@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from glorotlab import notebook
 from glorotlab.derivations.engine.trial import Trial
 
 
@@ -47,6 +48,10 @@ class Verification:
     def outcomes(self) -> tuple[Outcome, ...]:
         """Return every outcome, those of experiments last."""
         return self.steps + self.conclusions + tuple(Outcome(str(trial), trial.passed) for trial in self.trials)
+
+    def _repr_html_(self) -> str:
+        rows = [(outcome.statement, outcome.passed, outcome.error or "") for outcome in self.outcomes]
+        return notebook.form(self.name, notebook.table(("statement", "passed", "error"), rows))
 
     def __str__(self) -> str:
         total = len(self.outcomes)

@@ -20,7 +20,7 @@ from glorotlab.experiments.claims import judge
 from glorotlab.experiments.describe import described
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Results, exchange
 from glorotlab.experiments.scales import Scale
-from glorotlab.plotting.style import DPI, MEASUREMENT, OKABE_ITO, finish
+from glorotlab.plotting.style import DPI, MEASUREMENT, OKABE_ITO, Picture, finish
 from glorotlab.schema import coordinate
 from glorotlab.streams import Purpose, generator
 from glorotlab.training.sweeps.store import RunStore
@@ -202,7 +202,7 @@ FINDINGS = (
 def draw(results: Results) -> Figure:
     """Draw both surfaces of the first draw as relief and as contours, log-likelihood above, and the flat shares."""
     layout = ConstrainedLayoutEngine(wspace=0.09)  # the axes of a relief reach beyond their place
-    figure = Figure(figsize=(10.2, 9.2), dpi=DPI, layout=layout)
+    figure = Picture(figsize=(10.2, 9.2), dpi=DPI, layout=layout)
     grid = figure.add_gridspec(3, 2, height_ratios=[1, 1, 0.34])
     for row, name in enumerate(("log_likelihood", "quadratic")):
         dataset = results[f"{name}_surface"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from glorotlab import notebook
 from glorotlab.errors import InvalidValueError
 from glorotlab.spec.layers.base import Layer
 
@@ -104,6 +105,13 @@ class LayerGraph:
 
     def __getitem__(self, name: str) -> Node:
         return self._by_name[name]
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (node.name, getattr(node.layer, "reason", node.layer.kind), ", ".join(node.inputs), node.units, node.source)
+            for node in self.nodes
+        ]
+        return notebook.form(f"Output {self.output}", notebook.table(("node", "layer", "reads", "units", "line"), rows))
 
     @cached_property
     def _by_name(self) -> dict[str, Node]:

@@ -17,7 +17,7 @@ from itertools import chain
 
 import numpy as np
 
-from glorotlab import initializers
+from glorotlab import initializers, notebook
 from glorotlab.arrays import Progress
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.network import NetworkSpec
@@ -85,6 +85,10 @@ class Recommendation:
     torch: str
     keras: str
     other: str = ""
+
+    def _repr_html_(self) -> str:
+        texts = {"verdict": self.verdict.reason, "torch": notebook.code(self.torch), "keras": notebook.code(self.keras)}
+        return notebook.record("Recommendation", self, **texts)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from glorotlab import __version__, activations
+from glorotlab import __version__, activations, notebook
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.checks import real_number, whole_number
@@ -70,6 +70,9 @@ class CriticalPoint:
     weight_variance: float
     bias_variance: float
     slope: float
+
+    def _repr_html_(self) -> str:
+        return notebook.record("Critical point", self)
 
 
 def critical_points(activation: str | Activation, bias_variance: float) -> tuple[CriticalPoint, ...]:

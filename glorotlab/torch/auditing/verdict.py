@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from glorotlab import notebook
 from glorotlab.errors import InvalidValueError
 from glorotlab.torch.auditing.findings import FAULT, Finding
 
@@ -77,6 +78,10 @@ class AuditEntry:
     forward: float
     backward: float
     findings: tuple[Finding, ...]
+
+    def _repr_html_(self) -> str:
+        found = ", ".join(f"{finding.name} ({finding.severity})" for finding in self.findings)
+        return notebook.record(self.name, self, alternatives=", ".join(self.alternatives), findings=found)
 
     @property
     def healthy(self) -> bool:
