@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import shorten
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -20,7 +20,11 @@ TITLES: tuple[Literal["left", "center", "right"], ...] = ("left", "center", "rig
 """Places of the titles of axes."""
 
 
-def plot(obj: Any, *others: Any, ax: Axes | None = None, variable: str | None = None) -> Figure:
+@overload
+def plot(obj: Any, *others: Any, ax: None = None, variable: str | None = None) -> Figure: ...
+@overload
+def plot(obj: Any, *others: Any, ax: Axes, variable: str | None = None) -> Axes: ...
+def plot(obj: Any, *others: Any, ax: Axes | None = None, variable: str | None = None) -> Figure | Axes:
     """Draw a result, or several of them in one picture.
 
     - Predictions and measurements: second moments per layer on a logarithmic axis, or the ``variable`` asked for;
@@ -49,8 +53,8 @@ def plot(obj: Any, *others: Any, ax: Axes | None = None, variable: str | None = 
 
     Returns
     -------
-    matplotlib.figure.Figure
-        The figure drawn on: ``plot(obj).savefig("file.png")``.
+    matplotlib.figure.Figure or matplotlib.axes.Axes
+        ``ax`` where it is given, else the new figure: ``plot(obj).savefig("file.png")``. A notebook shows a figure.
 
     Raises
     ------
@@ -70,13 +74,14 @@ def plot(obj: Any, *others: Any, ax: Axes | None = None, variable: str | None = 
         objects, ax = objects[:-1], others[-1]
     picture = picture_of(objects, variable)
     if ax is None:
-        ax = new_figure(size=picture.size).axes[0]
+        figure = new_figure(size=picture.size)
+        ax = figure.axes[0]
         _legend_below(ax, picture.draw(ax, objects, variable), below_labels=picture.long_labels)
-    else:
-        if not isinstance(ax, Axes):
-            raise InvalidValueError(f"ax is a {type(ax).__name__}: allowed are axes of matplotlib")
-        _draw_beside(ax, picture.draw, objects, variable)
-    return ax.figure.figure  # of a subfigure, the figure it is part of
+        return figure
+    if not isinstance(ax, Axes):
+        raise InvalidValueError(f"ax is a {type(ax).__name__}: allowed are axes of matplotlib")
+    _draw_beside(ax, picture.draw, objects, variable)
+    return ax
 
 
 def _draw_beside(ax: Axes, draw: Any, objects: tuple[Any, ...], variable: str | None) -> None:

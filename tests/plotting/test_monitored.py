@@ -2,37 +2,15 @@
 
 import numpy as np
 import pytest
+from modules import MODULES, monitored, predicted
 
 import glorotlab as gl
 from glorotlab.errors import InvalidValueError
-from glorotlab.schema import layer_statistics
-
-MODULES, STEPS = ["0", "1", "2"], [0, 10, 20]
 
 
 @pytest.fixture
 def statistics():
-    rng, shape = np.random.default_rng(0), (3, 3)
-    values = {
-        "preactivation_second_moment": rng.uniform(1, 2, shape) * [1, np.nan, 1],
-        "activation_second_moment": rng.uniform(1, 2, shape) * [np.nan, 1, np.nan],
-        "update_weight_ratio": rng.uniform(1e-3, 1e-2, shape) * [1, np.nan, 1],
-        "weight_variance": rng.uniform(1, 2, shape) * [1, -1, 1],
-    }
-    coords = {"step": STEPS, "module": MODULES, "kind": ["dense", "activation", "dense"]}
-    return layer_statistics(values, leading=("step",), coords=coords, attributes={"kind": "measurement"})
-
-
-def prediction():
-    """Of a model with one more step, which is computed by a function and so not monitored."""
-    values = {
-        "preactivation_second_moment": [1.5, np.nan, np.nan, 1.7],
-        "preactivation_second_moment_low": [1.0, np.nan, np.nan, 1.2],
-        "preactivation_second_moment_high": [2.0, np.nan, np.nan, 2.2],
-        "activation_second_moment": [np.nan, 1.1, 1.2, np.nan],
-    }
-    coords = {"module": ["0", "1", "add", "2"], "kind": ["dense", "activation", "residual", "dense"]}
-    return layer_statistics(values, coords=coords, attributes={"kind": "prediction", "level": 0.95})
+    return monitored()
 
 
 def panels(figure):
@@ -42,7 +20,7 @@ def panels(figure):
 
 
 def test_all_modules_and_steps_are_in_one_picture(statistics):
-    figure = gl.plot(statistics, prediction())
+    figure = gl.plot(statistics, predicted())
     result, update = panels(figure)
     colours = result[1].collections[0].get_array()
     before, after = statistics["preactivation_second_moment"].values, statistics["activation_second_moment"].values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -13,6 +14,9 @@ from glorotlab.plotting.style import OKABE_ITO, finish, handle, layer_ticks
 from glorotlab.theory.finite_width.tangent_kernel import TangentKernel, TangentStatistics
 
 VARIABLES = ("diagonal", "layers")
+
+PLACE: dict[str, Any] = {"linestyle": "none", "marker": "_", "markersize": 9, "markeredgewidth": 1.6}
+"""A prediction of a single place, where a line would join what has no order: a short one."""
 
 
 def draw_tangent_kernel(ax: Axes, objects: Sequence[TangentKernel], variable: str | None) -> list[Artist]:
@@ -32,8 +36,8 @@ def draw_tangent_kernel(ax: Axes, objects: Sequence[TangentKernel], variable: st
         what, along = "The tangent kernel's diagonal", "example"
     finish(ax, what, along, "Θ(x, x) of one output")
     return [
-        handle("limit of wide layers", OKABE_ITO[1], linestyle="none", marker="_", markersize=9),
-        handle("mean at this width, band of 95 %", OKABE_ITO[0], marker="o", markersize=4),
+        handle("limit of wide layers", OKABE_ITO[1], **PLACE),
+        handle("mean at this width, band of 95 %", OKABE_ITO[0], **PLACE),
     ]
 
 
@@ -41,6 +45,6 @@ def _draw(ax: Axes, statistics: TangentStatistics, offset: float) -> None:
     """Draw one sequence of elements from place 1 on, moved by ``offset``."""
     places, mean = np.arange(1, len(statistics.value) + 1) + offset, statistics.value + statistics.shift
     low, high = statistics.band(0.95)
-    ax.vlines(places, low, high, color=OKABE_ITO[0], linewidth=1.2)
-    ax.plot(places, mean, color=OKABE_ITO[0], linestyle="none", marker="o", markersize=4)
-    ax.plot(places, statistics.value, color=OKABE_ITO[1], linestyle="none", marker="_", markersize=9)
+    ax.vlines(places, low, high, color=OKABE_ITO[0], alpha=0.2, linewidth=PLACE["markersize"])
+    ax.plot(places, mean, color=OKABE_ITO[0], **PLACE)
+    ax.plot(places, statistics.value, color=OKABE_ITO[1], **PLACE)

@@ -219,4 +219,4 @@ def test_the_picture_tells_where_signals_grow_and_where_the_line_repels():
 
 def test_it_draws_on_given_axes():
     ax = style.new_figure().axes[0]
-    assert gl.plot(diagram_of("tanh"), ax=ax) is ax.figure
+    assert gl.plot(diagram_of("tanh"), ax=ax) is ax
