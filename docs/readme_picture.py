@@ -10,7 +10,7 @@ PICTURE = Path(__file__).with_name("readme.svg")
 
 
 def main() -> None:
-    """Draw the gradients of two initialisations, predicted with a band and measured, and write the picture."""
+    """Draw the gradients of two initializations, predicted with a band and measured, and write the picture."""
     x, y = gl.shapeset(100, seed=0)
     parts = []
     for initializer in ("standard_uniform", "glorot_uniform"):
@@ -20,7 +20,7 @@ def main() -> None:
     mpl.rcParams |= {"svg.hashsalt": "glorotlab", "svg.fonttype": "path"}
     figure = gl.plot(*parts, variable="backprop_gradient_second_moment")
     axes = figure.axes[0]
-    axes.set_title("Gradients of a tanh network as it is initialised", fontsize=10.5, loc="left")
+    axes.set_title("Gradients of a tanh network as it is initialized", fontsize=10.5, loc="left")
     axes.set_ylabel("second moment of dC/ds")
     figure.savefig(PICTURE, metadata={"Date": None, "Creator": None})
 

@@ -1,4 +1,4 @@
-"""Initialisers: variance scaling with four distributions, and the field's names for its instances.
+"""Initializers: variance scaling with four distributions, and the field's names for its instances.
 
 Every weight has mean zero and variance scale / fan, where fan is chosen by the mode. Sources:
 ``standard_uniform`` is eq. 1 and ``glorot_*`` eqs. 12 and 16 of Glorot & Bengio (2010); ``he_*`` He et al. (2015);
@@ -58,7 +58,7 @@ class Initializer:
     std : float
         Standard deviation of the weights of a sparse matrix that are not 0; other distributions have 1 here.
     bias : str
-        The bias initialiser that goes with it unless told otherwise.
+        The bias initializer that goes with it unless told otherwise.
     """
 
     name: str
@@ -214,7 +214,7 @@ BIAS_NAMES = tuple(_BIASES)
 
 
 def get(text: str) -> Initializer:
-    """Return the initialiser of a name, with parameters in brackets where it takes them.
+    """Return the initializer of a name, with parameters in brackets where it takes them.
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ class BiasInitializer:
 
 
 def get_bias(text: str) -> BiasInitializer:
-    """Return the bias initialiser of a name, as ``BiasInitializer`` lists them; errors as for ``get``."""
+    """Return the bias initializer of a name, as ``BiasInitializer`` lists them; errors as for ``get``."""
     name, values = names.parse("bias", text, _BIASES)
     canonical, value = names.canonical(name, values), float(next(iter(values.values()), 0))
     if name == "variance_scaling":

@@ -1,4 +1,4 @@
-"""Names with parameters in brackets, ``name(key=value, ...)``, as activations and initialisers are written."""
+"""Names with parameters in brackets, ``name(key=value, ...)``, as activations and initializers are written."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""NetCDF files: labelled results as ``xarray.open_dataset`` reads them with SciPy alone, and integers of 64 bits."""
+"""NetCDF files: labeled results as ``xarray.open_dataset`` reads them with SciPy alone, and integers of 64 bits."""
 
 from __future__ import annotations
 

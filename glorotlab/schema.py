@@ -57,7 +57,7 @@ TENSORS: dict[str, tuple[str, str]] = {
     "batch_weight_gradient": ("weight gradient of the batch-mean cost", "mean over examples of eq. 3"),
     "batch_bias_gradient": ("bias gradient of the batch-mean cost", "mean over examples of dC/ds"),
 }
-"""Each tensor whose elements are summarised: what it is and where it is defined."""
+"""Each tensor whose elements are summarized: what it is and where it is defined."""
 
 UNDERFLOWING: tuple[str, ...] = ("backprop_gradient", "batch_weight_gradient")
 """Tensors whose zeros and subnormal numbers are counted: what vanishing gradients become."""

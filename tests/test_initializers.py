@@ -1,4 +1,4 @@
-"""Initialisers: every name's samples against its formulas, with stated error rates; names and their parameters.
+"""Initializers: every name's samples against its formulas, with stated error rates; names and their parameters.
 
 Statistical tests fail falsely with probability below 1e-6 each, for any seed: the statistic's exact variance over
 independent weights, and a normal limit at 5 standard errors (5.7e-7 two-sided; the skewness left at these sample sizes

@@ -1,4 +1,4 @@
-"""Every labelled result says what its variables and coordinates are, and NetCDF keeps that, and whole numbers."""
+"""Every labeled result says what its variables and coordinates are, and NetCDF keeps that, and whole numbers."""
 
 import numpy as np
 import pytest

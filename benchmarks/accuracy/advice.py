@@ -4,7 +4,7 @@ A network trains if, at the best of eight learning rates, the cost of its last f
 below a share of ln K: .5 on MNIST; .95 on Shapeset, where so few updates get no network far. The bounds of
 ``glorotlab/theory/advice/trainability.py`` were chosen on 82 runs, with other grids of learning rates; ``CALIBRATION``
 (--calibration) is the regular part of them. ``HELD_OUT`` was fixed before it was run, and has other activations,
-depths, widths and initialisers. MNIST is looked for in GLOROTLAB_DATA, and its networks are left out where it is not.
+depths, widths and initializers. MNIST is looked for in GLOROTLAB_DATA, and its networks are left out where it is not.
 """
 
 import argparse

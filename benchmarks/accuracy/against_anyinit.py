@@ -3,7 +3,7 @@
 AnyInit 0.4 prints what the second moment of z should be after layers 1, 10 and 20 for gains people use. The first table
 has those numbers, what theory of this package says with its band of one network, and what was measured. The second
 counts how many of as many healthy networks each check calls unhealthy: AnyInit's ``assert_healthy``, as it comes, after
-its own initialisation; ours where the last hidden layer, or any hidden layer at the level of all of them together,
+its own initialization; ours where the last hidden layer, or any hidden layer at the level of all of them together,
 leaves the band of one network.
 """
 

@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy/audit.py [--models 20] [--seeds 5] [--level 0.01]
 
-A healthy model is drawn by torch's defaults, by functions of ``torch.nn.init``, or by an initialiser of ours; of each
+A healthy model is drawn by torch's defaults, by functions of ``torch.nn.init``, or by an initializer of ours; of each
 weight the true name has to be among those the audit gives. A fault counts as found where one of its name is in a weight
 that has it, and as missed otherwise; other faults in other weights are counted beside.
 """
@@ -42,7 +42,7 @@ def convolutional(groups=1):
 
 
 class Block(nn.Module):
-    """A residual block of convolutions with batch normalisation."""
+    """A residual block of convolutions with batch normalization."""
 
     def __init__(self, inputs, outputs):
         super().__init__()
@@ -151,7 +151,7 @@ NAMED = {
     OURS[9]: ("he_truncated_normal",),
     OURS[10]: ("glorot_truncated_normal",),
 }
-"""What an audit calls initialisers of ours whose names differ."""
+"""What an audit calls initializers of ours whose names differ."""
 
 GROUPED_BY_TORCH = ("torch xavier_uniform_", "torch kaiming_normal_ fan_out", "torch orthogonal_")
 """Functions of ``torch.nn.init`` that forget groups: a fault where there are any."""

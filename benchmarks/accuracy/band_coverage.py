@@ -3,7 +3,7 @@
     python benchmarks/accuracy/band_coverage.py [--widths 100 1000]
 
 Networks are drawn by NumPy alone on a few Shapeset images, DRAWS for each width, depth and distribution of the weights;
-all activations share the standardised weights. Measurements are kept in a folder, chunk by chunk; a second run goes on
+all activations share the standardized weights. Measurements are kept in a folder, chunk by chunk; a second run goes on
 where the first one stopped, and judges them by the bands of today. Width 1000 takes about an hour of one core.
 """
 
@@ -22,7 +22,7 @@ from glorotlab.machine import machine_line
 
 ACTIVATIONS = {"tanh": "fan_avg", "softsign": "fan_avg", "relu": "fan_in", "gelu": "fan_in"}
 SCALES = {"fan_avg": 1.0, "fan_in": 2.0}
-"""The normalised initialisation of Glorot & Bengio (2010), and that of He et al. (2015)."""
+"""The normalized initialization of Glorot & Bengio (2010), and that of He et al. (2015)."""
 
 STATISTICS = ("activation", "backprop_gradient", "example_weight_gradient", "batch_weight_gradient")
 DEPTHS, DISTRIBUTIONS = (2, 5, 10), ("normal", "uniform")

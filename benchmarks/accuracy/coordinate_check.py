@@ -50,7 +50,7 @@ TANH, RELU = spec_of("tanh", "lecun_normal"), spec_of("relu", "he_normal")
 
 
 def ours(spec: gl.NetworkSpec, record: Any, **rates: float) -> Make:
-    """Networks of a parametrisation, with powers of the width by which one role's rate is off."""
+    """Networks of a parametrization, with powers of the width by which one role's rate is off."""
 
     def make(width: int, seed: int) -> gl.Network:
         network = scaled_network(spec, width, BASE, record).draw(seed, "float32")
@@ -70,7 +70,7 @@ def ours(spec: gl.NetworkSpec, record: Any, **rates: float) -> Make:
 
 
 def initialised(initializer: str) -> Make:
-    """Networks whose initialiser has another fan."""
+    """Networks whose initializer has another fan."""
 
     def make(width: int, seed: int) -> gl.Network:
         return gl.Network(gl.NetworkSpec.parse(f"{INPUTS},{width}x{DEPTH},{CLASSES}", initializer=initializer), seed)

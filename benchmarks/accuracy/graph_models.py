@@ -63,11 +63,11 @@ class Builder:
         return self._add(Elementwise(name))
 
     def norm(self, layer=None):
-        """Add a normalisation, LayerNorm by default."""
+        """Add a normalization, LayerNorm by default."""
         return self._add(layer or LayerNorm(1e-5))
 
     def batch_norm(self):
-        """Add batch normalisation."""
+        """Add batch normalization."""
         return self._add(BatchNorm(1e-5))
 
     def dropout(self, keep):
@@ -112,7 +112,7 @@ class Builder:
 
 
 def mlp(act, width, fan_in, classes=10, depth=4, gain=2.0, keep=1.0, batch_norm=False):
-    """Return a plain MLP, or one with dropout or batch normalisation."""
+    """Return a plain MLP, or one with dropout or batch normalization."""
     net = Builder(fan_in, bias=0.01)
     for _ in range(depth):
         net.dense(width, gain)

@@ -58,7 +58,7 @@ def models():
 
 
 def batch(name, images):
-    """Return inputs and classes: tokens drawn as words are, by Zipf's law, or centred pixels."""
+    """Return inputs and classes: tokens drawn as words are, by Zipf's law, or centered pixels."""
     if name == "tokens":
         random = np.random.default_rng(0)
         shares = 1 / np.arange(1, 51)

@@ -172,7 +172,7 @@ def preactivations(random: np.random.Generator, distribution: str, z: np.ndarray
 
 
 def draw(layers: str, distribution: str, start: int, x: np.ndarray) -> dict:
-    """Means of the free products of ``CHUNK`` pairs of networks; all activations share the standardised weights."""
+    """Means of the free products of ``CHUNK`` pairs of networks; all activations share the standardized weights."""
     names = [name for each, law, name in FAMILIES if (each, law) == (layers, distribution)]
     random = np.random.default_rng([start, len(layers), len(distribution)])
     found = defaultdict(list)

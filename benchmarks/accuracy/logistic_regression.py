@@ -19,7 +19,7 @@ def fit(x: Array, y: Array, ridge: float = 1.0) -> Array:
     Parameters
     ----------
     x : (n, predictors)
-        Standardised, since the penalty counts all alike; the intercept is free of it.
+        Standardized, since the penalty counts all alike; the intercept is free of it.
     y : (n,)
         0 or 1.
     ridge : float

@@ -59,7 +59,7 @@ ENDS = {"softmax": "", "sigmoid": "sigmoid", "linear": "linear"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A network, and the examples that it sees: ``normal``, of a scale, or MNIST's, as they are or centred."""
+    """A network, and the examples that it sees: ``normal``, of a scale, or MNIST's, as they are or centered."""
 
     layers: str
     activation: str
@@ -85,14 +85,14 @@ class Cell:
             return self.scale * x, np.arange(self.examples) % sizes[-1]
         x, y = gl.load_dataset("mnist").test.batch(0, self.examples)
         x = np.asarray(x, dtype=np.float64)
-        return self.scale * (x - x.mean(axis=0) if self.data == "centred mnist" else x), y
+        return self.scale * (x - x.mean(axis=0) if self.data == "centered mnist" else x), y
 
 
 BATCHES = [
     *(Cell(f"100,{n},10", "tanh", "lecun_normal", "linear", b) for b, n in ((10, 100), (100, 100), (400, 100))),
     *(Cell(f"100,{n},10", "tanh", "lecun_normal", "linear", n) for n in (400, 1000)),
     *(Cell("100,100,100,10", "tanh", "glorot_normal", "linear", b) for b in (3, 30, 150)),
-    *(Cell("784,100,100,10", "tanh", "glorot_normal", "linear", 150, data) for data in ("mnist", "centred mnist")),
+    *(Cell("784,100,100,10", "tanh", "glorot_normal", "linear", 150, data) for data in ("mnist", "centered mnist")),
     Cell("100,100,100,10", "tanh", "glorot_normal", "sigmoid", 150),
     Cell("100,100,100,10", "tanh", "glorot_normal", "softmax", 150, scale=3.0),
 ]
@@ -119,7 +119,7 @@ CELLS = BATCHES + GRID
 
 
 def weights_of(name: str, nets: int, fan_in: int, fan_out: int, random: torch.Generator) -> torch.Tensor:
-    """Draw weights (networks, fan_in, fan_out) of the law that an initialiser is named after."""
+    """Draw weights (networks, fan_in, fan_out) of the law that an initializer is named after."""
     family, law = name.split("_")
     fan = (fan_in + fan_out) / 2 if family == "glorot" else fan_in
     std, shape = (GAINS[family] / fan) ** 0.5, (nets, fan_in, fan_out)

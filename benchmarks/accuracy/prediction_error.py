@@ -1,6 +1,6 @@
 """How far predictions are from measurements: python benchmarks/accuracy/prediction_error.py [--seeds N] [--out FILE].
 
-Every activation, initialiser and network below on 300 test examples: Shapeset, and MNIST where GLOROTLAB_DATA has it.
+Every activation, initializer and network below on 300 test examples: Shapeset, and MNIST where GLOROTLAB_DATA has it.
 Networks are drawn until the standard error of each second moment is small enough (ENOUGH), or N are drawn. FILE keeps
 each cell's measurement as it is done: a second run with the same FILE goes on where the first one stopped, and with
 nothing left to measure it sets the predictions of the code as it is against what was measured.

@@ -2,7 +2,7 @@
 
 RUNS.csv is what ``trainability_runs.py`` wrote. A network *trains* where, at its best learning rate, it closes a
 quarter of the gap between chance and the best network of the same data: it is clearly off chance. Networks are split by
-family, an activation with a kind of initialiser: a third of the families, drawn by a seed, is held out, and what is
+family, an activation with a kind of initializer: a third of the families, drawn by a seed, is held out, and what is
 printed of them was fitted to the others. The numbers of ``glorotlab/theory/advice/calibration.py`` are that fit.
 
 Printed are the scores on both sets, the reliability diagram, the verdict of the bounds beside it, the table of learning
@@ -121,7 +121,7 @@ def standardised(networks: Sequence[Trained]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def deviations(networks: Sequence[Trained], mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """Return standardised predictors, cut off as those of ``advise``."""
+    """Return standardized predictors, cut off as those of ``advise``."""
     values = np.array([dataclasses.astuple(predictors(network.numbers)) for network in networks])
     return np.clip((values - mean) / deviation, -FARTHEST, FARTHEST)
 

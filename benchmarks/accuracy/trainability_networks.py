@@ -1,6 +1,6 @@
 """Networks drawn at random and the data they train on: network n is a function of (seed, n).
 
-Two hundred families, an activation with a kind of initialiser, each with a depth, widths, data, an output and its cost
+Two hundred families, an activation with a kind of initializer, each with a depth, widths, data, an output and its cost
 of their own. Half of the draws are meant to be hard: scales of weights that vanish or explode, forty layers, saturated
 units. The data are 500 examples of MNIST, of Shapeset, and of the digits and the breast cancer of scikit-learn.
 """
@@ -35,14 +35,14 @@ EXAMPLES, MAX_PARAMETERS = 500, 400_000
 
 @dataclass(frozen=True)
 class Drawn:
-    """A network of the set: its number, its data, and whether their features are centred and scaled.
+    """A network of the set: its number, its data, and whether their features are centered and scaled.
 
     Parameters
     ----------
     number : int
     data : str
         One of ``DATA``.
-    centred : bool
+    centered : bool
     spec : NetworkSpec
     """
 
@@ -53,11 +53,11 @@ class Drawn:
 
     @property
     def family(self) -> str:
-        """Activation and kind of initialiser."""
+        """Activation and kind of initializer."""
         return f"{self.spec.activation}/{self.spec.initializer.partition('(')[0]}"
 
     def examples(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Return inputs and labels; centred ones have mean 0 in every feature, and the root mean square 1 over all."""
+        """Return inputs and labels; centered ones have mean 0 in every feature, and the root mean square 1 over all."""
         x, y = load(self.data)
         if self.centred:
             x = x - x.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Fuzz target names: initialisers, biases, activations and generated data, with their parameters in brackets."""
+"""Fuzz target names: initializers, biases, activations and generated data, with their parameters in brackets."""
 
 import math
 import random
@@ -92,7 +92,7 @@ class Names(Target):
     def _initializer(self, text: str) -> None:
         record = initializers.get(text)
         if initializers.get(record.name) != record:
-            raise Wrong(f"{record.name!r} is another initialiser")
+            raise Wrong(f"{record.name!r} is another initializer")
         moments = record.variance(*SHAPE), record.excess_kurtosis(*SHAPE)
         weights = record.sample(np.random.default_rng(0), *SHAPE).astype(np.float32)
         if not (moments[0] > 0 and all(map(math.isfinite, moments)) and np.isfinite(weights).all()):
@@ -101,7 +101,7 @@ class Names(Target):
     def _bias(self, text: str) -> None:
         record = initializers.get_bias(text)
         if initializers.get_bias(record.name) != record:
-            raise Wrong(f"{record.name!r} is another initialiser of biases")
+            raise Wrong(f"{record.name!r} is another initializer of biases")
         biases = record.sample(np.random.default_rng(0), *SHAPE).astype(np.float32)
         if not (record.variance_at(SHAPE[0]) >= 0 and np.isfinite(biases).all()):
             raise Wrong(f"{record.name!r} has variance {record.variance_at(SHAPE[0])} and biases {biases}")

@@ -40,7 +40,7 @@ def load_nielsen(path: str | os.PathLike[str], *, dtype: str = "float64") -> Net
     Returns
     -------
     Network
-        Sigmoid in hidden and output layers. Its spec names the initialiser ``nielsen_default`` and its seed is 0, since
+        Sigmoid in hidden and output layers. Its spec names the initializer ``nielsen_default`` and its seed is 0, since
         the file does not say how training began; weights and biases are those of the file.
 
     Raises

@@ -27,7 +27,7 @@ def activations() -> Iterable[str]:
 
 @offered
 def initializers() -> Iterable[str]:
-    """Offer the initialisers of weights."""
+    """Offer the initializers of weights."""
     from glorotlab.initializers import NAMES
 
     return NAMES
@@ -35,7 +35,7 @@ def initializers() -> Iterable[str]:
 
 @offered
 def biases() -> Iterable[str]:
-    """Offer the initialisers of biases."""
+    """Offer the initializers of biases."""
     from glorotlab.initializers import BIAS_NAMES
 
     return BIAS_NAMES

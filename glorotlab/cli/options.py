@@ -91,7 +91,7 @@ class NetworkOptions:
         typer.Option(
             "--initializer",
             "-i",
-            help="Weight initialiser.",
+            help="Weight initializer.",
             autocompletion=completion.initializers,
             rich_help_panel=NETWORK,
         ),
@@ -99,7 +99,7 @@ class NetworkOptions:
     bias: Annotated[
         str,
         typer.Option(
-            help="Bias initialiser.",
+            help="Bias initializer.",
             show_default="the one that goes with -i",
             autocompletion=completion.biases,
             rich_help_panel=NETWORK,

@@ -202,7 +202,7 @@ def _describe_shapeset(sizes: Sizes) -> DatasetRecord:
 
     return DatasetRecord(
         name=canonical_name("shapeset", sizes),
-        description="Shapeset-3x2: two grey shapes of three kinds, 32x32, generated (Glorot & Bengio 2010)",
+        description="Shapeset-3x2: two gray shapes of three kinds, 32x32, generated (Glorot & Bengio 2010)",
         fan_in=1024,
         classes=9,
         train=sizes["train"],
@@ -237,7 +237,7 @@ def _describe_cifar10() -> DatasetRecord:
     path = find_cifar10()
     return DatasetRecord(
         name="cifar10",
-        description="CIFAR-10: colour photographs of ten kinds, 32x32 (Krizhevsky 2009)",
+        description="CIFAR-10: color photographs of ten kinds, 32x32 (Krizhevsky 2009)",
         fan_in=3072,
         classes=10,
         train=40_000,
@@ -256,7 +256,7 @@ def _describe_small_imagenet() -> DatasetRecord:
     sizes = count_small_imagenet(path) if path else SPLITS
     return DatasetRecord(
         name="small-imagenet",
-        description="Small-ImageNet: grey photographs of ten kinds, 37x37 (Glorot & Bengio 2010)",
+        description="Small-ImageNet: gray photographs of ten kinds, 37x37 (Glorot & Bengio 2010)",
         fan_in=PIXELS,
         classes=len(imagenet_classes.CLASS_NAMES),
         train=sizes["train"],

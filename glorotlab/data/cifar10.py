@@ -1,4 +1,4 @@
-"""CIFAR-10: 32x32 colour photographs of ten classes (Krizhevsky 2009), from the binary batches its author publishes.
+"""CIFAR-10: 32x32 color photographs of ten classes (Krizhevsky 2009), from the binary batches its author publishes.
 
 A batch file is a row of records: one byte of label, then 1,024 bytes each of red, green and blue, row by row.
 """

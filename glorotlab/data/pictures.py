@@ -1,4 +1,4 @@
-"""Picture files of the user, read with nothing trusted: each becomes a small grey square, or is refused."""
+"""Picture files of the user, read with nothing trusted: each becomes a small gray square, or is refused."""
 
 import stat
 import warnings
@@ -14,7 +14,7 @@ ENDINGS = (".jpeg", ".jpg", ".png")
 
 
 def read_grey_square(path: Path, side: int) -> NDArray[np.uint8] | None:
-    """Return the middle square of a picture in grey, each pixel the mean of the area it covers.
+    """Return the middle square of a picture in gray, each pixel the mean of the area it covers.
 
     Parameters
     ----------

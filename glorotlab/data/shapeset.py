@@ -1,4 +1,4 @@
-"""Shapeset-3x2: 32 x 32 grey images of one or two triangles, parallelograms or ellipses; nine classes.
+"""Shapeset-3x2: 32 x 32 gray images of one or two triangles, parallelograms or ellipses; nine classes.
 
 The task of Glorot & Bengio (2010, section 2.1), drawn without end from a stream that can be entered anywhere.
 """
@@ -77,7 +77,7 @@ class ShapesetSource:
         Returns
         -------
         x : float32 array of shape (size, 1024)
-            Grey levels, row by row, as level / 255 * 2 - 1 in [-1, 1].
+            Gray levels, row by row, as level / 255 * 2 - 1 in [-1, 1].
         y : int64 array of shape (size,)
             Classes, numbered as in CLASS_NAMES.
 
@@ -118,7 +118,7 @@ def shapeset(n: int, seed: int = 0, start: int = 0) -> tuple[NDArray[np.float32]
     Returns
     -------
     x : float32 array of shape (n, 1024)
-        Grey levels, row by row, as level / 255 * 2 - 1 in [-1, 1].
+        Gray levels, row by row, as level / 255 * 2 - 1 in [-1, 1].
     y : int64 array of shape (n,)
         Classes from 0 to 8: a triangle, a parallelogram, an ellipse; triangle and parallelogram, parallelogram and
         ellipse, triangle and ellipse; two triangles, two parallelograms, two ellipses.

@@ -1,4 +1,4 @@
-"""Small-ImageNet: 37x37 grey pictures of ten classes, in the file that `glorotlab.data.imagenet_build` makes."""
+"""Small-ImageNet: 37x37 gray pictures of ten classes, in the file that `glorotlab.data.imagenet_build` makes."""
 
 import os
 from pathlib import Path
@@ -41,7 +41,7 @@ def load_small_imagenet(path: Path | None = None) -> Dataset:
     Returns
     -------
     Dataset
-        Inputs are grey levels / 255, float32 in [0, 1], shape (n, 1369). A RunSpec names the data by their digest,
+        Inputs are gray levels / 255, float32 in [0, 1], shape (n, 1369). A RunSpec names the data by their digest,
         since folders of photographs differ.
 
     Raises

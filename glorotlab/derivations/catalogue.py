@@ -42,10 +42,10 @@ CATALOGUE = {
     "compromise": Entry("paper.compromise", "Compromise between the two conditions", "Glorot & Bengio 2010, eq. 12"),
     "equal_width": Entry("paper.equal_width", "Equal widths", "Glorot & Bengio 2010, eqs. 13, 14"),
     "standard_initialization": Entry(
-        "paper.initialization", "Variance of the standard initialisation", "Glorot & Bengio 2010, eqs. 1, 15"
+        "paper.initialization", "Variance of the standard initialization", "Glorot & Bengio 2010, eqs. 1, 15"
     ),
     "normalized_initialization": Entry(
-        "paper.initialization", "Normalised initialisation", "Glorot & Bengio 2010, eq. 16"
+        "paper.initialization", "Normalized initialization", "Glorot & Bengio 2010, eq. 16"
     ),
     "mean_singular_value": Entry(
         "paper.mean_singular_value",
@@ -54,11 +54,11 @@ CATALOGUE = {
     ),
     "lecun_initialization": Entry(
         "beyond.lecun_initialization",
-        "Initialisation by fan_in",
+        "Initialization by fan_in",
         "LeCun, Bottou, Orr & Mueller 1998, section 4.6",
     ),
     "he_initialization": Entry(
-        "beyond.he_initialization", "Initialisation of rectified units", "He, Zhang, Ren & Sun 2015, section 2.2"
+        "beyond.he_initialization", "Initialization of rectified units", "He, Zhang, Ren & Sun 2015, section 2.2"
     ),
     "nonlinear_gain": Entry(
         "beyond.nonlinear_gain",

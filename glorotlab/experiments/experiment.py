@@ -1,6 +1,6 @@
 """An experiment is one figure, table or claim: run -> results, claims(results), draw(results).
 
-Results are labelled arrays that are saved between running and drawing: claims and pictures come from saved results
+Results are labeled arrays that are saved between running and drawing: claims and pictures come from saved results
 alone. Every finding comes with a negative control: the same decision about results in which what the finding is about
 has been swapped, where it has to fail.
 """

@@ -16,7 +16,7 @@ class NielsenSizes:
     images : int
         First training images that learning speeds are taken on, and networks trained on in one batch.
     networks : int
-        Networks drawn at initialisation, of each depth.
+        Networks drawn at initialization, of each depth.
     chains : int
         Chains of single neurons, of each kind.
     speed_epochs, speed_records, speed_seeds : int
@@ -52,9 +52,9 @@ class Scale:
     ----------
     name : str
     width : int
-        Units of each of five hidden layers at initialisation.
+        Units of each of five hidden layers at initialization.
     networks : int
-        Networks drawn at initialisation.
+        Networks drawn at initialization.
     examples : int
         Test examples that they are measured on.
     bins : int

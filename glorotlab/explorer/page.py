@@ -37,7 +37,7 @@ INITIALIZERS = (
     *("standard_uniform", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform"),
     *("lecun_normal", "orthogonal", "nielsen_default", "nielsen_large"),
 )
-"""Named initialisers of the page: those whose biases, if any, have one variance in all layers."""
+"""Named initializers of the page: those whose biases, if any, have one variance in all layers."""
 
 LEVEL = 0.95
 """Probability of the bands."""
@@ -172,7 +172,7 @@ def _axis(axis: Axis) -> dict[str, float]:
 
 
 def _initializer(record: initializers.Initializer) -> dict[str, Any]:
-    """Return what the scripts know of an initialiser; the kurtosis of orthogonal weights is not asked for."""
+    """Return what the scripts know of an initializer; the kurtosis of orthogonal weights is not asked for."""
     return {
         "scale": record.scale,
         "mode": record.mode,

@@ -1,4 +1,4 @@
-"""measure: LayerStatistics of real networks at initialisation, one row a seed."""
+"""measure: LayerStatistics of real networks at initialization, one row a seed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def measure(
     jacobian: bool = False,
     progress: Progress | None = None,
 ) -> xr.Dataset:
-    """Measure per-layer statistics of networks drawn at initialisation.
+    """Measure per-layer statistics of networks drawn at initialization.
 
     Parameters
     ----------

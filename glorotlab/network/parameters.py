@@ -62,7 +62,7 @@ class Parameters:
 
     def _draw(self, seed: int) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield weights and biases of every layer."""
-        with single_threaded_blas():  # orthogonal matrices come from a QR factorisation
+        with single_threaded_blas():  # orthogonal matrices come from a QR factorization
             for layer, (fan_in, fan_out) in enumerate(self.spec.fans, start=1):
                 weights = padded_matrix(fan_in, fan_out, self.dtype, STORED)
                 self.spec.weight_initializer.fill(generator(seed, Purpose.WEIGHTS, layer), weights)

@@ -1,4 +1,4 @@
-"""Phase diagrams: ln chi_1 as colour, the critical line, and initialisers as numbered markers."""
+"""Phase diagrams: ln chi_1 as color, the critical line, and initializers as numbered markers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from matplotlib.patches import Patch
 from glorotlab.plotting.style import OKABE_ITO, finish, handle
 
 LARGEST = 1.5
-"""Largest |ln chi_1| that has a colour of its own."""
+"""Largest |ln chi_1| that has a color of its own."""
 
 MARKERS = "osD^vP*X<>hp"
-"""Markers of the initialisers."""
+"""Markers of the initializers."""
 
 
 def draw_phase_diagram(ax: Axes, objects: Sequence[xr.Dataset], variable: str | None = None) -> list[Artist]:
@@ -45,7 +45,7 @@ def draw_phase_diagram(ax: Axes, objects: Sequence[xr.Dataset], variable: str | 
     sizes = f"{diagram.attrs['fan_in']} × {diagram.attrs['fan_out']}"
     finish(
         ax,
-        f"{diagram.attrs['activation']}: phases, and initialisers of a {sizes} layer",
+        f"{diagram.attrs['activation']}: phases, and initializers of a {sizes} layer",
         "weight variance σ_w² = fan_in Var[W]",
         "bias variance σ_b²",
     )
@@ -92,7 +92,7 @@ def _draw_line(ax: Axes, diagram: xr.Dataset) -> list[Artist]:
 def _draw_initializers(
     ax: Axes, diagram: xr.Dataset, xlim: tuple[float, float], ylim: tuple[float, float]
 ) -> list[Artist]:
-    """Draw one marker for all initialisers of a point; name them in the legend, with the point."""
+    """Draw one marker for all initializers of a point; name them in the legend, with the point."""
     groups: dict[tuple[float, float], list[str]] = defaultdict(list)
     for name, x, y in zip(
         diagram["initializer"].values.tolist(),

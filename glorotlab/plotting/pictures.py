@@ -51,7 +51,7 @@ def draw_contact_sheet(
     ----------
     ax : matplotlib.axes.Axes
     x : array, shape (n, side * side) or (n, 3 * side * side)
-        Grey pictures row by row, or red, green and blue ones, one colour after the other. The least value of all is
+        Gray pictures row by row, or red, green and blue ones, one color after the other. The least value of all is
         drawn black, the largest white.
     y : int array, shape (n,)
         Classes from 0.

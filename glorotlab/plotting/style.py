@@ -1,4 +1,4 @@
-"""The look of every picture: colours that colour-blind readers tell apart, sizes, finished axes."""
+"""The look of every picture: colors that color-blind readers tell apart, sizes, finished axes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.5
 
 
 def layer_colors(layers: int) -> list[ColorType]:
-    """Return one colour a layer, from dark (next to the input) to light, equally spaced in lightness (viridis)."""
+    """Return one color a layer, from dark (next to the input) to light, equally spaced in lightness (viridis)."""
     return [colormaps["viridis"](at) for at in np.linspace(0.0, 0.85, max(layers, 2))][:layers]
 
 

@@ -29,7 +29,7 @@ TENSORS = {
 """Variables of the table, and their symbols."""
 
 MARKS = {AGREES: "✓ agrees", DIFFERS: "✗ differs"}
-"""Text of a verdict: its mark tells verdicts apart without colour."""
+"""Text of a verdict: its mark tells verdicts apart without color."""
 
 
 def inspection_page(

@@ -29,7 +29,7 @@ PACKAGES = ("numpy", "scipy", "matplotlib", "xarray")
 """Packages whose versions the page states."""
 
 VERDICTS = {"pass": "✓ pass", "fail": "✗ fail", "undecided": "? undecided"}
-"""Text of every verdict: its mark tells verdicts apart without colour."""
+"""Text of every verdict: its mark tells verdicts apart without color."""
 
 CONTROLS = {"fail": "fails, as it must", "undecided": "undecided", "pass": "passes, and should not", "": "–"}
 """Text of the verdict of every control."""

@@ -1,1 +1,1 @@
-"""How the sizes in a network scale with its width: parametrisations, and the coordinate check that tells them apart."""
+"""How the sizes in a network scale with its width: parametrizations, and the coordinate check that tells them apart."""

@@ -1,7 +1,7 @@
-"""coordinate_check: whether sizes scale with the width as they should under a parametrisation.
+"""coordinate_check: whether sizes scale with the width as they should under a parametrization.
 
 Yang & Hu (2021) and Yang et al. (2022) draw the sizes of activations after a few updates over the width, and call a
-parametrisation right where the lines are flat. Here theory says what the slopes are at these widths, how far they may
+parametrization right where the lines are flat. Here theory says what the slopes are at these widths, how far they may
 scatter, and a verdict on each layer follows.
 """
 
@@ -62,7 +62,7 @@ def coordinate_check(
     Parameters
     ----------
     model : NetworkSpec, its layers, or callable
-        A spec is scaled as the parametrisation says: at ``base_width`` it is itself. A function
+        A spec is scaled as the parametrization says: at ``base_width`` it is itself. A function
         ``make(width)`` or ``make(width, seed)`` returns the user's own: a ``Network`` with its rates, which needs the
         seed, or a ``torch.nn.Module``, before which torch's generator is seeded.
     inputs, labels : array_like
@@ -81,7 +81,7 @@ def coordinate_check(
         Of the base width; by default .1, with Adam .001. It should be so small that the first update changes hidden
         layers by a part of their size.
     optimizer : str or callable
-        ``sgd``; of a PyTorch model also ``adam``, or a function that returns an optimiser for a model.
+        ``sgd``; of a PyTorch model also ``adam``, or a function that returns an optimizer for a model.
     loss : callable, optional
         ``loss(output, labels)`` of a PyTorch model; by default cross-entropy of whole numbers, else the mean square.
     base_width : int, optional

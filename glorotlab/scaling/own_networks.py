@@ -95,7 +95,7 @@ def family_of_factory(
     x: FloatArray,
     y: Targets,
 ) -> Family:
-    """Return the family of a user's networks; theory goes on from the first width by the parametrisation.
+    """Return the family of a user's networks; theory goes on from the first width by the parametrization.
 
     Variances at the first width are those of the networks that were drawn there, and rates are what they carry.
 

@@ -1,8 +1,8 @@
-"""Parametrisations: with which powers of the width initial variances and learning rates go, layer by layer.
+"""Parametrizations: with which powers of the width initial variances and learning rates go, layer by layer.
 
 ``standard``: Var W is in proportion to 1 / fan_in, and one learning rate serves all layers and widths.
 
-``mup``, the maximal update parametrisation (Yang & Hu 2021, "Tensor Programs IV", table 1; Yang et al. 2022, "Tensor
+``mup``, the maximal update parametrization (Yang & Hu 2021, "Tensor Programs IV", table 1; Yang et al. 2022, "Tensor
 Programs V", table 8): every hidden layer changes by as much at every width. Of its equivalent forms this is the one
 without multipliers. In the notation of Yang & Hu a weight is n^-a w with w ~ N(0, n^-2b), trained at the rate
 eta n^-c, and (a + t, b - t, c - 2 t) is the same training for every t: their a = (-1/2, 0, ..., 0, 1/2), b = 1/2, c = 0
@@ -36,7 +36,7 @@ class Parametrization:
     weight_variance : dict
         Of the weights' initial variance.
     weight_rate, bias_rate : dict
-        Of the learning rates of weights and of biases, by optimiser and role.
+        Of the learning rates of weights and of biases, by optimizer and role.
     """
 
     name: str
@@ -67,7 +67,7 @@ PARAMETRIZATIONS = {record.name: record for record in (STANDARD, MUP)}
 
 
 def get(name: object) -> Parametrization:
-    """Return the parametrisation of a name; UnknownNameError where there is none."""
+    """Return the parametrization of a name; UnknownNameError where there is none."""
     if not isinstance(name, str) or name not in PARAMETRIZATIONS:
         raise UnknownNameError("parametrization", str(name), PARAMETRIZATIONS)
     return PARAMETRIZATIONS[name]

@@ -1,4 +1,4 @@
-"""Networks of our own at one width of a parametrisation: their spec, variances and factors of the learning rate."""
+"""Networks of our own at one width of a parametrization: their spec, variances and factors of the learning rate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ScaledNetwork:
     Parameters
     ----------
     spec : NetworkSpec
-        Its sizes; its initialiser says how weights are distributed, but not their variance.
+        Its sizes; its initializer says how weights are distributed, but not their variance.
     weight_variance, weight_rate, bias_rate : (layers,)
         Var[W], and the factors of the learning rate.
     """
@@ -74,7 +74,7 @@ def scaled_network(
 ) -> ScaledNetwork:
     """Return the network of a width; at the base width it is the spec's own.
 
-    Under ``standard`` the spec's initialiser says the variances of every width; under others those of the base width
+    Under ``standard`` the spec's initializer says the variances of every width; under others those of the base width
     are multiplied by powers of the width.
 
     Parameters

@@ -17,7 +17,7 @@ from glorotlab.scaling.parametrization import OPTIMIZERS, Role
 from glorotlab.scaling.torch_recorder import Recorder, leaves, module_name, own_weight
 
 MakeOptimizer = str | Callable[[Any], Any]
-"""``sgd``, ``adam``, or a function that returns an optimiser for a model."""
+"""``sgd``, ``adam``, or a function that returns an optimizer for a model."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class MeasuredModel:
     gradient : (2,)
         Root mean squares at update 0 of dC/df of one example, f being the model's outputs, and of its mean over them.
     optimizer : str
-        ``sgd``, ``adam`` or another optimiser's class.
+        ``sgd``, ``adam`` or another optimizer's class.
     parameters : int
     first_weights : bytes
         The first numbers of every parameter, which differ between seeds.
@@ -210,7 +210,7 @@ def _optimizer(model: Any, optimizer: MakeOptimizer, learning_rate: float) -> An
 
 
 def _family(optimizer: Any) -> str:
-    """Return whose learning rates an optimiser has: those of sgd, of adam, or its own class."""
+    """Return whose learning rates an optimizer has: those of sgd, of adam, or its own class."""
     import torch
 
     if isinstance(optimizer, torch.optim.SGD):

@@ -1,4 +1,4 @@
-"""The same graph with other laws of its weights: variances of a named initialiser in place of those it has."""
+"""The same graph with other laws of its weights: variances of a named initializer in place of those it has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glorotlab.spec.layers.normalisation import Normalisation
 
 
 def initialised(graph: LayerGraph, initializer: str, bias: str | None = None) -> LayerGraph:
-    """Return the graph as ``gl.torch.initialize_`` would leave the model: normalisations have gain 1 and bias 0.
+    """Return the graph as ``gl.torch.initialize_`` would leave the model: normalizations have gain 1 and bias 0.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def initialised(graph: LayerGraph, initializer: str, bias: str | None = None) ->
         As ``initializers.get`` takes it. Fans are those of each layer; of an embedding, of whose table one row is read
         at a time, 1 and its number of units.
     bias : str, optional
-        Of the layers that have biases; by default that of the initialiser.
+        Of the layers that have biases; by default that of the initializer.
 
     Raises
     ------

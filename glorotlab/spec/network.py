@@ -1,4 +1,4 @@
-"""NetworkSpec: layer sizes, activation, initialiser, bias initialiser, output and cost of a network."""
+"""NetworkSpec: layer sizes, activation, initializer, bias initializer, output and cost of a network."""
 
 import functools
 import re
@@ -62,10 +62,10 @@ class NetworkSpec(Spec):
     activation : str
         Activation of the hidden layers, a name of ``glorotlab.activations``.
     initializer : str
-        Initialiser of the weights, a name of ``glorotlab.initializers``, parameters in brackets.
+        Initializer of the weights, a name of ``glorotlab.initializers``, parameters in brackets.
     bias : str, optional
-        Initialiser of the biases: ``zeros``, ``normal(std=)`` or ``uniform(bound=)``; by default the one that goes
-        with the initialiser of the weights.
+        Initializer of the biases: ``zeros``, ``normal(std=)`` or ``uniform(bound=)``; by default the one that goes
+        with the initializer of the weights.
     output : str
         ``softmax``, ``sigmoid`` or ``linear``.
     cost : str, optional
@@ -277,12 +277,12 @@ class NetworkSpec(Spec):
 
     @property
     def weight_initializer(self) -> initializers.Initializer:
-        """The initialiser of the weights."""
+        """The initializer of the weights."""
         return _initializer(self.initializer)
 
     @property
     def bias_initializer(self) -> initializers.BiasInitializer:
-        """The initialiser of the biases."""
+        """The initializer of the biases."""
         return _bias_initializer(self.bias)
 
     @property

@@ -38,7 +38,7 @@ class SweepSpec(Spec):
     ----------
     run : dict or RunSpec
         What the runs have in common: the tables of a RunSpec, as in its TOML. A RunSpec says every field, the bias
-        and the cost among them; a dict leaves them to go with the initialiser and the output.
+        and the cost among them; a dict leaves them to go with the initializer and the output.
     grid : dict
         Lists of values by field (``learning_rate``, ``activation``, ``layers``, ...), or Ranges with ``points``.
     cases : list of dict

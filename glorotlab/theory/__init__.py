@@ -1,1 +1,1 @@
-"""Numeric theory of networks at initialisation."""
+"""Numeric theory of networks at initialization."""

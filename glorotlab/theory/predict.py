@@ -1,4 +1,4 @@
-"""predict: LayerStatistics at initialisation from a spec and a batch of real data, or an input second moment.
+"""predict: LayerStatistics at initialization from a spec and a batch of real data, or an input second moment.
 
 Every number is the expectation over networks of the statistic that ``measure`` takes of one network, so that a variance
 subtracts the expected square of one network's own mean, which is not zero when units are few or examples alike. Only
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 ASSUMPTIONS = (
-    "weights and biases are as initialised: before any training step",
+    "weights and biases are as initialized: before any training step",
     "layers are wide: corrections of relative size 1/width are left out, but where pairs of examples add them up",
     "pre-activations are Gaussian: their excess kurtosis, which few or sparse weights leave, is in quantiles alone",
     "gradient independence: weights met backward depend on the forward pass by their part along the signal alone",
@@ -59,7 +59,7 @@ def predict(
     networks: int = 1,
     banded: Collection[str] = bands.BANDED,
 ) -> xr.Dataset:
-    """Predict per-layer statistics at initialisation by mean-field theory.
+    """Predict per-layer statistics at initialization by mean-field theory.
 
     The theory of wide layers is that of Poole et al. (2016) and Schoenholz et al. (2017), for linear units that of
     Glorot & Bengio (2010).

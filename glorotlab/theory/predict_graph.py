@@ -1,4 +1,4 @@
-"""predict_graph: LayerStatistics at initialisation of a graph of layers, whatever their kinds, on a batch."""
+"""predict_graph: LayerStatistics at initialization of a graph of layers, whatever their kinds, on a batch."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def predict_graph(
     level: float | None = None,
     networks: int = 1,
 ) -> xr.Dataset:
-    """Predict per-layer statistics at initialisation of a graph by mean-field theory.
+    """Predict per-layer statistics at initialization of a graph by mean-field theory.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Theory of initialisation for a PyTorch model of your own; PyTorch is imported when a function needs it.
+"""Theory of initialization for a PyTorch model of your own; PyTorch is imported when a function needs it.
 
 Names are imported when they are first used; ``__init__.pyi`` lists where each comes from.
 """

@@ -1,4 +1,4 @@
-"""Our initialisers for a PyTorch model, in place; a perceptron gets the bits of ``gl.Network``."""
+"""Our initializers for a PyTorch model, in place; a perceptron gets the bits of ``gl.Network``."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _cells(row: InitializedWeight) -> tuple[object, ...]:
 
 
 def initialize_(model: torch.nn.Module, initializer: str, *, seed: int, bias: str | None = None) -> Initialization:
-    """Draw every weight and bias of a PyTorch model by an initialiser of ours, in place.
+    """Draw every weight and bias of a PyTorch model by an initializer of ours, in place.
 
     Layer l, from 1 in the order of the model's modules, takes the stream (seed, weights, l), as ``gl.Network`` does: a
     perceptron of ``torch.nn.Linear`` ends with the bits of ``gl.Network(spec, seed=seed)``, in float32 and float64.
@@ -116,13 +116,13 @@ def initialize_(model: torch.nn.Module, initializer: str, *, seed: int, bias: st
         Linear, bilinear, convolutional and recurrent layers, embeddings and multi-head attention are drawn, each by the
         fans of its kind: of a convolution in and out channels of a group times the receptive field; of an embedding,
         whose rows are read one at a time, 1 and its size; of queries, keys and values, and of the gates of a recurrent
-        layer, each block its own. Normalisations get gains of 1, biases of 0 and fresh running statistics.
+        layer, each block its own. Normalizations get gains of 1, biases of 0 and fresh running statistics.
     initializer : str
-        Name of an initialiser, for example ``glorot_uniform`` or ``normal(std=0.02)``.
+        Name of an initializer, for example ``glorot_uniform`` or ``normal(std=0.02)``.
     seed : int
         In [0, 2**64).
     bias : str, optional
-        Name of a bias initialiser; by default that of the initialiser, which is ``zeros`` of most.
+        Name of a bias initializer; by default that of the initializer, which is ``zeros`` of most.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def initialize_(model: torch.nn.Module, initializer: str, *, seed: int, bias: st
     number = check_seed(seed)
     parameters = weights_of(model)
     _check(torch, parameters, record)
-    with torch.no_grad(), single_threaded_blas():  # orthogonal matrices come from a QR factorisation
+    with torch.no_grad(), single_threaded_blas():  # orthogonal matrices come from a QR factorization
         rows = tuple(
             _draw(torch, weight, layer, record, bias_record, number, parameters.tied)
             for layer, weight in enumerate(parameters.weights, start=1)
@@ -236,7 +236,7 @@ def _draw(
 
 
 def _reset_norm(norm: Any) -> None:
-    """Let a normalisation begin: gain 1, bias 0, running statistics of no batch."""
+    """Let a normalization begin: gain 1, bias 0, running statistics of no batch."""
     if getattr(norm, "weight", None) is not None:
         norm.weight.fill_(1)
     if getattr(norm, "bias", None) is not None:

@@ -141,7 +141,7 @@ def advise(
     candidates: Sequence[str] = CANDIDATES,
     progress: Progress | None = None,
 ) -> GraphAdvice:
-    """Predict what each initialiser would do to the model, and recommend one, with the line that applies it.
+    """Predict what each initializer would do to the model, and recommend one, with the line that applies it.
 
     Parameters
     ----------
@@ -152,14 +152,14 @@ def advise(
     loss : str
         ``cross_entropy`` or ``mse``.
     candidates : sequence of str
-        Names of initialisers to try.
+        Names of initializers to try.
     progress : callable, optional
-        Called with (initialisers done, initialisers in all).
+        Called with (initializers done, initializers in all).
 
     Returns
     -------
     GraphAdvice
-        A table of initialisers, the recommended one, and ``code`` to apply it.
+        A table of initializers, the recommended one, and ``code`` to apply it.
 
     Raises
     ------

@@ -116,7 +116,7 @@ class ModelWeights:
     tied : dict of str to str
         Name of a weight to the name under which it comes first.
     norms : tuple
-        Modules that normalise, with their names.
+        Modules that normalize, with their names.
     others : dict of str to torch.nn.Parameter
         Parameters of modules whose fans nobody knows, by name.
     """

@@ -51,7 +51,7 @@ CASES = {
     "no layers": (["predict"], "LAYERS"),
     "unknown option": (["predict", "10,5", "--gain", "2"], "--gain"),
     "unknown activation": (["predict", "10,5", "-a", "tanhh"], "unknown activation 'tanhh': allowed are"),
-    "unknown initialiser": (["predict", "10,5", "-i", "glorott"], "glorott"),
+    "unknown initializer": (["predict", "10,5", "-i", "glorott"], "glorott"),
     "unknown cost": (["predict", "10,5", "--cost", "hinge"], "hinge"),
     "a layer of no units": (["predict", "784,0,10"], "'0' is not a size"),
     "layers that are words": (["measure", "abc", *SHAPESET], "abc"),

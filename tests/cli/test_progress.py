@@ -130,7 +130,7 @@ def test_a_terminal_gets_bars(monkeypatch, capsys):
 
 
 def test_bars_without_colour_still_move(monkeypatch, capsys):
-    """The cursor goes up (A), lines are erased (K), the cursor is hidden and shown (l, h); no code has a colour (m)."""
+    """The cursor goes up (A), lines are erased (K), the cursor is hidden and shown (l, h); no code has a color (m)."""
     error = bars(monkeypatch, capsys, NO_COLOR="1")
     assert "1/4" in error
     assert set(re.findall(r"\x1b\[[0-9;?]*([A-Za-z])", error)) == set("AKlh")

@@ -9,25 +9,25 @@ from glorotlab.cli.main import main
 from glorotlab.cli.tables import fits, prose, table, typed
 
 COLUMNS = (typed("name"), prose("what it is"), "a long number")
-ROWS = [["normalized_initialization", "the initialisation of a paper", "-1.2345e-05"], ["b", "", "7"]]
+ROWS = [["normalized_initialization", "the initialization of a paper", "-1.2345e-05"], ["b", "", "7"]]
 
 WIDE = """\
 name                       what it is                     a long number
 -------------------------  -----------------------------  -------------
-normalized_initialization  the initialisation of a paper    -1.2345e-05
+normalized_initialization  the initialization of a paper    -1.2345e-05
 b                                                                     7"""
 
 FOLDED = """\
                                                      a long
 name                       what it is                number
 -------------------------  -------------------  -----------
-normalized_initialization  the initialisation   -1.2345e-05
+normalized_initialization  the initialization   -1.2345e-05
                            of a paper
 b                                                         7"""
 
 STACKED = """\
 name: normalized_initialization
-  what it is: the initialisation of a
+  what it is: the initialization of a
     paper
   a long number: -1.2345e-05
 name: b

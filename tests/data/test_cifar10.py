@@ -118,7 +118,7 @@ def test_real_files():
     assert [source.length for source in (data.train, data.validation, data.test)] == [40_000, 10_000, 10_000]
     assert np.bincount(data.test.y).tolist() == [1000] * 10
     assert (np.bincount(data.train.y) + np.bincount(data.validation.y)).tolist() == [5000] * 10
-    # A neighbouring pixel is alike in photographs, in no other order of the bytes.
+    # A neighboring pixel is alike in photographs, in no other order of the bytes.
     x = data.test.x[:1000].reshape(-1, 3, 32, 32).astype(np.float64)
     scatter = x.std()
     for axis in (2, 3):

@@ -1,4 +1,4 @@
-"""Small-ImageNet from small photographs of known grey levels, good, damaged and hostile."""
+"""Small-ImageNet from small photographs of known gray levels, good, damaged and hostile."""
 
 import os
 import re

@@ -31,7 +31,7 @@ def test_an_experiment_refutes_a_wrong_result():
 
 
 @pytest.mark.parametrize(("name", "initializer"), [("lecun", "lecun_uniform"), ("he", "he_normal")])
-def test_the_derived_variance_is_the_initialisers(name, initializer):
+def test_the_derived_variance_is_the_initializers(name, initializer):
     """And the bound of the uniform one, which no sample exceeds and 10,000 come within 1 % of."""
     result = gl.derive(f"{name}_initialization").result
     record = initializers.get(initializer)

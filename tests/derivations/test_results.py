@@ -160,7 +160,7 @@ def test_equal_widths_confirm_equation_14_and_refute_the_printed_13():
 
 
 def test_matrices_confirm_the_mean_singular_value_and_refute_the_ratio_of_variances():
-    """Two 200 by 200 matrices of the standard and of the normalised initialisation.
+    """Two 200 by 200 matrices of the standard and of the normalized initialization.
 
     The mean singular value of one scatters by less than 1 / n of it (``test_mean_singular_value.py``): 5.5 of that over
     sqrt(2) is a false-failure rate below 1e-6 and detects 4 %. Read as a ratio of variances it is 18 and 32 % off.

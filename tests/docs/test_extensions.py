@@ -60,7 +60,7 @@ def test_a_page_of_every_directive(build):
     assert own(warnings) == []
     assert not re.search(r"<script[^>]*mathjax", page, re.IGNORECASE)
     assert page.count("<math") > 20
-    for text in ("21\n22", "equal_width", "checks passed", "Activations at initialisation, tanh"):
+    for text in ("21\n22", "equal_width", "checks passed", "Activations at initialization, tanh"):
         assert text in page
     assert "the derivation forward_variance is on no page" in "\n".join(warnings)
     assert "the derivation equal_width" not in "\n".join(warnings)

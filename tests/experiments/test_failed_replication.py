@@ -1,4 +1,4 @@
-"""The replication that saw no difference: claims on hand-made profiles, initialisers as their frameworks have them."""
+"""The replication that saw no difference: claims on hand-made profiles, initializers as their frameworks have them."""
 
 import math
 
@@ -17,7 +17,7 @@ STARTS = {"activation": 0.4, "backprop_gradient": 1e-4}
 
 
 def results(measured, predicted=None):
-    """Geometric profiles of the factor by which each initialiser shrinks from layer to layer."""
+    """Geometric profiles of the factor by which each initializer shrinks from layer to layer."""
     found = {}
     for name, factor in measured.items():
         rows = {"measured": factor, "predicted": (predicted or measured)[name]}
@@ -36,7 +36,7 @@ def results(measured, predicted=None):
     return found
 
 
-TRUE = {"standard": 0.33, "torch": 0.35, "lecun_uniform": 0.79, "normalised": 0.79, "flax": 0.79}
+TRUE = {"standard": 0.33, "torch": 0.35, "lecun_uniform": 0.79, "normalized": 0.79, "flax": 0.79}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_profiles_start_where_signal_and_gradient_do():
         ("standard", 1 / 3, 0),
         ("torch", 1 / 3, 1 / 3),
         ("lecun_uniform", 1, 0),
-        ("normalised", 1, 0),
+        ("normalized", 1, 0),
         ("flax", 1, 0),
     ],
 )

@@ -1,4 +1,4 @@
-"""Claims about networks just after initialisation (figures 6, 7, 8, the Jacobian) decide hand-made results."""
+"""Claims about networks just after initialization (figures 6, 7, 8, the Jacobian) decide hand-made results."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ GROWING = [0.1, 0.16, 0.24, 0.35, 0.5, 1.0]
 
 
 @pytest.mark.parametrize(
-    ("module", "standard", "normalised", "said"),
+    ("module", "standard", "normalized", "said"),
     [
         (figure_6, SHRINKING, EVEN, ["pass", "pass", "pass"]),
         (figure_6, GROWING, SHRINKING, ["fail", "fail", "pass"]),
@@ -21,8 +21,8 @@ GROWING = [0.1, 0.16, 0.24, 0.35, 0.5, 1.0]
         (figure_7, SHRINKING, GROWING, ["fail", "fail", "pass"]),
     ],
 )
-def test_figures_6_and_7(module, standard, normalised, said):
-    results = initialization(module.TENSOR, standard, normalised) | backprop([[1, 2], [2, 1]], updates=6_000)
+def test_figures_6_and_7(module, standard, normalized, said):
+    results = initialization(module.TENSOR, standard, normalized) | backprop([[1, 2], [2, 1]], updates=6_000)
     assert verdicts(module.EXPERIMENT.claims(results))[:3] == said
 
 
@@ -72,7 +72,7 @@ def test_figure_8(spreads, said):
         results[key] = results[key].merge(dataset[[f"{figure_8.EXAMPLE}_second_moment"]])
     claims = figure_8.EXPERIMENT.claims(results)
     assert verdicts(claims) == [said, said, "pass", "pass", "pass"]
-    if said == "pass":  # the two initialisers are made alike here, so that exchanging them changes nothing
+    if said == "pass":  # the two initializers are made alike here, so that exchanging them changes nothing
         assert [claim.control for claim in claims] == ["fail", "fail", "pass", "pass", "fail"]
 
 
@@ -81,16 +81,16 @@ def test_a_profile_is_decided_where_the_scatter_that_layers_share_leaves_the_who
     for key, dataset in initialization(figure_8.EXAMPLE, EVEN, EVEN).items():
         results[key] = results[key].merge(dataset[[f"{figure_8.EXAMPLE}_second_moment"]])
     shared = np.array([0.7, 1.3, 0.8, 1.2, 1.0])[:, None]
-    for name in ("standard", "normalised"):
+    for name in ("standard", "normalized"):
         results[f"{name}_measured"][f"{figure_8.TENSOR}_second_moment"] *= shared
     assert verdicts(figure_8.EXPERIMENT.claims(results))[3:] == ["undecided", "pass"]
     results["standard_predicted"][f"{figure_8.TENSOR}_second_moment"][2] *= 1.2
     assert verdicts(figure_8.EXPERIMENT.claims(results))[3:] == ["undecided", "fail"]
 
 
-def jacobian_results(standard, normalised, predicted=1.0):
+def jacobian_results(standard, normalized, predicted=1.0):
     found = {}
-    for name, value in (("standard", standard), ("normalised", normalised)):
+    for name, value in (("standard", standard), ("normalized", normalized)):
         layers = np.array([value - 0.01, value, value + 0.01, np.nan])
         images = np.linspace(0.9, 1.1, SEEDS)[:, None]  # every network has an image of its own
         rows = {"measured": images * scatter(layers), "predicted": predicted * images * layers}
@@ -102,15 +102,15 @@ def jacobian_results(standard, normalised, predicted=1.0):
 
 
 @pytest.mark.parametrize(
-    ("standard", "normalised", "predicted", "said"),
+    ("standard", "normalized", "predicted", "said"),
     [
         (0.48, 0.79, 1.0, ["pass", "pass", "pass"]),
         (0.58, 0.70, 1.05, ["fail", "fail", "fail"]),
         (0.5499, 0.7501, 1.0095, ["undecided", "undecided", "undecided"]),
     ],
 )
-def test_jacobian(standard, normalised, predicted, said):
-    assert verdicts(jacobian.EXPERIMENT.claims(jacobian_results(standard, normalised, predicted))) == said
+def test_jacobian(standard, normalized, predicted, said):
+    assert verdicts(jacobian.EXPERIMENT.claims(jacobian_results(standard, normalized, predicted))) == said
 
 
 def test_a_networks_own_image_is_carried_to_all():
@@ -131,8 +131,8 @@ def test_the_table_has_the_slopes_over_the_layers():
     """Root mean squares that fall by the same factor from layer to layer have its logarithm as their slope."""
     falling = [*(0.5 * 0.6 ** np.arange(5)), 1.0]
     results = initialization(figure_6.TENSOR, falling, [0.3] * 5 + [1.0], predicted=[*(0.9 * 0.7 ** np.arange(5)), 1.0])
-    standard, normalised = figure_6.table(results).rows
+    standard, normalized = figure_6.table(results).rows
     assert standard == ("standard", f"{np.log(0.6):.4f}", "0.0000", f"{np.log(0.7):.4f}", f"{-np.log(3) / 2:.4f}")
-    assert [float(cell) for cell in normalised[1:]] == [0, 0, round(np.log(0.7), 4), 0]
+    assert [float(cell) for cell in normalized[1:]] == [0, 0, round(np.log(0.7), 4), 0]
     assert figure_7.table(initialization(figure_7.TENSOR, falling, falling)).rows[0][-1] == f"{np.log(3) / 2:.4f}"
     assert figure_8.table(initialization(figure_8.TENSOR, falling, falling)).rows[0][-1] == "0.0000"

@@ -182,7 +182,7 @@ def trained(**changed):
         ({}, ["pass", "pass", "pass", "pass"]),
         ({"autoencoder_sparse_classical": 41}, ["fail", "pass", "pass", "pass"]),
         ({"autoencoder_standard_nesterov": 39}, ["pass", "fail", "pass", "pass"]),
-        ({"classifier_normalised_descent": 0.05}, ["pass", "pass", "fail", "pass"]),
+        ({"classifier_normalized_descent": 0.05}, ["pass", "pass", "fail", "pass"]),
         ({"classifier_standard_classical": 0.09}, ["pass", "pass", "pass", "fail"]),
     ],
 )
@@ -194,7 +194,7 @@ def test_momentum(changed, said):
 
 
 def test_the_runs_of_momentum_are_what_the_table_says():
-    """Each initialiser and method, the schedule with its fall-back where there is room for it."""
+    """Each initializer and method, the schedule with its fall-back where there is room for it."""
     sizes = dataclasses.replace(SCALES["medium"].nielsen, momentum_updates=5000)
     source = images()
     spec = momentum._run_spec(source, sizes, "autoencoder", "sparse", "nesterov", 3)

@@ -89,14 +89,14 @@ def test_figure_4(tanh, softsign, updates, said):
 
 
 @pytest.mark.parametrize(
-    ("standard", "normalised", "said"),
+    ("standard", "normalized", "said"),
     [
         ([[1, 2, 3], [1, 8, 64]], [[3, 2, 1], [2, 2, 3]], ["pass", "pass"]),
         ([[1, 2, 9], [1, 2, 3]], [[3, 2, 1], [1, 8, 64]], ["fail", "fail"]),
     ],
 )
-def test_figure_9(standard, normalised, said):
-    rows = {"tanh": standard, "tanh_normalised": normalised, figure_9.CONTROL: [[1, 30, 900], [1, 99, 9999]]}
+def test_figure_9(standard, normalized, said):
+    rows = {"tanh": standard, "tanh_normalized": normalized, figure_9.CONTROL: [[1, 30, 900], [1, 99, 9999]]}
     results = {f"{name}_statistics": statistics(gradients=row) for name, row in rows.items()}
     claims = figure_9.EXPERIMENT.claims(results)
     assert verdicts(claims) == said
@@ -104,7 +104,7 @@ def test_figure_9(standard, normalised, said):
 
 
 def test_figure_10():
-    rows = {"tanh": [[0.9, 0.4, 0.1]], "tanh_normalised": [[0.9, 0.8, 0.7]]}
+    rows = {"tanh": [[0.9, 0.4, 0.1]], "tanh_normalized": [[0.9, 0.8, 0.7]]}
     results = {f"{name}_statistics": statistics(percentiles=row) for name, row in rows.items()}
     (claim,) = figure_10.EXPERIMENT.claims(results)
     assert (claim.verdict, claim.control) == ("pass", "fail")
@@ -115,18 +115,18 @@ PAPER_LIKE = {
     "sigmoid": 0.826,
     "sigmoid_4": 0.6,
     "tanh": 0.2715,
-    "tanh_normalised": 0.156,
+    "tanh_normalized": 0.156,
     "softsign": 0.1627,
-    "softsign_normalised": 0.1606,
+    "softsign_normalized": 0.1606,
     "pretrained": 0.14,
 }
 REVERSED = {
     "sigmoid": 0.10,
     "sigmoid_4": 0.83,
     "tanh": 0.15,
-    "tanh_normalised": 0.2715,
+    "tanh_normalized": 0.2715,
     "softsign": 0.3,
-    "softsign_normalised": 0.2,
+    "softsign_normalized": 0.2,
     "pretrained": 0.5,
 }
 
@@ -200,7 +200,7 @@ def test_table_1():
 
 def test_the_table_marks_what_mcnemars_test_does_not_tell_from_the_best():
     """Errors on nested examples: 5 seeds x (162.7 - 156) more errors than the best have p = 2 ** -34."""
-    close = PAPER_LIKE | {"softsign_normalised": 0.157}  # 5 examples more than the best: p = 1 / 16
+    close = PAPER_LIKE | {"softsign_normalized": 0.157}  # 5 examples more than the best: p = 1 / 16
     results = table_results(close)
     for name in training.FIVE:  # the datasets need not be trained on equally long
         results[f"mnist_{name}_curves"].attrs["updates"] = 3_000.0
@@ -216,16 +216,16 @@ def test_the_table_marks_what_mcnemars_test_does_not_tell_from_the_best():
 
 
 def test_tapered_widths_and_costs():
-    better = {"growing": 0.4, "growing_normalised": 0.3, "shrinking": 0.4, "shrinking_normalised": 0.3, "sigmoid": 0.83}
+    better = {"growing": 0.4, "growing_normalized": 0.3, "shrinking": 0.4, "shrinking_normalized": 0.3, "sigmoid": 0.83}
     claims = tapered_widths.EXPERIMENT.claims(curves(better))
     assert (verdicts(claims), controls(claims)) == (["pass"] * 2, ["fail"] * 2)
-    (claim,) = cost_function.EXPERIMENT.claims(curves({"tanh_normalised": 0.3, "quadratic": 0.4, "sigmoid": 0.83}))
+    (claim,) = cost_function.EXPERIMENT.claims(curves({"tanh_normalized": 0.3, "quadratic": 0.4, "sigmoid": 0.83}))
     assert (claim.verdict, claim.control) == ("pass", "fail")
 
 
 def errors_by_depth(**rows):
     """Final errors of one, four and five hidden layers, once a seed, networks not given as tanh N."""
-    given = {name: rows.get(name, rows["tanh_normalised"]) for name in training.FIVE}
+    given = {name: rows.get(name, rows["tanh_normalized"]) for name in training.FIVE}
     results = {}
     for name, row in given.items():
         errors = xr.Dataset(
@@ -238,19 +238,19 @@ def errors_by_depth(**rows):
 
 
 def test_depth():
-    results = errors_by_depth(tanh_normalised=[0.4, 0.3, 0.2], sigmoid=[0.6, 0.5, 0.83])
+    results = errors_by_depth(tanh_normalized=[0.4, 0.3, 0.2], sigmoid=[0.6, 0.5, 0.83])
     claims = depth.EXPERIMENT.claims(results)
     assert (verdicts(claims), controls(claims)) == (["pass"] * 2, ["fail"] * 2)
     assert [depth.chosen(results, name) for name in ("tanh", "sigmoid")] == [2, 1]
     assert depth.table(results).bold == {(0, 3), (1, 3), (2, 3), (3, 3), (4, 2)}
     tanh_is_better_at_four = errors_by_depth(
-        tanh_normalised=[0.4, 0.3, 0.2], tanh=[0.4, 0.2, 0.3], sigmoid=[0.6, 0.5, 0.4]
+        tanh_normalized=[0.4, 0.3, 0.2], tanh=[0.4, 0.2, 0.3], sigmoid=[0.6, 0.5, 0.4]
     )
     assert verdicts(depth.EXPERIMENT.claims(tanh_is_better_at_four)) == ["fail"] * 2
 
 
 def test_a_depth_at_which_a_run_diverged_is_not_chosen():
-    results = errors_by_depth(tanh_normalised=[0.4, np.nan, 0.2], sigmoid=[np.nan, 0.83, 0.83])
+    results = errors_by_depth(tanh_normalized=[0.4, np.nan, 0.2], sigmoid=[np.nan, 0.83, 0.83])
     assert [depth.chosen(results, name) for name in ("tanh", "sigmoid")] == [2, 1]
 
 
@@ -259,13 +259,13 @@ def test_second_order():
         "tanh": 0.4,
         "tanh_hessian": 0.35,
         "tanh_gradient_variance": 0.36,
-        "tanh_normalised": 0.3,
+        "tanh_normalized": 0.3,
         "sigmoid": 0.83,
     }
-    errors |= {"sigmoid": 0.83, "tanh_normalised_hessian": 0.25, "tanh_normalised_gradient_variance": 0.26}
+    errors |= {"sigmoid": 0.83, "tanh_normalized_hessian": 0.25, "tanh_normalized_gradient_variance": 0.26}
     claims = second_order.EXPERIMENT.claims(curves(errors))
     assert (verdicts(claims), controls(claims)) == (["pass"] * 3, ["fail"] * 3)
-    wrong = errors | {"tanh_hessian": 0.45, "tanh_gradient_variance": 0.28, "tanh_normalised_hessian": 0.31}
+    wrong = errors | {"tanh_hessian": 0.45, "tanh_gradient_variance": 0.28, "tanh_normalized_hessian": 0.31}
     assert verdicts(second_order.EXPERIMENT.claims(curves(wrong))) == ["fail"] * 3
 
 

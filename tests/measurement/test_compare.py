@@ -122,7 +122,7 @@ def test_a_mean_is_not_told_from_0_below_the_rounding_of_its_tensor(sign):
 
 
 def test_what_rounds_to_0_in_real_networks_does_not_differ():
-    """A softmax layer's gradients sum to 0 over its outputs; hardly any unit is saturated at initialisation."""
+    """A softmax layer's gradients sum to 0 over its outputs; hardly any unit is saturated at initialization."""
     x, y = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 3
     table = compare(predict("4,60x3,3", x, y), measure("4,60x3,3", x, y, seeds=8))
     zero = [entry for entry in table.entries if not entry.measured or not entry.predicted]

@@ -14,7 +14,7 @@ def statistics():
 
 
 def panels(figure):
-    """The three axes of each panel: first record, colours, scale."""
+    """The three axes of each panel: first record, colors, scale."""
     inside = figure.axes[0].child_axes
     return [inside[place : place + 3] for place in range(0, len(inside), 3)]
 
@@ -33,7 +33,7 @@ def test_all_modules_and_steps_are_in_one_picture(statistics):
     low, high = (end(band.get_paths()[0].vertices[:, 0]) for end in (np.min, np.max))
     assert (low, high) == (1.0, 2.2)
     assert [label.get_text() for label in result[0].get_yticklabels()] == MODULES
-    assert update[1].collections[0].get_array().mask[1].all()  # a module without weights has no colour
+    assert update[1].collections[0].get_array().mask[1].all()  # a module without weights has no color
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert legend == ["first record", "predicted, band of one network (95%)"]
 

@@ -1,4 +1,4 @@
-"""Pictures of small objects: what is drawn is what was given, labelled."""
+"""Pictures of small objects: what is drawn is what was given, labeled."""
 
 import subprocess
 import sys

@@ -62,7 +62,7 @@ def test_the_harness_sees_what_no_input_may_do(tmp_path):
     """Each deed is found, with its kind and its number, and the inputs after it still run."""
     from glorotlab.errors import InvalidValueError
 
-    benchmark("fuzz_names")  # whose neighbours are then modules
+    benchmark("fuzz_names")  # whose neighbors are then modules
     import harness
 
     inside, outside = tmp_path / "inside", tmp_path / "outside"

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def made(record, **powers):
-    """Return a function that makes networks of a parametrisation, whose rates of a layer are off by a power."""
+    """Return a function that makes networks of a parametrization, whose rates of a layer are off by a power."""
 
     def make(width, seed):
         network = scaled_network(SPEC, width, 32, record).draw(seed, "float32")
@@ -45,7 +45,7 @@ HEALTHY = {
     "standard": (SPEC, {"parametrization": "standard"}),
     "mup": (SPEC, {"parametrization": "mup"}),
     "an output layer that starts at 0": (SPEC, {"parametrization": "mup", "zero_output": True}),
-    "an initialiser of another law": ("12,32x2,4", {"parametrization": "standard"}),
+    "an initializer of another law": ("12,32x2,4", {"parametrization": "standard"}),
     "ReLU": (
         gl.NetworkSpec.parse("12,32x2,4", activation="relu", initializer="he_uniform"),
         {"parametrization": "mup"},
@@ -220,8 +220,8 @@ BAD = {
     "a width of 1.5": ({"widths": (1.5, 64, 128)}, InvalidValueError, "width 1.5: allowed are whole numbers"),
     "no steps": ({"steps": 0}, InvalidValueError, "steps 0: allowed are whole numbers from 1"),
     "one seed": ({"seeds": 1}, InvalidValueError, "seeds 1: allowed are whole numbers from 2"),
-    "another parametrisation": ({"parametrization": "ntk"}, UnknownNameError, "unknown parametrization 'ntk'"),
-    "another optimiser": ({"optimizer": "lion"}, UnknownNameError, "unknown optimizer 'lion'"),
+    "another parametrization": ({"parametrization": "ntk"}, UnknownNameError, "unknown parametrization 'ntk'"),
+    "another optimizer": ({"optimizer": "lion"}, UnknownNameError, "unknown optimizer 'lion'"),
     "adam": ({"optimizer": "adam"}, InvalidValueError, "optimizer 'adam' of a Network: allowed is 'sgd'"),
     "a loss": ({"loss": abs}, InvalidValueError, "of a Network: allowed is None"),
     "a level of 1": ({"level": 1}, InvalidValueError, "level 1: allowed are numbers between 0 and 1"),

@@ -57,7 +57,7 @@ def from_zero(width):
 
 
 def optimizer(kind, rate, wrong=""):
-    """Return a function that makes an optimiser with the rates of mup but for one role."""
+    """Return a function that makes an optimizer with the rates of mup but for one role."""
 
     def make(model):
         ratio, groups = model[0].out_features / BASE, []
@@ -280,7 +280,7 @@ BAD = {
         InvalidValueError,
         "allowed is a tensor of a single number",
     ),
-    "an optimiser that is none": (
+    "an optimizer that is none": (
         {"optimizer": lambda model: "sgd"},
         InvalidValueError,
         "optimizer makes a str: allowed is a function of a model",

@@ -25,7 +25,7 @@ CASES = [
     (WIDE, "linear", "orthogonal", "linear", "quadratic"),
     (UNEVEN, "tanh", "sparse(k=60)", "softmax", "log_likelihood"),
 ]
-"""Every kind of activation (odd or not, smooth or not, bounded or not) and initialiser, and every cost."""
+"""Every kind of activation (odd or not, smooth or not, bounded or not) and initializer, and every cost."""
 
 NETWORKS = 150
 FAMILY_RATE = 1e-6
@@ -377,7 +377,7 @@ def test_step_like_units_on_nearly_equal_examples_are_predicted():
 
 
 def test_large_weights_on_alike_images_are_predicted():
-    """Correlations of .98 and sigmoids that are steps, as of images with Nielsen's large initialiser."""
+    """Correlations of .98 and sigmoids that are steps, as of images with Nielsen's large initializer."""
     spec = NetworkSpec.parse("300,300x2,9", activation="sigmoid", initializer="nielsen_large")
     generator = np.random.default_rng(0)
     x = generator.normal(size=300) + 0.15 * generator.normal(size=(20, 300))

@@ -1,4 +1,4 @@
-"""Absolute predictions against real networks: every initialiser of the prediction grid, in small."""
+"""Absolute predictions against real networks: every initializer of the prediction grid, in small."""
 
 import math
 from typing import NamedTuple
@@ -20,7 +20,7 @@ GRID = [
     ("256,300,260,9", "relu", "he_normal"),
     ("256,260,300,9", "gelu", "glorot_uniform"),
 ]
-"""Every initialiser of the prediction grid, with activations odd or not, smooth or not, bounded or not.
+"""Every initializer of the prediction grid, with activations odd or not, smooth or not, bounded or not.
 
 Of the others the moments, which are all that differs, have tests of their own.
 """
@@ -42,7 +42,7 @@ DETECTED = {FORWARD: 0.06, EXAMPLE: 0.06, BATCH: 0.12}
 """Errors seen with probability .99, of each kind; half the numbers show 1.1, 1.7 and 4.5 %."""
 
 EXAMPLES, NETWORKS = 40, {"nielsen_default": 320}
-"""Networks of an initialiser, else 160: the squares of random biases scatter with nothing to explain them."""
+"""Networks of an initializer, else 160: the squares of random biases scatter with nothing to explain them."""
 
 OUTPUT_LAYERS, PASSED_BACK = 32, 8
 """Output layers drawn over the hidden layers of each network, and how many of them are passed back."""

@@ -1,4 +1,4 @@
-"""``gl.torch.audit``: planted faults by name, initialisers by name, healthy models at the stated rate."""
+"""``gl.torch.audit``: planted faults by name, initializers by name, healthy models at the stated rate."""
 
 import dataclasses
 import importlib.util

@@ -75,7 +75,7 @@ def test_verdicts_of_every_module(torch, folder, capsys, monkeypatch):
     ):
         assert word in printed.out
     assert "running make, your own code" in printed.err
-    assert "\nweight    initialiser " in printed.out
+    assert "\nweight    initializer " in printed.out
     page = (folder / "page.html").read_text()
     assert "<script" not in page
     assert "http" not in page.replace("http://www.w3.org", "")

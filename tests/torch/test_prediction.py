@@ -105,7 +105,7 @@ def test_comparing_names_the_module_that_leaves_its_band(torch):
 
 
 def test_a_step_without_a_band_has_no_verdict_of_one_network(torch):
-    """What a layer normalisation leaves has no scatter and so no band; all other verdicts are those of bands."""
+    """What a layer normalization leaves has no scatter and so no band; all other verdicts are those of bands."""
     torch.manual_seed(0)
     model = torch.nn.Sequential(
         torch.nn.Linear(30, 64), torch.nn.LayerNorm(64), torch.nn.ReLU(), torch.nn.Linear(64, 4)

@@ -19,7 +19,7 @@ prediction = gl.predict(spec, inputs=x, labels=labels, level=0.95)
 measurement = gl.measure(spec, inputs=x, labels=labels, seeds=200)
 
 # %%
-# Each grey line is one network.
+# Each gray line is one network.
 
 figure = gl.plot(prediction, variable="activation_second_moment")
 ax = figure.axes[0]

@@ -1,5 +1,5 @@
 """
-Every initialiser over twenty layers
+Every initializer over twenty layers
 ====================================
 
 How large are activations and back-propagated gradients after twenty tanh layers of 1,000 units? Equation 5 of
@@ -25,7 +25,7 @@ for name, color in zip(INITIALIZERS, OKABE_ITO, strict=False):
 
 # %%
 # Only weights of a variance near :math:`1/n` keep both in sight. Those of the paper's standard
-# initialisation, which PyTorch's ``nn.Linear`` still has, lose a factor of three in every layer; the gradient
+# initialization, which PyTorch's ``nn.Linear`` still has, lose a factor of three in every layer; the gradient
 # loses it on its way back.
 
 finish(above, "Activations, tanh", "", "second moment of z")

@@ -1,8 +1,8 @@
 """
-Why He's initialisation "fails" in half of the seeds
+Why He's initialization "fails" in half of the seeds
 ====================================================
 
-He's initialisation keeps the *mean* of the second moment over networks. One network is something else: each
+He's initialization keeps the *mean* of the second moment over networks. One network is something else: each
 ReLU layer of n units multiplies by a random factor of relative variance 5/n, so that the logarithm wanders like
 a random walk that drifts downwards. After 30 layers of 50 units most networks are far below the mean, and a few
 are far above it.
@@ -23,7 +23,7 @@ draws = np.array([[np.mean(s**2) for s in net.forward(x).preactivations[:DEPTH]]
 
 # %%
 # Median and mean part company. The dashed line is the log-normal law's median, :math:`(1 + 5/n)^{-l/2}` after
-# l further layers, the dotted one the mean that He's initialisation keeps.
+# l further layers, the dotted one the mean that He's initialization keeps.
 
 layer = np.arange(1, DEPTH + 1)
 figure, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
@@ -32,7 +32,7 @@ ax.semilogy(layer, np.median(draws, axis=0), "o", color=OKABE_ITO[0], markersize
 ax.semilogy(layer, draws.mean(axis=0), "s", color=OKABE_ITO[1], markersize=4, label="mean of 300 networks")
 law = (1 + 5 / WIDTH) ** (-(layer - 1) / 2)
 ax.semilogy(layer, law, "--", color=OKABE_ITO[0], label="median of the log-normal law")
-ax.axhline(1, color=OKABE_ITO[1], linestyle=":", label="mean, kept by He's initialisation")
+ax.axhline(1, color=OKABE_ITO[1], linestyle=":", label="mean, kept by He's initialization")
 finish(ax, f"{DEPTH} ReLU layers of {WIDTH} units", "layer", "second moment of s over that of the first, 2 E x²")
 layer_ticks(ax, DEPTH)
 ax.legend(fontsize=8, loc="lower left")

@@ -22,7 +22,7 @@ for q, color in zip((0.001, 0.01, 0.1, 1.0), OKABE_ITO, strict=False):
 
 # %%
 # All inputs are forgotten alike: at depth :math:`l` the second moment is near :math:`1 / (2 l)`, whatever
-# came in. This slow loss is why "normalised" is not the end of the story for tanh.
+# came in. This slow loss is why "normalized" is not the end of the story for tanh.
 
 finish(ax, "tanh of gain 1: prediction, and equation 5 (dotted)", "layer", "second moment of the activations")
 ax.plot(range(3, 31), [1 / (2 * layer) for layer in range(3, 31)], color="black", linestyle="--", linewidth=1)

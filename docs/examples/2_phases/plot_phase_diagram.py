@@ -1,10 +1,10 @@
 """
-The phase diagram, with initialisers on it
+The phase diagram, with initializers on it
 ==========================================
 
-Two numbers place an initialiser: the variance of its weights times fan_in, and that of its biases. Left of the
+Two numbers place an initializer: the variance of its weights times fan_in, and that of its biases. Left of the
 critical line :math:`\\chi_1 = 1` gradients vanish with depth and all inputs become alike; right of it gradients
-explode and neighbours part. Trainable depth is large near the line.
+explode and neighbors part. Trainable depth is large near the line.
 """
 
 import glorotlab as gl

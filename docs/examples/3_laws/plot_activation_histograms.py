@@ -1,9 +1,9 @@
 """
-Figure 6: activations at initialisation
+Figure 6: activations at initialization
 =======================================
 
-Just after the standard initialisation the peak of the activations at 0 grows with every layer; after the
-normalised one all layers are alike. Points are histograms of networks that were drawn, lines are predicted
+Just after the standard initialization the peak of the activations at 0 grows with every layer; after the
+normalized one all layers are alike. Points are histograms of networks that were drawn, lines are predicted
 densities.
 """
 

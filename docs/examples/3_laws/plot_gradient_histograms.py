@@ -1,8 +1,8 @@
 """
-Figures 7 and 8: gradients at initialisation
+Figures 7 and 8: gradients at initialization
 ============================================
 
-Back-propagated gradients fade towards the input after the standard initialisation, yet the gradients of the
+Back-propagated gradients fade towards the input after the standard initialization, yet the gradients of the
 weights are of one size in every layer: what the signal gains downwards, the gradient loses (equation 14).
 """
 

@@ -3,7 +3,7 @@ Jacobian spectra
 ================
 
 The singular values of :math:`\\partial z_L / \\partial x` say how a network stretches its inputs'
-neighbourhood. Gaussian weights spread them over decades as depth grows; orthogonal ones keep them together
+neighborhood. Gaussian weights spread them over decades as depth grows; orthogonal ones keep them together
 where the activation lets them.
 """
 

@@ -1,8 +1,8 @@
 """
-Which initialiser, and will it train?
+Which initializer, and will it train?
 =====================================
 
-``gl.advise`` looks at a network before any training: what each initialiser does to signal and gradient over the
+``gl.advise`` looks at a network before any training: what each initializer does to signal and gradient over the
 depth, the probability that the network trains, and which one to take.
 """
 

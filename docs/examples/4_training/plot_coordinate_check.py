@@ -2,7 +2,7 @@
 The coordinate check
 ====================
 
-Does a learning rate that was found on a narrow network serve a wide one? Under the maximal update parametrisation each
+Does a learning rate that was found on a narrow network serve a wide one? Under the maximal update parametrization each
 layer's first change is of one size at every width; with one variance and one rate for all it is not. Theory says which
 curve is expected at these widths, and judges each layer.
 """

@@ -2,8 +2,8 @@
 Error curves of four networks
 =============================
 
-Small networks of four hidden layers on Shapeset-3x2, each with the standard and with the normalised (N)
-initialisation. The paper's figure 11 is this picture at a thousand units and five million updates.
+Small networks of four hidden layers on Shapeset-3x2, each with the standard and with the normalized (N)
+initialization. The paper's figure 11 is this picture at a thousand units and five million updates.
 """
 
 import glorotlab as gl

@@ -2,7 +2,7 @@
 Nielsen's learning-speed bars
 =============================
 
-Right after initialisation of [784, 30, 30, 10], one bar a hidden neuron, as long as its dC/db. Nielsen's
+Right after initialization of [784, 30, 30, 10], one bar a hidden neuron, as long as its dC/db. Nielsen's
 chapter 5 shows them for MNIST: the second hidden layer is the faster one. The pictures here are of
 Shapeset-3x2, which needs no download.
 """

@@ -3,7 +3,7 @@ How much slower is the first layer?
 ===================================
 
 The learning speed of a layer is the length of dC/db of the batch mean (Nielsen, chapter 5). With sigmoid units
-and his default initialisation it falls by a factor of about five a layer towards the input. The band is where
+and his default initialization it falls by a factor of about five a layer towards the input. The band is where
 one network lies: a single measurement says little about the next.
 """
 

@@ -3,7 +3,7 @@ Updates over weights
 ====================
 
 A rule of thumb wants an update to change weights by about a thousandth of their size (dashed). Which layer has how much
-of it depends on the initialisation, and changes while a network trains. Here plain descent is stopped every 200 updates
+of it depends on the initialization, and changes while a network trains. Here plain descent is stopped every 200 updates
 to look at one of them.
 """
 

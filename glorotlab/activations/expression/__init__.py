@@ -1,1 +1,1 @@
-"""Activations from a user's expression: parsed by a whitelist, analysed, turned into a record."""
+"""Activations from a user's expression: parsed by a whitelist, analyzed, turned into a record."""

@@ -211,7 +211,7 @@ def _numpy(smooth: list[Expr], ends: list[float]) -> Callable[[FloatArray], Floa
         with np.errstate(all="ignore"):
             value = plain(s)
             lost = np.isnan(value) & ~np.isnan(s)
-            if lost.any():  # infinities cancelled: f is taken where it still has a value
+            if lost.any():  # infinities canceled: f is taken where it still has a value
                 end = reach[s.dtype.type]
                 value = np.where(lost, plain(np.clip(s, -end, end)), value)
         return np.where(np.isnan(s), s, value)

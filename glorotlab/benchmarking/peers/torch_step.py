@@ -1,4 +1,4 @@
-"""The training step in PyTorch: eager, with the fused optimiser, and compiled."""
+"""The training step in PyTorch: eager, with the fused optimizer, and compiled."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TorchStep(StepByStep):
     batch : int
         Not used.
     fused : bool
-        Whether the optimiser is ``SGD(fused=True)``; else it is ``foreach=True``, one call for all tensors, where the
+        Whether the optimizer is ``SGD(fused=True)``; else it is ``foreach=True``, one call for all tensors, where the
         default on a CPU is a loop.
     compiled : bool
         Whether network and cost go through ``torch.compile``, forward and backward.

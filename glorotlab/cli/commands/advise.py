@@ -1,4 +1,4 @@
-"""glorotlab advise: what initialisers do over a network's depth, and which to take."""
+"""glorotlab advise: what initializers do over a network's depth, and which to take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLES = 100
 
 Bands = Annotated[
     bool,
-    typer.Option("--bands", help="Also compute bands of single networks, which takes seconds for each initialiser."),
+    typer.Option("--bands", help="Also compute bands of single networks, which takes seconds for each initializer."),
 ]
 
 
@@ -29,7 +29,7 @@ def advise(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Advise which initialiser to take: what each does to signal and gradient, and whether the network should train."""
+    """Advise which initializer to take: what each does to signal and gradient, and whether the network should train."""
     inputs.check()
     from glorotlab.theory.advice.advise import advise as theory
 

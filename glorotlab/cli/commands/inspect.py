@@ -52,7 +52,7 @@ def inspect(
         bool, typer.Option("--audit", help="Say by which law each weight was drawn.", rich_help_panel=WHAT)
     ] = False,
     advise: Annotated[
-        bool, typer.Option("--advise", help="Say what each initialiser would do.", rich_help_panel=WHAT)
+        bool, typer.Option("--advise", help="Say what each initializer would do.", rich_help_panel=WHAT)
     ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="REPORT.html", help="Also write a report.", rich_help_panel=WHAT)
@@ -147,7 +147,7 @@ def _print_audit(audit: Audit) -> None:
 
     say(f"\n{verdict_of(audit)}", bold=True)
     records = [dict(zip(COLUMNS, cells_of(entry), strict=True)) for entry in audit.entries]
-    columns = [typed("weight"), prose("initialiser"), Column("forward"), Column("backward")]
+    columns = [typed("weight"), prose("initializer"), Column("forward"), Column("backward")]
     say(table(columns, [[record[column.name] for column in columns] for record in records]))
     for line in findings_of(audit):
         say_folded(f"- {line}")
@@ -158,7 +158,7 @@ def _print_audit(audit: Audit) -> None:
 def _print_advice(advice: GraphAdvice) -> None:
     from glorotlab.theory.advice.advise_graph import COLUMNS
 
-    say("\nwhat each initialiser would do", bold=True)
+    say("\nwhat each initializer would do", bold=True)
     say(table([typed(COLUMNS[0]), *COLUMNS[1:]], advice.cells()))
     for line in advice.words():
         say_folded(line)

@@ -1,4 +1,4 @@
-"""glorotlab measure: statistics of real networks at initialisation."""
+"""glorotlab measure: statistics of real networks at initialization."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def measure(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Measure the statistics of every layer of real networks at initialisation."""
+    """Measure the statistics of every layer of real networks at initialization."""
     spec = network.spec(layers)
     x, y = data.load(spec, network.seed)
     with progress_bars(not quiet) as update:

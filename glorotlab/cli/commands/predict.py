@@ -27,7 +27,7 @@ def predict(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Predict the statistics of every layer at initialisation by mean-field theory."""
+    """Predict the statistics of every layer at initialization by mean-field theory."""
     inputs.check()
     from glorotlab.theory.predict import predict as theory
 

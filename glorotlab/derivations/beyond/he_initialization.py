@@ -1,4 +1,4 @@
-"""The initialiser that keeps the signals of rectified units by fan_in: He et al. (2015)."""
+"""The initializer that keeps the signals of rectified units by fan_in: He et al. (2015)."""
 
 from dataclasses import replace
 from functools import cache

@@ -39,7 +39,7 @@ alike_examples = Assumption(
 )
 fan_in_variance = Assumption(
     "fan_in_variance",
-    "Var[W^i] = 1 / n_i, as Nielsen initialises.",
+    "Var[W^i] = 1 / n_i, as Nielsen initializes.",
     "Each layer then keeps its factor n_(i+1) Var[W^(i+1)].",
 )
 

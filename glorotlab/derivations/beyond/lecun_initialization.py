@@ -1,4 +1,4 @@
-"""The initialiser that keeps linear signals by fan_in: LeCun et al. (1998)."""
+"""The initializer that keeps linear signals by fan_in: LeCun et al. (1998)."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -52,7 +52,7 @@ def solves(formula: sp.Eq, recurrence: sp.Eq, start: sp.Expr, value: sp.Expr) ->
     formula : sympy.Eq
         ``Q(i) = ...``.
     recurrence : sympy.Eq
-        Relates Q at neighbouring layers, for every i.
+        Relates Q at neighboring layers, for every i.
     start, value : sympy.Expr
         The base case ``Q(start) = value``.
     """

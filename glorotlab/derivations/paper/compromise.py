@@ -43,7 +43,7 @@ def compromise() -> Derivation:
         *_costs("compromise", "the compromise of eq. 12", _VARIANCE, 2 * _BELOW / total, 2 * _ABOVE / total),
         _minimiser(
             "geometric",
-            "Minimising the sum of the squared logarithms of the two factors gives the geometric compromise.",
+            "Minimizing the sum of the squared logarithms of the two factors gives the geometric compromise.",
             equation(_GEOMETRIC, 1 / sp.sqrt(_BELOW * _ABOVE)),
             lambda variance: sp.log(_BELOW * variance) ** 2 + sp.log(_ABOVE * variance) ** 2,
         ),
@@ -56,7 +56,7 @@ def compromise() -> Derivation:
         ),
         _minimiser(
             "least_squares",
-            "Minimising the sum of the squared deviations of the two factors from 1 gives least squares.",
+            "Minimizing the sum of the squared deviations of the two factors from 1 gives least squares.",
             equation(_LEAST_SQUARES, total / squares),
             lambda variance: (_BELOW * variance - 1) ** 2 + (_ABOVE * variance - 1) ** 2,
         ),
@@ -77,7 +77,7 @@ def _conflict(forward: Lemma, backward: Lemma) -> tuple[Step, Step]:
     return (
         Step(
             "equal_widths_alone",
-            "Both conditions hold only where neighbouring layers have equal widths.",
+            "Both conditions hold only where neighboring layers have equal widths.",
             equation(_ABOVE, _BELOW),
             lambda claim, _: (
                 solution(claim, _ABOVE) == _common_width(forward.equation, backward.equation) and claim.lhs == _ABOVE
@@ -102,7 +102,7 @@ def _common_width(forward: sp.Eq, backward: sp.Eq) -> set[sp.Expr]:
 
 
 def _minimax(forward: sp.Expr, backward: sp.Expr, compromise: sp.Eq) -> Step:
-    """Return the step that the compromise minimises the larger deviation of both factors from 1."""
+    """Return the step that the compromise minimizes the larger deviation of both factors from 1."""
 
     def check(claim: sp.Eq, earlier: Mapping[str, sp.Eq]) -> bool:
         return (
@@ -115,7 +115,7 @@ def _minimax(forward: sp.Expr, backward: sp.Expr, compromise: sp.Eq) -> Step:
     return Step(
         "minimax",
         "One factor then exceeds 1 by as much as the other falls short of it, and any other variance "
-        "enlarges one of the two: eq. 12 minimises the larger deviation.",
+        "enlarges one of the two: eq. 12 minimizes the larger deviation.",
         equation(insert(forward - 1, compromise), insert(1 - backward, compromise)),
         check,
         follows=("compromise",),

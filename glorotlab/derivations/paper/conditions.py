@@ -76,7 +76,7 @@ def _condition(
             equation(ratio, condition.lhs),
             lambda claim, _: equal(claim.lhs, ratio) and equal(insert(claim.lhs, variance.equation), claim.rhs),
             lemmas=(variance,),
-            rule="at neighbouring layers",
+            rule="at neighboring layers",
         ),
         Step(
             "condition",

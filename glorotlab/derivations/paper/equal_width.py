@@ -94,7 +94,7 @@ def _output_layer() -> tuple[Step, Step, Step]:
         ),
         Step(
             "standard_outputs",
-            "The standard initialisation, with variance 1 / (3 n) in both layers, makes this of it.",
+            "The standard initialization, with variance 1 / (3 n) in both layers, makes this of it.",
             equation(_STANDARD, _N / _OUTPUTS),
             lambda claim, earlier: (
                 claim.lhs == _STANDARD
@@ -105,7 +105,7 @@ def _output_layer() -> tuple[Step, Step, Step]:
         ),
         Step(
             "normalized_outputs",
-            "The normalised initialisation makes this of it.",
+            "The normalized initialization makes this of it.",
             equation(_NORMALIZED, (_N + _OUTPUTS) / (2 * _OUTPUTS)),
             lambda claim, earlier: (
                 claim.lhs == _NORMALIZED

@@ -1,4 +1,4 @@
-"""Equations 15 and 16: the variance of the standard and of the normalised initialisation."""
+"""Equations 15 and 16: the variance of the standard and of the normalized initialization."""
 
 from dataclasses import replace
 from functools import cache
@@ -164,7 +164,7 @@ def _with_bound(bound: sp.Eq) -> sp.Eq:
 
 
 def _initialized(name: str) -> Setting:
-    """Return networks with the weights that an initialiser of the catalogue draws."""
+    """Return networks with the weights that an initializer of the catalogue draws."""
     pairs = zip(LINEAR.widths[:-1], LINEAR.widths[1:], strict=True)
     variances = tuple(initializers.get(name).variance(*pair) for pair in pairs)
     return replace(LINEAR, weight_variances=variances, uniform=True)

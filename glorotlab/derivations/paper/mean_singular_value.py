@@ -54,13 +54,13 @@ def mean_singular_value() -> Derivation:
             _mean_logarithm(),
             _initialized(
                 "normalized",
-                "The normalised initialisation has n Var[W] = 1, so sigma = 1: 0.849.",
+                "The normalized initialization has n Var[W] = 1, so sigma = 1: 0.849.",
                 equation(_NORMALIZED, 8 / (3 * sp.pi)),
                 normalized_initialization().lemma("factor"),
             ),
             _initialized(
                 "standard",
-                "The standard initialisation has n Var[W] = 1/3, so sigma = 1 / sqrt(3): 0.490.",
+                "The standard initialization has n Var[W] = 1/3, so sigma = 1 / sqrt(3): 0.490.",
                 equation(_STANDARD, 8 / (3 * sp.sqrt(3) * sp.pi)),
                 standard_initialization().lemma(),
             ),
@@ -78,7 +78,7 @@ def _conclusion(result: sp.Eq) -> Conclusion:
         printed=equation(_MEAN, _SIGMA**2),
         factor=3 * sp.pi * _SIGMA / 8,
         difference="The sentence at eq. 17 takes the average singular value for the ratio of activation variances. "
-        "That ratio is the mean squared singular value, sigma^2 = n Var[W]: 1 (normalised) and 1/3 (standard) in the "
+        "That ratio is the mean squared singular value, sigma^2 = n Var[W]: 1 (normalized) and 1/3 (standard) in the "
         "linear regime, where the mean is 0.849 and 0.490. The paper's measured 0.8 and 0.5 are means, brought down a "
         "little by the derivatives of tanh. Nor is it the ratio of volumes, whose root for each dimension is the "
         "geometric mean, sigma exp(-1/2).",
@@ -163,7 +163,7 @@ def _mean_logarithm() -> Step:
 
 
 def _initialized(name: str, statement: str, claimed: sp.Eq, factor: Lemma) -> Step:
-    """Return the step with the mean under an initialisation that fixes n Var[W]."""
+    """Return the step with the mean under an initialization that fixes n Var[W]."""
     return Step(
         name,
         statement,
@@ -189,9 +189,9 @@ def _derivatives(result: sp.Eq) -> Step:
 
 
 def _experiment(result: sp.Eq, random: np.random.Generator) -> tuple[Trial, ...]:
-    """Take the singular values of matrices with the standard and the normalised initialisation's variance."""
+    """Take the singular values of matrices with the standard and the normalized initialization's variance."""
     n, results = 100, []
-    for name, squared in (("standard", 1 / 3), ("normalised", 1.0)):
+    for name, squared in (("standard", 1 / 3), ("normalized", 1.0)):
         bound = np.sqrt(3 * squared / n)
         weights = random.uniform(-bound, bound, (40, n, n))
         means = np.linalg.svd(weights, compute_uv=False).mean(axis=1)

@@ -20,12 +20,12 @@ CONTROL = "sigmoid"
 """Network of the negative control, which stays at chance."""
 
 NETWORKS = {
-    "tanh_normalised": training.NETWORKS["tanh_normalised"],
+    "tanh_normalized": training.NETWORKS["tanh_normalized"],
     "quadratic": Trained("tanh N, quadratic cost", "tanh", "glorot_uniform", cost="quadratic"),
     CONTROL: training.NETWORKS[CONTROL],
 }
 
-STYLES = {"tanh_normalised": (OKABE_ITO[1], "--"), "quadratic": (OKABE_ITO[3], "-")}
+STYLES = {"tanh_normalized": (OKABE_ITO[1], "--"), "quadratic": (OKABE_ITO[3], "-")}
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
@@ -40,7 +40,7 @@ def _quadratic_is_worse(results: Results) -> Claim:
     return judge(NAME, "The quadratic cost is worse than the log-likelihood.", lead, low=0.0, rule=rule)
 
 
-FINDINGS = (Finding(_quadratic_is_worse, demote("quadratic", "tanh_normalised", CONTROL, "curves")),)
+FINDINGS = (Finding(_quadratic_is_worse, demote("quadratic", "tanh_normalized", CONTROL, "curves")),)
 """The paper's sentence about the costs."""
 
 

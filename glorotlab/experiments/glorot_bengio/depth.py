@@ -90,8 +90,8 @@ def _sigmoid_is_not(results: Results) -> Claim:
 
 
 FINDINGS = (
-    Finding(_deepest_is_best, substitute("tanh_normalised_deepest", "sigmoid_deepest", "errors")),
-    Finding(_sigmoid_is_not, substitute("sigmoid_deepest", "tanh_normalised_deepest", "errors")),
+    Finding(_deepest_is_best, substitute("tanh_normalized_deepest", "sigmoid_deepest", "errors")),
+    Finding(_sigmoid_is_not, substitute("sigmoid_deepest", "tanh_normalized_deepest", "errors")),
 )
 """What the choice of the depth comes to in the paper: five layers, and four with sigmoid."""
 

@@ -1,7 +1,7 @@
 """Why a replication with Keras saw no qualitative difference, and what frameworks start from by default.
 
-Keras' ``lecun_uniform`` has the variance 1 / fan_in, not the 1 / (3 fan_in) of the paper's standard initialisation.
-Where a layer is as wide as the one below, that is the normalised initialisation: the two were one and the same.
+Keras' ``lecun_uniform`` has the variance 1 / fan_in, not the 1 / (3 fan_in) of the paper's standard initialization.
+Where a layer is as wide as the one below, that is the normalized initialization: the two were one and the same.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NAME = "failed_replication"
 
 @dataclass(frozen=True)
 class Default:
-    """An initialiser as a paper or a framework has it.
+    """An initializer as a paper or a framework has it.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Default:
     uniform_biases: bool = False
 
     def spec(self, scale: Scale) -> NetworkSpec:
-        """Return the tanh network that it initialises."""
+        """Return the tanh network that it initializes."""
         bias = f"uniform(bound={1 / math.sqrt(scale.width):.6g})" if self.uniform_biases else "zeros"
         layers_text = f"1024,{scale.width}x{HIDDEN},9"
         return NetworkSpec.parse(layers_text, activation="tanh", initializer=self.initializer, bias=bias)
@@ -68,14 +68,14 @@ DEFAULTS = {
     "standard": Default("standard (eq. 1)", "standard_uniform"),
     "torch": Default("PyTorch nn.Linear", "standard_uniform", uniform_biases=True),
     "lecun_uniform": Default("Keras lecun_uniform", "lecun_uniform"),
-    "normalised": Default("normalised (eq. 16), Keras Dense", "glorot_uniform"),
+    "normalized": Default("normalized (eq. 16), Keras Dense", "glorot_uniform"),
     "flax": Default("Flax Dense", "variance_scaling(scale=1, mode=fan_in, distribution=truncated_normal)"),
 }
-"""Initialisers that are compared.
+"""Initializers that are compared.
 
 PyTorch's ``Linear.reset_parameters`` draws weights and biases from U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)): the standard
-initialisation and biases of the same law. (Here layer 1 has the biases of the layers above it; its 1,024 inputs would
-make them 1 % smaller.) Keras' ``Dense`` is ``glorot_uniform`` with biases of 0: the normalised initialisation itself.
+initialization and biases of the same law. (Here layer 1 has the biases of the layers above it; its 1,024 inputs would
+make them 1 % smaller.) Keras' ``Dense`` is ``glorot_uniform`` with biases of 0: the normalized initialization itself.
 Flax's ``Dense`` is JAX's ``lecun_normal`` with biases of 0: a normal truncated at two standard deviations and rescaled
 to variance 1 / fan_in."""
 
@@ -94,13 +94,13 @@ APART = 2.0
 In the linear regime those of variances 1 / (3 n) and 1 / n end a factor of 3^4 = 81 apart."""
 
 NETWORKS = 8
-"""Networks drawn of each initialiser, or the scale's where that is fewer.
+"""Networks drawn of each initializer, or the scale's where that is fewer.
 
 Equal seeds draw equal random numbers where distributions are alike: ratios of profiles then scatter little."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Predict and measure every initialiser; keys ``standard_predicted``, ``standard_measured`` and so on."""
+    """Predict and measure every initializer; keys ``standard_predicted``, ``standard_measured`` and so on."""
     x, y = load_dataset("shapeset").test.batch(0, scale.examples)
     names = [f"{tensor}_second_moment" for tensor in PROFILES]
     results: Results = {}
@@ -129,14 +129,14 @@ def _end(results: Results, name: str, tensor: str) -> Array:
     return profile(results[f"{name}_measured"], tensor)[:, HIDDEN - PROFILES[tensor][1]]
 
 
-def _is_normalised(name: str, sentence: str) -> Finding:
-    """Return that an initialiser's profiles are those of the normalised one."""
+def _is_normalized(name: str, sentence: str) -> Finding:
+    """Return that an initializer's profiles are those of the normalized one."""
 
     def decide(results: Results) -> Claim:
         ratios: dict[str, Array] = {}
         for tensor, (word, _) in PROFILES.items():
-            own, normalised = (profile(results[f"{key}_measured"], tensor) for key in (name, "normalised"))
-            ratios |= {f"{word} {layer + 1}": (own / normalised)[:, layer] for layer in _others(tensor)}
+            own, normalized = (profile(results[f"{key}_measured"], tensor) for key in (name, "normalized"))
+            ratios |= {f"{word} {layer + 1}": (own / normalized)[:, layer] for layer in _others(tensor)}
         rule = f"every ratio of the two profiles is within {EQUAL:.0%} of 1"
         return judge(NAME, sentence, ratios, low=1 - EQUAL, high=1 + EQUAL, rule=rule)
 
@@ -144,7 +144,7 @@ def _is_normalised(name: str, sentence: str) -> Finding:
 
 
 def _falls_off(name: str, others: tuple[str, ...], sentence: str) -> Finding:
-    """Return that an initialiser lets signal and gradient fall further than others do."""
+    """Return that an initializer lets signal and gradient fall further than others do."""
 
     def decide(results: Results) -> Claim:
         ratios = {
@@ -166,24 +166,24 @@ def _predicted(results: Results) -> Claim:
             predicted = profile(results[f"{name}_predicted"], tensor)[HIDDEN - start]
             ratios[f"{name}, {word}"] = (_end(results, name, tensor) / predicted) ** (1 / (HIDDEN - 1))
     sentence = (
-        "Mean-field theory predicts of every initialiser by what factor signal and gradient fall from layer to layer."
+        "Mean-field theory predicts of every initializer by what factor signal and gradient fall from layer to layer."
     )
     rule = f"measured / predicted mean factor of a layer is within {EQUAL:.0%} of 1"
     return judge(NAME, sentence, ratios, low=1 - EQUAL, high=1 + EQUAL, rule=rule)
 
 
 FINDINGS = (
-    _is_normalised("lecun_uniform", "Between square layers Keras' lecun_uniform is the normalised initialisation."),
+    _is_normalized("lecun_uniform", "Between square layers Keras' lecun_uniform is the normalized initialization."),
     _falls_off(
         "standard",
-        ("lecun_uniform", "normalised"),
-        "The standard initialisation loses signal and gradient, unlike both.",
+        ("lecun_uniform", "normalized"),
+        "The standard initialization loses signal and gradient, unlike both.",
     ),
-    _is_normalised("flax", "Flax's default too is the normalised initialisation between square layers."),
-    _falls_off("torch", ("normalised",), "PyTorch's default loses signal and gradient as the standard one does."),
-    Finding(_predicted, exchange("standard", "normalised", "measured")),
+    _is_normalized("flax", "Flax's default too is the normalized initialization between square layers."),
+    _falls_off("torch", ("normalized",), "PyTorch's default loses signal and gradient as the standard one does."),
+    Finding(_predicted, exchange("standard", "normalized", "measured")),
 )
-"""Why the replication compared the normalised initialisation with itself, and what users of frameworks have."""
+"""Why the replication compared the normalized initialization with itself, and what users of frameworks have."""
 
 
 def table(results: Results) -> Table:
@@ -199,7 +199,7 @@ def table(results: Results) -> Table:
             cells.append(f"{mean:.3g} ± {error:.1g} ({predicted:.3g})")
         rows.append(tuple(cells))
     head = (
-        "initialiser",
+        "initializer",
         "Var[W]",
         "weights",
         "biases",
@@ -214,7 +214,7 @@ def table(results: Results) -> Table:
 
 
 def draw(results: Results) -> Figure:
-    """Draw the profile of the signal and that of the gradient, all initialisers in one panel."""
+    """Draw the profile of the signal and that of the gradient, all initializers in one panel."""
     figure = new_figure(1, 2, size=(9.6, 5.0), sharey=True)
     offsets = np.linspace(-0.16, 0.16, len(DEFAULTS))
     for ax, (tensor, (word, start)) in zip(figure.axes, PROFILES.items(), strict=True):
@@ -245,9 +245,9 @@ EXPERIMENT = Experiment(
     source="Glorot & Bengio (2010), figures 6 and 7; a public study with Keras; defaults of PyTorch, Keras and Flax",
     caption=(
         "Second moments of activations and of back-propagated gradients in the hidden layers of tanh networks just "
-        "after initialisation, relative to the layer that each starts from. A public study with Keras compared its "
+        "after initialization, relative to the layer that each starts from. A public study with Keras compared its "
         "lecun_uniform with glorot_uniform and saw no qualitative difference: between layers of equal width the two "
-        "are the same (the three upper lines have equal values), and neither is the paper's standard initialisation. "
+        "are the same (the three upper lines have equal values), and neither is the paper's standard initialization. "
         "Points are means over networks with standard errors; lines are predicted; all are moved aside to be seen."
     ),
     effort=8,

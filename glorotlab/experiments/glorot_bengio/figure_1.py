@@ -65,7 +65,7 @@ EXPERIMENT = Experiment(
     source="Glorot & Bengio (2010), figure 1",
     caption=(
         "The first test pictures of each class. Shapeset-3x2: one or two shapes of three kinds, as the class says, "
-        "drawn without end. Small-ImageNet: photographs of ten kinds, 37x37 grey."
+        "drawn without end. Small-ImageNet: photographs of ten kinds, 37x37 gray."
     ),
     effort=1,
     run=run,

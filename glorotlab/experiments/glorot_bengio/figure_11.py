@@ -20,7 +20,7 @@ from glorotlab.training.sweeps.store import RunStore
 NAME = "figure_11"
 
 NETWORKS = training.named(
-    "sigmoid", "sigmoid_4", "tanh", "tanh_normalised", "softsign", "softsign_normalised", "pretrained"
+    "sigmoid", "sigmoid_4", "tanh", "tanh_normalized", "softsign", "softsign_normalized", "pretrained"
 )
 
 
@@ -47,29 +47,29 @@ def _above_chance(results: Results, name: str) -> dict[str, Array]:
 
 
 def _sigmoid_is_last(results: Results) -> Claim:
-    others = ("tanh", "tanh_normalised", "softsign", "softsign_normalised")
+    others = ("tanh", "tanh_normalized", "softsign", "softsign_normalized")
     lead = {f"sigmoid - {NETWORKS[name].label}": _lead(results, "sigmoid", name) for name in others}
     return _positive("Sigmoid is the worst of the five.", lead)
 
 
-def _normalised_is_better(results: Results) -> Claim:
-    gain = {"tanh - tanh N": _lead(results, "tanh", "tanh_normalised")}
-    return _positive("Normalised initialisation makes tanh better.", gain)
+def _normalized_is_better(results: Results) -> Claim:
+    gain = {"tanh - tanh N": _lead(results, "tanh", "tanh_normalized")}
+    return _positive("Normalized initialization makes tanh better.", gain)
 
 
 def _softsign_is_better(results: Results) -> Claim:
-    sentence = "With the standard initialisation softsign is better than tanh."
+    sentence = "With the standard initialization softsign is better than tanh."
     return _positive(sentence, {"tanh - softsign": _lead(results, "tanh", "softsign")})
 
 
 def _softsign_needs_it_less(results: Results) -> Claim:
-    tanh, softsign = (_lead(results, name, f"{name}_normalised") for name in ("tanh", "softsign"))
-    sentence = "Softsign needs normalised initialisation less than tanh does."
+    tanh, softsign = (_lead(results, name, f"{name}_normalized") for name in ("tanh", "softsign"))
+    sentence = "Softsign needs normalized initialization less than tanh does."
     return _positive(sentence, {"gain of tanh - gain of softsign": tanh - softsign})
 
 
 def _pretraining_is_best(results: Results) -> Claim:
-    others = ("tanh", "tanh_normalised", "softsign", "softsign_normalised", "sigmoid")
+    others = ("tanh", "tanh_normalized", "softsign", "softsign_normalized", "sigmoid")
     lead = {f"{NETWORKS[name].label} - pre-trained": _lead(results, name, "pretrained") for name in others}
     return _positive("Fine-tuning after pre-training with denoising autoencoders is best.", lead)
 
@@ -87,7 +87,7 @@ def _positive(sentence: str, differences: dict[str, Array]) -> Claim:
 FINDINGS = (
     Finding(
         _never_escapes,
-        substitute("sigmoid", "softsign_normalised", "curves"),
+        substitute("sigmoid", "softsign_normalized", "curves"),
         training.unless_shorter_than(training.PAPER_UPDATES, ["pass"], "sigmoid", "curves"),
     ),
     Finding(
@@ -95,10 +95,10 @@ FINDINGS = (
         substitute("sigmoid_4", "sigmoid", "curves"),
         training.unless_shorter_than(training.PAPER_UPDATES, ["fail"], "sigmoid_4", "curves"),
     ),
-    Finding(_sigmoid_is_last, exchange("sigmoid", "softsign_normalised", "curves")),
-    Finding(_normalised_is_better, demote("tanh", "tanh_normalised", "sigmoid", "curves")),
+    Finding(_sigmoid_is_last, exchange("sigmoid", "softsign_normalized", "curves")),
+    Finding(_normalized_is_better, demote("tanh", "tanh_normalized", "sigmoid", "curves")),
     Finding(_softsign_is_better, demote("tanh", "softsign", "sigmoid", "curves")),
-    Finding(_softsign_needs_it_less, demote("tanh", "tanh_normalised", "sigmoid", "curves")),
+    Finding(_softsign_needs_it_less, demote("tanh", "tanh_normalized", "sigmoid", "curves")),
     Finding(_pretraining_is_best, exchange("pretrained", "sigmoid", "curves")),
 )
 """What the paper says of the curves."""

@@ -22,7 +22,7 @@ LOGARITHMIC = ("mnist",)
 """Datasets whose errors fall by a factor of tens."""
 
 FIVE = {name: STYLES[name] for name in training.FIVE}
-"""Colour and line style of each network."""
+"""Color and line style of each network."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
@@ -36,23 +36,23 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
     return results
 
 
-def _normalised_is_better(dataset: str) -> Finding:
-    """Return that normalised initialisation improves tanh on a dataset, as the paper's curves end."""
-    tanh, normalised, sigmoid = (training.key_of(name, dataset) for name in ("tanh", "tanh_normalised", "sigmoid"))
+def _normalized_is_better(dataset: str) -> Finding:
+    """Return that normalized initialization improves tanh on a dataset, as the paper's curves end."""
+    tanh, normalized, sigmoid = (training.key_of(name, dataset) for name in ("tanh", "tanh_normalized", "sigmoid"))
 
     def decide(results: Results) -> Claim:
-        sentence = f"On {LABELS[dataset]} normalised initialisation makes tanh better."
+        sentence = f"On {LABELS[dataset]} normalized initialization makes tanh better."
         if dataset in absent(results):
             return Claim(NAME, sentence, "undecided", explanation=absent(results)[dataset])
-        gain = training.final_errors(results, tanh) - training.final_errors(results, normalised)
+        gain = training.final_errors(results, tanh) - training.final_errors(results, normalized)
         rule = "the difference of final test errors (fractions) is above 0"
         return judge(NAME, sentence, {"tanh - tanh N": gain}, low=0.0, rule=rule)
 
-    return Finding(decide, substitute(normalised, sigmoid, "curves"))
+    return Finding(decide, substitute(normalized, sigmoid, "curves"))
 
 
-FINDINGS = tuple(map(_normalised_is_better, DATASETS))
-"""What the paper's curves say of the initialisers."""
+FINDINGS = tuple(map(_normalized_is_better, DATASETS))
+"""What the paper's curves say of the initializers."""
 
 
 def draw(results: Results) -> Figure:

@@ -97,7 +97,7 @@ def draw(results: Results) -> Figure:
         steps.draw_start(ax, -0.5 * spacing + shift, start, color=color)
     steps.update_ticks(ax)
     ax.set_ylim(0, 1)
-    finish(ax, "Sigmoid, four hidden layers, standard initialisation", "mini-batch updates", "activation z")
+    finish(ax, "Sigmoid, four hidden layers, standard initialization", "mini-batch updates", "activation z")
     handles = [handle(f"layer {layer}", color, marker="o", markersize=4) for layer, color in enumerate(colors, 1)]
     handles += [
         handle("measured: mean, bar = ± 1 standard deviation", marker="o", markersize=4, linewidth=0.8),

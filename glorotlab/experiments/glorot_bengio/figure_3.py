@@ -40,8 +40,8 @@ def _percentiles(results: Results) -> tuple[Array, Array]:
 def _in_order(results: Results) -> Claim:
     tanh, _ = _percentiles(results)
     order = {f"layer {k} - {k + 1}": tanh[:, k - 1] - tanh[:, k] for k in range(1, tanh.shape[1])}
-    sentence = "Tanh, standard initialisation: layer 1 saturates first, then layer 2, and so on."
-    return _above(sentence, order, APART, "every difference between neighbouring layers")
+    sentence = "Tanh, standard initialization: layer 1 saturates first, then layer 2, and so on."
+    return _above(sentence, order, APART, "every difference between neighboring layers")
 
 
 def _less(results: Results) -> Claim:
@@ -82,7 +82,7 @@ def draw(results: Results) -> Figure:
     """Draw 98th percentiles and standard deviations over updates."""
     figure = new_figure(1, 2, size=(9.2, 4.8), sharey=True)
     for ax, name in zip(figure.axes, NETWORKS, strict=True):
-        draw_percentiles(ax, results, name, f"{name.capitalize()}, standard initialisation")
+        draw_percentiles(ax, results, name, f"{name.capitalize()}, standard initialization")
     figure.axes[1].set_ylabel("")
     legend(figure, results, NETWORKS[0])
     return figure

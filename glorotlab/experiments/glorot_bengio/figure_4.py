@@ -98,7 +98,7 @@ def draw(results: Results) -> Figure:
             histograms.draw_histogram(ax, counts, here["activation_edge"].isel(seed=0).values, color=color)
         ax.set_yscale("log")
         ax.set_ylim(bottom=LEAST)
-        finish(ax, f"{name.capitalize()}, standard initialisation", "activation z", "probability density")
+        finish(ax, f"{name.capitalize()}, standard initialization", "activation z", "probability density")
     figure.axes[0].set_xlabel("")
     handles = [handle(f"layer {layer}", color, linewidth=4) for layer, color in enumerate(colors, 1)]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=9, frameon=False)

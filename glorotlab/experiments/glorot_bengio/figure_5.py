@@ -63,7 +63,7 @@ TICKS = np.linspace(-REACH, REACH, 5)
 """Marks on the axes of both weights."""
 
 COLORS = colormaps["cividis"]
-"""Colours of costs, from the least to the largest."""
+"""Colors of costs, from the least to the largest."""
 
 
 @dataclass(frozen=True)

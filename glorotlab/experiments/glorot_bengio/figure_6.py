@@ -1,4 +1,4 @@
-"""Figure 6: activations of tanh networks just after initialisation."""
+"""Figure 6: activations of tanh networks just after initialization."""
 
 from matplotlib.figure import Figure
 
@@ -18,10 +18,10 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
 
 FINDINGS = (
     initialization.growing_peak(
-        NAME, "Standard initialisation: the peak of the activations at 0 grows from layer to layer.", TENSOR, "output"
+        NAME, "Standard initialization: the peak of the activations at 0 grows from layer to layer.", TENSOR, "output"
     ),
     initialization.alike(
-        NAME, "Normalised initialisation: the activations are distributed alike in every layer.", "normalised", TENSOR
+        NAME, "Normalized initialization: the activations are distributed alike in every layer.", "normalized", TENSOR
     ),
     initialization.agreement(
         NAME, "Mean-field theory predicts the second moment of the activations in every layer.", TENSOR
@@ -37,12 +37,12 @@ def draw(results: Results) -> Figure:
 
 def table(results: Results) -> Table:
     """Return the slopes over the layers beside the predicted ones."""
-    return initialization.slopes_table(results, TENSOR, {"standard": initialization.LINEAR_LOSS, "normalised": 0.0})
+    return initialization.slopes_table(results, TENSOR, {"standard": initialization.LINEAR_LOSS, "normalized": 0.0})
 
 
 EXPERIMENT = Experiment(
     name=NAME,
-    title="Activations at initialisation, tanh",
+    title="Activations at initialization, tanh",
     source="Glorot & Bengio (2010), figure 6",
     caption=(
         "Densities of the activations of each hidden layer over units, test images and networks. Points are measured, "

@@ -1,4 +1,4 @@
-"""Figure 7: back-propagated gradients of tanh networks just after initialisation."""
+"""Figure 7: back-propagated gradients of tanh networks just after initialization."""
 
 from matplotlib.figure import Figure
 
@@ -34,7 +34,7 @@ def _reverses(results: Results) -> Claim:
         f"after {updates[last]:,.0f} updates: layer 1 / {count}": variance[:, last, 0] / variance[:, last, -1],
     }
     sentence = (
-        "Standard initialisation: back-propagated gradients shrink towards the input; training soon reverses that."
+        "Standard initialization: back-propagated gradients shrink towards the input; training soon reverses that."
     )
     network = results[f"{TRAINED}_statistics"].attrs.get("network", "")
     rule = f"both ratios of variances are above 1 in training {network}, the second within {SOON:,} updates"
@@ -44,14 +44,14 @@ def _reverses(results: Results) -> Claim:
 FINDINGS = (
     initialization.growing_peak(
         NAME,
-        "Standard initialisation: back-propagated gradients shrink towards the input (their peak at 0 grows).",
+        "Standard initialization: back-propagated gradients shrink towards the input (their peak at 0 grows).",
         TENSOR,
         "input",
     ),
     initialization.alike(
         NAME,
-        "Normalised initialisation: back-propagated gradients are distributed alike in every layer.",
-        "normalised",
+        "Normalized initialization: back-propagated gradients are distributed alike in every layer.",
+        "normalized",
         TENSOR,
     ),
     initialization.agreement(
@@ -73,12 +73,12 @@ def draw(results: Results) -> Figure:
 
 def table(results: Results) -> Table:
     """Return the slopes over the layers beside the predicted ones."""
-    return initialization.slopes_table(results, TENSOR, {"standard": -initialization.LINEAR_LOSS, "normalised": 0.0})
+    return initialization.slopes_table(results, TENSOR, {"standard": -initialization.LINEAR_LOSS, "normalized": 0.0})
 
 
 EXPERIMENT = Experiment(
     name=NAME,
-    title="Back-propagated gradients at initialisation, tanh",
+    title="Back-propagated gradients at initialization, tanh",
     source="Glorot & Bengio (2010), figure 7",
     caption=(
         "Densities of dC/ds of one example's cost in each hidden layer, over units, images and networks. Points are "

@@ -1,4 +1,4 @@
-"""Figure 8: weight gradients of tanh networks just after initialisation."""
+"""Figure 8: weight gradients of tanh networks just after initialization."""
 
 from matplotlib.figure import Figure
 
@@ -19,17 +19,17 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
 FINDINGS = (
     initialization.alike(
         NAME,
-        "Standard initialisation: weight gradients are distributed roughly alike in every layer, even so.",
+        "Standard initialization: weight gradients are distributed roughly alike in every layer, even so.",
         "standard",
         TENSOR,
         initialization.SIGMOID,
     ),
     initialization.alike(
         NAME,
-        "Normalised initialisation: weight gradients are distributed alike in every layer.",
-        "normalised",
+        "Normalized initialization: weight gradients are distributed alike in every layer.",
+        "normalized",
         TENSOR,
-        substitute("normalised", "sigmoid", "measured"),
+        substitute("normalized", "sigmoid", "measured"),
     ),
     initialization.agreement(
         NAME, "Mean-field theory predicts the second moment of one example's weight gradients in every layer.", EXAMPLE
@@ -59,12 +59,12 @@ def draw(results: Results) -> Figure:
 
 def table(results: Results) -> Table:
     """Return the slopes over the layers beside the predicted ones."""
-    return initialization.slopes_table(results, TENSOR, {"standard": 0.0, "normalised": 0.0})
+    return initialization.slopes_table(results, TENSOR, {"standard": 0.0, "normalized": 0.0})
 
 
 EXPERIMENT = Experiment(
     name=NAME,
-    title="Weight gradients at initialisation, tanh",
+    title="Weight gradients at initialization, tanh",
     source="Glorot & Bengio (2010), figure 8",
     caption=(
         "Densities of dC/dW of the mean cost of the images in each hidden layer, over weights and networks. Points "

@@ -17,7 +17,7 @@ from glorotlab.plotting.style import finish, handle, layer_colors, log_ticks, ne
 from glorotlab.theory.predict import predict
 from glorotlab.training.sweeps.store import RunStore
 
-NAME, NETWORKS = "figure_9", {"tanh": "standard", "tanh_normalised": "normalised"}
+NAME, NETWORKS = "figure_9", {"tanh": "standard", "tanh_normalized": "normalized"}
 
 CONTROL = "sigmoid"
 """Network of the negative control: its layers' gradients are far apart from the start."""
@@ -29,7 +29,7 @@ ALIKE = 2.0
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Train tanh with both initialisers, and the control; predict what they start from."""
+    """Train tanh with both initializers, and the control; predict what they start from."""
     trained = training.trained(scale, store, training.named(*NETWORKS, CONTROL), "statistics", progress)
     return trained | {f"{name}_predicted": _predicted_start(scale, name) for name in NETWORKS}
 
@@ -51,27 +51,27 @@ def _spread(results: Results, name: str, step: int) -> Array:
 
 def _start_alike(results: Results) -> Claim:
     spread = {name: _spread(results, name, 0) for name in NETWORKS}
-    sentence = "Before training the weight gradients of the hidden layers of tanh are alike with either initialiser."
+    sentence = "Before training the weight gradients of the hidden layers of tanh are alike with either initializer."
     rule = f"log(largest / least standard deviation of a layer) is below log {ALIKE:g}"
     return judge(NAME, sentence, spread, high=float(np.log(ALIKE)), rule=rule)
 
 
 def _drift_apart(results: Results) -> Claim:
-    standard, normalised = (_spread(results, name, -1) for name in NETWORKS)
-    sentence = "During training they drift apart with the standard initialisation, more than with the normalised one."
-    rule = "log(largest / least standard deviation of a layer) at the end, standard - normalised, is above 0"
-    return judge(NAME, sentence, {"standard - normalised": standard - normalised}, low=0.0, rule=rule)
+    standard, normalized = (_spread(results, name, -1) for name in NETWORKS)
+    sentence = "During training they drift apart with the standard initialization, more than with the normalized one."
+    rule = "log(largest / least standard deviation of a layer) at the end, standard - normalized, is above 0"
+    return judge(NAME, sentence, {"standard - normalized": standard - normalized}, low=0.0, rule=rule)
 
 
 FINDINGS = (
     Finding(_start_alike, substitute("tanh", CONTROL, "statistics")),
-    Finding(_drift_apart, substitute("tanh_normalised", CONTROL, "statistics")),
+    Finding(_drift_apart, substitute("tanh_normalized", CONTROL, "statistics")),
 )
 """What the paper says of both panels."""
 
 
 def draw(results: Results) -> Figure:
-    """Draw standard deviations over updates, standard initialisation left, normalised right."""
+    """Draw standard deviations over updates, standard initialization left, normalized right."""
     figure = new_figure(1, 2, size=(9.2, 4.8), sharey=True)
     for ax, (name, initializer) in zip(figure.axes, NETWORKS.items(), strict=True):
         updates = training.steps(results, name)
@@ -84,7 +84,7 @@ def draw(results: Results) -> Figure:
             steps.draw_start(ax, place, float(predicted[layer]), color=color)
         log_ticks(ax)
         steps.update_ticks(ax)
-        title = f"Tanh, {initializer} initialisation"
+        title = f"Tanh, {initializer} initialization"
         finish(ax, title, "mini-batch updates", "standard deviation of dC/dW (cost per unit of W)")
     figure.axes[1].set_ylabel("")
     handles = [handle(f"layer {layer}", color, linewidth=4) for layer, color in enumerate(colors, 1)]

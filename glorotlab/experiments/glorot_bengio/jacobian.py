@@ -1,4 +1,4 @@
-"""The paper's claim about layer Jacobians: mean singular value about 0.8 normalised, about 0.5 standard."""
+"""The paper's claim about layer Jacobians: mean singular value about 0.8 normalized, about 0.5 standard."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from glorotlab.training.sweeps.store import RunStore
 
 NAME, VARIABLE = "jacobian", "jacobian_singular_value_mean"
 
-PAPER = {"standard": 0.5, "normalised": 0.8}
+PAPER = {"standard": 0.5, "normalized": 0.8}
 """Glorot & Bengio (2010), section 4.2.1, to one decimal."""
 
-LINEAR = {"standard": 8 / (3 * math.pi * math.sqrt(3)), "normalised": 8 / (3 * math.pi)}
+LINEAR = {"standard": 8 / (3 * math.pi * math.sqrt(3)), "normalized": 8 / (3 * math.pi)}
 """Values of linear layers with n_in = n_out = n: 8 sigma / (3 pi) with sigma^2 = n Var[W] (quarter circle law), which
-is 1/3 (standard) and 1 (normalised)."""
+is 1/3 (standard) and 1 (normalized)."""
 
 FEWER = {"standard_uniform": 2, "glorot_uniform": 1}
 """Divisor of the number of networks: values scatter a fourth as much where tanh stays nearly linear."""
@@ -91,13 +91,13 @@ def _everywhere(results: Results, name: str) -> Array:
 
 
 def _about(name: str) -> Finding:
-    """Return the paper's number for one initialiser."""
+    """Return the paper's number for one initializer."""
     value = PAPER[name]
 
     def decide(results: Results) -> Claim:
         carried, predicted = _carried(results, name), _everywhere(results, name)
         mean = {"mean of layers": carried.mean(axis=1)}
-        sentence = f"The mean singular value of a layer's Jacobian is about {value} with {name} initialisation."
+        sentence = f"The mean singular value of a layer's Jacobian is about {value} with {name} initialization."
         rule = f"the mean over hidden layers rounds to {value} at the paper's one decimal"
         claim = judge(NAME, sentence, mean, low=value - ROUNDING, high=value + ROUNDING, rule=rule)
         of_layers = {f"layer {layer}": float(value) for layer, value in enumerate(carried.mean(axis=0), 1)}
@@ -108,7 +108,7 @@ def _about(name: str) -> Finding:
         numbers, explanation = claim.numbers | of_layers, claim.explanation + theory
         return dataclasses.replace(claim, numbers=numbers, explanation=explanation)
 
-    return Finding(decide, exchange("standard", "normalised", "measured", "predicted", "all_predicted"))
+    return Finding(decide, exchange("standard", "normalized", "measured", "predicted", "all_predicted"))
 
 
 def _ratio(results: Results, name: str) -> Array:
@@ -131,10 +131,10 @@ FINDINGS = (*map(_about, PAPER), Finding(_predicted, EXCHANGED))
 
 
 def draw(results: Results) -> Figure:
-    """Draw the mean singular value per layer for both initialisers."""
+    """Draw the mean singular value per layer for both initializers."""
     figure = new_figure(size=(7.2, 4.6))
     (ax,) = figure.axes
-    for name, color in zip(("normalised", "standard"), OKABE_ITO, strict=False):
+    for name, color in zip(("normalized", "standard"), OKABE_ITO, strict=False):
         measured, predicted = _carried(results, name), _everywhere(results, name)
         layers.draw_measurement(ax, measured, color=color)
         layers.draw_prediction(ax, predicted, color=color)
@@ -143,7 +143,7 @@ def draw(results: Results) -> Figure:
         ax.errorbar([whole], [mean], yerr=[error], color=color, **MEASUREMENT)
         ax.plot([whole - 0.15, whole + 0.15], [predicted.mean()] * 2, color=color, **PREDICTION)
         layers.draw_paper(ax, np.array([whole]), np.array([PAPER[name]]), color=color)
-        ax.annotate(f"{name} initialisation", (1, predicted[0]), (0, -20), textcoords="offset points", color=color)
+        ax.annotate(f"{name} initialization", (1, predicted[0]), (0, -20), textcoords="offset points", color=color)
     layer_ticks(ax, whole)
     ax.set_xticks(range(1, whole + 1), [*map(str, range(1, whole)), "mean"])
     ax.set_ylim(0, 1)
@@ -160,7 +160,7 @@ def draw(results: Results) -> Figure:
 
 EXPERIMENT = Experiment(
     name=NAME,
-    title="Singular values of layer Jacobians at initialisation, tanh",
+    title="Singular values of layer Jacobians at initialization, tanh",
     source="Glorot & Bengio (2010), section 4.2.1 (equation 17)",
     caption=(
         "Mean singular value of each hidden layer's Jacobian: points with standard errors are measured, lines "

@@ -1,4 +1,4 @@
-"""Learning rates per parameter: second-order help improves tanh, but does not replace the normalised initialisation."""
+"""Learning rates per parameter: second-order help improves tanh, but does not replace the normalized initialization."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ METHODS = {"hessian": "diagonal Hessian", "gradient_variance": "gradient varianc
 CONTROL = "sigmoid"
 """Network of the negative controls, which stays at chance."""
 
-NETWORKS = training.named("tanh", "tanh_normalised", CONTROL) | {
+NETWORKS = training.named("tanh", "tanh_normalized", CONTROL) | {
     f"{name}_{method}": Trained(
         f"{training.NETWORKS[name].label}, {label}",
         "tanh",
         training.NETWORKS[name].initializer,
         training={"learning_rates": method},
     )
-    for name in ("tanh", "tanh_normalised")
+    for name in ("tanh", "tanh_normalized")
     for method, label in METHODS.items()
 }
 
@@ -37,32 +37,32 @@ STYLES = {
     "tanh": (OKABE_ITO[1], "-"),
     "tanh_hessian": (OKABE_ITO[0], "-"),
     "tanh_gradient_variance": (OKABE_ITO[2], "-"),
-    "tanh_normalised": (OKABE_ITO[1], "--"),
-    "tanh_normalised_hessian": (OKABE_ITO[0], "--"),
-    "tanh_normalised_gradient_variance": (OKABE_ITO[2], "--"),
+    "tanh_normalized": (OKABE_ITO[1], "--"),
+    "tanh_normalized_hessian": (OKABE_ITO[0], "--"),
+    "tanh_normalized_gradient_variance": (OKABE_ITO[2], "--"),
 }
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Train tanh with both initialisers, at a common rate and at rates of both estimates."""
+    """Train tanh with both initializers, at a common rate and at rates of both estimates."""
     return training.trained(scale, store, NETWORKS, "curves", progress, seeds=scale.side_seeds)
 
 
 def _helps(results: Results) -> Claim:
     gain = {label: _lead(results, "tanh", f"tanh_{method}") for method, label in METHODS.items()}
-    return _positive("Rates per parameter improve tanh with the standard initialisation.", gain, "gain over plain tanh")
+    return _positive("Rates per parameter improve tanh with the standard initialization.", gain, "gain over plain tanh")
 
 
 def _does_not_reach(results: Results) -> Claim:
-    behind = {label: _lead(results, f"tanh_{method}", "tanh_normalised") for method, label in METHODS.items()}
-    sentence = "With the standard initialisation they do not reach the normalised initialisation alone."
+    behind = {label: _lead(results, f"tanh_{method}", "tanh_normalized") for method, label in METHODS.items()}
+    sentence = "With the standard initialization they do not reach the normalized initialization alone."
     return _positive(sentence, behind, "distance behind tanh N")
 
 
 def _both_are_best(results: Results) -> Claim:
-    gain = {label: _lead(results, "tanh_normalised", f"tanh_normalised_{method}") for method, label in METHODS.items()}
+    gain = {label: _lead(results, "tanh_normalized", f"tanh_normalized_{method}") for method, label in METHODS.items()}
     return _positive(
-        "Rates per parameter and the normalised initialisation together are best.", gain, "gain over tanh N"
+        "Rates per parameter and the normalized initialization together are best.", gain, "gain over tanh N"
     )
 
 
@@ -77,8 +77,8 @@ def _positive(sentence: str, differences: dict[str, Array], what: str) -> Claim:
 
 FINDINGS = (
     Finding(_helps, demote("tanh", "tanh_hessian", CONTROL, "curves")),
-    Finding(_does_not_reach, substitute("tanh_normalised", CONTROL, "curves")),
-    Finding(_both_are_best, demote("tanh_normalised", "tanh_normalised_hessian", CONTROL, "curves")),
+    Finding(_does_not_reach, substitute("tanh_normalized", CONTROL, "curves")),
+    Finding(_both_are_best, demote("tanh_normalized", "tanh_normalized_hessian", CONTROL, "curves")),
 )
 """The paper's sentences about second-order help."""
 
@@ -95,7 +95,7 @@ EXPERIMENT = Experiment(
     caption=(
         "Test error on Shapeset-3x2 over mini-batch updates, mean over networks with its standard error. Rates per "
         "parameter come from the diagonal of the Gauss-Newton Hessian (LeCun et al. 1998) or from the variance of the "
-        "gradient between examples, and are 1 on average in units of the common rate. N = normalised initialisation."
+        "gradient between examples, and are 1 on average in units of the common rate. N = normalized initialization."
     ),
     effort=4,
     run=run,

@@ -25,7 +25,7 @@ from glorotlab.spec.run import RunSpec
 from glorotlab.training.runs.run import Run
 from glorotlab.training.sweeps.store import RunStore
 
-NAME, NETWORK = "svm", "tanh_normalised"
+NAME, NETWORK = "svm", "tanh_normalized"
 
 PAPER = {"svm": 59.47, "network": 50.47}
 """Test errors in per cent (Glorot & Bengio 2010, section 4.2)."""
@@ -162,7 +162,7 @@ def draw(results: Results) -> Figure:
 
 
 def _draw_tuning(ax: Axes, results: Results) -> None:
-    """Draw validation errors as a table of colours, the chosen setting framed."""
+    """Draw validation errors as a table of colors, the chosen setting framed."""
     errors = 100 * results["tuning"]["validation_error"].transpose("penalty", "gamma")
     penalties, gammas = errors["penalty"].values, errors["gamma"].values
     ax.imshow(errors.values, cmap="cividis_r", aspect="auto", origin="lower")
@@ -184,7 +184,7 @@ EXPERIMENT = Experiment(
     source="Glorot & Bengio (2010), section 4.2",
     caption=(
         "Test error on Shapeset-3x2 of a support-vector machine with a Gaussian kernel and of a five-layer tanh "
-        "network with normalised initialisation, both learnt from the same finite set of images. C and γ are chosen "
+        "network with normalized initialization, both learnt from the same finite set of images. C and γ are chosen "
         "(framed) on validation images of the first seed; of the network's updates the one with the least validation "
         f"error counts. Hollow diamonds are the paper's {PAPER['svm']} % and {PAPER['network']} %, of {PAPER_IMAGES:,} "
         "images."

@@ -37,9 +37,9 @@ NAME = "table_1"
 
 PAPER = {
     "softsign": (16.27, 1.64, 55.78, 69.14),
-    "softsign_normalised": (16.06, 1.72, 53.8, 68.13),
+    "softsign_normalized": (16.06, 1.72, 53.8, 68.13),
     "tanh": (27.15, 1.76, 55.9, 70.58),
-    "tanh_normalised": (15.60, 1.64, 52.92, 68.57),
+    "tanh_normalized": (15.60, 1.64, 52.92, 68.57),
     "sigmoid": (82.61, 2.21, 57.28, 70.66),
 }
 """Test error in per cent on each dataset of ``LABELS`` (Glorot & Bengio 2010, table 1)."""
@@ -89,7 +89,7 @@ def _label(name: str) -> str:
 
 def _ahead(results: Results) -> Claim:
     tanh = _errors(results, "tanh")
-    better = ("tanh_normalised", "softsign", "softsign_normalised")
+    better = ("tanh_normalized", "softsign", "softsign_normalized")
     lead = {f"tanh - {_label(name)}": tanh - _errors(results, name) for name in better}
     sentence = "On Shapeset-3x2 tanh N and both softsigns are ahead of tanh."
     return judge(NAME, sentence, lead, low=0.0, rule="every difference in percentage points is above 0")
@@ -120,16 +120,16 @@ def _sigmoid_is_last(dataset: str) -> Finding:
         lead = {f"sigmoid - {_label(name)}": sigmoid - _errors(results, name, dataset) for name in others}
         return judge(NAME, sentence, lead, low=0.0, rule="every difference in percentage points is above 0")
 
-    first, second = (training.key_of(name, dataset) for name in ("sigmoid", "softsign_normalised"))
+    first, second = (training.key_of(name, dataset) for name in ("sigmoid", "softsign_normalized"))
     return Finding(decide, exchange(first, second, "curves"))
 
 
 FINDINGS = (
-    Finding(_ahead, demote("tanh", "softsign_normalised", "sigmoid", "curves")),
-    Finding(_constant_guess, substitute("sigmoid", "softsign_normalised", "curves")),
+    Finding(_ahead, demote("tanh", "softsign_normalized", "sigmoid", "curves")),
+    Finding(_constant_guess, substitute("sigmoid", "softsign_normalized", "curves")),
     Finding(
         _the_papers,
-        substitute("tanh_normalised", "sigmoid", "curves"),
+        substitute("tanh_normalized", "sigmoid", "curves"),
         training.unless_shorter_than(training.PAPER_UPDATES, ["pass", "fail"], "tanh", "curves"),
     ),
     *map(_sigmoid_is_last, LABELS),
@@ -174,7 +174,7 @@ def _caption(results: Results) -> str:
         f"Test error, mean over networks ± standard error ({sizes}). In brackets are the paper's, after 5,000,000 "
         "updates of 1,000-unit layers, and the p-values of the null hypothesis that it errs as often as the best "
         f"of its column: exactly on the same test examples (McNemar), over seeds (paired t-test). Bold: p > {LEVEL} by "
-        f"McNemar's test. N = normalised initialisation.{reasons}"
+        f"McNemar's test. N = normalized initialization.{reasons}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Layer sizes that grow or shrink with depth: the gain of normalised initialisation holds there too."""
+"""Layer sizes that grow or shrink with depth: the gain of normalized initialization holds there too."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ CONTROL = "sigmoid"
 NETWORKS = training.named(CONTROL) | {
     f"{taper}{suffix}": Trained(f"tanh{letter}, {taper}", "tanh", initializer, hidden=widths)
     for taper, widths in TAPERS.items()
-    for suffix, letter, initializer in (("", "", "standard_uniform"), ("_normalised", " N", "glorot_uniform"))
+    for suffix, letter, initializer in (("", "", "standard_uniform"), ("_normalized", " N", "glorot_uniform"))
 }
 
 STYLES = {
     "growing": (OKABE_ITO[1], "-"),
-    "growing_normalised": (OKABE_ITO[1], "--"),
+    "growing_normalized": (OKABE_ITO[1], "--"),
     "shrinking": (OKABE_ITO[0], "-"),
-    "shrinking_normalised": (OKABE_ITO[0], "--"),
+    "shrinking_normalized": (OKABE_ITO[0], "--"),
 }
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Train both shapes with both initialisers."""
+    """Train both shapes with both initializers."""
     return training.trained(scale, store, NETWORKS, "curves", progress, seeds=scale.side_seeds)
 
 
-def _normalised_is_better(taper: str) -> Finding:
-    """Return that normalised initialisation makes networks of one shape better."""
+def _normalized_is_better(taper: str) -> Finding:
+    """Return that normalized initialization makes networks of one shape better."""
 
     def decide(results: Results) -> Claim:
-        standard, normalised = (training.final_errors(results, f"{taper}{suffix}") for suffix in ("", "_normalised"))
-        sentence = f"Normalised initialisation makes tanh better where layers are {taper} with depth."
-        rule = "the difference of final test errors (fractions), standard - normalised, is above 0"
-        return judge(NAME, sentence, {"standard - normalised": standard - normalised}, low=0.0, rule=rule)
+        standard, normalized = (training.final_errors(results, f"{taper}{suffix}") for suffix in ("", "_normalized"))
+        sentence = f"Normalized initialization makes tanh better where layers are {taper} with depth."
+        rule = "the difference of final test errors (fractions), standard - normalized, is above 0"
+        return judge(NAME, sentence, {"standard - normalized": standard - normalized}, low=0.0, rule=rule)
 
-    return Finding(decide, demote(taper, f"{taper}_normalised", CONTROL, "curves"))
+    return Finding(decide, demote(taper, f"{taper}_normalized", CONTROL, "curves"))
 
 
-FINDINGS = tuple(map(_normalised_is_better, TAPERS))
+FINDINGS = tuple(map(_normalized_is_better, TAPERS))
 """The paper's sentence, once for each shape."""
 
 
@@ -68,7 +68,7 @@ EXPERIMENT = Experiment(
     source="Glorot & Bengio (2010), section 5",
     caption=(
         "Test error on Shapeset-3x2 over mini-batch updates of tanh networks whose hidden layers grow from 0.4 to 1.6 "
-        "times the usual width, or shrink so; mean over networks with its standard error. N: normalised initialisation."
+        "times the usual width, or shrink so; mean over networks with its standard error. N: normalized initialization."
     ),
     effort=3,
     run=run,

@@ -1,4 +1,4 @@
-"""Initialisation and momentum (Sutskever et al. 2013): a deep autoencoder, and a tanh classifier."""
+"""Initialization and momentum (Sutskever et al. 2013): a deep autoencoder, and a tanh classifier."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """Plain descent, and both momenta on his schedule."""
 
-INITIALIZERS = ("standard", "normalised", "sparse")
+INITIALIZERS = ("standard", "normalized", "sparse")
 
 FINAL = 1000
 """Updates at the end whose momentum falls back to 0.9."""
@@ -53,7 +53,7 @@ TRAINING_ERROR = ("mean error on training examples after the last update", "1")
 
 @dataclass(frozen=True)
 class Problem:
-    """A network that is trained with every initialiser and method.
+    """A network that is trained with every initializer and method.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ class Problem:
     activation : str
         Of the hidden layers.
     good, bad : str
-        Initialisers of which the claims say that the schedule helps, and that it does not rescue.
+        Initializers of which the claims say that the schedule helps, and that it does not rescue.
     sparse : dict
-        Sparse initialisation for this activation (Martens 2010; Sutskever et al. 2013).
+        Sparse initialization for this activation (Martens 2010; Sutskever et al. 2013).
     rate : float
         Learning rate, the same for all.
     error : str
@@ -82,10 +82,10 @@ class Problem:
     scale: float
 
     def spec(self, source: Images, sizes: NielsenSizes, initializer: str) -> NetworkSpec:
-        """Return the spec of its network with an initialiser."""
+        """Return the spec of its network with an initializer."""
         fields = {
             "standard": {"initializer": "standard_uniform"},
-            "normalised": {"initializer": "glorot_uniform"},
+            "normalized": {"initializer": "glorot_uniform"},
             "sparse": self.sparse,
         }[initializer]
         if self is PROBLEMS["autoencoder"]:
@@ -112,7 +112,7 @@ PROBLEMS = {
     "classifier": Problem(
         "classifier of five hidden layers, tanh",
         "tanh",
-        good="normalised",
+        good="normalized",
         bad="standard",
         sparse={"initializer": "sparse(k=15, std=0.25)", "bias": "constant(value=0.5)"},
         rate=0.01,
@@ -181,13 +181,13 @@ def _where(results: Results) -> str:
 
 
 def _schedule_wins(problem: str) -> Finding:
-    """Return that with good initialisation both momenta on the schedule beat plain descent."""
+    """Return that with good initialization both momenta on the schedule beat plain descent."""
     good, bad = PROBLEMS[problem].good, PROBLEMS[problem].bad
 
     def decide(results: Results) -> Claim:
         plain = _errors(results, problem, good, "descent")
         lead = {name: plain - _errors(results, problem, good, name) for name in METHODS if name != "descent"}
-        sentence = f"With {good} initialisation the momentum schedule trains the {problem} better ({_where(results)})."
+        sentence = f"With {good} initialization the momentum schedule trains the {problem} better ({_where(results)})."
         rule = f"every difference of training errors ({PROBLEMS[problem].error}), descent - momentum, is above 0"
         return judge(NAME, sentence, lead, low=0.0, rule=rule)
 
@@ -195,14 +195,14 @@ def _schedule_wins(problem: str) -> Finding:
 
 
 def _no_rescue(problem: str) -> Finding:
-    """Return that momentum does not bring a bad initialisation to where a good one is without any."""
+    """Return that momentum does not bring a bad initialization to where a good one is without any."""
     good, bad = PROBLEMS[problem].good, PROBLEMS[problem].bad
 
     def decide(results: Results) -> Claim:
         plain = _errors(results, problem, good, "descent")
         behind = {name: _errors(results, problem, bad, name) - plain for name in METHODS if name != "descent"}
         sentence = (
-            f"Momentum does not rescue {bad} initialisation of the {problem}: {good} initialisation is ahead of it "
+            f"Momentum does not rescue {bad} initialization of the {problem}: {good} initialization is ahead of it "
             f"without any ({_where(results)})."
         )
         rule = (
@@ -215,7 +215,7 @@ def _no_rescue(problem: str) -> Finding:
 
 
 FINDINGS = tuple(finding(problem) for problem in PROBLEMS for finding in (_schedule_wins, _no_rescue))
-"""What Sutskever et al. find of momentum and initialisation."""
+"""What Sutskever et al. find of momentum and initialization."""
 
 
 def table(results: Results) -> Table:
@@ -235,7 +235,7 @@ def table(results: Results) -> Table:
         f"updates, mean over {first.sizes['seed']} networks ± standard error: "
         + ", ".join(f"{name}: {problem.error}, at rate {problem.rate:g}" for name, problem in PROBLEMS.items())
     )
-    return Table(caption, ("problem", "layers", "initialiser", *METHODS), tuple(rows))
+    return Table(caption, ("problem", "layers", "initializer", *METHODS), tuple(rows))
 
 
 COLORS = dict(zip(INITIALIZERS, (OKABE_ITO[1], OKABE_ITO[0], OKABE_ITO[2]), strict=True))
@@ -257,7 +257,7 @@ def draw(results: Results) -> Figure:
         if problem.scale == 1:
             log_ticks(ax)
         finish(ax, f"{problem.label}; {_where(results)}", "mini-batch updates", f"validation: {problem.error}")
-    handles = [handle(f"{name} initialisation", color, linewidth=4) for name, color in COLORS.items()]
+    handles = [handle(f"{name} initialization", color, linewidth=4) for name, color in COLORS.items()]
     labels = {"descent": "plain descent", "classical": "classical momentum", "nesterov": "Nesterov's momentum"}
     handles += [handle(labels[name], linestyle=linestyle, linewidth=1.6) for name, linestyle in STYLES.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
@@ -266,14 +266,14 @@ def draw(results: Results) -> Figure:
 
 EXPERIMENT = Experiment(
     name=NAME,
-    title="Initialisation and momentum",
+    title="Initialization and momentum",
     source="Sutskever, Martens, Dahl & Hinton (2013), On the importance of initialization and momentum",
     caption=(
-        "Validation error over updates, mean over networks with its standard error: colours are initialisers, lines "
+        "Validation error over updates, mean over networks with its standard error: colors are initializers, lines "
         "methods. Momentum follows the schedule 1 - 1/2, 1 - 1/4, 1 - 1/6, ... of 250 updates each, up to 0.99, and "
         "is at most 0.9 in the last 1,000 of a longer run; all methods have the same rate. The autoencoder has sigmoid "
         "hidden units; its outputs are sigmoid with summed cross-entropy, where pixels lie in [0, 1]. Sparse "
-        "initialisation gives each unit 15 weights from N(0, 1), and tanh units a quarter of that with biases 0.5."
+        "initialization gives each unit 15 weights from N(0, 1), and tanh units a quarter of that with biases 0.5."
     ),
     effort=20,
     run=run,

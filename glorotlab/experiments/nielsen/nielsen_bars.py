@@ -27,7 +27,7 @@ MOSTLY = 0.5
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Take dC/db of the batch-averaged cost of the first training images in networks drawn at initialisation."""
+    """Take dC/db of the batch-averaged cost of the first training images in networks drawn at initialization."""
     source, sizes = images(), scale.nielsen
     x, y = source.first(sizes.images)
     rows = []
@@ -77,7 +77,7 @@ def draw(results: Results) -> Figure:
         ax.set_xlabel("|dC/db| (cost per unit of b)")
     attributes = results["layer_1_bars"].attrs
     figure.suptitle(
-        f"One network at initialisation, {attributes['images']:g} images of {attributes['dataset']}", fontsize=10.5
+        f"One network at initialization, {attributes['images']:g} images of {attributes['dataset']}", fontsize=10.5
     )
     return figure
 
@@ -98,7 +98,7 @@ EXPERIMENT = Experiment(
     title="Learning speed of every hidden neuron",
     source="Nielsen, Neural Networks and Deep Learning, chapter 5",
     caption=(
-        "[784, 30, 30, 10] right after initialisation: one circle and bar a hidden neuron, the bar as long as the "
+        "[784, 30, 30, 10] right after initialization: one circle and bar a hidden neuron, the bar as long as the "
         "gradient of the batch-averaged cost by its bias."
     ),
     effort=0.5,

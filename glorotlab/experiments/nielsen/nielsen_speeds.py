@@ -1,4 +1,4 @@
-"""Learning speed layer by layer, |dC/db^l|: predicted, measured and printed at initialisation, and over 500 epochs."""
+"""Learning speed layer by layer, |dC/db^l|: predicted, measured and printed at initialization, and over 500 epochs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from glorotlab.training.sweeps.store import RunStore
 NAME, SPEED = "nielsen_speeds", "learning_speed"
 
 PRINTED = {2: (0.07, 0.31), 3: (0.012, 0.060, 0.283), 4: (0.003, 0.017, 0.070, 0.285)}
-"""His |delta^l| of the hidden layers at initialisation, by their number; one network each."""
+"""His |delta^l| of the hidden layers at initialization, by their number; one network each."""
 
 BAND = 1 - 0.01 / sum(map(len, PRINTED.values()))
 """Probability of the band of each number: together they hold with 99 % at least (Bonferroni)."""
@@ -53,11 +53,11 @@ RATE, LAMBDA = 0.1, 5.0
 """His batch gradient descent; lambda is divided by the number of images."""
 
 LARGE = "nielsen_large"
-"""Initialiser of the negative control."""
+"""Initializer of the negative control."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Predict and measure the speeds at initialisation, and train by batch gradient descent."""
+    """Predict and measure the speeds at initialization, and train by batch gradient descent."""
     source, sizes = images(), scale.nielsen
     x, y = source.first(sizes.images)
     results: Results = {}
@@ -150,7 +150,7 @@ def _theory_holds(results: Results) -> Claim:
             zip(_speeds(results, f"hidden_{depth}_measured").T, _predicted(results, depth), strict=True), start=1
         )
     }
-    sentence = f"Theory predicts the learning speed of every hidden layer at initialisation ({_where(results)})."
+    sentence = f"Theory predicts the learning speed of every hidden layer at initialization ({_where(results)})."
     rule = f"measured / predicted is within {AGREEMENT:.0%} of 1 in every layer of every depth"
     return judge(NAME, sentence, ratios, low=1 - AGREEMENT, high=1 + AGREEMENT, rule=rule)
 
@@ -186,7 +186,7 @@ def _hundred_times(results: Results) -> Claim:
         f"With four hidden layers the first learns roughly 100 times more slowly than the last ({_where(results)})."
     )
     rule = (
-        f"the geometric mean of their ratio at initialisation is within {ROUGHLY[0]:g} and {ROUGHLY[1]:g} (logarithms)"
+        f"the geometric mean of their ratio at initialization is within {ROUGHLY[0]:g} and {ROUGHLY[1]:g} (logarithms)"
     )
     low, high = map(float, np.log(ROUGHLY))
     return judge(NAME, sentence, {"ln(layer 4 / layer 1)": speeds[:, 3] - speeds[:, 0]}, low=low, high=high, rule=rule)
@@ -226,7 +226,7 @@ def table(results: Results) -> Table:
             )
     networks = results["hidden_2_measured"].sizes["seed"]
     caption = (
-        f"|dC/db| at initialisation on the first {results['hidden_2_printed'].attrs['images']:g} training images of "
+        f"|dC/db| at initialization on the first {results['hidden_2_printed'].attrs['images']:g} training images of "
         f"{_where(results)}: the predicted mean over networks and the band of one network, the measured mean over "
         f"{networks} networks ± standard error, their difference in standard errors, and what Nielsen prints."
     )
@@ -235,7 +235,7 @@ def table(results: Results) -> Table:
 
 
 def draw(results: Results) -> Figure:
-    """Draw speeds at initialisation above, over training below, one column a depth."""
+    """Draw speeds at initialization above, over training below, one column a depth."""
     figure = new_figure(2, len(PRINTED), size=(10.4, 7.2), sharey="row")
     for (depth, printed), top, bottom in zip(PRINTED.items(), figure.axes[:3], figure.axes[3:], strict=True):
         low, high = _predicted(results, depth, "low"), _predicted(results, depth, "high")
@@ -244,7 +244,7 @@ def draw(results: Results) -> Figure:
         layers.draw_paper(top, np.arange(1.0, depth + 1) + 0.04 * depth, np.array(printed), color=OKABE_ITO[1])
         top.set_xticks(range(1, depth + 1))
         top.margins(x=0.2)
-        finish(top, f"{depth} hidden layers, at initialisation", "layer", "|dC/db|")
+        finish(top, f"{depth} hidden layers, at initialization", "layer", "|dC/db|")
         training = results[f"hidden_{depth}_training"]
         mean = np.exp(np.log(_speeds(results, f"hidden_{depth}_training")).mean(axis=0))
         for layer, color in enumerate(layer_colors(4)[:depth]):
@@ -271,7 +271,7 @@ EXPERIMENT = Experiment(
     source="Nielsen, Neural Networks and Deep Learning, chapter 5",
     caption=(
         "Length of dC/db of every hidden layer, the gradient averaged over the first training images before its length "
-        "is taken. Above, at initialisation: lines are predicted with the band of one network (99 % for all together), "
+        "is taken. Above, at initialization: lines are predicted with the band of one network (99 % for all together), "
         "points are means over networks, hollow diamonds are Nielsen's one network of each depth. Below: batch "
         "gradient descent, geometric mean over networks, at rate 0.1 with lambda 5, one update an epoch."
     ),

@@ -79,7 +79,7 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
 
 
 def _slope(name: str) -> xr.Dataset:
-    """Return f' on a grid, and its maximum as an optimiser finds it."""
+    """Return f' on a grid, and its maximum as an optimizer finds it."""
     derivative = activations.get(name).derivative
     s = np.linspace(-8, 8, 401)
     found = minimize_scalar(lambda at: -float(derivative(np.array([at]))[0]), bounds=(-8, 8), method="bounded")

@@ -27,7 +27,7 @@ STORED = 2
 
 
 def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> npt.NDArray[Any]:
-    """Return an uninitialised (rows, columns) matrix of contiguous rows, the first on a cache line.
+    """Return an uninitialized (rows, columns) matrix of contiguous rows, the first on a cache line.
 
     Each starts on a line of its own; of a ``clearance`` of one line, rows shorter than that are packed. From a row to
     the next it is so many cache lines of ``clearance``, or more, off any multiple of 4,096 bytes.

@@ -1,4 +1,4 @@
-"""Advice: what each initialiser leaves of signal and gradient over the depth, and which should train."""
+"""Advice: what each initializer leaves of signal and gradient over the depth, and which should train."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glorotlab.theory.advice.advice import Advice, InitializerAdvice
 from glorotlab.theory.advice.trainability import MAX_GRADIENT, MIN_RATIO
 
 RATIOS = {"signal": ("o", OKABE_ITO[0], -0.14), "gradient": ("s", OKABE_ITO[1], 0.14)}
-"""Marker, colour and shift of each ratio."""
+"""Marker, color and shift of each ratio."""
 
 LONGEST = 28
 """Most letters of a name beside the axes."""
@@ -29,7 +29,7 @@ REACH = 1e-12, 1e12
 
 
 def draw_advice(ax: Axes, objects: Sequence[Advice], variable: str | None) -> list[Artist]:
-    """Draw both ratios of every initialiser, filled where it should train; in white lies the range that trains."""
+    """Draw both ratios of every initializer, filled where it should train; in white lies the range that trains."""
     (advice,) = objects
     rows = list(reversed(advice.initializers))
     ax.axvline(1.0, color="0.25", linewidth=1)
@@ -56,7 +56,7 @@ def draw_advice(ax: Axes, objects: Sequence[Advice], variable: str | None) -> li
         handle(ratios[name], color, linestyle="none", marker=marker) for name, (marker, color, _) in RATIOS.items()
     ]
     hollow = handle("hollow: should fail", linestyle="none", marker="o", markerfacecolor="none")
-    return [*handles, hollow, handle("grey: out of reach of training", "0.9", linewidth=6)]
+    return [*handles, hollow, handle("gray: out of reach of training", "0.9", linewidth=6)]
 
 
 def _draw_ratio(ax: Axes, row: InitializerAdvice, name: str, place: int) -> None:

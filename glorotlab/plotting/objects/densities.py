@@ -119,4 +119,4 @@ def _histogram(dataset: xr.Dataset, tensor: str, layer: int) -> tuple[Array, Arr
 def _title(measured: Sequence[xr.Dataset]) -> str:
     if measured and "step" in measured[0].coords:
         return f"After {int(measured[0]['step']):,} updates"
-    return "At initialisation"
+    return "At initialization"

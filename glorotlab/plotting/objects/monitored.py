@@ -37,7 +37,7 @@ LONGEST = 24
 
 
 def draw_monitored(ax: Axes, objects: Sequence[Monitor | xr.Dataset], variable: str | None) -> list[Artist]:
-    """Draw modules over steps as colours, and the first record over the modules beside its prediction.
+    """Draw modules over steps as colors, and the first record over the modules beside its prediction.
 
     The axes are divided into a panel for each quantity, or one for the variable that is asked for. In each, a narrow
     profile shows the first record as points and the prediction as a line with its band.
@@ -135,7 +135,7 @@ def _draw_profile(ax: Axes, first: Array, predicted: Sequence[Array], title: str
 
 
 def _draw_colours(ax: Axes, values: Array, steps: Array, scale: Axes) -> None:
-    """Draw modules over steps as colours, logarithmic where all numbers are positive; grey is where there is none."""
+    """Draw modules over steps as colors, logarithmic where all numbers are positive; gray is where there is none."""
     finite = values[np.isfinite(values)]
     positive = finite[finite > 0]
     norm: Normalize | None = None

@@ -19,7 +19,7 @@ ERRORS = {"test_error": "-", "validation_error": "--"}
 
 
 def draw_runs(ax: Axes, objects: Sequence[Run | xr.Dataset], variable: str | None) -> list[Artist]:
-    """Draw test and validation errors, or ``variable``, over updates: a colour a run, or a curve of one run."""
+    """Draw test and validation errors, or ``variable``, over updates: a color a run, or a curve of one run."""
     tables = [one.curves if isinstance(one, Run) else one for one in objects]
     names = [variable] if variable else [name for name in ERRORS if any(name in table for table in tables)]
     handles: list[Artist] = []

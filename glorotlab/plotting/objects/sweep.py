@@ -23,7 +23,7 @@ USUAL = "validation_error"
 """Variable that is drawn unless another is asked for."""
 
 MOST = 8
-"""Most lines of a picture: there is a colour for each."""
+"""Most lines of a picture: there is a color for each."""
 
 
 def draw_sweep(ax: Axes, objects: Sequence[SweepResults | xr.Dataset], variable: str | None) -> list[Artist]:

@@ -1,4 +1,4 @@
-"""LayerStatistics over training, one colour a layer; a prediction stands before the first update."""
+"""LayerStatistics over training, one color a layer; a prediction stands before the first update."""
 
 from __future__ import annotations
 

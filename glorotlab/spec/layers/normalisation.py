@@ -1,4 +1,4 @@
-"""Normalisation: over the units of an example (LayerNorm, RMSNorm), or over the batch (BatchNorm in training mode)."""
+"""Normalization: over the units of an example (LayerNorm, RMSNorm), or over the batch (BatchNorm in training mode)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from glorotlab.spec.layers.base import Layer
 
 @dataclass(frozen=True)
 class Normalisation(Layer):
-    """A normalisation, then y -> gain y + bias for every unit.
+    """A normalization, then y -> gain y + bias for every unit.
 
     Parameters
     ----------
     epsilon : float
         What is added to the variance.
     gain_second_moment, bias_second_moment : float
-        Means over units of gain^2 and bias^2: 1 and 0 at initialisation.
+        Means over units of gain^2 and bias^2: 1 and 0 at initialization.
     gain_mean, bias_mean : float
         Means over units of both.
     """

@@ -1,1 +1,1 @@
-"""Verdicts on whether a network will train, and recommendations of an initialiser."""
+"""Verdicts on whether a network will train, and recommendations of an initializer."""

@@ -20,7 +20,7 @@ MANY = 8
 """A table of layers with more rows than this shows the first and the last three."""
 
 NAME = 16
-"""Columns of an initialiser's name."""
+"""Columns of an initializer's name."""
 
 CHOICES = {"fan_in": "1/n_in", "fan_out": "1/n_out", "fan_avg": "2/(n_in+n_out)", "geometric": "1/sqrt(n_in n_out)"}
 """The choices of Var[W] that a compromise weighs."""
@@ -44,7 +44,7 @@ class Gain:
     forward, backward : float
         sqrt(q / E f^2) and 1 / sqrt(E f'^2): sqrt(fan Var[W]) that keeps q, and the gradient, in a square layer.
     signal_factor, gradient_factor : float or None
-        What the network's own initialiser does instead: q of the next layer over this one's, and E (dC/ds)^2 of this
+        What the network's own initializer does instead: q of the next layer over this one's, and E (dC/ds)^2 of this
         layer over the next one's.
     """
 
@@ -60,7 +60,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class InitializerAdvice:
-    """What one initialiser does over the depth.
+    """What one initializer does over the depth.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class Advice:
     fixed_point : Gain, optional
         Gains where signals settle.
     initializers : tuple of InitializerAdvice
-        The network's own initialiser where it is not in the catalogue, then the catalogue.
+        The network's own initializer where it is not in the catalogue, then the catalogue.
     compromise : tuple of Compromise
         One for each rectangular layer, and the product over all.
     recommendation : Recommendation
@@ -214,7 +214,7 @@ def _initializers(rows: Sequence[InitializerAdvice]) -> Iterator[str]:
     bands = any(row.no_band != HOW_TO_GET_BANDS for row in rows)
     heading = f"{'95 % band':>19}" if bands else ""
     yield "Signal: E z^2, last / first hidden layer. Gradient: E (dC/ds)^2, first / last"
-    yield f"{'initialiser':{NAME}}{'signal':>9}{heading}{'gradient':>9}{heading} trains"
+    yield f"{'initializer':{NAME}}{'signal':>9}{heading}{'gradient':>9}{heading} trains"
     for row in rows:
         verdict = row.verdict
         cells = ""
@@ -291,7 +291,7 @@ def _wrapped(line: str, indent: str = "") -> list[str]:
 
 
 def _short(name: str) -> str:
-    """Return an initialiser's name without parameters at their defaults."""
+    """Return an initializer's name without parameters at their defaults."""
     plain = name.partition("(")[0]
     return plain if initializers.get(plain) == initializers.get(name) else name
 

@@ -9,7 +9,7 @@ from glorotlab.spec.network import NetworkSpec
 
 
 def advice_form(advice: Any) -> str:
-    """Return the HTML of an ``Advice``: verdict, initialisers, gains, the compromise, and what to write."""
+    """Return the HTML of an ``Advice``: verdict, initializers, gains, the compromise, and what to write."""
     spec: NetworkSpec = advice.spec
     recommended = advice.recommendation
     without = dict.fromkeys(row.no_band for row in advice.initializers if row.no_band)
@@ -30,7 +30,7 @@ def advice_form(advice: Any) -> str:
         ),
         notebook.table(
             (
-                "initialiser",
+                "initializer",
                 "biases",
                 "signal",
                 "its band",

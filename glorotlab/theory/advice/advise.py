@@ -1,4 +1,4 @@
-"""advise: what initialisers do to signal and gradient over a network's depth, whether it trains, and which to take."""
+"""advise: what initializers do to signal and gradient over a network's depth, whether it trains, and which to take."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from glorotlab.theory.phases.variance_map import variance_map
 from glorotlab.threads import single_threaded_blas
 
 ASSUMPTIONS = (
-    "weights and biases are as initialised, layers are wide, pre-activations are Gaussian, gradients independent",
+    "weights and biases are as initialized, layers are wide, pre-activations are Gaussian, gradients independent",
     "probabilities are for plain gradient descent at its best learning rate, from 500 updates of 20 examples on; they "
     "were calibrated on networks of 2 to 40 hidden layers of 30 to 300 units, trained on four sets of data",
 )
@@ -46,7 +46,7 @@ def advise(
     bands: bool = False,
     progress: Progress | None = None,
 ) -> Advice:
-    """Advise on the initialiser of a network.
+    """Advise on the initializer of a network.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ def advise(
     input_second_moment : float, optional
         E[x^2], instead of data; the assumptions then say what stands in for labels.
     bands : bool
-        Whether to work out how far single networks scatter, which takes about a second for each initialiser.
+        Whether to work out how far single networks scatter, which takes about a second for each initializer.
     progress : callable(done, total), optional
-        Called after each initialiser and after each part of the recommendation.
+        Called after each initializer and after each part of the recommendation.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def advise(
 
 
 def _choices(spec: NetworkSpec) -> list[tuple[str, str]]:
-    """Return initialisers and their biases: the network's own where it is not in the catalogue, then the catalogue."""
+    """Return initializers and their biases: the network's own where it is not in the catalogue, then the catalogue."""
     own = spec.initializer, spec.bias
     catalogue = [(initializers.get(name).name, initializers.get(name).bias) for name in CATALOGUE]
     return catalogue if own in catalogue else [own, *catalogue]

@@ -1,9 +1,9 @@
-"""advise_graph: what each initialiser would do to the signal and the gradient of somebody's own network.
+"""advise_graph: what each initializer would do to the signal and the gradient of somebody's own network.
 
 The stream of a network are the nodes that all paths pass through and that are weighted sums: of a perceptron the
 pre-activations, of a residual network its trunk. Let S be the second moment of the last of them below the output over
 that of the first, and G that of the gradient of the first over the last. Both are 1 where nothing is lost over the
-depth; the initialiser whose larger factor max(S, 1/S, G, 1/G) is smallest is recommended, as the paper's compromise
+depth; the initializer whose larger factor max(S, 1/S, G, 1/G) is smallest is recommended, as the paper's compromise
 asks.
 """
 
@@ -24,17 +24,17 @@ from glorotlab.spec.layers.graph import LayerGraph
 from glorotlab.theory.predict_graph import predict_graph
 
 CANDIDATES = ("standard_uniform", "lecun_normal", "glorot_uniform", "he_normal")
-"""Initialisers that are tried unless others are asked for."""
+"""Initializers that are tried unless others are asked for."""
 
 STREAM = ("dense", "convolution", "residual", "embedding")
 """Kinds of nodes that are weighted sums."""
 
-COLUMNS = ("initialiser", "signal, last / first", "gradient, first / last", "dC/dW, largest / smallest", "factor")
+COLUMNS = ("initializer", "signal, last / first", "gradient, first / last", "dC/dW, largest / smallest", "factor")
 
 
 @dataclass(frozen=True)
 class GraphInitializer:
-    """What one initialiser would do.
+    """What one initializer would do.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class GraphInitializer:
 
 @dataclass(frozen=True)
 class GraphAdvice:
-    """What every initialiser would do to a model, and which of them to take.
+    """What every initializer would do to a model, and which of them to take.
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ class GraphAdvice:
         return {"initializers": rows, "recommended": self.recommended, "code": self.code}
 
     def to_markdown(self) -> str:
-        """Return a table, a line an initialiser, and the recommended line of code."""
+        """Return a table, a line an initializer, and the recommended line of code."""
         lines = [" | ".join(row) for row in (COLUMNS, ["---"] * len(COLUMNS), *self.cells())]
         return "\n".join([*(f"| {line} |" for line in lines), "", *self.words()])
 
     def cells(self) -> list[tuple[str, ...]]:
-        """Return what the `COLUMNS` say of each initialiser."""
+        """Return what the `COLUMNS` say of each initializer."""
         return [
             (
                 one.name,
@@ -101,13 +101,13 @@ class GraphAdvice:
         ]
 
     def words(self) -> list[str]:
-        """Return the recommendation, and why an initialiser has no prediction."""
+        """Return the recommendation, and why an initializer has no prediction."""
         reasons = dict.fromkeys(one.refused for one in self.initializers if one.refused)
         return [*([f"Take {self.recommended}: {self.code}"] if self.recommended else []), *reasons]
 
     def _repr_html_(self) -> str:
         words = [notebook.paragraph(word) for word in self.words()]
-        return notebook.form("What each initialiser would do", notebook.table(COLUMNS, self.cells()), *words)
+        return notebook.form("What each initializer would do", notebook.table(COLUMNS, self.cells()), *words)
 
 
 def _cell(value: float) -> str:
@@ -123,7 +123,7 @@ def advise_graph(
     candidates: Sequence[str] = CANDIDATES,
     progress: Progress | None = None,
 ) -> GraphAdvice:
-    """Predict a graph with the variances of each initialiser, and recommend the one that loses least over the depth.
+    """Predict a graph with the variances of each initializer, and recommend the one that loses least over the depth.
 
     Parameters
     ----------
@@ -133,9 +133,9 @@ def advise_graph(
     loss : str
         ``cross_entropy`` or ``mse``.
     candidates : sequence of str
-        Names of initialisers.
+        Names of initializers.
     progress : callable, optional
-        Called with (initialisers done, initialisers in all).
+        Called with (initializers done, initializers in all).
 
     Raises
     ------

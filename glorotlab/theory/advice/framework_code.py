@@ -1,4 +1,4 @@
-"""Lines of PyTorch and Keras that initialise a model as recommended."""
+"""Lines of PyTorch and Keras that initialize a model as recommended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TORCH_FANS = {
 
 
 def torch_lines(initializer: str, bias: str) -> str:
-    """Return a loop over the ``torch.nn.Linear`` layers of ``model`` that initialises them.
+    """Return a loop over the ``torch.nn.Linear`` layers of ``model`` that initializes them.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def torch_lines(initializer: str, bias: str) -> str:
 
 
 def keras_lines(initializer: str, bias: str) -> str:
-    """Return the two arguments of ``keras.layers.Dense`` that initialise it; parameters as of ``torch_lines``."""
+    """Return the two arguments of ``keras.layers.Dense`` that initialize it; parameters as of ``torch_lines``."""
     record, std = initializers.get(initializer), _std(initializers.get_bias(bias))
     distribution = KERAS_DISTRIBUTIONS[record.distribution]
     scaling = f'VarianceScaling(scale={record.scale:g}, mode="{record.mode}", distribution="{distribution}")'

@@ -1,4 +1,4 @@
-"""Numbers of a network at initialisation that say how it will train, derived in the limit of wide layers."""
+"""Numbers of a network at initialization that say how it will train, derived in the limit of wide layers."""
 
 from __future__ import annotations
 

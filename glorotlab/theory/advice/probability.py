@@ -49,7 +49,7 @@ def probability(added: tuple[Term, ...]) -> float:
 def recommended_rate(numbers: Numbers) -> float:
     """Return the learning rate to begin with: powers of the largest curvature, the depth and the gradient's growth.
 
-    Stability alone would be 2 / curvature (LeCun et al. 1998), for a cost that stays as it is at initialisation. It
+    Stability alone would be 2 / curvature (LeCun et al. 1998), for a cost that stays as it is at initialization. It
     does so less the deeper the network, and the more its gradient grows on the way back.
     """
     rate = calibration.RATE

@@ -17,7 +17,7 @@ LEVEL = 0.95
 """Probability that a band holds."""
 
 MAX_BAND_LAYERS = 20
-"""Networks with more hidden layers get no bands, which would take seconds for each initialiser."""
+"""Networks with more hidden layers get no bands, which would take seconds for each initializer."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Which initialiser to take: weights, or weights with biases, that keep signal and gradient over the depth.
+"""Which initializer to take: weights, or weights with biases, that keep signal and gradient over the depth.
 
 For second moments of a batch let S = E z^2 of the last over the first hidden layer, and G = E (dC/ds)^2 of the first
-over the last, both means over the examples. The distortion max(|ln S|, |ln G|) is minimised over the scale of
+over the last, both means over the examples. The distortion max(|ln S|, |ln G|) is minimized over the scale of
 Var[W] = scale / fan, for fan_in and, where hidden layers are rectangular, the paper's fan_avg. With one hidden layer
-S = G = 1 whatever the scale, so that it is minimised for two. Where a factor above ``FAR`` is left, points of the
-critical line with biases compete (Schoenholz et al. 2017): both q and the gradient stay there. Initialisers that
+S = G = 1 whatever the scale, so that it is minimized for two. Where a factor above ``FAR`` is left, points of the
+critical line with biases compete (Schoenholz et al. 2017): both q and the gradient stay there. Initializers that
 should train, by ``trainability``, go before those that should not.
 """
 
@@ -59,7 +59,7 @@ OTHERS = ("tanh", "relu")
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Which initialiser to take, and why.
+    """Which initializer to take, and why.
 
     Parameters
     ----------
@@ -99,14 +99,14 @@ class _Candidate:
 
 
 def recommend(spec: NetworkSpec, batch: Batch, progress: Progress | None = None) -> Recommendation:
-    """Return the recommendation for a network's layers and activation, whatever its own initialiser.
+    """Return the recommendation for a network's layers and activation, whatever its own initializer.
 
     Parameters
     ----------
     spec : NetworkSpec
     batch : Batch
     progress : callable(done, total), optional
-        Called after each of ``PARTS``: the search for the best initialiser, and what is to be said about it.
+        Called after each of ``PARTS``: the search for the best initializer, and what is to be said about it.
     """
     best, verdict = _best(spec, batch)
     if progress is not None:
@@ -128,7 +128,7 @@ def recommend(spec: NetworkSpec, batch: Batch, progress: Progress | None = None)
 
 
 def _sentences(spec: NetworkSpec, batch: Batch, best: _Candidate, verdict: Trainability) -> tuple[list[str], str]:
-    """Return why the best initialiser is recommended, and another activation that would do better, if any is named."""
+    """Return why the best initializer is recommended, and another activation that would do better, if any is named."""
     sentences = [best.why]
     if len(spec.layer_sizes) == 3:
         sentences.append("With one hidden layer there is no depth to lose anything over: this holds for two.")
@@ -145,10 +145,10 @@ def _sentences(spec: NetworkSpec, batch: Batch, best: _Candidate, verdict: Train
 
 
 def _trouble(spec: NetworkSpec, best: _Candidate, verdict: Trainability) -> str:
-    """Return why even the best initialiser is not good; empty where it is."""
+    """Return why even the best initializer is not good; empty where it is."""
     activation = f"{spec.activation:.40}"
     if not verdict.trains:
-        return f"No initialiser makes {activation} train over this depth: {verdict.reason}."
+        return f"No initializer makes {activation} train over this depth: {verdict.reason}."
     if best.distortion > LOST:
         return f"Even so a factor {math.exp(best.distortion):.2g} is lost: {activation} does not suit this depth."
     if initializers.get(best.spec.initializer).scale > LARGE:
@@ -232,7 +232,7 @@ def _with(spec: NetworkSpec, scale: float, mode: str, bias: str = "zeros") -> Ne
 
 
 def _other(spec: NetworkSpec, batch: Batch) -> tuple[str, str]:
-    """Return an activation whose best initialisation trains, and a sentence that says so."""
+    """Return an activation whose best initialization trains, and a sentence that says so."""
     for name in OTHERS:
         if name != spec.activation:
             candidate, verdict = _best(NetworkSpec(**(spec.model_dump() | {"activation": name})), batch)

@@ -1,4 +1,4 @@
-"""Will it train: a probability, from numbers of a network at initialisation, and bounds that say what is wrong.
+"""Will it train: a probability, from numbers of a network at initialization, and bounds that say what is wrong.
 
 The numbers are derived (``numbers``). The probability is fitted to networks that were trained (``calibration``).
 

@@ -39,15 +39,15 @@ BASES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
 
 @dataclass(frozen=True)
 class LocationScale:
-    """Law of centre + scale * t, t of a base law, for (centre, scale) equally likely among draws.
+    """Law of center + scale * t, t of a base law, for (center, scale) equally likely among draws.
 
-    A scale of 0, where the activation is flat, is a mass at the centre.
+    A scale of 0, where the activation is flat, is a mass at the center.
 
     Parameters
     ----------
     base : str
         One of ``BASES``.
-    centres, scales : (draws,)
+    centers, scales : (draws,)
     together : int
         Draws in a row that are not independent of each other: standard errors count them as one.
     """

@@ -1,4 +1,4 @@
-"""predict_distributions: whole distributions at initialisation, of activations and gradients of every hidden layer.
+"""predict_distributions: whole distributions at initialization, of activations and gradients of every hidden layer.
 
 A distribution is that of an element drawn from all units, examples and networks. Activations are Gaussians sent
 through f. For gradients everything is drawn (with a fixed seed) but the last random weights, whose law is then summed
@@ -178,7 +178,7 @@ class Distributions:
 def predict_distributions(
     spec: NetworkSpec | Layers, inputs: npt.ArrayLike, labels: npt.ArrayLike | None = None
 ) -> Distributions:
-    """Predict the distributions of activations and gradients at initialisation.
+    """Predict the distributions of activations and gradients at initialization.
 
     Parameters
     ----------

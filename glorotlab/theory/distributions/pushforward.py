@@ -1,4 +1,4 @@
-"""Distribution of z = f(s) where s is a mixture of Gaussians: a layer's activations at initialisation.
+"""Distribution of z = f(s) where s is a mixture of Gaussians: a layer's activations at initialization.
 
 Pre-activations of a wide layer are Gaussian, with one variance for each example (Lee et al. 2018, "Deep neural
 networks as Gaussian processes"). f is cut into pieces on which it is monotone, so that the set where f <= z is a

@@ -31,7 +31,7 @@ STEP = 0.05
 
 NO_GRADIENTS = (
     "outputs are so large that gradients are 0 in most networks, which have no band: predict without a level, or use "
-    "a smaller initialiser"
+    "a smaller initializer"
 )
 """Why bands of gradients are refused where outputs are saturated and right."""
 
@@ -189,7 +189,7 @@ class DrawnNetworks:
     def output_gradient(self, factor: Array) -> Samples:
         """Return dC/ds of the outputs with each network's own q, but for a common ``factor`` of the logits, (draws, 1).
 
-        What cancels over the batch, such as logits of inputs that are centred, cancels with q of one network alone.
+        What cancels over the batch, such as logits of inputs that are centered, cancels with q of one network alone.
         """
         own = np.repeat(self._own, len(factor) // self.networks, axis=0).T
         return self.outputs.gradient_at(own[:, :, np.newaxis] * factor)

@@ -73,7 +73,7 @@ def graph_bands(
                 f"layers too narrow for bands: the logarithm of a second moment of {name!r} has variance "
                 f"{fluctuation.variance:.2g} between networks, allowed is {MAX_VARIANCE:g}"
             )
-        if fluctuation.variance < CERTAIN and fluctuation.draws.std() == 0:  # what a normalisation has made 1
+        if fluctuation.variance < CERTAIN and fluctuation.draws.std() == 0:  # what a normalization has made 1
             continue
         value = _value(found, kind, name)
         own = law(replace(fluctuation, shift=shifts.get((kind, name), 0.0)))

@@ -3,7 +3,7 @@
 A second moment of one example is a function of what the units of each node scatter, e of variance V: its mean moves by
 half of its second derivative times V, and where the units of an activation make both the signal and the gradient,
 f^2 and (f' h)^2, by their covariance (``recursions`` has both for the layers of a plain network). Second derivatives
-are carried node by node, of one example. What a normalisation's own 1 / v has of its mean stands in the mean-field
+are carried node by node, of one example. What a normalization's own 1 / v has of its mean stands in the mean-field
 value already (``layers.normalisation``); that two of them scatter together does not.
 """
 
@@ -106,7 +106,7 @@ def _forward(tangents: Tangents, source: str) -> dict[str, Jet]:
         elif isinstance(node.layer, Elementwise):
             known = tangents.derivatives(node)
             jets[node.name] = parts[0].through(known.susceptibility, known.second)
-        # a normalisation's own second moment is fixed
+        # a normalization's own second moment is fixed
     return jets
 
 
@@ -186,7 +186,7 @@ def _curvatures(tangents: Tangents) -> dict[str, Array]:
     """Return G of every node: E d^2 g^2 / dz^2 over E g^2, of g that comes back and the node's own values z.
 
     Of f'(s) h it is dE f^2/dq^2 / E f'^2 times that of h, and 2 dE f'^2/dq / E f'^2; below weights it is n v times that
-    above; a normalisation takes away what is in proportion to its values. That of few outputs is left out.
+    above; a normalization takes away what is in proportion to its values. That of few outputs is left out.
     """
     found, graph = tangents.found, tangents.found.walk.graph
     zeros = np.zeros(len(tangents.output_single))

@@ -106,7 +106,7 @@ def tangent_kernel(
     *,
     input_second_moment: float | None = None,
 ) -> TangentKernel:
-    """Predict the tangent kernel at initialisation, and how networks of a finite width differ from its limit.
+    """Predict the tangent kernel at initialization, and how networks of a finite width differ from its limit.
 
     Theta_ab = J_a . J_b with J_a the derivatives of one output before its activation by all weights and biases
     (Jacot, Gabriel & Hongler 2018), in the parameterisation in which networks are trained here: one learning rate, no

@@ -28,7 +28,7 @@ def covariance_root(kernel: Array) -> Array:
     if not np.isfinite(kernel).all():
         raise AssumptionError(
             "outputs too large for their gradients to be told from rounding: a covariance to draw from is not finite: "
-            "use a smaller initialiser, or measure instead"
+            "use a smaller initializer, or measure instead"
         )
     largest = np.diagonal(kernel, axis1=-2, axis2=-1).max(axis=-1)[..., np.newaxis, np.newaxis]
     jitter = np.eye(kernel.shape[-1]) * (JITTER * np.where(largest > 0, largest, 1.0))

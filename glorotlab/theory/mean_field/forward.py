@@ -30,7 +30,7 @@ def forward(spec: NetworkSpec, batch: Batch, weight_variance: Array | None = Non
     spec : NetworkSpec
     batch : Batch
     weight_variance : (layers,), optional
-        Var[W] of every layer, by default those of the spec's initialiser.
+        Var[W] of every layer, by default those of the spec's initializer.
 
     Raises
     ------

@@ -80,7 +80,7 @@ class Tangents:
     def sources(self) -> list[tuple[str, Noise]]:
         """Return the nodes whose units scatter, with their noise.
 
-        Units scatter where they are averaged: those of an activation, and Gaussian ones that are summed or normalised.
+        Units scatter where they are averaged: those of an activation, and Gaussian ones that are summed or normalized.
         A sum of nodes adds what its units scatter beyond those of the nodes, which come from below.
         """
         result, graph = [], self.found.walk.graph

@@ -177,5 +177,5 @@ def check_range(what: str, tensor: str, second_moment: Array, index: int) -> Non
         if wrong.any():
             raise AssumptionError(
                 f"the {what} {happens} in layer {index + 1}: second moment {second_moment[wrong][0]:.3g} of the "
-                f"{tensor}, allowed are {SMALLEST:g} to {LARGEST:g}: use fewer layers or another initialiser"
+                f"{tensor}, allowed are {SMALLEST:g} to {LARGEST:g}: use fewer layers or another initializer"
             )

@@ -28,7 +28,7 @@ MIN_DRAWS, MAX_DRAWS = 64, 4096
 """Least and largest number of networks that are drawn at first."""
 
 LOST = 1e-5
-"""Share of one example's second moment below which that of a batch has cancelled, and lost its digits."""
+"""Share of one example's second moment below which that of a batch has canceled, and lost its digits."""
 
 MAX_ERROR = 0.01
 """Largest relative standard error of a learning speed that is predicted; a larger one makes it NaN."""

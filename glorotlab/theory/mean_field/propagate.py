@@ -70,7 +70,7 @@ def propagate(
     narrow : bool
         Narrow layers are not refused.
     weight_variance : (layers,), optional
-        Var[W] of every layer, by default those of the spec's initialiser.
+        Var[W] of every layer, by default those of the spec's initializer.
     """
     check_memory(
         f"predicting {batch.examples} examples through layers {spec.layers}",

@@ -1,4 +1,4 @@
-"""The neural tangent kernel of a network at initialisation, from the kernels of ``forward``.
+"""The neural tangent kernel of a network at initialization, from the kernels of ``forward``.
 
 Theta_ab = J_a . J_b with J_a the derivatives of one output before its activation by all weights and biases at example a
 (Jacot, Gabriel & Hongler 2018). ``docs/theory/tangent_kernel.md`` has the recursion, and what the kernel says about the

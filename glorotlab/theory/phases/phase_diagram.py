@@ -1,11 +1,11 @@
-"""The plane of sigma_w^2 and sigma_b^2: order, chaos, the critical line, and where each named initialiser lies.
+"""The plane of sigma_w^2 and sigma_b^2: order, chaos, the critical line, and where each named initializer lies.
 
 On the critical line chi_1 = sigma_w^2 E f'^2 = 1 at a fixed point q (Poole et al. 2016; Schoenholz et al. 2017; the
 "edge of chaos"). It is a curve in q that needs no root: sigma_w^2 = 1 / E f'^2 and sigma_b^2 = q - sigma_w^2 E f^2,
 where that is not negative. On it the slope of the variance map is sigma_w^2 dE[f^2]/dq; where it exceeds 1 the fixed
 point is unstable and signals leave it: no network stays on that part of the line (gelu and silu have one).
 
-An initialiser with Var[W] = v puts a layer at sigma_w^2 = fan_in v; gradients pass with fan_out v E f'^2 instead,
+An initializer with Var[W] = v puts a layer at sigma_w^2 = fan_in v; gradients pass with fan_out v E f'^2 instead,
 which is chi_1 where the layer is square. Only the variance enters: distributions that differ in shape alone share a
 point, orthogonal weights as well (Pennington, Schoenholz & Ganguli 2017).
 """
@@ -40,7 +40,7 @@ WEIGHT_VARIANCES, BIAS_VARIANCES = np.linspace(0.1, 4.0, 40), np.linspace(0.0, 1
 """Grids of sigma_w^2 and sigma_b^2 that a phase diagram has by default."""
 
 CATALOGUE = tuple(name for name in NAMES if name not in ALIASES and name != "variance_scaling")
-"""Named initialisers, those with a parameter at its default."""
+"""Named initializers, those with a parameter at its default."""
 
 MAX_POINTS = 100_000
 """A phase diagram has no more points of the plane than this."""
@@ -146,7 +146,7 @@ def phase_diagram(
     fan_out: int | None = None,
     input_second_moment: float = 1.0,
 ) -> xr.Dataset:
-    """Compute the phase diagram of an activation, with initialisers as points of it.
+    """Compute the phase diagram of an activation, with initializers as points of it.
 
     Parameters
     ----------
@@ -155,9 +155,9 @@ def phase_diagram(
     weight_variance, bias_variance : array_like
         One-dimensional grids of sigma_w^2 > 0 and sigma_b^2 >= 0.
     initializers : sequence of str
-        Names with their parameters; by default all of the catalogue. Biases are those that go with the initialiser.
+        Names with their parameters; by default all of the catalogue. Biases are those that go with the initializer.
     fan_in, fan_out : int
-        Of the layer that initialisers are placed for; square by default.
+        Of the layer that initializers are placed for; square by default.
     input_second_moment : float
         Second moment of the pre-activations the network starts from. It decides which fixed point is reached where
         there are several, and is q itself where every q is fixed.
@@ -281,7 +281,7 @@ def _line(record: Activation) -> dict[str, tuple[Array, dict[str, str]]]:
 def _placed(
     record: Activation, chosen: Sequence[Initializer], fan_in: int, fan_out: int, start: float
 ) -> tuple[dict[str, Array], float]:
-    """Place the initialisers as points of the plane, and what becomes of signals there."""
+    """Place the initializers as points of the plane, and what becomes of signals there."""
     w = np.array([fan_in * initializer.variance(fan_in, fan_out) for initializer in chosen], dtype=np.float64)
     b = np.array([get_bias(initializer.bias).variance_at(fan_in) for initializer in chosen], dtype=np.float64)
     columns, error = _reached(record, w, b, start)
@@ -300,7 +300,7 @@ _ABOUT = {
         ("correlation", "c*, correlation that two examples settle at", "1"),
         ("correlation_slope", "slope of the correlation map at c*", "1"),
         ("phase", "ordered, critical or chaotic", "1"),
-        ("initializer", "name of the initialiser", "1"),
+        ("initializer", "name of the initializer", "1"),
         ("variance_depth", "xi_q, depth scale of the variance", "layers"),
         ("correlation_depth", "xi_c, depth scale of correlations", "layers"),
         ("gradient_depth", "-1 / ln chi_1, depth scale of squared gradients", "layers"),

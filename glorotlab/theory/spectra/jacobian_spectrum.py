@@ -195,7 +195,7 @@ def jacobian_spectrum(
     input_second_moment: float | None = None,
     layer: int | None = None,
 ) -> JacobianSpectrum:
-    """Predict the singular values of a Jacobian at initialisation.
+    """Predict the singular values of a Jacobian at initialization.
 
     The spectrum of a product of wide layers is the free product of theirs (Pennington, Schoenholz & Ganguli 2017).
 

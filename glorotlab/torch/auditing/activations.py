@@ -39,7 +39,7 @@ def activation_name(module: torch.nn.Module) -> str | None:
 def activations_below(model: torch.nn.Module) -> dict[int, str]:
     """Return the activation that feeds each module, by ``id``; only of those of which it is known.
 
-    Inputs, signals that were normalised, and those of another weight come without an activation: ``linear``.
+    Inputs, signals that were normalized, and those of another weight come without an activation: ``linear``.
     """
     nn = require_torch().nn
     norms = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)

@@ -1,4 +1,4 @@
-"""audit: by which initialiser each weight of a network was drawn, what went wrong, and what it does to signals."""
+"""audit: by which initializer each weight of a network was drawn, what went wrong, and what it does to signals."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ REPEATED = 16
 
 
 def audit(model: torch.nn.Module | Network, *, level: float = 0.01, activation: str | None = None) -> Audit:
-    """Find by which initialiser each weight of a network was drawn, and what went wrong.
+    """Find by which initializer each weight of a network was drawn, and what went wrong.
 
-    Each weight is compared with a finite list of initialisers, each a law (uniform, normal, truncated normal) with a
+    Each weight is compared with a finite list of initializers, each a law (uniform, normal, truncated normal) with a
     variance computed of the fans: its p-value is the largest over the list, which is valid for "drawn by one of them"
     whichever it is, and Holm's procedure runs over the weights. What is refused is compared with a list of known
     mistakes in the same way. Copies, constants, orthogonality and zeros are found without a law.
@@ -56,7 +56,7 @@ def audit(model: torch.nn.Module | Network, *, level: float = 0.01, activation: 
     model : torch.nn.Module or Network
         A model as it was drawn; of a trained one most weights follow no known law. Nothing of it is changed.
     level : float
-        Probability, at most, that a network drawn by known initialisers is called unhealthy; from 1e-12 to .5.
+        Probability, at most, that a network drawn by known initializers is called unhealthy; from 1e-12 to .5.
     activation : str, optional
         Name of the activation that feeds every weight but the first where the model does not say itself, as
         ``torch.nn.Sequential`` does.

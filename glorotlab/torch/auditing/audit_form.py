@@ -6,7 +6,7 @@ from typing import Any
 
 from glorotlab import notebook
 
-COLUMNS = ("weight", "fan_in", "fan_out", "law", "initialiser", "gain", "std", "p", "forward", "backward", "found")
+COLUMNS = ("weight", "fan_in", "fan_out", "law", "initializer", "gain", "std", "p", "forward", "backward", "found")
 
 SHOWN = 2
 """Alternatives that a cell names."""
@@ -33,7 +33,7 @@ def verdict_of(audit: Any) -> str:
     """Return in one line whether the network is healthy."""
     weights = f"{len(audit.entries)} weight{'s' if len(audit.entries) != 1 else ''}"
     if audit.healthy:
-        return f"Healthy: {weights} drawn as known initialisers draw them"
+        return f"Healthy: {weights} drawn as known initializers draw them"
     faulty = sum(not entry.healthy for entry in audit.entries)
     return f"Not healthy: {faulty} of {weights} with a fault"
 
@@ -78,7 +78,7 @@ def _listed(weights: list[str]) -> str:
 def footnotes_of(audit: Any) -> list[str]:
     """Return what the numbers mean, and which parameters have none."""
     notes = [
-        f"A network drawn by known initialisers is called unhealthy with probability {audit.level:g} at most (Holm).",
+        f"A network drawn by known initializers is called unhealthy with probability {audit.level:g} at most (Holm).",
         "forward: fan_in E W² E f(s)²; backward: fan_out E W² E f'(s)², at E s² = 1, f what feeds the weight, linear "
         "where that is not known.",
     ]

@@ -50,7 +50,7 @@ FAULTS = {
     "norms differ": "orthogonal, but not of one norm",
     "no known law": "neither uniform, normal, truncated normal, orthogonal nor sparse: trained, or drawn otherwise",
 }
-"""Faults: what no initialiser of this list means to do."""
+"""Faults: what no initializer of this list means to do."""
 
 NOTICES = {
     "default of nn.Linear": "a = sqrt 5 gives eq. 1 of Glorot & Bengio (2010): fan_in Var[W] = 1/3",
@@ -58,7 +58,7 @@ NOTICES = {
     "transposed default": "PyTorch's default for transposed convolutions divides by fan_out",
     "packed projections": "fans of queries, keys and values stacked: half the variance of each by itself",
     "fans of the table": "fans of an embedding taken from its shape, as of a matrix: rows count as inputs",
-    "scale of its own": "the law is known, the scale is of no known initialiser",
+    "scale of its own": "the law is known, the scale is of no known initializer",
     "gain of another activation": "the gain was made for another activation than feeds this layer",
     "left at the default": "other weights of the model were drawn otherwise",
     "many zeros": "some weights are 0, not as many for each unit: masked or pruned",

@@ -53,7 +53,7 @@ class Weights:
     precision : float
         Relative rounding of its type.
     activation : str, optional
-        The activation that feeds it; ``linear`` of inputs and normalised signals; None where nobody knows.
+        The activation that feeds it; ``linear`` of inputs and normalized signals; None where nobody knows.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Look:
     sample : Sample, optional
         The weights whose law is asked for, those that are not 0 of sparse ones; None where there is nothing to ask.
     right : list of (Candidate, float, float)
-        Initialisers with p-value and log likelihood.
+        Initializers with p-value and log likelihood.
     p_value : float, optional
         The largest of these p-values, which is valid for "drawn by one of them"; None where the structure has decided.
     law, name, fan : str
@@ -103,7 +103,7 @@ class Look:
     findings: list[Finding] = field(default_factory=list)
 
     def indistinct(self, threshold: float) -> list[Candidate]:
-        """Return initialisers that are not refused and not clearly less likely than the likeliest of these."""
+        """Return initializers that are not refused and not clearly less likely than the likeliest of these."""
         left = [(candidate, value) for candidate, p, value in self.right if p > threshold]
         best = max((value for _, value in left), default=0.0)
         return [candidate for candidate, value in left if value >= best - INDISTINCT]
@@ -154,7 +154,7 @@ def _likelihood(sample: Sample, candidate: Candidate) -> float:
 
 
 def _right(seen: Look) -> list[Candidate]:
-    """Return the initialisers that a weight may follow; of a sparse one the laws of what is not 0."""
+    """Return the initializers that a weight may follow; of a sparse one the laws of what is not 0."""
     if seen.law == "sparse":
         stated = ((f"{seen.name}, std {std:g}", std) for std in STDS)
         return [Candidate(name, "normal", std**2, gain=std, family="sparse") for name, std in reversed([*stated])]
@@ -289,7 +289,7 @@ def _unnamed(seen: Look, threshold: float, findings: list[Finding]) -> Conclusio
         return Conclusion("unknown", "", "fan_in", scale * math.sqrt(fan_in), (), tuple(findings))
     name = f"{LETTERS[law.name]} of std {scale:.4g}" + (f", mean {sample.mean:.4g}" if shifted else "")
     if not shifted:
-        text = f"{name}: fan_in Var[W] = {fan_in * own.second_moment:.4g} is of no initialiser known here"
+        text = f"{name}: fan_in Var[W] = {fan_in * own.second_moment:.4g} is of no initializer known here"
         findings.append(notice("scale of its own", text))
     kind = "sparse" if seen.law == "sparse" else law.name
     return Conclusion(kind, name, "fan_in", scale * math.sqrt(fan_in), (), tuple(findings))

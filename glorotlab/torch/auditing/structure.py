@@ -26,7 +26,7 @@ CLEARLY = 6.0
 
 
 FACTORISED = 20 * 2.0**-23
-"""Cosines that a factorisation in float32 leaves, at most."""
+"""Cosines that a factorization in float32 leaves, at most."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Orthogonality:
     suspicious: bool
 
     def is_orthogonal(self, precision: float) -> bool:
-        """Return whether cosines vanish but for rounding: of a factorisation in float32, and then of the weights."""
+        """Return whether cosines vanish but for rounding: of a factorization in float32, and then of the weights."""
         return self.cosine <= self._rounding(precision)
 
     def is_orthonormal(self, precision: float) -> bool:

@@ -106,7 +106,7 @@ class Audit:
     Parameters
     ----------
     level : float
-        Probability, at most, that a network drawn by known initialisers is called unhealthy.
+        Probability, at most, that a network drawn by known initializers is called unhealthy.
     entries : tuple of AuditEntry
         One a weight, in the order of the model's modules.
     tied : dict of str to str

@@ -1,4 +1,4 @@
-"""Labelled results of a checkpoint: LayerStatistics over steps, histograms and error curves, as xarray Datasets."""
+"""Labeled results of a checkpoint: LayerStatistics over steps, histograms and error curves, as xarray Datasets."""
 
 from __future__ import annotations
 

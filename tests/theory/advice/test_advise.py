@@ -276,11 +276,11 @@ def test_hidden_layers(layers):
         gl.advise(spec(layers), input_second_moment=1.0)
 
 
-# The table of initialisers
+# The table of initializers
 
 
 def test_the_table(shapes):
-    """Its own initialiser first; bands are those of ``predict`` for one example, as factors of the ratios."""
+    """Its own initializer first; bands are those of ``predict`` for one example, as factors of the ratios."""
     network = spec("1024,100x2,9", initializer=CRITICAL)
     advice = gl.advise(network, inputs=shapes[0], labels=shapes[1], bands=True)
     own, rows = advice.initializers[0], {row.name: row for row in advice.initializers}

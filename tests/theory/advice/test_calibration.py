@@ -77,7 +77,7 @@ def scripts(monkeypatch):
 
 
 def test_draws(scripts):
-    """A network is a function of seed and number, small enough, and its centred data have mean 0 and mean square 1."""
+    """A network is a function of seed and number, small enough, and its centered data have mean 0 and mean square 1."""
     _, networks, _ = scripts
     drawn = [networks.draw(0, number) for number in range(40)]
     assert drawn[3] == networks.draw(0, 3)

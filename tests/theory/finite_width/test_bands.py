@@ -117,7 +117,7 @@ def test_one_layer_scatters_as_chi_square():
 
 
 def test_relu_gains_five_over_n_a_layer():
-    """Relative variance of E z^2 of one example: the product of 1 + 5/n, less 1 (He initialisation, exact)."""
+    """Relative variance of E z^2 of one example: the product of 1 + 5/n, less 1 (He initialization, exact)."""
     spec = spec_of("relu", HE, "normal", "10,500x4,3")
     found = predict(spec, inputs=np.ones((1, 10)), labels=[1], level=0.5)
     relative = (found["activation_second_moment_std"] / found["activation_second_moment"]).values[:4]

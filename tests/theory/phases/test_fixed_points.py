@@ -60,7 +60,7 @@ PUBLISHED = {
         5e-7,
     ),
 }
-"""Hayou, Doucet & Rousseau (2019b) is "Mean-field behaviour of neural tangent kernel for deep neural networks"."""
+"""Hayou, Doucet & Rousseau (2019b) is "Mean-field behavior of neural tangent kernel for deep neural networks"."""
 
 
 @pytest.mark.parametrize("what", PUBLISHED)
@@ -188,7 +188,7 @@ def test_reached_is_where_the_signal_goes(name, w, b, start):
     b=st.one_of(st.just(0.0), st.floats(1e-6, 10)),
 )
 def test_signs_alternate_along_the_axis(name, w, b):
-    """Whatever the map: between neighbours V(q) - q keeps one sign, which both of them agree on."""
+    """Whatever the map: between neighbors V(q) - q keeps one sign, which both of them agree on."""
     found = gl.fixed_points(name, w, b)
     ends = [point.q for point in found.points]
     assert ends == sorted(ends)

@@ -1,4 +1,4 @@
-"""The phase diagram against single points, the critical line's definition and hand-placed initialisers."""
+"""The phase diagram against single points, the critical line's definition and hand-placed initializers."""
 
 import math
 from functools import cache
@@ -179,7 +179,7 @@ def test_wrong_arguments_are_refused(arguments, message):
         gl.phase_diagram("tanh", **arguments)
 
 
-def test_an_unknown_initialiser_is_refused():
+def test_an_unknown_initializer_is_refused():
     with pytest.raises(UnknownNameError, match="initializer"):
         gl.phase_diagram("tanh", [1.0], [0.0], initializers=["glorot"])
 
@@ -193,7 +193,7 @@ def drawn(name):
     return figure, ax, [text.get_text() for text in ax.get_legend().get_texts()]
 
 
-def test_the_picture_names_every_initialiser_once_and_draws_the_line():
+def test_the_picture_names_every_initializer_once_and_draws_the_line():
     figure, ax, legend = drawn("tanh")
     assert all(sum(f" {name}" in label for label in legend) == 1 for name in ("he_uniform", "orthogonal", "uniform("))
     assert "critical line, χ₁ = 1" in legend

@@ -55,7 +55,7 @@ def test_distribution_of_one_linear_layer_is_marchenko_pastur(fan_in, fan_out):
 
 
 def test_distribution_of_two_gaussian_layers():
-    """The Fuss-Catalan law of two layers in its parametrised form (Penson & Zyczkowski 2011).
+    """The Fuss-Catalan law of two layers in its parametrized form (Penson & Zyczkowski 2011).
 
     x = sin(3 t)^3 / (sin(t) sin(2 t)^2), t in (0, pi / 3), with density sin(t)^2 sin(2 t) / (pi sin(3 t)^2) dx.
     """

@@ -171,7 +171,7 @@ def test_what_is_there_is_not_done_again(tmp_path, data, executor):
     assert [run.skipped for run in calls[-1].runs.values()] == [True, True]
     larger = sweep_spec(data, grid={"initializer": ["xavier_uniform", "glorot_uniform"], "learning_rate": [1.0, 0.1]})
     second = sweep(larger, tmp_path / "out", executor=executor)
-    assert len(set(second.runs)) == 2, "two names of one initialiser"
+    assert len(set(second.runs)) == 2, "two names of one initializer"
     assert set(first.runs) & set(second.runs) == {first.runs[1]}
     assert {name: contents(tmp_path / "out" / name) for name in first.runs} == before
     assert load_sweep(tmp_path / "out").spec == larger.model_copy(update={"run": larger.run | {"data": "own.npz"}})

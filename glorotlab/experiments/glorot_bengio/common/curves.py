@@ -1,4 +1,4 @@
-"""Error curves of the paper's networks, each in a colour and line style of its own."""
+"""Error curves of the paper's networks, each in a color and line style of its own."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from glorotlab.plotting import curves, steps
 from glorotlab.plotting.style import OKABE_ITO, finish, handle, new_figure
 
 Styles = Mapping[str, tuple[str, str]]
-"""Colour and line style of networks by name."""
+"""Color and line style of networks by name."""
 
 STYLES: dict[str, tuple[str, str]] = {
     "sigmoid": (OKABE_ITO[6], "-"),
     "sigmoid_4": (OKABE_ITO[6], ":"),
     "tanh": (OKABE_ITO[1], "-"),
-    "tanh_normalised": (OKABE_ITO[1], "--"),
+    "tanh_normalized": (OKABE_ITO[1], "--"),
     "softsign": (OKABE_ITO[0], "-"),
-    "softsign_normalised": (OKABE_ITO[0], "--"),
+    "softsign_normalized": (OKABE_ITO[0], "--"),
     "pretrained": (OKABE_ITO[2], "-."),
 }
-"""Colour (the activation) and line style (the initialiser) of each network."""
+"""Color (the activation) and line style (the initializer) of each network."""
 
 
 def draw_curves(ax: Axes, results: Results, styles: Styles, dataset: str = "shapeset") -> None:

@@ -1,8 +1,8 @@
-"""Figures 6, 7 and 8 share this: tanh networks just after initialisation, standard against normalised.
+"""Figures 6, 7 and 8 share this: tanh networks just after initialization, standard against normalized.
 
 Five hidden layers on Shapeset-3x2 test images; histograms of a tensor per layer, over units and examples, and its
 root mean square per layer beside the mean-field prediction. Sigmoid networks are measured too, as negative controls of
-what holds for tanh under either initialiser.
+what holds for tanh under either initializer.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.distributions.predict_distributions import predict_distributions
 from glorotlab.theory.predict import predict
 
-INITIALIZERS = {"standard": "standard_uniform", "normalised": "glorot_uniform"}
-"""The paper's word for each initialiser (its equations 1 and 16), and its name here."""
+INITIALIZERS = {"standard": "standard_uniform", "normalized": "glorot_uniform"}
+"""The paper's word for each initializer (its equations 1 and 16), and its name here."""
 
 HIDDEN = 5
 """Hidden layers of every network."""
@@ -57,8 +57,8 @@ LINEAR_LOSS = -math.log(3) / 2
 GROWTH = 3**0.25
 """A peak grows from a layer to the next where the density there rises by this factor at least.
 
-In the linear regime the factor is sqrt(3) under the standard initialiser (n Var[W] = 1/3, eq. 15) and 1 under the
-normalised one; this is halfway between them on a logarithmic scale."""
+In the linear regime the factor is sqrt(3) under the standard initializer (n Var[W] = 1/3, eq. 15) and 1 under the
+normalized one; this is halfway between them on a logarithmic scale."""
 
 AGREEMENT = 0.05
 """A predicted second moment agrees where measured / predicted lies within this of 1.
@@ -72,11 +72,11 @@ BATCH_AGREEMENT = 0.10
 CONTROL_SHARE = 2
 """One in so many networks is drawn for the negative control: what it shows is no matter of a few per cent."""
 
-EXCHANGED = exchange("standard", "normalised", "measured")
-"""Control of what is said of one initialiser: what was measured with the two has changed places."""
+EXCHANGED = exchange("standard", "normalized", "measured")
+"""Control of what is said of one initializer: what was measured with the two has changed places."""
 
 SIGMOID = substitute("standard", "sigmoid", "measured")
-"""Control of what holds for tanh under either initialiser: sigmoid networks in the place of tanh's."""
+"""Control of what holds for tanh under either initializer: sigmoid networks in the place of tanh's."""
 
 ROOM = 1.25
 """Factor of empty space above and below the root mean squares."""
@@ -93,7 +93,7 @@ def spec_of(scale: Scale, name: str) -> NetworkSpec:
 
 @shared
 def initialization(scale: Scale, progress: Progress | None = None) -> Results:
-    """Predict and measure both initialisers; keys ``standard_predicted``, ``standard_measured`` and so on."""
+    """Predict and measure both initializers; keys ``standard_predicted``, ``standard_measured`` and so on."""
     x, y = load_dataset("shapeset").test.batch(0, scale.examples)
 
     def one(spec: NetworkSpec, progress: Progress) -> Results:
@@ -109,7 +109,7 @@ def initialization(scale: Scale, progress: Progress | None = None) -> Results:
 def both_initializers(
     scale: Scale, one: Callable[[NetworkSpec, Progress], Results], progress: Progress | None = None
 ) -> Results:
-    """Return the results of ``one(spec, progress)`` for both initialisers, with their names before its keys."""
+    """Return the results of ``one(spec, progress)`` for both initializers, with their names before its keys."""
     results: Results = {}
     for place, name in enumerate(INITIALIZERS):
         part = one(spec_of(scale, name), part_of(progress, place, len(INITIALIZERS)))
@@ -155,7 +155,7 @@ def peaks(results: Results, name: str, tensor: str) -> Array:
 
 
 def growing_peak(experiment: str, sentence: str, tensor: str, towards: str) -> Finding:
-    """Return that, under the standard initialiser, the peak at 0 grows from layer to layer towards input or output."""
+    """Return that, under the standard initializer, the peak at 0 grows from layer to layer towards input or output."""
 
     def decide(results: Results) -> Claim:
         height = peaks(results, "standard", tensor)
@@ -193,7 +193,7 @@ def agreement(
     profile: bool = False,
     control: Swap = EXCHANGED,
 ) -> Finding:
-    """Return that second moments agree with mean-field theory in every hidden layer, for both initialisers.
+    """Return that second moments agree with mean-field theory in every hidden layer, for both initializers.
 
     A ``profile`` takes each relative to layer 1 of the same network: what scatters in all layers alike cancels.
     """
@@ -239,7 +239,7 @@ def slopes_table(results: Results, tensor: str, linear: Mapping[str, float]) -> 
         "Least-squares slope over the hidden layers of the logarithm of each network's root mean square, mean over "
         f"{len(spread)} networks. Linear: what equal widths and f' = 1 would give."
     )
-    return Table(caption, ("initialisation", "measured", "standard error", "predicted", "linear"), tuple(rows))
+    return Table(caption, ("initialization", "measured", "standard error", "predicted", "linear"), tuple(rows))
 
 
 def _slopes(spread: Array) -> Array:
@@ -248,7 +248,7 @@ def _slopes(spread: Array) -> Array:
 
 
 def draw_histograms(results: Results, tensor: str, quantity: str, *, common: bool = False) -> Figure:
-    """Draw histograms (left) and root mean squares (right) of a tensor, the standard initialiser above the normalised.
+    """Draw histograms (left) and root mean squares (right) of a tensor, the standard initializer above the normalized.
 
     ``quantity`` names the tensor on the axes; ``common`` gives both histograms the same limits.
     """
@@ -271,7 +271,7 @@ def draw_histograms(results: Results, tensor: str, quantity: str, *, common: boo
                 middle = (edges[:-1] + edges[1:]) / 2
                 histograms.draw_density(left, middle, histograms.densities(mass, edges), color=color)
         _crop(left)
-        title = f"{name} initialisation ({INITIALIZERS[name]})"
+        title = f"{name} initialization ({INITIALIZERS[name]})"
         finish(left, title[0].upper() + title[1:], quantity, "probability density")
         _draw_spread(right, results, name, tensor)
     _share(figure.axes[1::2])

@@ -122,7 +122,7 @@ def _fit(x: npt.NDArray[Any], y: npt.NDArray[Any], penalty: float, gamma: float)
 
 
 def gaussian(gamma: float, x: npt.ArrayLike, centres: npt.ArrayLike) -> Array:
-    """Return exp(-gamma |x_i - c_j|^2), shape (len(x), len(centres)), by a matrix product: libsvm takes them singly."""
+    """Return exp(-gamma |x_i - c_j|^2), shape (len(x), len(centers)), by a matrix product: libsvm takes them singly."""
     rows, columns = (np.asarray(values, dtype=np.float64) for values in (x, centres))
     exponents = rows @ columns.T
     exponents *= 2

@@ -106,17 +106,17 @@ SATURATED = "tanh_large"
 
 NETWORKS = {
     "tanh": Trained("tanh", "tanh", "standard_uniform"),
-    "tanh_normalised": Trained("tanh N", "tanh", "glorot_uniform"),
+    "tanh_normalized": Trained("tanh N", "tanh", "glorot_uniform"),
     "softsign": Trained("softsign", "softsign", "standard_uniform"),
-    "softsign_normalised": Trained("softsign N", "softsign", "glorot_uniform"),
+    "softsign_normalized": Trained("softsign N", "softsign", "glorot_uniform"),
     "sigmoid": Trained("sigmoid", "sigmoid", "standard_uniform"),
     "sigmoid_4": Trained("sigmoid, 4 layers", "sigmoid", "standard_uniform", hidden=(1, 1, 1, 1)),
     "pretrained": Trained("tanh, pre-trained", "tanh", "standard_uniform", pretrained=True),
     SATURATED: Trained("tanh, weights N(0, 1)", "tanh", "normal(std=1)"),
 }
-"""The networks by name; N means normalised initialisation, as in the paper."""
+"""The networks by name; N means normalized initialization, as in the paper."""
 
-FIVE = ("softsign", "softsign_normalised", "tanh", "tanh_normalised", "sigmoid")
+FIVE = ("softsign", "softsign_normalized", "tanh", "tanh_normalized", "sigmoid")
 """The networks of table 1, in its order."""
 
 

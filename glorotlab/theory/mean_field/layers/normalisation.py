@@ -1,4 +1,4 @@
-"""Normalisation over units, or over the batch: kernels and the way back.
+"""Normalization over units, or over the batch: kernels and the way back.
 
 Over units Y_ab = gain^2 (H_ab - m_a m_b) / sqrt(v_a v_b) + bias^2. LayerNorm has m_a, the mean of h_a over units, and
 v_a = H_aa - m_a^2 + epsilon (Ba et al. 2016); RMSNorm (Zhang & Sennrich 2019) has no m. The result's own second moment
@@ -42,15 +42,15 @@ from glorotlab.theory.mean_field.layers.base import (
 )
 
 LEAST, MOST, NUMBERS = 2**12, 2**16, 2**22
-"""Least and most units that are drawn where they are normalised over the batch, and how many numbers they have."""
+"""Least and most units that are drawn where they are normalized over the batch, and how many numbers they have."""
 
 
 MIN_EXAMPLES = 4
-"""Least examples of a batch that is normalised over: of two every unit is 1 and -1, and its gradient is 0."""
+"""Least examples of a batch that is normalized over: of two every unit is 1 and -1, and its gradient is 0."""
 
 
 class Scale(NamedTuple):
-    """What a normalisation leaves for its way back.
+    """What a normalization leaves for its way back.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Scale(NamedTuple):
 
 
 class Deviations(NamedTuple):
-    """What a normalisation over the batch leaves for its way back.
+    """What a normalization over the batch leaves for its way back.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
 
 
 def forward(node: Node, walk: Walk) -> Signal:
-    """Return the signal of what is normalised."""
+    """Return the signal of what is normalized."""
     below, layer = walk.input_of(node.name), node.layer
     assert isinstance(layer, Normalisation)  # noqa: S101
     if isinstance(layer, BatchNorm):
@@ -141,13 +141,13 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
 def _over_batch(node: Node, walk: Walk, s: Signal, layer: BatchNorm) -> Signal:
     if s.positions:
         raise AssumptionError(
-            "batch normalisation of maps: one channel's values over the batch and all positions are divided by their "
+            "batch normalization of maps: one channel's values over the batch and all positions are divided by their "
             "own deviation, which does not settle as layers get wide and takes a draw of all positions together"
         )
     if not s.gaussian or s.gap is None:
-        raise AssumptionError("batch normalisation of values that are not Gaussian of mean 0 over the batch")
+        raise AssumptionError("batch normalization of values that are not Gaussian of mean 0 over the batch")
     if len(s.q) < MIN_EXAMPLES:
-        raise AssumptionError(f"batch normalisation of {len(s.q)} examples: allowed are {MIN_EXAMPLES} or more")
+        raise AssumptionError(f"batch normalization of {len(s.q)} examples: allowed are {MIN_EXAMPLES} or more")
     units = covariance_root(s.kernels[s.across]) @ _normal(node, walk, len(s.q), 0)
     units -= units.mean(axis=0)
     scale = 1 / np.sqrt((units**2).mean(axis=0) + layer.epsilon)

@@ -19,7 +19,7 @@ def _over_units(call: Call) -> Unknown | None:
     shape = tuple(call.option("normalized_shape", 1, ()))
     if len(shape) == 1 and (len(call.input_shape) == 2 or call.channels_last):
         return None
-    return Unknown("a normalisation over positions too is not followed by the theory")
+    return Unknown("a normalization over positions too is not followed by the theory")
 
 
 def layer_norm(call: Call) -> Layer:

@@ -19,7 +19,7 @@ def refused(what: str) -> Reader:
 _ATTENTION = refused("softmax attention, whose weights depend on the values they weigh,")
 _SOFTMAX = refused("a softmax inside the network")
 _GATE = refused("a gate, a product of two values of the network,")
-_GROUPS = refused("a normalisation over positions too")
+_GROUPS = refused("a normalization over positions too")
 _JOIN = refused("a stack of values")
 _PART = refused("a part of a value")
 _TURN = refused("an exchange of axes")
