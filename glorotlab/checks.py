@@ -248,7 +248,7 @@ def progress_function(progress: Function) -> Function:
     """Return ``progress``; InvalidValueError where it is neither a function nor None."""
     if progress is not None and not callable(progress):
         raise InvalidValueError(
-            f"progress {shown(progress)}: allowed is a function that is called as the work goes on, or None"
+            f"progress {shown(progress)}: allowed is a function to be called during the work, or None"
         )
     return progress
 

@@ -87,7 +87,7 @@ def parse_json(content: bytes | str, limits: Limits = LIMITS) -> Any:
         made: dict[str, Any] = {}
         for key, value in pairs:
             if next(keys) > limits.keys:
-                raise InvalidValueError(f"more than {limits.keys:,} keys, which are allowed")
+                raise InvalidValueError(f"more than {limits.keys:,} keys: allowed are at most so many")
             if key in made:
                 raise InvalidValueError(f"key {key!r:.60} twice in one table: allowed is each key once")
             made[key] = value
@@ -142,7 +142,7 @@ def parse_toml(content: bytes | str, limits: Limits = LIMITS) -> dict[str, Any]:
 def _text(content: bytes | str, limits: Limits) -> str:
     """Return a document as text without byte order mark; its length is looked at first."""
     if len(content) > limits.size:
-        raise InvalidValueError(f"larger than {limits.size:,} bytes, which are allowed")
+        raise InvalidValueError(f"larger than {limits.size:,} bytes, the largest size allowed")
     try:
         return (content if isinstance(content, str) else content.decode()).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -170,9 +170,11 @@ def _check_keys(text: str, limits: Limits) -> None:
         elif mark:
             keys, dots = keys + (mark == "="), 0
         if dots >= limits.depth:
-            raise InvalidValueError(f"a key of more than {limits.depth} parts between dots, which are allowed")
+            raise InvalidValueError(
+                f"a key of more than {limits.depth} parts between dots: allowed are at most so many"
+            )
         if keys > limits.keys:
-            raise InvalidValueError(f"more than {limits.keys:,} keys, which are allowed")
+            raise InvalidValueError(f"more than {limits.keys:,} keys: allowed are at most so many")
         _checked_number(match["bare"] or "", limits)
 
 

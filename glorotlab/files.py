@@ -167,7 +167,7 @@ def _read_at_most(file: BinaryIO, limit: int, path: Place) -> bytes:
     while size <= limit and (chunk := file.read(min(CHUNK, limit + 1 - len(content)))):
         content += chunk
     if max(size, len(content)) > limit:  # a file may grow while it is read
-        raise OSError(errno.EFBIG, f"larger than {limit:,} bytes, which are allowed", str(path))
+        raise OSError(errno.EFBIG, f"larger than {limit:,} bytes, the largest size allowed", str(path))
     return bytes(content)
 
 

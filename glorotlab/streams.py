@@ -62,7 +62,7 @@ def check_seeds(seeds: Iterable[int]) -> list[int]:
     numbers = [check_seed(seed) for seed in seeds]
     seed, count = Counter(numbers).most_common(1)[0] if numbers else (0, 0)
     if count > 1:
-        raise InvalidValueError(f"seed {seed}: it is there {count} times among {len(numbers)} seeds, allowed is once")
+        raise InvalidValueError(f"seed {seed}: given {count} times among {len(numbers)} seeds, allowed is once")
     return numbers
 
 

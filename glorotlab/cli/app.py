@@ -1,4 +1,4 @@
-"""The commands, put together, in the order of the help."""
+"""The application with all commands, in the order of the help."""
 
 from typing import Annotated
 

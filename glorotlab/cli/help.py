@@ -1,4 +1,4 @@
-"""Help in plain text: words in brackets stay, options stand in sections, and nothing slow is imported for it."""
+"""Help in plain text: words in brackets are kept, options are grouped, and no slow module is imported."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typer import Typer
 from typer.core import TyperCommand, TyperGroup
 
 WHOLE_SENTENCE = 200
-"""Characters of a command's first sentence that a list of commands shows: more than any has."""
+"""Longest first sentence of a command, in characters, that a list of commands shows."""
 
 
 class _WithExample:
-    """A help that ends with an example, which is the ``epilog`` of the command."""
+    """Mix-in for a command whose help ends with an example, its ``epilog``."""
 
     epilog: str | None
 

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 STATISTICS = ("mean", "second_moment", "variance")
 
 UNDERFLOW = ("subnormal", "zero")
-"""Shares of a tensor that are shown where the first is not 0."""
+"""Shares of a tensor that are shown if the first is not 0."""
 
 MORE = ("weight_variance", "activation_saturation", "jacobian_singular_value_mean", "learning_speed")
-"""Variables that have one number a layer and are no moment of a tensor."""
+"""Variables with one number per layer that are not moments of a tensor."""
 
 
 def print_layer_tables(statistics: xr.Dataset, *, everything: bool = False) -> None:
-    """Print mean, second moment and pooled variance of every tensor, layer below layer.
+    """Print mean, second moment and pooled variance of every tensor, one row per layer.
 
-    Where there are seeds, ± is the standard error. Where any number of a tensor is subnormal, two columns say which
-    share of them is so and which is 0. ``everything`` adds the variables of `MORE`.
+    If there are several seeds, ± is the standard error. If any number of a tensor is subnormal, two columns show the
+    subnormal share and the share of zeros. ``everything`` adds the variables of `MORE`.
     """
     records = layer_records(statistics)
     for tensor in TENSORS:

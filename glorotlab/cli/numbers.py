@@ -7,12 +7,12 @@ from typing import Any
 
 
 def number(value: float | None, digits: int = 5) -> str:
-    """Return a number as a cell; a dash where there is none."""
+    """Return a number as a cell, or a dash if it is missing."""
     return "–" if value is None or value != value else f"{value:.{digits}g}"
 
 
 def error_text(value: float | None, spread: float | None = None, *, squared: bool = False) -> str:
-    """Return an error as a cell, its standard deviation behind it: in per cent, a squared distance as it is."""
+    """Return an error as a cell, with its standard deviation: in per cent, or as it is for a squared distance."""
     if value is None or value != value:
         return number(None)
 
@@ -23,6 +23,6 @@ def error_text(value: float | None, spread: float | None = None, *, squared: boo
 
 
 def has_squared_errors(status: Mapping[str, Any]) -> bool:
-    """Return whether the errors in a run's status are squared distances: of regression, or of an autoencoder."""
+    """Return whether a run's errors are squared distances, as in regression and for autoencoders."""
     fields = status.get("fields", {})
     return bool(fields.get("autoencoder") or fields.get("regression"))

@@ -27,7 +27,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 def _one_format(context: typer.Context, asked: bool) -> bool:
-    """Refuse JSON and CSV together: whichever comes second finds the first."""
+    """Refuse JSON and CSV together."""
     if asked and (context.params.get("as_json") or context.params.get("as_csv")):
         raise InvalidValueError("--json together with --csv: allowed is one of the two")
     return asked
@@ -47,7 +47,7 @@ class Dtype(StrEnum):
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Expand every parameter that is annotated with a dataclass into that dataclass's fields, for typer to see."""
+    """Expand every parameter annotated with a dataclass into the dataclass's fields, so that typer sees them."""
     groups: dict[str, type[Any]] = {}
     expanded: list[inspect.Parameter] = []
     for parameter in _parameters(command):
@@ -74,7 +74,7 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """The network beyond its layer sizes, and how it is computed."""
+    """Options of the network beyond its layer sizes, and of its computation."""
 
     activation: Annotated[
         str,
@@ -91,7 +91,7 @@ class NetworkOptions:
         typer.Option(
             "--initializer",
             "-i",
-            help="Weight initializer.",
+            help="Initializer of the weights.",
             autocompletion=completion.initializers,
             rich_help_panel=NETWORK,
         ),
@@ -99,7 +99,7 @@ class NetworkOptions:
     bias: Annotated[
         str,
         typer.Option(
-            help="Bias initializer.",
+            help="Initializer of the biases.",
             show_default="the one that goes with -i",
             autocompletion=completion.biases,
             rich_help_panel=NETWORK,
@@ -161,7 +161,7 @@ TRAINING = "Training"
 
 
 class LearningRates(StrEnum):
-    """What gives each parameter its learning rate."""
+    """Choices of the parameters' learning rates."""
 
     common = "common"
     hessian = "hessian"
@@ -169,7 +169,7 @@ class LearningRates(StrEnum):
 
 
 class MomentumSchedule(StrEnum):
-    """How the momentum changes from update to update."""
+    """Schedules of the momentum."""
 
     constant = "constant"
     sutskever = "sutskever"
@@ -177,7 +177,7 @@ class MomentumSchedule(StrEnum):
 
 @dataclass(frozen=True)
 class MomentumOptions:
-    """The momentum of every update."""
+    """Options of the momentum."""
 
     momentum: Annotated[
         float,
@@ -188,15 +188,11 @@ class MomentumOptions:
     )
     momentum_schedule: Annotated[
         MomentumSchedule,
-        typer.Option(
-            help="Schedule of the momentum: the same throughout, or rising every 250 updates.", rich_help_panel=TRAINING
-        ),
+        typer.Option(help="Schedule of the momentum: constant, or rising every 250 updates.", rich_help_panel=TRAINING),
     ] = MomentumSchedule.constant
     final_momentum_updates: Annotated[
         int,
-        typer.Option(
-            metavar="N", help="Number of updates at the end that have a lower momentum.", rich_help_panel=TRAINING
-        ),
+        typer.Option(metavar="N", help="Number of updates at the end with a lower momentum.", rich_help_panel=TRAINING),
     ] = 0
     final_momentum: Annotated[
         float, typer.Option(metavar="M", help="Largest momentum in these last updates.", rich_help_panel=TRAINING)
@@ -209,7 +205,7 @@ class MomentumOptions:
 
 @dataclass(frozen=True)
 class LearningRateOptions:
-    """Learning rates of single parameters."""
+    """Options of the parameters' learning rates."""
 
     learning_rates: Annotated[
         LearningRates,
@@ -222,7 +218,7 @@ class LearningRateOptions:
         float,
         typer.Option(
             metavar="MU",
-            help="Damping of the factors that give each parameter its own learning rate.",
+            help="Damping of the factors of the learning rates.",
             rich_help_panel=TRAINING,
         ),
     ] = 0.1
@@ -243,7 +239,7 @@ class LearningRateOptions:
 
 @dataclass(frozen=True)
 class PretrainingOptions:
-    """Pre-training of the hidden layers."""
+    """Options of the pre-training of hidden layers."""
 
     pretraining_updates: Annotated[
         int,
@@ -259,7 +255,7 @@ class PretrainingOptions:
     corruption: Annotated[
         float,
         typer.Option(
-            metavar="P", help="Probability with which an input of pre-training is set to 0.", rich_help_panel=TRAINING
+            metavar="P", help="Probability of setting an input of pre-training to 0.", rich_help_panel=TRAINING
         ),
     ] = 0.25
 
@@ -274,16 +270,16 @@ class PretrainingOptions:
 
 Level = Annotated[
     float | None,
-    typer.Option(metavar="P", help="Probability with which a band holds, such as .95.", rich_help_panel=NETWORK),
+    typer.Option(metavar="P", help="Probability of a band, such as .95.", rich_help_panel=NETWORK),
 ]
 
 DEFAULT_EXAMPLES = 300
-"""Examples that statistics are taken over: as many as Glorot & Bengio (2010) monitor."""
+"""Default number of examples of the statistics, as in Glorot & Bengio (2010)."""
 
 
 @dataclass(frozen=True)
 class ExampleOptions:
-    """The examples that statistics are taken over: the first of a dataset's test split."""
+    """Options of the examples of the statistics, which are the first of a dataset's test split."""
 
     dataset: Annotated[
         str,
@@ -298,7 +294,7 @@ class ExampleOptions:
         int | None,
         typer.Option(
             metavar="N",
-            help="Number of examples: the first of the test split.",
+            help="Number of examples from the start of the test split.",
             show_default=f"at most {DEFAULT_EXAMPLES}",
             rich_help_panel=DATA,
         ),
@@ -307,7 +303,7 @@ class ExampleOptions:
     def load(
         self, spec: NetworkSpec, seed: int, default: int = DEFAULT_EXAMPLES
     ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.int64]]:
-        """Return inputs and labels, at most ``default`` unless told otherwise.
+        """Return inputs and labels, at most ``default`` examples unless the user says how many.
 
         InvalidValueError where the dataset does not fit the network.
         """
@@ -325,7 +321,7 @@ class ExampleOptions:
 
 @dataclass(frozen=True)
 class InputOptions:
-    """The inputs of a theory: examples of a dataset, or without data their second moment."""
+    """Options of the inputs of a theory: examples of a dataset, or the second moment of the inputs."""
 
     dataset: Annotated[
         str | None,
@@ -340,7 +336,7 @@ class InputOptions:
         float | None,
         typer.Option(
             metavar="Q",
-            help="Second moment of the inputs, in place of a dataset.",
+            help="Second moment of the inputs, instead of a dataset.",
             show_default="1",
             rich_help_panel=DATA,
         ),
@@ -351,14 +347,14 @@ class InputOptions:
             "--batch",
             "--examples",
             metavar="B",
-            help="Number of examples: the first of the dataset's test split.",
+            help="Number of examples from the start of the test split.",
             show_default=f"at most {DEFAULT_EXAMPLES}, for advice 100",
             rich_help_panel=DATA,
         ),
     ] = None
 
     def check(self) -> None:
-        """Refuse options that do not go together."""
+        """Refuse options that exclude each other."""
         if self.dataset is not None and self.input_moment is not None:
             raise InvalidValueError("--dataset together with --input-moment: allowed is one of the two")
         if self.dataset is None and self.batch is not None:

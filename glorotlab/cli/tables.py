@@ -1,4 +1,4 @@
-"""Tables that fit any terminal: side by side, with text folded, or row below row; no name and no number is ever cut."""
+"""Tables that fit any terminal, if need be with wrapped text or rows as paragraphs; names and numbers are never cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GAP = "  "
 """Space between two columns."""
 
 NARROWEST = 16
-"""Columns that folded text keeps, at least."""
+"""Least width of a column of folded text."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Column:
 
 
 def typed(name: str) -> Column:
-    """Return a column of words that a user may have to type, which are never folded."""
+    """Return a column of words that a user may type; they are never folded."""
     return Column(name, left=True)
 
 
 def prose(name: str) -> Column:
-    """Return a column of sentences, which are folded where there is no room."""
+    """Return a column of sentences, which are folded if the line is too short."""
     return Column(name, left=True, prose=True)
 
 
@@ -65,7 +65,7 @@ def table(columns: Sequence[Column | str], rows: Sequence[Sequence[str]], width:
 
 
 def fits(columns: Sequence[Column | str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether `table` sets the columns side by side, none of them folded."""
+    """Return whether `table` sets the columns side by side without folding."""
     chosen = [column if isinstance(column, Column) else Column(column) for column in columns]
     return not _excess(_widths(chosen, [[fitting(cell) for cell in row] for row in rows]), line_width())
 
@@ -84,7 +84,7 @@ def _excess(widths: Sequence[int], wanted: int) -> int:
 def _narrowed(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int], wanted: int
 ) -> list[int] | None:
-    """Return widths that fit, the widest prose having given way first; None where there is no room."""
+    """Return widths that fit, by narrowing the widest prose first; None if there are none."""
     narrowed = list(widths)
     least = {
         index: max([NARROWEST, *(columns_of(word) for row in rows for word in row[index].split())])
@@ -109,7 +109,7 @@ def _side_by_side(columns: Sequence[Column], rows: Sequence[Sequence[str]], widt
 def _lines(
     cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], *, header: bool = False
 ) -> list[str]:
-    """Return the lines of a row; those of a header stand on its last line."""
+    """Return the lines of a row; a header is aligned with its last line."""
     parts = [
         folded(cell, width).split("\n") if (header or column.prose) and columns_of(cell) > width else [cell]
         for cell, column, width in zip(cells, columns, widths, strict=True)

@@ -1,4 +1,4 @@
-"""Text as a terminal can take it: no control characters, and nothing that its encoding does not have."""
+"""Text that a terminal can show: no control characters, and no characters that its encoding lacks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 import unicodedata
 
 HIDDEN = "?"
-"""Stand-in for a control character: a terminal would obey it, whoever put it into the name of a file."""
+"""Replacement for a control character, which a terminal would obey even in the name of a file."""
 
 SPELLED = {
     "±": "+-",
@@ -29,14 +29,14 @@ SPELLED = {
     "“": '"',
     "”": '"',
 }
-"""ASCII for characters that decompose into none."""
+"""ASCII for characters that have no ASCII decomposition."""
 
 ERRORS = "glorotlab.spelled"
 """Name of the error handler that `register` gives to Python's codecs."""
 
 
 def visible(text: str) -> str:
-    """Return a text in which every control character but the end of a line is a question mark."""
+    """Return the text with a question mark for every control character except line ends."""
     if text.isprintable():
         return text
     return "".join(map(_visible, text))
@@ -78,7 +78,7 @@ def as_encoded(text: str, encoding: str) -> str:
 
 
 def columns_of(text: str) -> int:
-    """Return how many columns of a terminal a line takes: letters of East Asia take two, combining marks none."""
+    """Return the number of terminal columns of a line: East Asian letters take two, combining marks none."""
     if text.isascii():
         return len(text)
     return sum(

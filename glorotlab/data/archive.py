@@ -53,9 +53,9 @@ def _read(content: tarfile.TarFile, archive: str, expected: Mapping[str, Verifie
         if file is None:
             continue
         if file.name in contents:
-            raise DataError(f"{archive}: {member.name!r} is there twice")
+            raise DataError(f"{archive}: {member.name!r} is in it twice")
         if not member.isreg():
-            raise DataError(f"{archive}: {member.name!r} is no regular file")
+            raise DataError(f"{archive}: {member.name!r} is not a regular file")
         stream = content.extractfile(member)
         data = b"" if stream is None else stream.read(file.size + 1)
         if not file.matches(data):
@@ -63,5 +63,5 @@ def _read(content: tarfile.TarFile, archive: str, expected: Mapping[str, Verifie
         contents[file.name] = data
     missing = [name for name, file in expected.items() if file.name not in contents]
     if missing:
-        raise DataError(f"{archive}: it lacks {', '.join(missing)}")
+        raise DataError(f"{archive}: missing {', '.join(missing)}")
     return contents

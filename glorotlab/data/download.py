@@ -77,8 +77,8 @@ class Download:
             answer.close()  # unread: it may be endless
             url = urljoin(url, target)
             if self.url.startswith("https:") and not url.startswith("https:"):
-                raise DataError(f"sends on to {url!r:.100}: allowed is https")
-        raise DataError(f"sends on to another address more than {REDIRECTIONS} times")
+                raise DataError(f"redirects to {url!r:.100}: allowed is https")
+        raise DataError(f"redirects more than {REDIRECTIONS} times")
 
     def _write(self, answer: Any, output: IO[bytes]) -> None:
         size = _announced(answer.headers.get("Content-Length"))

@@ -134,7 +134,9 @@ def _already_there(folders: Sequence[Path], files: Sequence[VerifiedFile]) -> Pa
         except DataError as error:
             if folder.is_relative_to(cache_folder("")):
                 return None
-            raise DataError(f"{error}; data are looked for there first: mend it, or unset GLOROTLAB_DATA") from None
+            raise DataError(
+                f"{error}; this folder is searched first: repair the file, or unset GLOROTLAB_DATA"
+            ) from None
     return folder
 
 

@@ -57,7 +57,7 @@ def load_small_imagenet(path: Path | None = None) -> Dataset:
         )
     pairs = read_npz(str(path))
     if pairs.keys() != SPLITS.keys():
-        raise DataError(f"{path}: it lacks a split: allowed are files that '{COMMAND}' made")
+        raise DataError(f"{path}: a split is missing: allowed are files made by '{COMMAND}'")
     train, validation, test = (_source(pairs[split], f"{path}: {split}") for split in SPLITS)
     return Dataset("small-imagenet", train, validation, test)
 
@@ -74,7 +74,7 @@ def count_small_imagenet(path: Path) -> dict[str, int]:
         with os.fdopen(open_regular(path, links=True), "rb") as file, open_archive(file, str(path)) as archive:
             return {split: archive.form(f"y_{split}").shape[0] for split in SPLITS}
     except (DataError, InvalidValueError, OSError, IndexError) as error:
-        raise DataError(f"{path}: no file that '{COMMAND}' made: {reason(error)}") from None
+        raise DataError(f"{path}: not a file made by '{COMMAND}': {reason(error)}") from None
 
 
 def _source(pair: Pair, what: str) -> ArraySource:

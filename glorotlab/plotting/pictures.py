@@ -102,7 +102,7 @@ def as_pictures(x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     inputs = x.shape[1]
     channels = next((channels for channels in (1, 3) if channels * math.isqrt(inputs // channels) ** 2 == inputs), 0)
     if not channels:
-        raise InvalidValueError(f"{inputs} inputs are no picture: allowed are side x side, or three times as many")
+        raise InvalidValueError(f"{inputs} inputs are not a picture: allowed are side x side, or three times as many")
     side = math.isqrt(inputs // channels)
     low, high = float(x.min()), float(x.max())
     scaled = (x.astype(np.float64) - low) / ((high - low) or 1.0)

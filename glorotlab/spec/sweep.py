@@ -228,7 +228,9 @@ class SweepSpec(Spec):
         if not isinstance(table, dict):
             raise InvalidValueError(f"{origin}: it has no table [sweep], which says what differs between the runs")
         if "run" in table:
-            raise InvalidValueError(f"{origin}: run in [sweep]: what the runs have in common stands outside of it")
+            raise InvalidValueError(
+                f"{origin}: run in [sweep]: allowed are common fields of the runs outside of [sweep]"
+            )
         try:
             return cls(run=fields, **table)
         except InvalidValueError as error:

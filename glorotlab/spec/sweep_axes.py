@@ -91,7 +91,7 @@ class Axis:
             raise InvalidValueError(f"{self.name} []: allowed are 1 value or more")
         label, count = Counter(self.labels).most_common(1)[0]
         if count > 1:
-            raise InvalidValueError(f"{self.name} {label!r}: it is there {count} times, allowed is once")
+            raise InvalidValueError(f"{self.name} {label!r}: given {count} times, allowed is once")
 
 
 def case_axis(cases: Iterable[dict[str, Any]]) -> Axis:

@@ -110,7 +110,7 @@ def check_fits(spec: Outputs, data: str, inputs: int, classes: int, targets: int
     """Raise InvalidValueError where a network is not made for data; see ``NetworkSpec.check_fits``."""
     if targets and spec.output == "softmax" and not spec.autoencoder:
         raise InvalidValueError(
-            f"layers {spec.layers} with softmax outputs: dataset {data!r} has floats for labels, numbers to reach: "
+            f"layers {spec.layers} with softmax outputs: dataset {data!r} has targets (labels that are floats): "
             "allowed are sigmoid or linear outputs (output, --output), or labels that are whole numbers"
         )
     if not spec.fits(inputs, classes, targets):

@@ -209,11 +209,11 @@ class TrainingSpec(Spec):
     def _momentum_falls_back(self) -> "TrainingSpec":
         if self.final_momentum_updates > self.updates:
             raise InvalidValueError(
-                f"final_momentum_updates {self.final_momentum_updates}: allowed are 0 to {self.updates}, the updates"
+                f"final_momentum_updates {self.final_momentum_updates}: allowed are 0 to {self.updates}, all updates"
             )
         if self.final_momentum_updates and self.final_momentum > self.momentum:
             raise InvalidValueError(
-                f"final_momentum {self.final_momentum!r} with momentum {self.momentum!r}: allowed is no more than that"
+                f"final_momentum {self.final_momentum!r} with momentum {self.momentum!r}: allowed is at most that"
             )
         return self
 

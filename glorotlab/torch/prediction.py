@@ -177,7 +177,7 @@ def advise(
     gl.torch.initialize_(model, "he_normal", seed=0)
     """
     if not isinstance(loss, str):
-        raise InvalidValueError(f"loss of your own: allowed are {', '.join(NAMES)}, whose gradients are predicted")
+        raise InvalidValueError(f"loss of your own: allowed are {', '.join(NAMES)}, whose gradients can be predicted")
     mean_loss(loss)
     if y is None:
         raise InvalidValueError("y None: allowed are classes or targets, which gradients need")
@@ -193,5 +193,5 @@ def _read(model: Any, x: Any, y: Any) -> tuple[LayerGraph, Any, Any]:
     traced = trace(model, x)
     inputs, *more = traced.inputs
     if more:
-        raise InvalidValueError(f"{1 + len(more)} inputs: the theory follows models of one: measure this one instead")
+        raise InvalidValueError(f"{1 + len(more)} inputs: the theory covers models of one input: measure instead")
     return traced.graph, as_numpy(inputs), None if y is None else as_numpy(torch.as_tensor(y))

@@ -240,7 +240,7 @@ HOSTILE = {
     "a length of 5000 digits": (raw(OK, f"Content-Length: {'9' * 5000}"), "SHA-256|ended|Incomplete"),
     "an endless body": (endless, r"[\d,]+ bytes or more: allowed are 10,457"),
     "a body that drips": (drip, r"took more than 0\.2 s"),
-    "redirections in a circle": (endless_redirection, "sends on to another address more than 5 times"),
+    "redirections in a circle": (endless_redirection, "redirects more than 5 times"),
     "a redirection to a file": (raw("HTTP/1.0 302 Found", "Location: file:///etc/passwd"), "No connection adapters"),
     "a redirection to nowhere": (raw("HTTP/1.0 302 Found", "Location: http://"), "more than 5 times"),
     "no HTTP at all": (raw("220 ready"), "220 ready|BadStatus|Connection"),
@@ -287,7 +287,7 @@ def test_an_address_of_https_sends_on_to_no_other(tmp_path):
             pass
 
     fetching = download.Download("https://mirror/file", 100, bar=None)
-    with pytest.raises(DataError, match=r"sends on to 'http://elsewhere/file': allowed is https"):
+    with pytest.raises(DataError, match=r"redirects to 'http://elsewhere/file': allowed is https"):
         fetching._open(Session())
 
 
@@ -324,7 +324,7 @@ def test_what_glorotlab_data_holds_is_not_fetched(places):
     assert fetch_from(None) == local / "mnist"
     assert not cache.exists()
     (local / "mnist" / FIRST).write_bytes(b"damaged")
-    with pytest.raises(DataError, match=f"{FIRST}: SHA-256 .*: mend it, or unset GLOROTLAB_DATA"):
+    with pytest.raises(DataError, match=f"{FIRST}: SHA-256 .*: repair the file, or unset GLOROTLAB_DATA"):
         fetch_from(None)
 
 

@@ -267,7 +267,7 @@ def arrays():
 
 DAMAGE = {
     "no archive": (None, "not an .npz archive"),
-    "a split is lacking": ({"x_test": None, "y_test": None}, "it lacks a split"),
+    "a split is lacking": ({"x_test": None, "y_test": None}, "a split is missing"),
     "labels are lacking": ({"y_test": None}, "no array y_test"),
     "a wrong label": ({"y_test": np.full(12, 10)}, r"test: y\[0\] is 10: allowed are labels from 0 to 9"),
     "too few labels": ({"y_train": np.zeros(5, int)}, "train: y has shape"),
@@ -299,5 +299,5 @@ def test_a_description_of_a_damaged_file(tmp_path, monkeypatch):
     path = Path(tmp_path / "small-imagenet" / FILE)
     path.parent.mkdir()
     path.write_bytes(b"PK nothing")
-    with pytest.raises(DataError, match=f"{path}: no file that 'glorotlab data build"):
+    with pytest.raises(DataError, match=f"{path}: not a file made by 'glorotlab data build"):
         describe_dataset("small-imagenet")

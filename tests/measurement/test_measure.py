@@ -234,8 +234,8 @@ NAN_INPUT[0, 5] = np.inf
         ((np.ones((2, 6)), [0, 1], [0, -1]), "seed -1"),
         ((np.ones((2, 6)), [0, 1], [0, 1.5]), "seed 1.5"),
         ((np.ones((2, 6)), [0, 1], True), "seeds True: allowed are a whole number"),
-        ((np.ones((2, 6)), [0, 1], [0] * 10), "seed 0: it is there 10 times among 10 seeds, allowed is once"),
-        ((np.ones((2, 6)), [0, 1], np.array([4, 3, 4])), "seed 4: it is there 2 times among 3 seeds"),
+        ((np.ones((2, 6)), [0, 1], [0] * 10), "seed 0: given 10 times among 10 seeds, allowed is once"),
+        ((np.ones((2, 6)), [0, 1], np.array([4, 3, 4])), "seed 4: given 2 times among 3 seeds"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):

@@ -40,7 +40,7 @@ def test_names_lie_inside_the_figure():
 
 def test_inputs_that_are_no_picture():
     for inputs in (2, 6, 12 * 12 + 1, 2 * 25):
-        with pytest.raises(InvalidValueError, match=f"{inputs} inputs are no picture: allowed are side x side"):
+        with pytest.raises(InvalidValueError, match=f"{inputs} inputs are not a picture: allowed are side x side"):
             as_pictures(np.zeros((2, inputs)))
     with pytest.raises(InvalidValueError, match="no pictures to draw"):
         contact_sheet(np.zeros((0, 16)), np.zeros(0, int))

@@ -46,7 +46,7 @@ def test_readers_come_as_often_as_they_read():
     ("nodes", "output", "message"),
     [
         ((dense("a", "x"), X), "a", "node 'a' reads 'x'"),
-        ((X, dense("a", "x"), dense("a", "x")), "a", "node 'a' is there twice"),
+        ((X, dense("a", "x"), dense("a", "x")), "a", "node name 'a' is used twice"),
         ((X,), "y", "output 'y'"),
     ],
 )

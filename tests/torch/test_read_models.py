@@ -127,7 +127,7 @@ def test_a_model_that_cannot_be_traced_is_one_step(torch):
 
     graph = gl.torch.read(Model(), torch.zeros(1, 3))
     assert [node.name for node in graph] == ["x", "Model"]
-    assert "cannot be traced: a number is taken out of the data at test_read_models.py:" in graph["Model"].layer.reason
+    assert "cannot be traced: a number is read from the data at test_read_models.py:" in graph["Model"].layer.reason
     assert graph["Model"].parameters == ("linear.weight", "linear.bias")
 
 

@@ -103,8 +103,8 @@ def test_a_run_stopped_where_its_momentum_changes_ends_bit_identical(tmp_path):
         ({"momentum_schedule": "sutskever"}, "momentum_schedule 'sutskever' with momentum 0: it has no effect"),
         ({"final_momentum_updates": 3}, "final_momentum_updates 3 with momentum 0: it has no effect"),
         ({"momentum": 0.5, "final_momentum": 0.2}, "final_momentum 0.2 with final_momentum_updates 0: it has no"),
-        ({"momentum": 0.95, "final_momentum_updates": 11}, "final_momentum_updates 11: allowed are 0 to 10, the upd"),
-        ({"momentum": 0.5, "final_momentum_updates": 3}, "final_momentum 0.9 with momentum 0.5: allowed is no more"),
+        ({"momentum": 0.95, "final_momentum_updates": 11}, "final_momentum_updates 11: allowed are 0 to 10, all upd"),
+        ({"momentum": 0.5, "final_momentum_updates": 3}, "final_momentum 0.9 with momentum 0.5: allowed is at most"),
         ({"momentum": 0.5, "momentum_schedule": "cosine"}, "momentum_schedule 'cosine': input should be 'constant' or"),
     ],
 )

@@ -140,7 +140,7 @@ def _power_range(expr: Expr, base: Range, low: float, high: float) -> Range:
     if base[0] <= 0 <= base[1]:
         _check_never_zero(expr.base, low, high, f"1/({expr.base})")
         if base[0] < 0 < base[1]:
-            raise Undefined(f"1/({expr.base}): that it is never 0 cannot be shown")
+            raise Undefined(f"1/({expr.base}): cannot show that {expr.base} is never 0")
     ends = [_power(end, -exponent) for end in base]
     signed = [
         math.copysign(math.inf, 1 if base[1] > 0 or expr.exp % 2 == 0 else -1) if end == 0 else 1 / end for end in ends
@@ -160,7 +160,7 @@ def _check_never_zero(expr: Expr, low: float, high: float, what: str) -> None:
     try:
         inside = [zero for zero in zeros(expr) if low <= zero <= high]
     except NotFound:
-        raise Undefined(f"{what}: that {expr} is never 0 cannot be shown") from None
+        raise Undefined(f"{what}: cannot show that {expr} is never 0") from None
     if inside:
         raise Undefined(f"{what} is infinite at x = {float(inside[0]):.6g}")
 
@@ -225,4 +225,4 @@ def _power_growth(expr: Expr, end: float, low: float, high: float) -> Growth:
         return 0.0, degree * exponent
     if 0 not in value_range(expr.base, low, high):
         return CONSTANT
-    raise Undefined(f"1/({expr.base}): how fast it grows cannot be shown")
+    raise Undefined(f"1/({expr.base}): its growth cannot be bounded")

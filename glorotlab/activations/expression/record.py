@@ -78,11 +78,11 @@ def read(text: str) -> Activation:
     except NotFound as error:
         raise syntax.refusal(text, f"cannot find {error} exactly") from None
     except OverflowError:
-        raise syntax.refusal(text, "numbers too large to be followed") from None
+        raise syntax.refusal(text, "its numbers are too large") from None
     except tree.Undefined as error:
         raise syntax.refusal(text, str(error)) from None
     except Exception as error:  # SymPy has no list of what it raises; nothing of ours is to fail on a text of a user
-        raise syntax.refusal(text, f"cannot be followed: {type(error).__name__}: {reason(error)}") from None
+        raise syntax.refusal(text, f"cannot be analyzed: {type(error).__name__}: {reason(error)}") from None
     function, derivative = (
         _numpy([getattr(piece, which) for piece in pieces], ends) for which in ("expr", "derivative")
     )
@@ -130,7 +130,7 @@ def _check_piece(expr: Expr, smooth: Expr, low: float, high: float) -> None:
     for place in (sympy.Rational(place) for place in places if low < place < high):
         whole, part = tree.value(expr, place), tree.value(smooth, place)
         if not mp.isnan(whole) and not abs(whole - part) <= 1e-12 * (1 + abs(whole)):
-            raise tree.Undefined(f"which branch it takes at x = {float(place):.6g} cannot be followed")
+            raise tree.Undefined(f"its branch at x = {float(place):.6g} cannot be determined")
 
 
 def _jump(left: _Piece, right: _Piece) -> float:

@@ -1,4 +1,4 @@
-"""glorotlab advise: what initializers do over a network's depth, and which to take."""
+"""glorotlab advise: what initializers do over a network's depth, and which to use."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from glorotlab.cli.progress import progress_bar
 from glorotlab.cli.terminal import say
 
 EXAMPLES = 100
-"""Examples taken of a dataset unless the user says how many."""
+"""Number of examples taken from a dataset by default."""
 
 Bands = Annotated[
     bool,
-    typer.Option("--bands", help="Also compute bands of single networks, which takes seconds for each initializer."),
+    typer.Option("--bands", help="Also compute bands of single networks, in about a second for each initializer."),
 ]
 
 
@@ -29,7 +29,7 @@ def advise(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Advise which initializer to take: what each does to signal and gradient, and whether the network should train."""
+    """Advise which initializer to use: what each does to signal and gradient, and whether the network should train."""
     inputs.check()
     from glorotlab.theory.advice.advise import advise as theory
 

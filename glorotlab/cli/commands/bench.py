@@ -51,16 +51,19 @@ def bench(
     ] = None,
     dtype: Annotated[Dtype | None, typer.Option(help="Floating type of LAYERS.", show_default="float32")] = None,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Number of threads of every side.", show_default="1, then all CPUs")
+        int | None,
+        typer.Option(metavar="N", help="Number of threads of every implementation.", show_default="1, then all CPUs"),
     ] = None,
-    rounds: Annotated[int, typer.Option(metavar="N", help="Number of rounds; each times every side once.")] = ROUNDS,
+    rounds: Annotated[
+        int, typer.Option(metavar="N", help="Number of rounds; each times every implementation once.")
+    ] = ROUNDS,
     peers: Annotated[
         str | None,
         typer.Option(metavar="P,P,...", help="Peers to time, by name.", show_default="all that are installed"),
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Also draw the time of a step against the number of weights."),
+        typer.Option(metavar="FILE.png", help="Also draw the time of a step over the number of weights."),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -95,7 +98,7 @@ def bench(
 
 
 def _cases(name: str | None, own: dict[str, Any]) -> tuple[Case, ...]:
-    """Return the cases of a name, or a case of the user's own; InvalidValueError where options do not fit."""
+    """Return the cases of a name, or the user's own case; InvalidValueError if options do not fit."""
     from glorotlab.benchmarking.cases import cases_of, own_case
 
     if name is not None and name[:1].isdigit():
@@ -107,7 +110,7 @@ def _cases(name: str | None, own: dict[str, Any]) -> tuple[Case, ...]:
 
 
 def _checked(plot: Path) -> Path:
-    """Return where the picture goes; InvalidValueError where it cannot go there."""
+    """Return the path of the picture; InvalidValueError if it cannot be written there."""
     from glorotlab.files import user_path
 
     path = user_path(plot)

@@ -27,7 +27,7 @@ FIELDS = (
     *("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high", "inside_band"),
     "verdict",
 )
-"""What JSON and CSV say of each variable in each layer."""
+"""Fields that JSON and CSV have for each variable in each layer."""
 
 
 @grouped
@@ -37,10 +37,10 @@ def compare(
     data: ExampleOptions,
     seeds: Seeds = 20,
     level: Level = 0.95,
-    bands: Annotated[bool, typer.Option(help="Also predict bands, which then decide the verdict.")] = True,
+    bands: Annotated[bool, typer.Option(help="Also predict bands, which decide the verdict.")] = True,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Print every variable, not only second moments; JSON and CSV always have them all."),
+        typer.Option("--all", help="Print every variable, not only second moments; JSON and CSV always do."),
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -94,7 +94,7 @@ def _predict(
 
 
 def _print_rules(prediction: xr.Dataset, refusal: AssumptionError | None, seeds: int, shown: Sequence[Entry]) -> None:
-    """Print what a row's verdict rests on, above the first table."""
+    """Print the rule of the verdicts above the first table."""
     from glorotlab.measurement.compare import SLACK
 
     rules = []
@@ -116,7 +116,7 @@ def _print_rules(prediction: xr.Dataset, refusal: AssumptionError | None, seeds:
 
 
 def _print_tables(comparison: Comparison, variables: Sequence[str]) -> None:
-    """Print a table for each variable; where one has no room for z-scores, none has them."""
+    """Print a table for each variable; all have z-scores if all have room for them."""
     tables = {name: _table(comparison.select(name)) for name in variables}
     if not all(fits(*columns_and_rows) for columns_and_rows in tables.values()):
         tables = {name: _table(comparison.select(name), z_scores=False) for name in variables}
@@ -144,7 +144,7 @@ def _fixed(value: float | None, digits: int) -> str:
 
 
 def _records(spec: NetworkSpec, comparison: Comparison, variables: list[str]) -> list[dict[str, Any]]:
-    """Return one record a layer; a variable that is missing there, such as a softmax activation, is null."""
+    """Return one record per layer; a variable that is missing there, such as a softmax activation, is null."""
     by_place = {(entry.layer, entry.variable): entry for entry in comparison.entries}
     return [
         {"layer": layer, "fan_in": fan_in, "fan_out": fan_out}

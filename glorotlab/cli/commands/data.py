@@ -35,7 +35,7 @@ Name = Annotated[
 ]
 
 SHOWN = 1000
-"""Most training examples that ``show`` looks at."""
+"""Largest number of training examples that ``show`` reads."""
 
 
 @app.command("list", epilog="glorotlab data list --json")
@@ -112,7 +112,7 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a dataset is, and the moments and class counts of its first training examples."""
+    """Describe a dataset, with the moments and class counts of its first training examples."""
     from glorotlab.data.catalogue import describe_dataset, load_dataset
 
     record, data = describe_dataset(name), load_dataset(name)

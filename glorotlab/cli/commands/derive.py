@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How a derivation is written."""
+    """Formats of a derivation."""
 
     text = "text"
     latex = "latex"

@@ -1,4 +1,4 @@
-"""glorotlab explorer: the page in which settings of a network are moved, and its curves follow."""
+"""glorotlab explorer: a page whose curves follow the settings of a network."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from glorotlab.cli.terminal import say
 
 
 def explorer(
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The page.")] = Path("explorer.html"),
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Output file.")] = Path("explorer.html"),
     quiet: Quiet = False,
 ) -> None:
-    """Write the explorer, one HTML file without network: sliders, curves with bands, phase diagram and verdict."""
+    """Write the explorer, an HTML file that works offline: sliders, curves with bands, phase diagram and verdict."""
     from glorotlab.explorer.page import explorer as build
     from glorotlab.files import write_whole
 

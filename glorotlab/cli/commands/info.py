@@ -1,4 +1,4 @@
-"""glorotlab info: the versions, the build and the machine that results rest on."""
+"""glorotlab info: versions, build and machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""glorotlab inspect: a PyTorch model of the user's own, predicted, measured and judged step by step."""
+"""glorotlab inspect: a PyTorch model of the user's, predicted, measured and judged module by module."""
 
 from __future__ import annotations
 
@@ -23,36 +23,40 @@ if TYPE_CHECKING:
     from glorotlab.torch.auditing.verdict import Audit
 
 VALUES, GRADIENTS = ("preactivation_second_moment", "activation_second_moment"), ("backprop_gradient_second_moment",)
-"""Variables that the table shows: of every step its result, and the gradient of the cost in it."""
+"""Variables in the table: the result of every module, and the gradient of the cost in it."""
 
-MODEL, WHAT = "Model", "What to say"
+MODEL, WHAT = "Model", "Output"
 
 
 def inspect(
     factory: Annotated[
-        str, typer.Argument(metavar="MODULE:FACTORY", help="A function of yours that returns a torch.nn.Module.")
+        str, typer.Argument(metavar="MODULE:FACTORY", help="Your function that returns a torch.nn.Module.")
     ],
     data: Annotated[
         str,
-        typer.Option(metavar="FILE.npz", help="Arrays x and y: a batch as the model takes it.", rich_help_panel=MODEL),
+        typer.Option(
+            metavar="FILE.npz", help="File with a batch for the model: arrays x and y.", rich_help_panel=MODEL
+        ),
     ],
     loss: Annotated[
         str,
         typer.Option(
-            help="cross_entropy or mse; none for the way forward alone.",
+            help="Loss: cross_entropy or mse; none for a forward pass alone.",
             autocompletion=completion.losses,
             rich_help_panel=MODEL,
         ),
     ] = "cross_entropy",
     seeds: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Draw the weights anew N times, by reset_parameters.", rich_help_panel=MODEL),
+        typer.Option(
+            metavar="N", help="Number of new draws of the weights, by reset_parameters.", rich_help_panel=MODEL
+        ),
     ] = None,
     audit: Annotated[
-        bool, typer.Option("--audit", help="Say by which law each weight was drawn.", rich_help_panel=WHAT)
+        bool, typer.Option("--audit", help="Name the initializer of each weight, and mistakes.", rich_help_panel=WHAT)
     ] = False,
     advise: Annotated[
-        bool, typer.Option("--advise", help="Say what each initializer would do.", rich_help_panel=WHAT)
+        bool, typer.Option("--advise", help="Show what each initializer would do.", rich_help_panel=WHAT)
     ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="REPORT.html", help="Also write a report.", rich_help_panel=WHAT)
@@ -61,7 +65,7 @@ def inspect(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Inspect a PyTorch model of your own, whose code is imported and run: theory beside measurement, by module."""
+    """Compare a PyTorch model of yours with theory, module by module; this imports and runs your code."""
     from glorotlab.data.npz import read_npz
     from glorotlab.measurement.compare import compare as set_side_by_side
     from glorotlab.torch.measurement import measure

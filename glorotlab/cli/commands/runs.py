@@ -23,7 +23,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of run folde
 ERRORS = ("training_cost", "validation_error", "test_error")
 COST = "Training cost: mean of the last 100 mini-batches, or of all where they are fewer"
 WITHIN = {"seed", "data_digest"}
-"""Fields in which runs of one group may differ; an .npz file is split by the seed, so its digest goes with it."""
+"""Fields in which runs of one group may differ; the digest of an .npz file depends on the seed that splits it."""
 
 
 @app.command("list", epilog="glorotlab runs list runs/study --csv")
@@ -188,7 +188,7 @@ def _groups(runs: list[dict[str, Any]], differing: list[str]) -> list[dict[str, 
 
 
 def _distinct(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return each run once, of copies one that has finished: counted twice it would make a deviation too small."""
+    """Return each run once, preferring a finished copy: counted twice it would make the deviation too small."""
     finished_last = sorted(runs, key=lambda run: run["status"] == "finished")
     return list({run.get("content_hash", run["run"]): run for run in finished_last}.values())
 

@@ -35,7 +35,8 @@ def sweep(
         Path | None, typer.Option(metavar="DIR", help="Output folder.", show_default="runs/ and the file's name")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes on this machine.", show_default="one for each CPU")
+        int | None,
+        typer.Option(metavar="N", help="Number of processes on this machine.", show_default="one for each CPU"),
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -47,7 +48,9 @@ def sweep(
     ] = None,
     tls_ca_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Certificates of the CA that the cluster trusts.", rich_help_panel=CLUSTER),
+        typer.Option(
+            metavar="FILE", help="Certificates of the authority that the cluster trusts.", rich_help_panel=CLUSTER
+        ),
     ] = None,
     tls_cert: Annotated[
         Path | None,
@@ -65,20 +68,26 @@ def sweep(
     threads: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Threads of each run; change no result.", show_default="CPUs / workers, 1 on a cluster"
+            metavar="N",
+            help="Number of threads of each run; it changes no result.",
+            show_default="CPUs / workers, 1 on a cluster",
         ),
     ] = None,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="I/N", help="Make every N-th run from the I-th on: one part of N, as of a job array."),
+        typer.Option(metavar="I/N", help="Make every N-th run from the I-th on, as one job of N."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be made, and make nothing.")] = False,
-    checkpoint_every: Annotated[float, typer.Option(metavar="SECONDS", help="Time between checkpoints.")] = 60.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress table.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs that would be made, and make none.")
+    ] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Number of seconds between checkpoints.")
+    ] = 60.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Make the runs of a sweep: those that have ended are skipped, those interrupted are resumed."""
+    """Make the runs of a sweep: skip those that have ended and resume those that were interrupted."""
     part = _shard(shard)
     spec = _read(Path(target))
     folder = out if out is not None else Path("runs") / Path(target).stem
@@ -151,7 +160,7 @@ def _ended(last: list[SweepState]) -> str:
 
 
 def _report(results: SweepResults, state: SweepState, shard: str | None, as_json: bool, as_csv: bool) -> None:
-    """Print what was chosen; exit code 1 where a run failed or diverged."""
+    """Print the chosen values; exit with code 1 if a run failed or diverged."""
     counts = state.counts()
     best = records(results.best())
     if as_json:
@@ -235,7 +244,7 @@ def records(dataset: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def _rows(best: list[dict[str, Any]], squared: bool) -> tuple[list[str], list[list[str]]]:
-    """Return header and cells; a standard deviation goes behind its mean."""
+    """Return header and cells; a standard deviation follows its mean."""
     names = [name for name in best[0] if not name.endswith("_std")]
     rows = [[_cell(record, name, squared) for name in names] for record in best]
     return [name.replace("_", " ") for name in names], rows

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from glorotlab.training.runs.run import Run
 
 BESIDE_A_SPEC = {"target", "threads", "out", "resume", "checkpoint_every", "quiet", "as_json"}
-"""Parameters that do not say what the run is."""
+"""Parameters that do not define the run."""
 
 
 AUTOMATIC = "auto: at most 20 intervals, whose records cost at most a fifth of the training"
@@ -204,7 +204,7 @@ def _train(spec: RunSpec, out: Path | None, quiet: bool, checkpoint_every: float
 
 
 def _warn_of_another_level(out: Path) -> None:
-    """Print a warning where the run to resume was begun on another SIMD level: its last bits will be of both."""
+    """Warn if the run to resume began on another SIMD level, so that its last bits depend on both."""
     from glorotlab.files import user_path
     from glorotlab.kernels import simd
     from glorotlab.training.runs.provenance import read_sessions
@@ -224,7 +224,7 @@ def _warn_of_another_level(out: Path) -> None:
 
 
 def _saved(out: Path | None) -> str:
-    """Return what an interrupted run left, and how to resume it; Ctrl-C in its last moments leaves it ended."""
+    """Return what an interrupted run saved and how to resume it; Ctrl-C in its last moments may leave it ended."""
     from glorotlab.files import user_path
     from glorotlab.training.runs.checkpoint import FILE as CHECKPOINT
     from glorotlab.training.runs.status import ENDED, read_status
@@ -244,7 +244,7 @@ def _saved(out: Path | None) -> str:
 
 
 def _done(status: dict[str, Any]) -> str:
-    """Return how many updates were made, of how many, and of what."""
+    """Return the number of updates made, of how many, and their kind."""
     before = status.get("pretraining")
     if before and before["updates"] < before["updates_in_all"]:
         return f"{before['updates']} of {before['updates_in_all']} pre-training"
@@ -252,7 +252,7 @@ def _done(status: dict[str, Any]) -> str:
 
 
 def _report(run: Run, as_json: bool) -> None:
-    """Print how the run ended; exit code 1 where it diverged."""
+    """Print how the run ended; exit with code 1 if it diverged."""
     last = run.curves.isel(step=-1)
     errors = {name: float(last[name]) for name in ("training_cost", "validation_error", "test_error")}
     if as_json:
@@ -269,7 +269,7 @@ def _report(run: Run, as_json: bool) -> None:
 
 
 def _resumed(run: Run) -> str:
-    """Return where this run was resumed, if it was."""
+    """Return the updates after which this run was resumed, or nothing."""
     sessions = [session["from_update"] for session in run.provenance[1:]]
     return f" (resumed after {', '.join(map(str, sessions))})" if sessions else ""
 

@@ -127,9 +127,7 @@ def picture_of(objects: Sequence[Any], variable: str | None) -> Picture:
             if picture.single and len(objects) > 1:
                 raise InvalidValueError(f"{len(objects)} objects in a picture of {kinds[0]}: allowed is one")
             if variable and not picture.variables:
-                raise InvalidValueError(
-                    f"variable {variable!r:.60} with {kinds[0]}: allowed is none, it is drawn whole"
-                )
+                raise InvalidValueError(f"variable {variable!r:.60} with {kinds[0]}: allowed is none")
             return picture
     together = "; ".join(" and ".join(picture.kinds) for picture in PICTURES if len(picture.kinds) > 1)
     raise InvalidValueError(f"cannot plot {', '.join(dict.fromkeys(kinds))} in one picture: allowed are {together}")

@@ -57,7 +57,7 @@ def one_of_each(dataset: xr.Dataset, name: str, *dims: str) -> xr.DataArray:
     rest = [str(dim) for dim in values.dims if dim not in dims]
     if rest:
         chosen = ", ".join(f"{dim}=0" for dim in rest)
-        raise InvalidValueError(f"{name} over {', '.join(rest)}: allowed is one place of each, as in .isel({chosen})")
+        raise InvalidValueError(f"{name} over {', '.join(rest)}: allowed is one element of each, as in .isel({chosen})")
     return values.transpose(*(dim for dim in dims if dim in values.dims))
 
 

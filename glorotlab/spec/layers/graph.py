@@ -92,7 +92,7 @@ class LayerGraph:
             if missing:
                 raise InvalidValueError(f"node {node.name!r} reads {missing[0]!r}: allowed are nodes before it")
             if node.name in before:
-                raise InvalidValueError(f"node {node.name!r} is there twice: allowed are names of their own")
+                raise InvalidValueError(f"node name {node.name!r} is used twice: allowed are distinct names")
             before.add(node.name)
         if self.output not in before:
             raise InvalidValueError(f"output {self.output!r}: allowed are nodes of the graph")

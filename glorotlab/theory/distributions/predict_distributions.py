@@ -68,7 +68,9 @@ class Distributions:
         index, signal = self._index(layer), self.propagation.signal
         record = signal.spec.layer_activation(index)
         if record is None:
-            raise AssumptionError(f"layer {layer}: a softmax output mixes units and has no law here: measure instead")
+            raise AssumptionError(
+                f"layer {layer}: a softmax output mixes units, its distribution is not known: measure instead"
+            )
         return Pushforward.of(record, signal.q[index], excess_kurtosis(signal)[index])
 
     @single_threaded_blas()
@@ -136,7 +138,7 @@ class Distributions:
         index = self._index(layer)
         if layer == self.propagation.signal.layers:
             raise AssumptionError(
-                f"layer {layer}: outputs are few and their gradients have no law of wide layers: measure instead"
+                f"layer {layer}: gradients of few outputs have no distribution for wide layers: measure instead"
             )
         if self.propagation.batch.targets is None:
             raise InvalidValueError("gradients without labels: allowed is predict_distributions(spec, inputs, labels)")
@@ -160,7 +162,7 @@ class Distributions:
         distribution = initializer.distribution
         if distribution == "sparse":
             raise AssumptionError(
-                "just below outputs of sparse weights most gradients are 0 and no law is known: measure instead"
+                "most gradients below outputs of sparse weights are 0, their distribution is not known: measure instead"
             )
         if distribution not in ("uniform", "truncated_normal"):  # of an orthogonal matrix a few columns are Gaussian
             scales = np.sqrt(variance * (factors**2).sum(axis=1))

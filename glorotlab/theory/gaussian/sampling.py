@@ -27,7 +27,7 @@ def covariance_root(kernel: Array) -> Array:
     """
     if not np.isfinite(kernel).all():
         raise AssumptionError(
-            "outputs too large for their gradients to be told from rounding: a covariance to draw from is not finite: "
+            "outputs so large that their gradients drown in rounding, with a covariance that is not finite: "
             "use a smaller initializer, or measure instead"
         )
     largest = np.diagonal(kernel, axis1=-2, axis2=-1).max(axis=-1)[..., np.newaxis, np.newaxis]

@@ -110,9 +110,7 @@ def check_signal(batch: Batch, bias_variance: float, instead: str) -> None:
     silent = np.flatnonzero(batch.second_moment + bias_variance == 0)
     if len(silent):
         more = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
-        raise AssumptionError(
-            f"inputs[{silent[0]}]{more}: an example whose inputs are all 0 has no signal to follow: {instead}"
-        )
+        raise AssumptionError(f"inputs[{silent[0]}]{more}: an example whose inputs are all 0 has no signal: {instead}")
 
 
 def _check_size(examples: int) -> None:
@@ -206,7 +204,7 @@ def labelled_batch(
     if (batch.targets == batch.targets[0]).all():
         same = "of one target" if batch.labels.ndim == 2 or spec.autoencoder else f"of class {batch.labels[0]}"
         raise InvalidValueError(
-            f"{batch.examples} examples, all {same}: allowed are two classes or targets, or more: take more"
+            f"{batch.examples} examples, all {same}: allowed are two or more classes or targets: use more examples"
         )
     check_signal(batch, 0.0, "drop it")
     return batch

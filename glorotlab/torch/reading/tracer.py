@@ -62,7 +62,7 @@ class ValueProxy(fx.Proxy):  # type: ignore[misc]
         raise UntraceableError("a decision depends on values of the data")
 
     def __float__(self) -> float:
-        raise UntraceableError("a number is taken out of the data")
+        raise UntraceableError("a number is read from the data")
 
     __int__ = __index__ = __float__
 
@@ -154,7 +154,7 @@ class ValueTracer(fx.Tracer):  # type: ignore[misc]
             asked = target if isinstance(target, str) else getattr(target, "__name__", "")
             if value is None or asked in QUESTIONS or kind == "call_module":
                 return value
-            raise UntraceableError(f"{asked} takes a value out of the data")
+            raise UntraceableError(f"{asked} reads a value from the data")
         proxy = super().create_proxy(
             kind, target, args, kwargs, name, type_expr, lambda node: ValueProxy(node, self, value)
         )

@@ -161,7 +161,7 @@ def _read_header(archive: Archive) -> dict[str, Any]:
     header = parse_json(archive.read(HEADER).tobytes(), provenance.LIMITS)
     if isinstance(header, dict) and header.get("format") != FORMAT:
         raise RunError(
-            f"it has run format {header.get('format')!r:.20}, of glorotlab {header.get('glorotlab')!s:.20}; "
+            f"run format {header.get('format')!r:.20}, of glorotlab {header.get('glorotlab')!s:.20}; "
             f"this version reads {FORMAT}"
         )
     _Header.check(header, HEADER)

@@ -142,7 +142,7 @@ def _check_place(arrays: Arrays, spec: RunSpec, updates: int) -> None:
         raise InvalidValueError(f"{done} updates of pre-training before update {updates}: allowed are 0 to {in_all}")
     layer = max(0, done - 1) // per_layer
     if arrays[f"{pretraining.NAME}/bias"].shape != (widths[layer],):
-        raise InvalidValueError(f"array {pretraining.NAME}/bias is not of layer {layer + 1}, which is in hand")
+        raise InvalidValueError(f"array {pretraining.NAME}/bias is not of layer {layer + 1}, the one in pre-training")
 
 
 def _length(forms: Mapping[str, Form], name: str, least: int = 1, most: int = 2**40) -> int:

@@ -42,7 +42,9 @@ class Tls:
         """Return the files as Dask's ``Security`` takes them; InvalidValueError where one is missing."""
         if self.ca_file is None or self.cert is None:
             missing = "ca_file" if self.ca_file is None else "cert"
-            raise InvalidValueError(f"TLS without {missing}: needed are ca_file, cert, and key unless cert has it")
+            raise InvalidValueError(
+                f"TLS without {missing}: allowed are ca_file and cert, with key unless cert contains it"
+            )
         files = {"tls_ca_file": self.ca_file, "tls_client_cert": self.cert, "tls_client_key": self.key or self.cert}
         paths = {name: os.path.abspath(os.path.expanduser(path)) for name, path in files.items()}
         for path in paths.values():

@@ -239,7 +239,7 @@ class Runner:
             raise RunFailedError(
                 f"worker processes end before they begin a run, {IDLE_BREAKS} pools in a row (killed, out of "
                 "memory, or started by a script without if __name__ == '__main__'?); "
-                f"{self.got[0]} of {len(self.state.runs)} runs are settled, the others as they were"
+                f"{self.got[0]} of {len(self.state.runs)} runs have ended, the others are unchanged"
             )
 
     def _how_far(self) -> tuple[int, int]:

@@ -125,7 +125,7 @@ def test_a_run_that_gets_further_before_each_death_goes_on(tmp_path, data, pools
 
 def test_workers_that_never_begin_a_run_end_the_sweep_and_fail_no_run(tmp_path, data, pools):
     opened = pools(lambda task: False)
-    with pytest.raises(RunFailedError, match=r"before they begin a run, 3 pools in a row .*; 0 of 4 runs are settled"):
+    with pytest.raises(RunFailedError, match=r"before they begin a run, 3 pools in a row .*; 0 of 4 runs have ended"):
         sweep(sweep_spec(data, repeats=4), tmp_path / "out", workers=2)
     assert len(opened) == runner.IDLE_BREAKS == 3
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["sweep.json"]

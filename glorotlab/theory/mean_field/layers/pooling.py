@@ -197,7 +197,7 @@ def _largest(node: Node, walk: Walk) -> Signal:
     elif isinstance(source.layer, Elementwise) and walk.input_of(source.name).gaussian:
         s, record = walk.input_of(source.name), source.layer.record
     else:
-        raise AssumptionError("max pooling of what is neither Gaussian nor an activation of what is")
+        raise AssumptionError("max pooling of values that are neither Gaussian nor an activation of Gaussian values")
     moments = window_moments(node, walk, s, record, before=True)
     walk.memory[node.name] = Windows(moments, before=not below.gaussian)
     return signal_of(node, below, moments)

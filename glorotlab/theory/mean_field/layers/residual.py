@@ -115,7 +115,7 @@ def _from_later(walk: Walk, later: str, earlier: str, block: Block, first: bool)
         shift = ends(walk.signals[earlier].mean, block)[1 - place] * node.layer.bias_mean
         return np.asarray((pair(node.inputs[0]) - centred) * scale + shift)
     raise AssumptionError(
-        f"a sum of {earlier!r} and {later!r}, whose units depend on the same weights in a way that is not followed"
+        f"a sum of {earlier!r} and {later!r}, whose units depend on the same weights in a way that is not predicted"
     )
 
 
