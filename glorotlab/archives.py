@@ -22,10 +22,10 @@ from numpy.lib import format as npy
 from glorotlab.errors import InvalidValueError, reason
 
 ENDING = ".npy"
-"""How the names of members end that hold an array."""
+"""Ending of the names of members that are arrays."""
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Ways of compression that NumPy writes."""
+"""Compression methods that NumPy writes."""
 
 HEADER = 4096
 """Longest header of an array that is read, in characters; a plain one has about 100."""

@@ -13,10 +13,10 @@ FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 """Real numbers of a network: float32 or float64."""
 
 Labels: TypeAlias = npt.NDArray[np.int64]
-"""Classes of examples, or numbers of rows."""
+"""Classes of examples, or row numbers."""
 
 Targets: TypeAlias = npt.NDArray[Any]
-"""Classes of examples, int64 (examples,), or floating numbers for the outputs to reach, (examples, outputs)."""
+"""Classes of examples, int64 (examples,), or floating targets of the outputs, (examples, outputs)."""
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Function that long work calls as it goes on, with the steps done and the steps in all."""
+"""Function that long work calls with the number of steps done and their total."""

@@ -18,10 +18,10 @@ from glorotlab.errors import InvalidValueError, reason
 Function = TypeVar("Function")
 
 PIECE = 8192
-"""Numbers that are squared and summed in one call, on one thread of BLAS."""
+"""Number of values that one call squares and sums, on one thread of BLAS."""
 
 LARGEST = sys.float_info.max
-"""Largest real number: Python's whole numbers go on."""
+"""Largest real number; Python's whole numbers may be larger."""
 
 
 def whole_number(what: str, value: object, low: int, high: int | None = None, high_text: str = "") -> int:

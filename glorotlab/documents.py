@@ -45,7 +45,7 @@ LIMITS = Limits()
 """Limits of a document that a person writes, or that fits on a page."""
 
 _BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
-"""A string of JSON, which hides what is in it, or a bracket."""
+"""Pattern of a JSON string, whose brackets do not count, or of a bracket."""
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -58,7 +58,7 @@ _TOKEN = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-"""A token of TOML; blanks are between tokens."""
+"""Pattern of a TOML token; tokens are separated by blanks."""
 
 
 def parse_json(content: bytes | str, limits: Limits = LIMITS) -> Any:

@@ -75,7 +75,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 LONGEST_REASON = 200
-"""Characters that a message quotes of another library, some of which repeat a whole file."""
+"""Longest message of another library that is quoted, in characters; some repeat a whole file."""
 
 
 def reason(error: BaseException) -> str:

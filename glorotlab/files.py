@@ -25,10 +25,10 @@ Content = TypeVar("Content")
 Place = str | os.PathLike[str]
 
 CHUNK = 1 << 20
-"""Bytes that are read at a time."""
+"""Number of bytes read at a time."""
 
 LARGEST_TEXT = 2**20
-"""Bytes of a text that a person wrote, at most."""
+"""Largest text file that a person may have written, in bytes."""
 
 KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -37,7 +37,7 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-"""What is no regular file and no folder."""
+"""Names of the kinds of files other than regular files and folders."""
 
 
 def user_path(path: Place) -> Path:

@@ -25,7 +25,7 @@ from glorotlab.errors import InvalidValueError, UnknownNameError
 Weights = npt.NDArray[np.float64]
 
 TRUNCATION = 2.0
-"""Where ``truncated_normal`` is cut, in standard deviations of the normal before truncation."""
+"""Truncation point of ``truncated_normal``, in standard deviations of the normal before truncation."""
 
 _DENSITY = math.exp(-(TRUNCATION**2) / 2) / math.sqrt(2 * math.pi)
 _TAIL = math.erfc(TRUNCATION / math.sqrt(2)) / 2
@@ -34,10 +34,10 @@ TRUNCATED_VARIANCE = 1 - 2 * TRUNCATION * _DENSITY / (1 - 2 * _TAIL)
 _TRUNCATED_FOURTH = 3 * TRUNCATED_VARIANCE - 2 * TRUNCATION**3 * _DENSITY / (1 - 2 * _TAIL)
 
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "none")
-"""What the scale is divided by: a fan, the mean or larger of both, or 1."""
+"""Divisors of the scale: a fan, the mean or the larger of both, or 1."""
 
 DRAWN_AT_ONCE = 1 << 15
-"""Independent weights that are drawn in float64 before they are rounded."""
+"""Number of independent weights drawn in float64 at a time, before they are rounded."""
 
 DISTRIBUTIONS = ("uniform", "normal", "truncated_normal", "orthogonal")
 

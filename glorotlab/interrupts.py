@@ -20,7 +20,7 @@ def terminate(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: terminate}
-"""Those that are held back: a handler of the user's own is left alone."""
+"""Signal handlers that are postponed; a handler of the user's is left alone."""
 
 
 @contextmanager

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LARGEST = 2**31
-"""Bytes of a NetCDF file that is read: the format itself ends near there."""
+"""Largest NetCDF file that is read, in bytes, which is near the format's own limit."""
 
 INTEGERS = "integers"
-"""Attribute of a stored variable that was of integers of 64 bits: their type."""
+"""Attribute with the type of a stored variable that had 64-bit integers."""
 
 _NARROWER = {np.int32: 2**31 - 1, np.float64: 2**53, np.str_: 2**64}
 """Types that NetCDF 3 has, and the largest integer that each holds exactly."""

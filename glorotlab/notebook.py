@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 MOST_ROWS = 20
-"""A table with more rows than this shows the first and the last half of them."""
+"""Largest number of rows that a table shows; of a longer one it shows the first and the last half of these."""
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

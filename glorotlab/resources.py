@@ -11,7 +11,7 @@ from glorotlab.errors import NotEnoughMemoryError
 GIGABYTE = 1e9
 
 CGROUPS = Path("/sys/fs/cgroup")
-"""Where Linux shows control groups: of version 2 the folder itself, of version 1 a folder for each controller."""
+"""Folder where Linux shows control groups: version 2 in the folder itself, version 1 in one folder per controller."""
 
 PROCESS = Path("/proc/self")
 
@@ -19,14 +19,14 @@ GROUP_FILES = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
-"""Files of a group's limit and use of memory, and the statistic of what it can give back, in versions 2 and 1."""
+"""Files with a group's memory limit and use, and the statistic of reclaimable memory, in versions 2 and 1."""
 
 UNLIMITED = 1 << 60
-"""Bytes from which a limit is none: version 1 writes no limit as a number close to 2**63."""
+"""Limit in bytes that counts as no limit: version 1 writes a number close to 2**63."""
 
 
 SMALL = 16 * 2**20
-"""Bytes that are not worth a look at what is available, which takes a part of a millisecond."""
+"""Largest request in bytes that is granted without checking the available memory, which takes time."""
 
 
 def setting(name: str) -> str | None:

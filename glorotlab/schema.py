@@ -57,10 +57,10 @@ TENSORS: dict[str, tuple[str, str]] = {
     "batch_weight_gradient": ("weight gradient of the batch-mean cost", "mean over examples of eq. 3"),
     "batch_bias_gradient": ("bias gradient of the batch-mean cost", "mean over examples of dC/ds"),
 }
-"""Each tensor whose elements are summarized: what it is and where it is defined."""
+"""Description and symbol of each tensor whose elements are summarized."""
 
 UNDERFLOWING: tuple[str, ...] = ("backprop_gradient", "batch_weight_gradient")
-"""Tensors whose zeros and subnormal numbers are counted: what vanishing gradients become."""
+"""Tensors whose zeros and subnormal numbers are counted, because vanishing gradients end there."""
 
 
 def _variables() -> dict[str, Variable]:
@@ -138,7 +138,7 @@ COMPARED = tuple(
     [f"{name}_{statistic}" for name in TENSORS for statistic in ("mean", "second_moment", "variance")]
     + ["activation_saturation", "learning_speed", "jacobian_singular_value_mean"]
 )
-"""Variables a prediction and a measurement can be compared in."""
+"""Variables in which a prediction and a measurement can be compared."""
 
 
 COORDINATES: dict[str, tuple[str, str]] = {
@@ -150,10 +150,10 @@ COORDINATES: dict[str, tuple[str, str]] = {
     "module": ("name of the step of a user's own model, a row for each", "1"),
     "kind": ("kind of the layer, as in glorotlab.spec.layers", "1"),
 }
-"""Each coordinate of the schema: what it is, and its unit."""
+"""Description and unit of each coordinate of the schema."""
 
 ALONG_LAYERS = ("module", "kind")
-"""Coordinates along ``layer`` that a user's own model has: there a row is any step of it, not a weight matrix alone."""
+"""Coordinates along ``layer`` in the table of a PyTorch model, whose rows are modules and not only weight matrices."""
 
 COUNTERS = ("layer", "seed", "step")
 """Coordinates that are whole numbers."""

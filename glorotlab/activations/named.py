@@ -11,7 +11,7 @@ from glorotlab.activations.record import Activation
 from glorotlab.errors import InvalidValueError
 
 SLOPE = 0.01
-"""Slope of ``leaky_relu`` unless another is asked for; Maas et al. (2013)."""
+"""Default slope of ``leaky_relu`` (Maas et al. 2013)."""
 
 
 def leaky_relu(slope: float = SLOPE) -> Activation:
@@ -77,7 +77,7 @@ RECORDS = {
 """Records by the name without parameters, which take their defaults."""
 
 _PARAMETRIC: dict[str, tuple[str, Callable[[float], Activation]]] = {"leaky_relu": ("slope", leaky_relu)}
-"""Names with a parameter: what it is called, and what makes the record."""
+"""Name of the parameter, and the function that makes the record, of each name with a parameter."""
 
 
 def read(text: str) -> Activation | None:

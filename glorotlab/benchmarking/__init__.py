@@ -1,4 +1,4 @@
 """Timing of the training step against every peer that is installed, and against the machine's roofline."""
 
 ROUNDS = 11
-"""Rounds of a benchmark unless told otherwise."""
+"""Default number of rounds of a benchmark."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CAN_LIMIT = hasattr(os, "sched_setaffinity")
-"""Whether the system can hold a process on some of its CPUs."""
+"""Whether the system can bind a process to some of its CPUs."""
 
 TASKS = Path("/proc/self/task")
 """Folder with an entry for each thread of this process, on Linux."""

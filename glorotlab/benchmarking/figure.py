@@ -13,7 +13,7 @@ from glorotlab.benchmarking.step import CaseTiming, SideTiming
 from glorotlab.plotting.style import OKABE_ITO, finish, log_ticks, new_figure
 
 MARKERS = "osD^vPX*"
-"""Markers of the sides: as many as there are colors."""
+"""Markers of the implementations, one for each color."""
 
 
 def draw_costs(benchmark: Benchmark) -> Figure:

@@ -19,16 +19,16 @@ from glorotlab.kernels import roofline, simd
 from glorotlab.kernels.network.buffers import padded_matrix
 
 SIZES = tuple(1 << exponent for exponent in range(14, 29))
-"""Bytes of the buffers: 16 KB to 256 MB, all threads together."""
+"""Sizes of the buffers in bytes, 16 KB to 256 MB for all threads together."""
 
 REPEATS = 15
-"""Repeats of a measurement, the best of which counts."""
+"""Number of repeats of a measurement, of which the best counts."""
 
 SECONDS = 2e-3
-"""Length of one repeat, about: short, so that some of them are undisturbed where other programs run."""
+"""Approximate time of one repeat in seconds, short so that other programs leave some undisturbed."""
 
 WARM_UP = 0.3
-"""Seconds of multiply-adds before the first repeat: until then other threads may spin, or two of ours share one CPU."""
+"""Time in seconds before the first repeat, in which other threads may still spin or two of ours share a CPU."""
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 """Folder that describes the caches of the first CPU, on Linux."""

@@ -26,17 +26,17 @@ LEARNING_RATE = 0.01
 OWN, OWN_STEP = "glorotlab", "glorotlab_step"
 
 WARM_UP = 0.3
-"""Seconds that a side runs before it is timed.
+"""Time in seconds that an implementation runs before it is timed.
 
 Until then another side's idle threads spin, for about a tenth of a second, and would be counted as this side's CPU
 time; the caches hold that side's weights; and a virtual CPU that was idle comes back to speed.
 """
 
 BLOCK = 0.1
-"""Most seconds of a timed block of steps, about; half of that is the least. Training asks for blocks of that length."""
+"""Approximate longest time of a timed block in seconds; the least is half of it, as in training."""
 
 MIN_STEPS = 3
-"""Fewest steps of a block, however long they take."""
+"""Least number of steps of a block, however long they take."""
 
 CHECKED = (1, 5)
 """Steps of the blocks on which all sides must agree; jax_scan cuts the second into four and one."""

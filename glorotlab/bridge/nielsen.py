@@ -19,12 +19,12 @@ from glorotlab.network.mlp import Network
 from glorotlab.spec.network import MAX_WIDTH, NetworkSpec
 
 COSTS = {"CrossEntropyCost": "cross_entropy", "QuadraticCost": "quadratic"}
-"""Our name of each of his costs."""
+"""Name in this package of each of Nielsen's costs."""
 
 KEYS = ("sizes", "weights", "biases", "cost")
 
 MAX_BYTES = 2**28
-"""Largest file that is read; a weight takes some 20 bytes of it."""
+"""Largest file in bytes; a weight takes some 20 bytes of it."""
 
 
 def load_nielsen(path: str | os.PathLike[str], *, dtype: str = "float64") -> Network:

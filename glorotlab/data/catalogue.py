@@ -69,7 +69,7 @@ class DatasetRecord:
 
 
 Files = tuple[Path | None, tuple[tuple[str, int, int], ...]]
-"""Where a dataset lies, and its files: name, bytes and time of change in nanoseconds."""
+"""Folder of a dataset and its files: name, size in bytes and modification time in nanoseconds."""
 
 
 def load_dataset(name: str | os.PathLike[str], seed: int = 0, *, keep: bool = False) -> Dataset:

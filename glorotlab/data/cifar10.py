@@ -18,19 +18,19 @@ CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "
 CHANNELS, SIDE = 3, 32
 PIXELS = CHANNELS * SIDE * SIDE
 RECORD = 1 + PIXELS
-"""Bytes of one record."""
+"""Size of one record in bytes."""
 
 VALIDATION = 10_000
-"""Number of the last training images that validate: the fifth batch file (Glorot & Bengio 2010, section 2, say how
+"""Number of validation images, the fifth batch file (Glorot & Bengio 2010, section 2, say how
 many, not which; the author shuffled the images over the files)."""
 
 ARCHIVE = VerifiedFile(
     "cifar-10-binary.tar.gz", 170_052_171, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 )
-"""The archive that is published; unlike those of the other files, its size and sum are of the compressed bytes."""
+"""Published archive; its size and sum are of the compressed bytes, unlike those of the other files."""
 
 FOLDER = "cifar-10-batches-bin"
-"""Folder that the archive unpacks to."""
+"""Folder in the archive."""
 
 BATCH_BYTES = 10_000 * RECORD
 

@@ -7,16 +7,16 @@ from urllib.parse import urljoin
 from glorotlab.errors import DataError, reason
 
 TIMEOUT = (10.0, 30.0)
-"""Seconds to connect, and between two pieces of the answer."""
+"""Longest time in seconds to connect, and between two pieces of the response."""
 
 LONGEST = 3600.0
-"""Seconds that a download may take in all: the largest archive then comes at 50 kB a second."""
+"""Longest download in seconds, which is 50 kB a second for the largest archive."""
 
 CHUNK = 1 << 16
-"""Bytes that are read at a time, at most."""
+"""Largest number of bytes read at a time."""
 
 REDIRECTIONS = 5
-"""Addresses that a server may send us on to, one after the other."""
+"""Largest number of redirections in a row."""
 
 
 class Bar(Protocol):

@@ -17,7 +17,7 @@ from glorotlab.files import open_regular, user_path
 from glorotlab.resources import setting
 
 GZIP_MAGIC = b"\x1f\x8b"
-"""First bytes of a file that gzip has compressed."""
+"""First bytes of a gzip file."""
 
 
 def cache_folder(dataset: str) -> Path:

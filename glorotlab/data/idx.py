@@ -28,7 +28,7 @@ DTYPES: dict[int, np.dtype[Any]] = {
 MAX_DIMENSIONS = 32
 
 CHUNK = 1 << 20
-"""Bytes that are read at a time."""
+"""Number of bytes read at a time."""
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:

@@ -25,13 +25,13 @@ from glorotlab.files import make_folder, read_file, write_arrays
 from glorotlab.streams import Purpose, generator
 
 PARTS = "parts"
-"""Folder, beside the result, of what an interrupted build has done."""
+"""Folder beside the result with the finished parts of an interrupted build."""
 
 LARGEST_PART = 2**26
-"""Bytes of an array of a part, at most: the names of its files take the most."""
+"""Largest array of a part in bytes, which is that of its file names."""
 
 PART_SIZE = 500
-"""Pictures read between two files of what was done."""
+"""Number of pictures in a part."""
 
 Images = NDArray[np.uint8]
 

@@ -16,7 +16,7 @@ from glorotlab.errors import DataError
 CLASSES = 10
 
 VALIDATION = 10_000
-"""Last images of the training file that validate (Glorot & Bengio 2010, section 2; Nielsen's split)."""
+"""Number of validation images, the last of the training file (Glorot & Bengio 2010, section 2; Nielsen's split)."""
 
 MNIST_FILES = (
     VerifiedFile(

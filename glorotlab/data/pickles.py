@@ -5,7 +5,7 @@ import re
 from glorotlab.errors import DataError
 
 ENDINGS = re.compile(r"\.(pkl|pickle)(\.gz)?$", re.IGNORECASE)
-"""Names that pickles have; ``mnist.pkl.gz`` is the file of Nielsen's book and of the Theano tutorials."""
+"""Endings of pickles; ``mnist.pkl.gz`` is the file of Nielsen's book and of the Theano tutorials."""
 
 
 def refuse_pickle(path: str) -> None:

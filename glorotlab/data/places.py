@@ -17,10 +17,10 @@ from glorotlab import files
 from glorotlab.errors import RunError
 
 DIGEST = re.compile("[0-9a-f]{64}")
-"""A SHA-256, as ``Dataset.digest`` writes it."""
+"""Pattern of a SHA-256 as ``Dataset.digest`` writes it."""
 
 LONGEST = 4096
-"""Bytes of a path, at most."""
+"""Longest path in bytes."""
 
 
 def public_name(path: str) -> str:

@@ -17,7 +17,7 @@ SIDE = 37
 PIXELS = SIDE * SIDE
 
 SPLITS = {"train": 90_000, "validation": 10_000, "test": 10_000}
-"""Examples of each split in Glorot & Bengio (2010), section 2.3."""
+"""Number of examples of each split in Glorot & Bengio (2010), section 2.3."""
 
 FILE = "small-imagenet.npz"
 

@@ -14,7 +14,7 @@ from glorotlab.resources import check_memory
 from glorotlab.spec.targets import is_regression
 
 MAX_CLASSES = 1_000_000
-"""Most classes: a larger label is a mistake, and counting by class would fill the memory."""
+"""Largest number of classes; a larger label is a mistake, and counting by class would fill the memory."""
 
 Inputs: TypeAlias = NDArray[np.float32 | np.float64]
 

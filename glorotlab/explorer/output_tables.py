@@ -19,10 +19,10 @@ from glorotlab.theory.finite_width.drawn_networks import MAX_DRAWS, MAX_NETWORKS
 from glorotlab.theory.mean_field.output_gradient import softmax_moments
 
 AXIS = Axis(1e-6, 1e16, 6 * 22)
-"""Grid of q: what explodes on its way arrives here, and beyond it outputs are saturated."""
+"""Grid of q, up to values at which exploding signals saturate the outputs."""
 
 LEAST = 1e-60
-"""Curvatures of saturated outputs that are smaller count as this."""
+"""Least curvature; smaller ones, of saturated outputs, are raised to it."""
 
 CLASSES = 10
 """Number of outputs."""
@@ -34,7 +34,7 @@ STEP = 0.02
 """Step in ln q of the differences that give derivatives of the output gradient."""
 
 LARGEST_NORMAL = 6.0
-"""Normal variables are stored as 16-bit whole numbers, of which the largest stands for this."""
+"""Normal variable that the largest 16-bit integer represents."""
 
 
 def output_table() -> dict[str, Array]:

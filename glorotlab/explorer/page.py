@@ -46,7 +46,7 @@ DIGITS = 8
 """Significant digits of a number of a table."""
 
 DEEPEST = 100
-"""Most hidden layers."""
+"""Largest number of hidden layers."""
 
 SLIDERS = (
     ("gain", "Gain g, Var[W] = g²/n", 0.1, 4, 0.01, 1),

@@ -18,13 +18,13 @@ from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.gaussian.kernel_moments import kernel_moments
 
 AXIS = Axis(1e-4, 1e4, 4 * 8)
-"""Grid of q, coarser than that of the curves and shorter: pairs of smaller or larger q hardly change any more."""
+"""Grid of q, coarser and shorter than that of the curves, because pairs of smaller or larger q hardly change."""
 
 UNLIKE = Axis(1e-5, 1.0, 17)
 """Grid of 1 - c."""
 
 LEAST = 1e-13
-"""Smaller shares, where rounding is all that is left, count as this."""
+"""Least share; smaller ones are rounding and are raised to it."""
 
 
 @dataclass(frozen=True)

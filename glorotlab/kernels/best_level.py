@@ -23,17 +23,17 @@ from glorotlab.kernels.network import dense
 from glorotlab.kernels.network.buffers import padded_matrix
 
 WIDE, NARROW = "avx512", "avx2"
-"""The levels that are compared where a machine has both; it is known of no CPU that SSE2 is faster."""
+"""Levels that are compared if a machine has both; SSE2 is faster on no known CPU."""
 
 ROUNDS = 5
 CLEARLY = 1.05
-"""Times as long as ``NARROW`` that ``WIDE`` takes at least, in every round, where ``NARROW`` is chosen."""
+"""Least ratio of the times of ``WIDE`` and ``NARROW``, in every round, for which ``NARROW`` is chosen."""
 
 WARM_UP, SPAN = 1e-3, 2e-3
-"""Seconds of a level before it is timed, after which the clock has followed, and while it is."""
+"""Time in seconds that a level runs before it is timed, until the clock has settled, and while it is timed."""
 
 PASSES = 8
-"""Passes that are timed at least: a time that jumps may leave none in ``SPAN``."""
+"""Least number of timed passes, because a clock that jumps may leave none in ``SPAN``."""
 
 UNITS, BATCH = 256, 10
 """The layer: 256 KB of weights, which the second cache of every CPU with AVX-512 holds."""

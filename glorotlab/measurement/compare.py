@@ -27,13 +27,13 @@ SECOND_MOMENTS = (
     "example_weight_gradient_second_moment",
     "batch_weight_gradient_second_moment",
 )
-"""Variables that a table shows unless asked for more."""
+"""Variables that a table shows by default."""
 
 SLACK = 0.015
-"""Share of the prediction that may lie beyond two standard errors where no band says how far networks scatter."""
+"""Share of the prediction by which a measurement may exceed two standard errors where there is no band."""
 
 NONE_OF_MANY = 3
-"""Of a share p of n samples none is seen with probability e^(-n p): 5 % at p = 3 / n, as outside 2 standard errors."""
+"""Expected count at which no sample is seen with probability e^-3 = 5 %, like a deviation of 2 standard errors."""
 
 AGREES, DIFFERS = "agrees", "differs"
 
@@ -178,10 +178,10 @@ class Comparison:
 
 
 COLUMNS = ("variable", "layer", "predicted", "measured", "ratio", "standard error", "z", "verdict")
-"""Heads of the columns of a table."""
+"""Column headings of a table."""
 
 NUMBERS = ("predicted", "measured", "standard_error", "ratio", "z_score", "low", "high", "resolution")
-"""Fields of an entry that are numbers, or do not exist."""
+"""Fields of an entry that are numbers or missing."""
 
 
 def _cells(e: Entry) -> tuple[str, ...]:

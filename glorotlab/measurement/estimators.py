@@ -24,10 +24,10 @@ Values = dict[str, Array]
 """Schema variables of one network by name, each an array with leading axis ``layer``."""
 
 HISTOGRAM_TENSORS = ("activation", "backprop_gradient", "batch_weight_gradient")
-"""Tensors of the paper's figures 4 and 6, 7, 8."""
+"""Tensors of the paper's histograms (figures 4 and 6 to 8)."""
 
 EDGE_MARGIN = 1.25
-"""Histograms reach this many times as far as the largest magnitude of the pass that their edges come from."""
+"""Range of a histogram over the largest magnitude in the pass that defines its edges."""
 
 
 def layer_values(layers: Sequence[LayerTensors]) -> Values:

@@ -8,7 +8,7 @@ from glorotlab.kernels.network.dense import packed_elements
 from glorotlab.spec.network import NetworkSpec
 
 Parts = dict[str, float]
-"""Bytes by the name of what takes them."""
+"""Number of bytes by the name of their use."""
 
 
 def parameter_bytes(spec: NetworkSpec, dtype: npt.DTypeLike) -> float:

@@ -25,7 +25,7 @@ from glorotlab.streams import check_seed
 
 DTYPES = ("float32", "float64")
 PREPARED = ("guard", "_engine")
-"""Attributes of a network that follow from its spec."""
+"""Attributes of a network that are computed from its spec."""
 
 
 class Network:

@@ -12,7 +12,7 @@ from glorotlab.averages import mean_and_error
 from glorotlab.plotting.style import PREDICTION
 
 DECADES = 4
-"""Decades of density that a picture shows: below, a bin holds a handful of numbers."""
+"""Decades of density in a picture; bins below them have a handful of samples."""
 
 
 def densities(counts: Array, edges: Array) -> Array:

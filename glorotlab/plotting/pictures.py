@@ -13,7 +13,7 @@ from glorotlab.errors import InvalidValueError
 from glorotlab.plotting.style import new_figure
 
 COLUMNS = 12
-"""Pictures of each class."""
+"""Number of pictures of each class."""
 
 GAP = 1
 """Pixels between two pictures."""

@@ -14,10 +14,10 @@ from glorotlab.plotting.objects.kinds import picture_of
 from glorotlab.plotting.style import new_figure
 
 LONGEST = 46
-"""Most letters of an entry of a legend inside axes."""
+"""Longest entry of a legend inside axes, in characters."""
 
 TITLES: tuple[Literal["left", "center", "right"], ...] = ("left", "center", "right")
-"""Places of the titles of axes."""
+"""Positions of the titles of axes."""
 
 
 @overload

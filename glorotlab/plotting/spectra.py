@@ -15,16 +15,16 @@ from glorotlab.plotting.style import OKABE_ITO, PREDICTION, finish, handle
 from glorotlab.theory.spectra.jacobian_spectrum import JacobianSpectrum
 
 POINTS = 60
-"""Points that a curve begins with."""
+"""Number of points with which a curve begins."""
 
 SMOOTH = 0.004
-"""A curve gets more points where a straight line would miss it by more than this share of its height."""
+"""Largest deviation of a straight line from the curve, over its height, without more points."""
 
 ROUNDS = 6
-"""Most times that the distance of two points is halved."""
+"""Largest number of times that the distance of two points is halved."""
 
 FOOT = 0.002
-"""Share of its height down to which a curve is followed, but no further than ``FARTHEST``."""
+"""Share of its height at which a curve ends, unless ``FARTHEST`` ends it before."""
 
 FARTHEST = 1.3
 """Factor beyond ``JacobianSpectrum.support`` at which a curve ends at the latest."""

@@ -23,7 +23,7 @@ DPI = 130
 """Dots per inch of every picture."""
 
 MOST_LAYERS = 12
-"""Most layers that a legend names."""
+"""Largest number of layers in a legend."""
 
 PREDICTION: dict[str, Any] = {"linestyle": "-", "linewidth": 1.6}
 MEASUREMENT: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4.5, "elinewidth": 1.2, "capsize": 2.5}

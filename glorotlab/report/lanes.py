@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 Check = Callable[[], None]
-"""Function that a lane calls again and again; it raises ``Stopped``, once, where the other lane has ended early."""
+"""Function that a lane calls repeatedly; it raises ``Stopped``, once, if the other lane has ended early."""
 
 
 class Stopped(KeyboardInterrupt):

@@ -37,10 +37,10 @@ CONTROLS = {"fail": "fails, as it must", "undecided": "undecided", "pass": "pass
 SVG = "image/svg+xml"
 
 LARGEST_DATA = 20_000
-"""Bytes of a table of numbers up to which the page has it; all pages together stay below 5 MB."""
+"""Largest table of numbers in a page, in bytes; all pages together stay below 5 MB."""
 
 OPEN_UP_TO = 4
-"""Most numbers of a claim that are shown unfolded."""
+"""Largest number of a claim's numbers that are shown unfolded."""
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,10 @@ RUNS = "runs"
 """Folder of the training runs, below that of the report."""
 
 LARGEST_TABLE = 10_000
-"""Most numbers of a variable that is written as CSV; larger ones stand in NetCDF alone."""
+"""Largest variable, in numbers, that is written as CSV; larger ones are in NetCDF alone."""
 
 TargetProgress = Callable[[str, int, int], None]
-"""Function that is called with the target at work, its steps done and its steps in all."""
+"""Function that is called with the current target, the number of its steps done and their total."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from glorotlab.spec.network import MAX_WIDTH, Layers, NetworkSpec, network_spec
 Factory = Callable[..., Any]
 
 LEARNING_RATES = {"sgd": 0.1, "adam": 1e-3}
-"""The learning rate where none is given."""
+"""The default learning rate."""
 
 DTYPE = "float32"
 """Type of the networks of a spec."""

@@ -16,11 +16,11 @@ from glorotlab.scaling.parametrization import STANDARD, Parametrization
 from glorotlab.scaling.slopes import weights_of
 
 LARGEST_CHANGE = 1.0
-"""Largest change of a hidden layer, relative to its size, whose growth the first order in the learning rate tells."""
+"""Largest relative change of a hidden layer up to which the first order in the learning rate predicts its growth."""
 
 
 WITHOUT_LIMIT = "changes grow with the width under standard, and later ones have no limit"
-"""Why nothing is expected of the second update."""
+"""Reason for expecting nothing of the second update."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Literal
 from glorotlab.errors import UnknownNameError
 
 Role = Literal["input", "hidden", "output"]
-"""Which fans of a weight matrix grow with the width: fan_out alone, both, or fan_in alone."""
+"""Role of a weight matrix by the fans that grow with the width: fan_out alone, both, or fan_in alone."""
 
 Powers = dict[Role, float]
 """An exponent of the width for each role."""

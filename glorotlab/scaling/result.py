@@ -9,7 +9,7 @@ from glorotlab.arrays import Array
 from glorotlab.scaling.verdicts import LayerVerdict, number
 
 COLUMNS = ("layer", "update", "exponent", "standard error", "expected", "band", "inside")
-"""Heads of the columns of a table."""
+"""Column headings of a table."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from glorotlab.scaling.parametrization import STANDARD, Parametrization, Powers,
 from glorotlab.spec.network import NetworkSpec
 
 ZERO = 1e-40
-"""Variance of weights that stands for 0 where the theory asks for a positive one."""
+"""Variance of weights that replaces 0 in the theory, which needs a positive one."""
 
 
 @dataclass(frozen=True)

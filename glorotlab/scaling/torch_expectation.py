@@ -25,16 +25,16 @@ CHANGES: dict[str, dict[Role | None, tuple[float, float]]] = {
     "sgd": {"input": (-HALF, -HALF), "hidden": (-HALF, HALF), "output": (0, 1), None: (-HALF, HALF)},
     "adam": {"input": (0, 0), "hidden": (0, 1), "output": (HALF, 1 + HALF), None: (0, 1)},
 }
-"""Powers in the change by the first update under standard, least and largest; None are modules without weights."""
+"""Least and largest power of the first change under standard, by role; None stands for modules without weights."""
 
 OWN_CHANGES: dict[str, dict[Role, float]] = {
     "sgd": {"input": -HALF, "hidden": HALF, "output": 1.0},
     "adam": {"input": 0.0, "hidden": 1.0, "output": 1.0},
 }
-"""Powers of the change by the first update of a module's own weights alone under standard."""
+"""Power of the first change by a module's own weights alone under standard."""
 
 PER_LAYER = 2.5
-"""Relative correction of a size that a layer of n units leaves, times n."""
+"""Relative correction of a size due to a layer of n units, times n."""
 
 
 def of_models(

@@ -11,7 +11,7 @@ import numpy as np
 from glorotlab.arrays import Array
 
 CALL = " (call {})"
-"""What the name of a module gets where it is called again."""
+"""Suffix of a module's name for each further call."""
 
 
 def leaves(model: Any) -> list[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from glorotlab.scaling.parametrization import Parametrization, Role
 from glorotlab.scaling.slopes import slope
 
 WIDEST = 0.25
-"""Half of the widest band that tells n^0 from n^(1/2)."""
+"""Half-width of the widest band that separates n^0 from n^(1/2)."""
 
 
 @dataclass(frozen=True)

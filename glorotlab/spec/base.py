@@ -49,7 +49,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     added_fields: ClassVar[frozenset[str]] = frozenset()
-    """Fields that earlier versions did not have: at its default, none of them changes the canonical text."""
+    """Fields that earlier versions lacked; at its default such a field does not change the canonical text."""
 
     def __init__(self, /, *unnamed: object, **fields: Any) -> None:
         if unnamed:

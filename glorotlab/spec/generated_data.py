@@ -13,7 +13,7 @@ ENDLESS = "endless"
 """Word for ``math.inf``."""
 
 LARGEST = 1_000_000
-"""Most examples of a finite split."""
+"""Largest number of examples of a finite split."""
 
 
 def split_sizes(text: str) -> tuple[str, dict[str, float]] | None:

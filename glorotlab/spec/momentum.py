@@ -15,7 +15,7 @@ from typing import Literal
 Schedule = Literal["constant", "sutskever"]
 
 PERIOD = 250
-"""Updates between two steps of Sutskever's schedule."""
+"""Number of updates between two steps of Sutskever's schedule."""
 
 
 def momentum_at(update: int, schedule: Schedule, largest: float) -> float:

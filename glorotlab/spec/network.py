@@ -17,7 +17,7 @@ from glorotlab.spec.base import Spec
 from glorotlab.spec.targets import check_fits, check_labels, check_probabilities, target_matrix
 
 Layers = str | Sequence[int]
-"""What a user writes for the sizes of layers."""
+"""Layer sizes as a user may write them."""
 
 MAX_WIDTH = 2**24
 MAX_LAYERS = 100_000

@@ -21,13 +21,13 @@ from glorotlab.spec.training import TrainingSpec
 from glorotlab.streams import MAX_SEED, Purpose, generator
 
 MAX_RUNS = 20_000
-"""Runs of a sweep, at most: checking the spec of each takes half a second in all."""
+"""Largest number of runs of a sweep; checking their specs takes half a second."""
 
 CASE, DRAW, SEED = "case", "draw", "seed"
-"""Dimensions that are no swept field: the cases by name, joint draws of several fields; and the one of repeats."""
+"""Dimensions of a sweep that are not fields (cases by name, joint draws of several fields), and that of repeats."""
 
 DIGITS = 6
-"""Significant digits of a number that is computed, so that a range means the same run folders on any machine."""
+"""Significant digits of a computed number, so that a range gives the same run folders on any machine."""
 
 
 def _fields() -> dict[str, tuple[str, Any]]:
@@ -41,7 +41,7 @@ def _fields() -> dict[str, tuple[str, Any]]:
 
 
 FIELDS = _fields()
-"""What can be swept: every field of a RunSpec by its own name; layer sizes as text, ``layers``."""
+"""Fields that can be swept: those of a RunSpec by their names, and layer sizes as a text, ``layers``."""
 
 
 class Range(Spec):

@@ -12,7 +12,7 @@ from glorotlab.spec.base import Spec, field_of
 from glorotlab.spec.momentum import Schedule, momentum_at, updates_until_change
 
 LARGEST_LEARNING_RATE, LARGEST_L2 = 1e6, 1e3
-"""Beyond these, a step of float32 leaves its range where the gradient is of size 1."""
+"""Largest settings with which a step in float32 stays in range for a gradient of size 1."""
 
 
 class Descent(NamedTuple):

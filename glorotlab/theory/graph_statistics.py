@@ -23,7 +23,7 @@ from glorotlab.theory.mean_field.layers import convolution, embedding
 from glorotlab.theory.mean_field.layers.base import Block, Gradient, Kernels, Signal
 
 STAND_INS = 64
-"""Second moments that stand for those of all points where quantiles are worked out."""
+"""Number of second moments that represent those of all points in quantiles."""
 
 Row = dict[str, float | Array]
 

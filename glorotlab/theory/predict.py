@@ -42,10 +42,10 @@ ASSUMPTIONS = (
 )
 
 WITHIN_UNIT = 1
-"""Place of the variance within a unit over examples among a tensor's three variances."""
+"""Index of the variance within a unit among a tensor's three variances."""
 
 WITHOUT_DATA = "inputs have mean zero, and the batch is one example"
-"""Assumption of a prediction from a second moment."""
+"""Assumption of a prediction from the second moment of the inputs alone."""
 
 
 @single_threaded_blas()

@@ -36,13 +36,13 @@ LOSSES = {"cross_entropy": ("softmax", "log_likelihood"), "mse": ("linear", "qua
 """Output and cost of each loss that is predicted; mse is a mean over outputs, not half of their sum."""
 
 SCALES: dict[str, Callable[[int], float]] = {"cross_entropy": lambda units: 1.0, "mse": lambda units: 2 / units}
-"""What the cost of these is multiplied by."""
+"""Factors of the cost of some losses."""
 
 ALWAYS = (
     *("fan_in", "fan_out", "weight_variance", "activation_saturation", "learning_speed"),
     *(f"{tensor}_{statistic}" for tensor in TENSORS for statistic in ("mean", "second_moment", "variance")),
 )
-"""Variables that are there even where nothing of them is predicted."""
+"""Variables that a prediction always has, even if all of their values are missing."""
 
 LATER = ("example_weight_gradient", "batch_weight_gradient", "batch_bias_gradient")
 """Tensors whose variance is their second moment and what ``gradient_row`` has as variance."""

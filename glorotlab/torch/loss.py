@@ -17,7 +17,7 @@ NAMES = ("cross_entropy", "mse")
 """Costs by name: softmax with log-likelihood of class labels, and the mean over outputs of squared differences."""
 
 RELATIVE = 1e-3
-"""Twice the same batch changes a mean by less than this, relative to its size."""
+"""Largest relative change of a mean when the batch is repeated."""
 
 
 def mean_loss(loss: Loss) -> Callable[[Any, Any], Any]:

@@ -28,7 +28,7 @@ EVENTS = (
     "batch_weight_gradient_second_moment",
     "update_weight_ratio",
 )
-"""Variables that event files of TensorBoard get, a curve for each module."""
+"""Variables in TensorBoard's event files, with a curve for each module."""
 
 
 def monitor(model: Any, every: int = 100, *, prediction: xr.Dataset | None = None, scaler: Any = None) -> Monitor:

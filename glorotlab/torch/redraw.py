@@ -9,7 +9,7 @@ from glorotlab.errors import InvalidValueError
 from glorotlab.torch.requirement import require_torch
 
 InitFunction = Callable[[Any], object]
-"""Draws all weights of a model anew from PyTorch's global generator."""
+"""Function that draws all weights of a model anew from PyTorch's global generator."""
 
 RULES = ("reset_parameters", "_reset_parameters")
 """Methods by which PyTorch's modules draw their own parameters anew; the second is that of attention."""

@@ -20,16 +20,16 @@ from glorotlab.torch.requirement import require_torch
 from glorotlab.torch.tracing import is_leaf
 
 WEIGHTED = ("dense", "convolution", "embedding")
-"""Kinds whose result is a pre-activation."""
+"""Kinds of modules whose result is a pre-activation."""
 
 PARAMETER = "parameter"
 """Kind of the row of a parameter that is no module's weight or bias."""
 
 SMALLEST, LARGEST = 1e-30, 1e36
-"""Mean of squares above which, and sum of squares below which, sums in 32 bits lose nothing."""
+"""Least mean and largest sum of squares for which sums in 32 bits are accurate."""
 
 SAMPLE = 2**14
-"""Elements that quantiles are taken of: all, or as many at equal distances."""
+"""Largest number of elements of which quantiles are computed, evenly spaced among more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ class StepRecord:
     done: bool = False
     """Whether the step is done; other optimizers may still take theirs."""
     sums: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
-    """By row and tensor: sum, sum of squares, zeros and subnormal numbers, as tensors on its device."""
+    """Sum, sum of squares, zeros and subnormal numbers by row and tensor, as tensors on its device."""
     elements: dict[tuple[str, str], int] = field(default_factory=dict)
     """Number of elements that have been summed."""
     quantiles: dict[str, Any] = field(default_factory=dict)

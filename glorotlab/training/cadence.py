@@ -26,7 +26,7 @@ STATISTICS_COST = 3.0
 """Work for the statistics of one example, in examples trained on."""
 
 MOST_INTERVALS = 20
-"""Intervals that a run is cut into at most."""
+"""Largest number of intervals of a run."""
 
 
 @dataclass(frozen=True)

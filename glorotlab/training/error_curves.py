@@ -14,35 +14,35 @@ from glorotlab.network.mlp import Network
 from glorotlab.training.state import Arrays
 
 COST_WINDOW = 100
-"""Mini-batches that the training cost is the mean of."""
+"""Number of mini-batches over which the training cost is averaged."""
 
 EVALUATION_BATCH = 200
-"""Examples that errors are counted on between two looks at Ctrl-C; changes no result."""
+"""Number of examples evaluated between two checks for Ctrl-C; it changes no result."""
 
 THRESHOLD = 0.5
-"""Output above which a single output says class 1."""
+"""Threshold above which a single output means class 1."""
 
 CURVES = {
     "training_cost": f"mean cost of the last {COST_WINDOW} mini-batches, or of all where they are fewer",
     "validation_error": "share of validation examples misclassified",
     "test_error": "share of test examples misclassified",
 }
-"""What each curve is, by its name; training cost is NaN before the first update."""
+"""Description of each curve by its name; the training cost is NaN before the first update."""
 
 REGRESSION = {
     f"{part}_error": f"mean over {part} examples of the squared distance of outputs and targets"
     for part in ("validation", "test")
 }
-"""What the errors are where the data have targets: sums over the outputs, without a factor 1/2."""
+"""Descriptions of the errors for data with targets: sums over the outputs, without a factor 1/2."""
 
 RECONSTRUCTION = {
     f"{part}_error": f"mean over {part} examples of the squared distance of output and input"
     for part in ("validation", "test")
 }
-"""What the errors of an autoencoder are."""
+"""Descriptions of the errors of an autoencoder."""
 
 COST_BEFORE_THE_WINDOW = "mean cost of the mini-batches since the point before"
-"""What the training cost is in checkpoints without ``recent_costs``, which were written before it had a window."""
+"""Description of the training cost in checkpoints without ``recent_costs``, which precede its window."""
 
 
 def classification_error(network: Network, source: Source, look: Callable[[], None] = lambda: None) -> float:

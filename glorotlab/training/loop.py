@@ -35,9 +35,9 @@ from glorotlab.training.runs.saver import CHECKPOINT_EVERY, Saver
 from glorotlab.training.runs.status import DIVERGED, FINISHED, INTERRUPTED
 
 ANSWERS_WITHIN = 0.1
-"""Seconds between two looks at Ctrl-C, at most, and between two reports, at least.
+"""Largest time in seconds between two checks for Ctrl-C, and least time between two reports.
 
-Calls of the compiled loop are to take half of it: there is room for a moment at half the speed, and a report that
+A call of the compiled loop should take half of it, so that a slow moment stays within the limit and a report that
 is due does not wait another tenth of a second.
 """
 

@@ -11,7 +11,7 @@ from glorotlab.spec.run import RunSpec
 from glorotlab.training.monitors import MONITORED_EXAMPLES
 
 PROCESS = 2.5e8
-"""Bytes of a process that trains, without its network and its data."""
+"""Memory of a training process in bytes, without its network and data."""
 
 
 def run_bytes(spec: RunSpec) -> Parts:

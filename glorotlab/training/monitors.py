@@ -16,10 +16,10 @@ from glorotlab.schema import digests
 from glorotlab.training.state import Arrays, prefixed, without_prefix
 
 MONITORED_EXAMPLES = 300
-"""Test examples the statistics are taken on, as in the paper."""
+"""Number of test examples of the statistics, as in the paper."""
 
 HISTOGRAM_BINS = 100
-"""Bins of the histograms of the first and the last record."""
+"""Number of bins of the histograms."""
 
 
 class StatisticsMonitor:

@@ -23,10 +23,10 @@ from glorotlab.training.batches import Batches
 from glorotlab.training.state import Arrays, prefixed, without_prefix
 
 FIRST_BATCH = 2**40
-"""Number of the mini-batch that update 0 of each layer takes: those from 0 on are left to the supervised updates."""
+"""Number of the first mini-batch of pre-training; lower numbers belong to the supervised updates."""
 
 COST_WINDOW = 100
-"""Mini-batches at the end of a layer's updates over which its reconstruction cost is averaged."""
+"""Number of last mini-batches over which a layer's reconstruction cost is averaged."""
 
 NAME = "pretraining"
 

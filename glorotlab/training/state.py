@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 Arrays = dict[str, npt.NDArray[Any]]
-"""A state: arrays by name."""
+"""State of a run as arrays by name."""
 
 
 def prefixed(name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:

@@ -24,7 +24,7 @@ Growth = tuple[float, float]
 
 CONSTANT: Growth = (0.0, 0.0)
 LARGEST_ORDER = 2.0
-"""E f^4 of exp(c |x|^order) exists for every q below this order only."""
+"""Order of exp(c |x|^order) below which E f^4 exists for every q."""
 
 
 def _exp(value: float) -> float:

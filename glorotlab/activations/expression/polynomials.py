@@ -16,10 +16,10 @@ MAX_EXPANDED_DEGREE = 8
 """Largest degree where coefficients are irrational: only SymPy's own expansion then cancels them exactly."""
 
 LARGEST_NUMBER = 1e300
-"""Largest coefficient that is followed."""
+"""Largest coefficient of a polynomial whose zeros are computed."""
 
 PRECISION = Fraction(1, 10**20)
-"""How near a zero is found."""
+"""Largest distance of a computed zero from the exact one."""
 
 
 class NotFound(Exception):

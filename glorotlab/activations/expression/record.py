@@ -31,10 +31,10 @@ SMOOTHEST = 3
 """Derivatives of this order and above are not compared at a kink."""
 
 SHIFTS = tuple(sign * shift for sign in (-1.0, 1.0) for shift in (0.125, 1.0, 5.0, 30.0))
-"""Where a piece without end is looked at, from its other end on and about 0."""
+"""Points at which an unbounded piece is sampled, relative to its finite end and to 0."""
 
 X0 = sympy.Rational(1, 3)
-"""Where an expression without kinks is looked at."""
+"""Points at which an expression without kinks is sampled."""
 
 _NUMPY = [{"sigmoid": functions.sigmoid, "softplus": functions.softplus}, "scipy", "numpy"]
 

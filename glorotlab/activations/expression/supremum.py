@@ -10,16 +10,16 @@ from glorotlab.arrays import FloatArray
 Function = Callable[[FloatArray], FloatArray]
 
 LINEAR = 30.0
-"""Size of x up to which it is looked at in equal steps."""
+"""Size of x up to which the function is sampled in equal steps."""
 
 STEPS = (101, 331)
-"""Numbers of steps from 0 to 1 of two searches, which have to find the same supremum."""
+"""Numbers of steps from 0 to 1 of two searches, which must find the same supremum."""
 
 FAR = (1e150, 1e300)
-"""Where the limits at infinity are looked at; one that is the supremum must not change between them."""
+"""Points at which limits at infinity are evaluated; if one is the supremum, it must be the same at both."""
 
 TOLERANCE = 1e-9
-"""Relative difference up to which two suprema are the same."""
+"""Relative difference up to which two suprema count as equal."""
 
 HALVES = 60
 """Number of times a bracket of a turning point is halved."""

@@ -42,7 +42,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "sqrt": math.sqrt,
     "tanh": math.tanh,
 }
-"""Functions of an expression, and their values at constants."""
+"""Functions allowed in an expression, with their values at constants."""
 
 ALIASES = {"Abs": "abs", "Max": "max", "Min": "min", "arctan": "atan", "arcsinh": "asinh", "ln": "log", "E": "e"}
 

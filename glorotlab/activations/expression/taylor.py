@@ -17,7 +17,7 @@ from sympy import Expr
 X = sympy.Symbol("x", real=True)
 
 DIGITS = 30
-"""Digits of every value."""
+"""Decimal digits of every value."""
 
 LARGEST_ARGUMENT = 1e300
 """Largest argument of a function: beyond, mpmath works for minutes with as many digits as the argument has."""
@@ -29,7 +29,7 @@ MPMATH = {
     "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
     "softplus": lambda x: mp.log1p(mp.exp(x)),
 }
-"""What ``lambdify`` needs beside mpmath's own functions."""
+"""Names that ``lambdify`` needs beside mpmath's functions."""
 
 
 def series(expr: Expr, point: sympy.Rational, order: int) -> Series:

@@ -20,7 +20,7 @@ from glorotlab.activations.expression.taylor import MPMATH, X, series
 
 MAX_VARIANTS = 64
 MAX_SEARCHES = 500
-"""Zeros are searched in at most as many expressions."""
+"""Largest number of expressions whose zeros are searched."""
 
 
 class Undefined(Exception):
@@ -28,7 +28,7 @@ class Undefined(Exception):
 
 
 UNREAL = (sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo)
-"""What SymPy makes of a constant part that is no real number."""
+"""SymPy's values of a constant part that is not a real number."""
 
 
 def value(expr: Expr, point: sympy.Rational) -> Any:
@@ -128,7 +128,7 @@ INVERSES: dict[Any, tuple[Any, float, float]] = {
     sigmoid: (lambda y: mp.log(y / (1 - y)), 0, 1),
     softplus: (lambda y: mp.log(mp.expm1(y)), 0, mp.inf),
 }
-"""Increasing functions: inverse, infimum and supremum."""
+"""Inverse, infimum and supremum of increasing functions."""
 
 
 def tree(node: ast.expr) -> Expr:

@@ -17,7 +17,7 @@ ACTIVATIONS = ("tanh", "relu", "sigmoid", "silu", "softplus")
 """Activations that ``jax.nn`` has under our name, as the same function."""
 
 UNROLLED = 4
-"""Steps of one turn of the compiled loop."""
+"""Number of steps in one iteration of the compiled loop."""
 
 
 class JaxStep(StepByStep):

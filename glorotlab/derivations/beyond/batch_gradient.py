@@ -62,7 +62,7 @@ _PAIR, _FIRST, _SECOND = sp.symbols("x y w", real=True)
 
 _COUNTS = (1, 2, 3)
 _ODD = sum(sp.Symbol(f"c_{power}") * delta_method.SIGNED**power for power in (1, 3, 5))
-"""An odd unit that Gaussian integrals are written out for."""
+"""The odd activation for which Gaussian integrals are written out."""
 
 
 @cache

@@ -29,7 +29,7 @@ first_order_width = Assumption(
 )
 
 REPLACED = {"zero_bias": gaussian_bias, "gaussian_weights": any_law_of_weights}
-"""What takes the place of a dropped assumption."""
+"""The assumptions that replace dropped ones."""
 
 
 def mean_over_weights(polynomial: sp.Expr, weights: list[sp.Expr]) -> sp.Expr:

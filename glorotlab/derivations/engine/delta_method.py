@@ -33,7 +33,7 @@ SQUARES, DERIVATIVES = sp.symbols(f"u_1:{UNITS + 1}"), sp.symbols(f"a_1:{UNITS +
 """f(s)^2 of each unit, and f'(s)^2 t^2 with an independent t of mean 0 and variance 1."""
 
 Covariances = Mapping[sp.Expr, sp.Expr]
-"""Products of two random parts, of mean 0, and what they are on average; those left out are 0."""
+"""Products of two random parts of mean 0 with their means; missing ones are 0."""
 
 _POSITIVE, _Q = sp.symbols("s q", positive=True)
 

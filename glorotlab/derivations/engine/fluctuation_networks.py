@@ -25,7 +25,7 @@ Values = Mapping[type[sp.Function], Sequence[float]]
 """The numbers of quantities, layer by layer."""
 
 NETWORKS, CHUNK = 40_000, 1_000
-"""How many networks are drawn, and how many of them at once."""
+"""The number of networks drawn, and of those drawn at once."""
 
 Float32 = npt.NDArray[np.float32]
 

@@ -20,7 +20,7 @@ from glorotlab.derivations.engine.trial import Trial
 from glorotlab.theory.gaussian.moments import moments
 
 NETWORKS = 60_000
-"""How many networks are drawn."""
+"""The number of networks drawn."""
 
 
 @dataclass(frozen=True)

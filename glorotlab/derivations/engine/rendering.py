@@ -15,7 +15,7 @@ from glorotlab.checks import whole_number
 from glorotlab.derivations.engine.step import Assumption, Conclusion, Step
 
 TEXT_COLUMNS = 110
-"""Columns of plain text, at most, unless told otherwise."""
+"""The default width of plain text in columns."""
 
 _FEWEST_COLUMNS = 20
 _LATEX_COLUMNS = 92

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 CRITICAL = 5.5
-"""How many standard errors a trial may be off.
+"""The number of standard errors by which a trial may be off.
 
 A true result fails once in 26 million trials where means are normal; the skewness of squares, and ten trials a
 derivation, raise that to about once in a million derivations.

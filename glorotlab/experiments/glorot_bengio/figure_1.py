@@ -22,7 +22,7 @@ NAME = "figure_1"
 DATASETS = ("shapeset", "small-imagenet")
 
 COLUMNS = 8
-"""Pictures of each class."""
+"""Number of pictures of each class."""
 
 LOOKED_AT = 2_000
 """Test pictures among which those are found; the rarest class is one in eighteen."""

@@ -20,10 +20,10 @@ CACHE_LINE = 64
 CACHE_WAY = 4096
 HUGE_PAGE = 1 << 21
 UNUSED = 1 / 16
-"""Part of a matrix by which its last huge page may exceed it; else the tail is on pages of the usual size."""
+"""Share of a matrix by which its last huge page may exceed it; otherwise the tail is on ordinary pages."""
 
 STORED = 2
-"""Clearance of a matrix of which rows are stored while others are loaded, as W."""
+"""Clearance of a matrix whose rows are stored while others are loaded, such as W."""
 
 
 def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> npt.NDArray[Any]:

@@ -19,13 +19,13 @@ RATIOS = {"signal": ("o", OKABE_ITO[0], -0.14), "gradient": ("s", OKABE_ITO[1], 
 """Marker, color and shift of each ratio."""
 
 LONGEST = 28
-"""Most letters of a name beside the axes."""
+"""Longest name beside the axes, in characters."""
 
 TITLE = 64
-"""Most letters of a line of the title."""
+"""Longest line of the title, in characters."""
 
 REACH = 1e-12, 1e12
-"""Ratios beyond stand at these ends."""
+"""Range of the ratios; ratios beyond are drawn at its ends."""
 
 
 def draw_advice(ax: Axes, objects: Sequence[Advice], variable: str | None) -> list[Artist]:

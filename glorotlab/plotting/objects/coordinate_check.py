@@ -15,7 +15,7 @@ from glorotlab.scaling.result import CoordinateCheck
 from glorotlab.scaling.verdicts import LayerVerdict
 
 UPDATES = {"coordinate": 0, "change": 1}
-"""What can be drawn, and the update of which it is."""
+"""Variables that can be drawn, with their update."""
 
 LABELS = {"coordinate": "pre-activations, root mean square", "change": "change by the first update, root mean square"}
 

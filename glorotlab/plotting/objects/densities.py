@@ -21,7 +21,7 @@ from glorotlab.theory.distributions.predict_distributions import Distributions
 from glorotlab.theory.distributions.pushforward import Pushforward
 
 BINS = 160
-"""Bins of a distribution that no histogram gives edges for."""
+"""Number of bins of a distribution without a histogram that defines the edges."""
 
 TAIL = 1e-4
 """Share of a distribution beyond either end of those bins."""

@@ -16,10 +16,10 @@ from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments
 from glorotlab.theory.phases.fixed_points import FixedPoint, FixedPoints
 
 POINTS = 120
-"""Points of the curve."""
+"""Number of points of the curve."""
 
 BESIDE = 100.0
-"""The picture reaches from the least to the largest fixed point, and this factor beyond."""
+"""Factor by which the picture extends beyond the least and the largest fixed point."""
 
 
 def draw_fixed_points(ax: Axes, objects: Sequence[FixedPoints], variable: str | None) -> list[Artist]:

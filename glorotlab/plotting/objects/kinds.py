@@ -45,7 +45,7 @@ from glorotlab.training.error_curves import CURVES
 from glorotlab.training.runs.run import Run
 
 Draw = Callable[[Axes, Sequence[Any], str | None], list[Artist]]
-"""Draws objects, or one variable of them, on axes, and returns what stands in the legend."""
+"""Function that draws objects, or one variable of them, on axes and returns the entries of the legend."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ PICTURES = (
     Picture(("the law of a layer",), draw_single_law, variables=False),
     Picture(("a Dataset of pictures",), draw_dataset, single=True, variables=False, size=(7.0, 5.5)),
 )
-"""All pictures; objects are shown by the first that has their kinds."""
+"""All pictures; the first with the kinds of the objects draws them."""
 
 
 def picture_of(objects: Sequence[Any], variable: str | None) -> Picture:

@@ -24,10 +24,10 @@ SERIES = {
     "dC/d(result) of one example": ("backprop_gradient_second_moment",),
     "dC/dW of one example": ("example_weight_gradient_second_moment",),
 }
-"""What is drawn: variables that share a line, as no step has two of them."""
+"""Variables of each line; they share one because no module has two of them."""
 
 MOST_NAMES = 48
-"""Most modules whose names stand below the axis; of more every second, third, ... does."""
+"""Largest number of names below the axis; of more modules every second, third, ... is named."""
 
 
 def draw_modules(ax: Axes, objects: Sequence[xr.Dataset], variable: str | None) -> list[Artist]:

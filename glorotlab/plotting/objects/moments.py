@@ -22,7 +22,7 @@ WORDS = {
     "derivative_fourth_moment": "E f'⁴",
     "product_second_moment": "E f² f'²",
 }
-"""Each moment as a formula."""
+"""Formula of each moment."""
 
 
 def draw_moments(ax: Axes, objects: Sequence[Moments], variable: str | None) -> list[Artist]:

@@ -25,15 +25,15 @@ QUANTITIES = {
     "E (dC/dW)² of the batch": ("batch_weight_gradient_second_moment",),
     "update : weight": ("update_weight_ratio",),
 }
-"""Panels of the usual picture: variables that share one, as no module has two of them."""
+"""Variables of each panel; they share one because no module has two of them."""
 
 MOST_NAMES = 40
-"""Most modules whose names stand beside the axis; of more every second, third, ... does."""
+"""Largest number of names beside the axis; of more modules every second, third, ... is named."""
 
 POINTS: dict[str, Any] = {"linestyle": "none", "marker": MEASUREMENT["marker"], "markersize": 3}
 
 LONGEST = 24
-"""Most letters of a name, the last ones."""
+"""Longest name in characters, of which the last are kept."""
 
 
 def draw_monitored(ax: Axes, objects: Sequence[Monitor | xr.Dataset], variable: str | None) -> list[Artist]:

@@ -11,7 +11,7 @@ from glorotlab.data.dataset import Dataset
 from glorotlab.plotting.pictures import draw_contact_sheet
 
 LOOKED_AT = 500
-"""Test examples among which the first of each class are found."""
+"""Number of test examples among which the first of each class are searched."""
 
 
 def draw_dataset(ax: Axes, objects: Sequence[Dataset], variable: str | None) -> list[Artist]:

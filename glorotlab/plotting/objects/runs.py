@@ -15,7 +15,7 @@ from glorotlab.plotting.style import OKABE_ITO, finish, handle
 from glorotlab.training.runs.run import Run
 
 ERRORS = {"test_error": "-", "validation_error": "--"}
-"""Curves that are drawn, and the line of each."""
+"""Style of the line of each curve."""
 
 
 def draw_runs(ax: Axes, objects: Sequence[Run | xr.Dataset], variable: str | None) -> list[Artist]:

@@ -30,7 +30,7 @@ LINES, MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
 """Lines of several predictions and markers of several measurements."""
 
 PERCENTILE = 0.98
-"""Quantile that is drawn where a variable has several."""
+"""Quantile that is drawn if a variable has several."""
 
 
 def is_measured(statistics: xr.Dataset) -> bool:

@@ -20,10 +20,10 @@ from glorotlab.training.error_curves import CURVES
 from glorotlab.training.sweeps.results import SweepResults
 
 USUAL = "validation_error"
-"""Variable that is drawn unless another is asked for."""
+"""Variable that is drawn by default."""
 
 MOST = 8
-"""Most lines of a picture: there is a color for each."""
+"""Largest number of lines of a picture, one for each color."""
 
 
 def draw_sweep(ax: Axes, objects: Sequence[SweepResults | xr.Dataset], variable: str | None) -> list[Artist]:

@@ -11,7 +11,7 @@ class Layer:
     """What a node computes from its inputs; each kind is a class of its own."""
 
     kind: ClassVar[str]
-    """The kind's name, that of its file."""
+    """Name of the kind, which is also that of its file."""
 
 
 @dataclass(frozen=True)

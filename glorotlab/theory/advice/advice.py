@@ -14,16 +14,16 @@ from glorotlab.theory.advice.recommend import Recommendation, number
 from glorotlab.theory.advice.trainability import Trainability
 
 WIDTH = 80
-"""Columns of the text."""
+"""Width of the text in columns."""
 
 MANY = 8
-"""A table of layers with more rows than this shows the first and the last three."""
+"""Largest number of rows that a table of layers shows in full; of more it shows the first and the last three."""
 
 NAME = 16
-"""Columns of an initializer's name."""
+"""Width of an initializer's name in columns."""
 
 CHOICES = {"fan_in": "1/n_in", "fan_out": "1/n_out", "fan_avg": "2/(n_in+n_out)", "geometric": "1/sqrt(n_in n_out)"}
-"""The choices of Var[W] that a compromise weighs."""
+"""Choices of Var[W] that the compromise compares."""
 
 HOW_TO_GET_BANDS = "not asked for: --bands, or gl.advise(..., bands=True), draws them"
 """The reason why there is no band unless the caller asks for bands."""

@@ -24,7 +24,7 @@ from glorotlab.spec.layers.graph import LayerGraph
 from glorotlab.theory.predict_graph import predict_graph
 
 CANDIDATES = ("standard_uniform", "lecun_normal", "glorot_uniform", "he_normal")
-"""Initializers that are tried unless others are asked for."""
+"""Initializers that are tried by default."""
 
 STREAM = ("dense", "convolution", "residual", "embedding")
 """Kinds of nodes that are weighted sums."""

@@ -13,7 +13,7 @@ NETWORKS = 397
 """Number of networks, of 183 families, of which 141 were held out."""
 
 AUROC, BRIER, CALIBRATION_ERROR = 0.961, 0.066, 0.063
-"""Scores on held-out families: that of ranking, the mean squared error, and the expected calibration error."""
+"""Scores on held-out families: of the ranking, the mean squared error, and the expected calibration error."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,19 @@ COEFFICIENTS = {
     "coherence": Coefficient(-0.9733, 1.899, 0.7407),
     "separation": Coefficient(-1.349, 0.5476, 0.9419),
 }
-"""By the names of ``Predictors``."""
+"""Coefficients of the regression by the names of ``Predictors``."""
 
 FARTHEST = 3.0
-"""Standard deviations from the mean beyond which networks count as if they were there: none were trained."""
+"""Standard deviations from the mean at which predictors are clipped; no network was trained beyond."""
 
 MAX_OUTPUTS = 1e10
-"""Outputs of a larger second moment count as refused."""
+"""Largest second moment of the outputs that the regression covers."""
 
 REFUSED = 0.05
-"""Probability where signals or kernels leave the range of float64, so that theory has no numbers: none of 9 trained."""
+"""Probability if signals or kernels leave the range of float64: none of 9 such networks trained."""
 
 RATE = Rate(0.697, -0.3648, -0.5204, -0.3868)
-"""Fitted to the best rates of the networks that train: off by a factor of 2.5 in the median of held-out families."""
+"""Coefficients of the learning rate, fitted to the best rates of the networks that train."""
 
 LEAST_CURVATURE = 1e-9
-"""Smaller curvatures, of saturated outputs, count as this."""
+"""Least curvature; smaller ones, of saturated outputs, are raised to it."""

@@ -18,10 +18,10 @@ DRAWS = 32
 """Number of draws of every example's logits whose curvature is averaged."""
 
 EXAMPLES = 100
-"""Number of examples for which rates along the classes are given, however many there are: that of the calibration."""
+"""Number of examples to which rates along the classes refer, as in the calibration."""
 
 BATCH = 20
-"""Size of the mini-batches whose curvature is estimated, that of the calibration."""
+"""Size of the mini-batches whose curvature is estimated, as in the calibration."""
 
 
 @dataclass(frozen=True)

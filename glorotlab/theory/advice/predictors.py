@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from glorotlab.theory.advice.numbers import Numbers
 
 LEAST, MOST = 1e-12, 1e12
-"""Numbers beyond these count as these."""
+"""Range to which the predictors are clipped."""
 
 
 @dataclass(frozen=True)

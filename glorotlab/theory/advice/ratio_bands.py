@@ -14,10 +14,10 @@ from glorotlab.theory.mean_field.inputs import batch_of
 from glorotlab.theory.mean_field.propagate import propagate
 
 LEVEL = 0.95
-"""Probability that a band holds."""
+"""Probability of a band."""
 
 MAX_BAND_LAYERS = 20
-"""Networks with more hidden layers get no bands, which would take seconds for each initializer."""
+"""Largest number of hidden layers with bands; more would take seconds for each initializer."""
 
 
 @dataclass(frozen=True)

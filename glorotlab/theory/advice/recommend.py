@@ -30,31 +30,31 @@ from glorotlab.theory.phases.phase_diagram import critical_points
 from glorotlab.theory.spectra.jacobian_spectrum import jacobian_spectrum
 
 PARTS = 2
-"""Parts of a recommendation that progress is told of."""
+"""Parts of a recommendation that progress reports."""
 
 SCALES = np.geomspace(0.1, 1e3, 33)
-"""Scales that the search begins with."""
+"""Scales at which the search begins."""
 
 FAR = 2.0
-"""Biases are tried where a distortion is above this factor."""
+"""Distortion above which biases are tried."""
 
 GOOD = 1.05
-"""Biases are preferred where they make a distortion smaller by this factor."""
+"""Factor by which biases must reduce a distortion to be preferred."""
 
 LOST = math.log(100.0)
-"""A distortion above this is told, and another activation named."""
+"""Distortion above which the recommendation says so and names another activation."""
 
 BIAS_VARIANCES = (0.001, 0.01, 0.05, 0.1, 0.2)
 """Variances of biases at which the critical line is tried."""
 
 NODES = 3
-"""As many second moments stand for those of all examples, see ``gauss_rule``."""
+"""Number of second moments that represent those of all examples (``gauss_rule``)."""
 
 LARGE = 10.0
-"""Another activation is named where sigma_w^2 is above this: LeCun's and He's are 1 and 2."""
+"""Value of sigma_w^2 above which another activation is named; LeCun's and He's are 1 and 2."""
 
 OTHERS = ("tanh", "relu")
-"""Activations that are suggested, in this order, where the network's own cannot be helped."""
+"""Activations that are suggested, in this order, if no scale helps the network's own."""
 
 
 @dataclass(frozen=True)

@@ -25,22 +25,22 @@ from glorotlab.theory.mean_field.inputs import Batch, labelled_batch
 from glorotlab.threads import single_threaded_blas
 
 MIN_RATIO = 3.5e-5
-"""Signal and gradient ratios trained down to 5e-5; signals failed from 3e-5 on, gradients from 2e-5 on."""
+"""Least signal and gradient ratio: they trained down to 5e-5, failed from 3e-5 (signal) and 2e-5 (gradient) on."""
 
 MAX_GRADIENT, MAX_LOGITS = 6e3, 1e4
-"""Networks trained up to a gradient ratio of 500 and logits of second moment 3e3.
+"""Largest gradient ratio and second moment of logits: networks trained up to 500 and 3e3.
 
 They failed from 7e4 (chaos) and 6e4 (ReLU) on."""
 
 MIN_COHERENCE = 5e-6
-"""Coherence: networks trained down to 2e-4 and failed at 1e-7."""
+"""Least coherence: networks trained down to 2e-4 and failed at 1e-7."""
 
 MAX_CONDITION = 1e7
-"""Condition number: networks trained up to 1.3e6 on MNIST and failed from 1.3e8 on; on Shapeset, which needs more
+"""Largest condition: networks trained up to 1.3e6 on MNIST and failed from 1.3e8 on; on Shapeset, which needs more
 updates, they failed from 2e4 on."""
 
 MAX_FLUCTUATION = 3.0
-"""Fluctuation: networks trained up to 2 (40 layers of 100 ReLU) and failed at 5 (20 of 20)."""
+"""Largest fluctuation: networks trained up to 2 (40 layers of 100 ReLU) and failed at 5 (20 of 20)."""
 
 BOUNDS = (
     ("signal_ratio", MIN_RATIO, math.inf, "signal vanishes"),
@@ -51,19 +51,19 @@ BOUNDS = (
     ("condition", 0.0, MAX_CONDITION, "classes alike: condition"),
     ("fluctuation", 0.0, MAX_FLUCTUATION, "too narrow: fluctuation"),
 )
-"""Numbers with their least and largest value, and what is wrong beyond, in the order in which they are looked at."""
+"""Least and largest value of each number, and the fault beyond, in the order of the checks."""
 
 MAX_HIDDEN = 1000
-"""Most hidden layers that are followed."""
+"""Largest number of hidden layers that is supported."""
 
 SLOW = 1e4
-"""A network that trains is called slow where its condition is above this."""
+"""Condition above which a network that trains is called slow."""
 
 SHOWN = (
     *("signal_ratio", "gradient_ratio", "condition", "coherence", "learning_rate", "logit_second_moment"),
     "fluctuation",
 )
-"""Numbers that a verdict shows."""
+"""Numbers shown by a verdict."""
 
 
 @dataclass(frozen=True)

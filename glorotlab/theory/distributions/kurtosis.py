@@ -16,13 +16,13 @@ from glorotlab.arrays import Array
 from glorotlab.theory.gaussian.root_finding import newton
 
 UNIFORM = -6 / 5
-"""Excess kurtosis of a uniform variable; none that is smaller occurs."""
+"""Excess kurtosis of a uniform variable, the least that occurs."""
 
 LARGEST = 2.9
-"""Excess kurtosis of the law of two Gaussians is below 3, where one of them has variance 0."""
+"""Bound on the excess kurtosis of a mixture of two Gaussians, one of which may have variance 0."""
 
 SMALLEST = 1e-10
-"""Size of an excess kurtosis below which a law is taken as Gaussian."""
+"""Size of the excess kurtosis below which a distribution counts as Gaussian."""
 
 NARROWEST = 1e-8
 """Smallest deviation of the Gaussian part beside a uniform one."""

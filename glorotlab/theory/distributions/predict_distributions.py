@@ -44,7 +44,7 @@ WEIGHTS = 2**11
 """Number of weight gradients drawn, with the gradients of all examples at one pair of units: .011."""
 
 LAST_WEIGHTS = 16
-"""Draws of the last layer's few weights for one of those: their law is narrow, and one draw's shows in the tails."""
+"""Number of draws of the last layer's weights for each of those, because one draw would show in the tails."""
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,16 @@ from glorotlab.theory.gaussian.moments import Row, sampled
 from glorotlab.theory.gaussian.root_finding import ROUNDING, bisect, newton, probabilities
 
 MIXTURE_ERROR = 1e-10
-"""Error of a mixture's distribution function by a few variances that stand for those of all examples."""
+"""Error of a mixture's distribution function when a few variances represent those of all examples."""
 
 REACH = 9.0
-"""Values of s beyond this many of the largest standard deviations are left out: their probability is 2e-19."""
+"""Range of s in units of the largest standard deviation; the probability beyond is 2e-19."""
 
 QUANTILE_ERROR = 1e-10
 """Error of the probability at a quantile where f is not monotone, or of the quantile, relative to its size."""
 
 BRACKETS = 1024
-"""Number of values of f among which a quantile is first looked for."""
+"""Number of values of f that bracket a quantile at first."""
 
 
 @dataclass(frozen=True)

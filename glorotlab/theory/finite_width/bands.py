@@ -31,19 +31,19 @@ MAX_VARIANCE = 1.5
 deviation is 8 % too small to 9 % too large."""
 
 POINTS = 2**16
-"""Least number of values that stand for the law of one T."""
+"""Least number of values that represent the distribution of one T."""
 
 SMOOTHING = 0.25
-"""Share of the standard deviation of ln T that smooths the law of drawn networks (Silverman & Young 1987)."""
+"""Width of the kernel that smooths the drawn networks, over the deviation of ln T (Silverman & Young 1987)."""
 
 SIGNIFICANT = 4.0
 """Standard errors by which the mean of drawn networks must differ from that of the expansion to take its place."""
 
 COLUMNS = {name: f"{name}_second_moment" for name in fluctuations.TENSORS}
-"""Variables of the schema that the fluctuations are of."""
+"""Variables of the schema by the name of the fluctuation."""
 
 LENGTH, SQUARE = "learning_speed", "batch_bias_gradient"
-"""Variable that is a length, and the tensor whose second moment is in proportion to its square."""
+"""Variable that is a length, and the tensor whose second moment is proportional to its square."""
 
 BANDED = (*COLUMNS.values(), LENGTH)
 """Variables that have bands."""

@@ -33,17 +33,17 @@ NO_GRADIENTS = (
     "outputs are so large that gradients are 0 in most networks, which have no band: predict without a level, or use "
     "a smaller initializer"
 )
-"""Why bands of gradients are refused where outputs are saturated and right."""
+"""Reason for refusing bands of gradients where outputs are saturated and correct."""
 
 Samples = npt.NDArray[np.float32]
 
 
 MAX_OUTPUTS = 64
-"""Most outputs whose weights' scalar products are drawn with the logits; of more their scatter is small."""
+"""Largest number of outputs whose weights are drawn with the logits; with more outputs their scatter is small."""
 
 
 SMALLEST_SQUARE = 1e-6
-"""Mean square of an output's weights, relative to its expectation, that is not followed further down."""
+"""Least mean square of an output's weights, relative to its expectation."""
 
 
 class OutputDraws:

@@ -20,7 +20,7 @@ LOG_NORMAL = 0.05
 at ten times as much."""
 
 DRAWS = 2**12
-"""Number of values that stand for the law of a factor."""
+"""Number of values that represent the distribution of a factor."""
 
 SATURATED, MAX_VARIANCE = 0.5, 4.0
 """Variance of a factor beyond which it is saturation that makes it, as ten ReLU units have as much, and the largest one

@@ -35,7 +35,7 @@ from glorotlab.theory.mean_field.kernels import diagonal
 from glorotlab.theory.mean_field.propagate import Propagation
 
 STRIDE = 4
-"""The derivative of the output gradient in q is taken from every fourth draw of the outputs."""
+"""Stride over the draws of the outputs from which the derivative of the output gradient in q is computed."""
 
 GRADIENTS = ("backprop_gradient", "example_weight_gradient", "batch_weight_gradient", "batch_bias_gradient")
 TENSORS = ("preactivation", "activation", *GRADIENTS)

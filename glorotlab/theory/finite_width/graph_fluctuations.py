@@ -35,7 +35,7 @@ from glorotlab.theory.mean_field.output_sampling import OutputSampler
 from glorotlab.theory.mean_field.unit_scatter import ACROSS, Answer, Derivatives, gaussian_noise
 
 DRAWS = 2**12
-"""Output layers that are drawn, of batches of few logits; of many as many as have ``LOGITS`` together."""
+"""Number of output layers drawn for a batch of few logits; for more, so many that they have ``LOGITS`` together."""
 
 LOGITS = 2**21
 

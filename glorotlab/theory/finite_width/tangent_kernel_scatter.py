@@ -30,7 +30,7 @@ TERMS = 32
 """Terms of the Hermite series between different examples."""
 
 TOLERANCE = 1e-6
-"""Relative error of the coefficients where few q stand for many."""
+"""Relative error of the coefficients when a few q represent many."""
 
 
 @dataclass(frozen=True)

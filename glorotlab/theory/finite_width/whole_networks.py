@@ -23,16 +23,16 @@ from glorotlab.theory.mean_field.kernels import diagonal
 from glorotlab.theory.mean_field.propagate import Propagation
 
 LEAST, MOST = 2**9, 2**11
-"""Least and most networks that are drawn: of 2,000 the standard deviation is known to 1.6 %, of 500 to 3 %."""
+"""Least and largest number of networks drawn; 2,000 give the standard deviation to 1.6 %, 500 to 3 %."""
 
 WORK, DRAWN = 2**37, 2**9
-"""Multiplications that all networks may take, and how many of them a random number or an activation counts as."""
+"""Largest number of multiplications of all networks, and the number that a random number or an activation counts as."""
 
 TOGETHER = 2**20
-"""Numbers in the largest array of the networks that are drawn at a time."""
+"""Size of the largest array of the networks drawn at a time."""
 
 RANGE = 1e12
-"""Root mean squares beyond this, or below its inverse, are left to float64: networks are drawn in float32."""
+"""Largest root mean square, and inverse of the least, of networks drawn whole, which is in float32."""
 
 
 def second_moments(propagation: Propagation) -> dict[str, Array]:

@@ -29,11 +29,11 @@ FACTORS = (1, 2, 4, 8)
 """Multiples of the number of nodes in ln q that are tried until interpolation errs by at most ``TOLERANCE``."""
 
 FEW, SOME, MANY = 8, 16, 128
-"""Numbers of pairs that are integrated one by one: any FEW, and of those that err by more than ``INTERPOLATED`` after
+"""Largest numbers of pairs integrated one by one: FEW in any case, and if they err by more than ``INTERPOLATED`` after
 all else SOME of a rough f and MANY of another."""
 
 INTERPOLATED = 1e-6
-"""Error of a pair that is good enough not to be integrated by itself."""
+"""Largest error of a pair that is not integrated by itself."""
 
 ROWS = 16
 """Rows of a kernel whose Chebyshev series in the angle are summed at a time, so that their coefficients stay few."""

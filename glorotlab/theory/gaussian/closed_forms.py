@@ -18,15 +18,15 @@ from glorotlab.arrays import Array
 
 Where = npt.NDArray[np.bool_]
 Values = dict[str, tuple[Array, Where]]
-"""Values of some moments by name, and where they are good."""
+"""Values of some moments by name, and a mask of the accurate ones."""
 
 PI = float(np.pi)
 
 ROUNDING = 32 * float(np.finfo(float).eps)
-"""What rounding leaves of a value: a few units in the last place, after up to four products of such factors."""
+"""Relative rounding error of a value: a few units in the last place, after up to four products."""
 
 MAX_HARD_TANH_ERROR = 1e-9
-"""Largest relative error of the closed form of pairs of hard tanh; where it is larger, quadrature serves."""
+"""Largest relative error of the closed form of pairs of hard tanh; beyond it quadrature is used."""
 
 
 def moments(record: Activation, q: Array) -> Values:
@@ -258,7 +258,7 @@ def _hard_tanh_pairs(record: Activation, q1: Array, q2: Array, rho: Array, unlik
 
 
 LINEAR = 0.0125
-"""Second moment up to which a hard tanh acts as if it had no ends, to 1e-18."""
+"""Second moment up to which a hard tanh is linear, to 1e-18."""
 
 
 def _difference(y: Array, x: Array, rho: Array, unlike: Array) -> Array:

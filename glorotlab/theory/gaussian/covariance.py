@@ -18,7 +18,7 @@ RESOLUTION = 16 * float(np.finfo(float).eps)
 """Relative size below which a difference of two numbers is rounding."""
 
 ALIKE = 1e-3
-"""Distance over the examples' second moments below which it is taken from differences, not from a scalar product."""
+"""Relative distance of two examples below which it is computed from differences instead of scalar products."""
 
 BLOCK = 2**16
 """Number of differences taken at a time, so that they stay in the cache."""

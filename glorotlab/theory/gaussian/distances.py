@@ -30,7 +30,7 @@ SUBTRACTED = 1e-6
 """Relative error up to which a distance is the difference of pair moments."""
 
 SMALL_ANGLE = 0.1
-"""Angle up to which sin t - t cos t is a series."""
+"""Angle up to which sin t - t cos t is computed by a series."""
 
 
 class Gaps(NamedTuple):

@@ -20,7 +20,7 @@ BLOCK = 48
 """Rows of a kernel summed at a time, so that a term stays in the cache."""
 
 EVEN = frozenset({Row.DERIVATIVE, Row.SQUARE, Row.DERIVATIVE_SQUARE})
-"""Functions among f, f', f^2, f'^2, f^3 and f f' that are even where f is odd; the others are odd."""
+"""Functions among f, f', f^2, f'^2, f^3 and f f' that are even if f is odd; the others are odd."""
 
 CUBE = len(Row)
 """Place of f^3 among the functions, which no ``Row`` is."""

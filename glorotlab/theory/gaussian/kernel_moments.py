@@ -25,7 +25,7 @@ from glorotlab.theory.gaussian.pair_moments import PairMoments
 from glorotlab.threads import single_threaded_blas
 
 TERMS = (24, 48, 96, 192, 384)
-"""Numbers of terms of the Hermite series that are tried: the first that suffices is taken, or the last."""
+"""Numbers of terms of the Hermite series in the order of trial; the first that suffices is used, or the last."""
 
 
 @dataclass(frozen=True)

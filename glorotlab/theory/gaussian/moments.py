@@ -22,7 +22,7 @@ from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.threads import single_threaded_blas
 
 SMALLEST, LARGEST = 1e-100, 1e30
-"""Second moments that are followed; beyond, products leave the range of float64, or features of f at s ~ 1 are lost."""
+"""Range of second moments; beyond, products leave the range of float64 or features of f at s ~ 1 are lost."""
 
 NAMES = (
     "mean",
@@ -36,19 +36,19 @@ NAMES = (
 """The moments, in the order of ``Row``."""
 
 SCALES = (1, 1, 3, 3, 4, 5, 6)
-"""Rows that the errors of ``NAMES`` are relative to: their own, but a mean is relative to the root of E f^2."""
+"""Rows to which the errors of ``NAMES`` are relative: their own, but sqrt(E f^2) for a mean."""
 
 CHECK_FEWER = 4
-"""Nodes per panel that the rule of the error estimate lacks."""
+"""Number of nodes per panel by which the rule of the error estimate is smaller."""
 
 POLYNOMIAL, REACHES = 3.0, (12.0, 24.0, 37.0)
-"""Growth up to which the tails beyond 12 standard deviations never count, and half-widths to try where it is more."""
+"""Growth up to which tails beyond 12 standard deviations are negligible, and half-widths to try for faster growth."""
 
 MANY, SPAN, INTERPOLATION = 64, 16.0, 1e-16
-"""More q than MANY within a factor of SPAN are interpolated, to this error relative to the largest value."""
+"""Number and range (as a factor) of q beyond which moments are interpolated, and the relative error."""
 
 MAX_ERROR = 1e-6
-"""Largest relative error of a moment; what is worse is refused."""
+"""Largest relative error of a moment; a larger one is refused."""
 
 
 @dataclass(frozen=True)

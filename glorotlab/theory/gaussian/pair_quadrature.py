@@ -40,10 +40,10 @@ class Rule(NamedTuple):
 
 
 ACCURATE, CHECK = Rule(12, 16, 9.0, 2.25), Rule(10, 14, 9.0, 2.25)
-"""What lies beyond 9 standard deviations is of relative size 1e-17. The difference of the two is the error estimate."""
+"""Rule of the result and rule of the error estimate, both over 9 standard deviations (1e-17 lies beyond)."""
 
 QUICK = Rule(10, 12, 7.0, 3.5)
-"""Rule of the pairs that are interpolated, good to about 1e-9."""
+"""Rule of interpolated pairs, accurate to about 1e-9."""
 
 RESOLVED = 1e-6
 """Counterpart of ``quadrature.RESOLVED`` for the fewer nodes here; the integral errs by about its square."""

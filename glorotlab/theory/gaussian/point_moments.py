@@ -18,19 +18,19 @@ from glorotlab.theory.gaussian.interpolation import log_nodes
 from glorotlab.theory.gaussian.moments import Row, moments_and_products
 
 SMALL = 1e-8
-"""Second moments below this share of the largest are raised to it: what they add to any mean is less."""
+"""Share of the largest second moment to which smaller ones are raised; their contribution to any mean is less."""
 
 TERMS, TAIL = 48, 1e-7
-"""Most terms of a series, and the share of a second moment that it may leave out before that many."""
+"""Largest number of terms of a series, and the share of a second moment at which it ends earlier."""
 
 TOLERANCE = 1e-9
 """Relative error of interpolation in ln q."""
 
 CHUNK = 2**18
-"""Pairs whose closed forms are worked out at a time."""
+"""Number of pairs whose closed forms are computed at a time."""
 
 Ends = Callable[[Array], tuple[Array, Array]]
-"""What turns values at points into those at the first and the second points of pairs, to broadcast."""
+"""Function from values at points to those at the first and the second points of pairs, which broadcast."""
 
 
 class PointMoments:

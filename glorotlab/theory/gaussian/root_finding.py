@@ -16,7 +16,7 @@ STEPS = 120
 """Largest number of steps; a dozen are usual."""
 
 HALVES = 12
-"""Step from which on every third one halves the bracket, which settles what Newton's steps do not."""
+"""Step from which every third one halves the bracket, in case Newton's steps do not converge."""
 
 ROUNDING = 16 * float(np.finfo(float).eps)
 """Relative width of a bracket, or size of a step, at which a root is found."""

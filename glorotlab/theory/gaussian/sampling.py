@@ -11,7 +11,7 @@ from glorotlab.errors import AssumptionError
 from glorotlab.streams import Purpose
 
 JITTER = 1e-10
-"""Variance added to every element, relative to the largest, so that examples that are alike keep a Cholesky factor."""
+"""Variance added to every element, relative to the largest, so that equal examples have a Cholesky factor."""
 
 
 def covariance_root(kernel: Array) -> Array:

@@ -16,7 +16,7 @@ from glorotlab.streams import Purpose, generator
 from glorotlab.theory.gaussian.sampling import covariance_root, sobol_normal
 
 BLOCK = 2**21
-"""Numbers drawn at a time."""
+"""Number of random numbers drawn at a time."""
 
 
 class Maxima(NamedTuple):

@@ -24,10 +24,10 @@ NEGLIGIBLE = 1e-3
 """Share of a layer's second moment up to which the term is left out."""
 
 TERMS = 16
-"""Terms of the Hermite series; what the series leaves out counts as one more term."""
+"""Number of terms of the Hermite series; the remainder counts as one more term."""
 
 TOLERANCE = 1e-6
-"""Relative error of the coefficients where few q stand for many."""
+"""Relative error of the coefficients when a few q represent many."""
 
 
 def along_signal(signal: SignalKernels, index: int) -> Array:

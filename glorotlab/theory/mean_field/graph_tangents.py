@@ -25,7 +25,7 @@ from glorotlab.theory.mean_field.layers.base import Gradient
 from glorotlab.theory.mean_field.unit_scatter import ACROSS, Answer, Derivatives, Noise, gaussian_noise, less
 
 FOLLOWED = (WeightedLayer, Elementwise, Sum, Normalisation, Dropout)
-"""Kinds of layers whose answers are known, of vectors."""
+"""Kinds of layers on vectors whose derivatives are known."""
 
 
 class Tangents:

@@ -55,10 +55,10 @@ KINDS: dict[str, ModuleType] = {
     "pooling": pooling,
     "embedding": embedding,
 }
-"""The theory of each kind of layer."""
+"""Module with the theory of each kind of layer."""
 
 MOST_PAIRS = 2**23
-"""Pairs of points that the maps of a graph may have, pairs of different examples included; of more these are left out:
+"""Largest number of pairs of points in the maps of a graph; with more, pairs of different examples are left out:
 statistics of single examples need none."""
 
 
@@ -85,10 +85,10 @@ class Followed:
 
 
 FAILURES = (AssumptionError, ValueError, IndexError, KeyError, ArithmeticError)
-"""What a layer that is not followed may raise: shapes that a graph says wrongly end in NumPy's own errors."""
+"""Errors of a layer that is not supported; wrong shapes in a graph end in NumPy's errors."""
 
 WINDOW = " (window)"
-"""What is put behind the name of a pooling node that also leaves out its axes, for the pooling alone."""
+"""Suffix of the name of a pooling node without the axes that it removes, for the pooling alone."""
 
 
 def with_vectors(graph: LayerGraph) -> LayerGraph:

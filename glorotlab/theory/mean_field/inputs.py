@@ -21,13 +21,13 @@ from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, second_moments
 from glorotlab.threads import single_threaded_blas
 
 MAX_EXAMPLES = 4096
-"""Largest batch: kernels take examples^2 numbers a layer, which beyond this would not fit a small machine."""
+"""Largest batch; kernels have examples^2 numbers per layer, which must fit a small machine."""
 
 SAME_CLASS, OTHER_CLASS = 0.53, 0.39
-"""Correlations of inputs that stand in for data: the means over 1,000 of MNIST's digits, of one class and of two."""
+"""Correlations assumed without data: means over 1,000 MNIST digits of the same class and of different classes."""
 
 CLASSES, CLASS_SIZE = 10, 10
-"""Largest number of classes of the stand-in, which has as many as the network, and examples of one class."""
+"""Largest number of classes assumed without data, and the number of examples per class."""
 
 
 @dataclass(frozen=True)

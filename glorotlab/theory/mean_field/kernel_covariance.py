@@ -36,10 +36,10 @@ from glorotlab.theory.gaussian.pair_derivatives import own_derivative, pair_deri
 from glorotlab.theory.mean_field.kernels import GradientKernels, SignalKernels, diagonal, mean_over_pairs
 
 TERMS = 16
-"""Terms of the Hermite series; those left out count for pairs alike alone, of which there are few."""
+"""Number of terms of the Hermite series; the rest matters only for the few pairs that are nearly alike."""
 
 TOLERANCE = 1e-6
-"""Relative error of the coefficients where few q stand for many."""
+"""Relative error of the coefficients when a few q represent many."""
 
 
 class PairScatter(NamedTuple):

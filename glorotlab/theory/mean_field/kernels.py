@@ -21,7 +21,7 @@ from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST
 from glorotlab.theory.mean_field.output_gradient import OutputGradient
 
 BLOCK = 2**17
-"""Number of pairs of examples, over all layers, that are worked on at a time: temporary arrays stay small."""
+"""Number of pairs of examples, over all layers, computed at a time, so that temporary arrays stay small."""
 
 
 @dataclass(frozen=True)

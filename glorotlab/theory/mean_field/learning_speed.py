@@ -28,16 +28,16 @@ MIN_DRAWS, MAX_DRAWS = 64, 4096
 """Least and largest number of networks that are drawn at first."""
 
 LOST = 1e-5
-"""Share of one example's second moment below which that of a batch has canceled, and lost its digits."""
+"""Share of one example's second moment below which that of a batch has lost its digits to cancellation."""
 
 MAX_ERROR = 0.01
 """Largest relative standard error of a learning speed that is predicted; a larger one makes it NaN."""
 
 MAX_SCATTER = 1.0
-"""Largest relative variance that hidden layers may give the squared length; its root is an eighth of that too large."""
+"""Largest relative variance of the squared length due to hidden layers; the length is an eighth of it too large."""
 
 WANTED_ERROR, MORE_DRAWS = 0.002, 16.0
-"""Relative standard error for which more networks are drawn, and how many times as many at most."""
+"""Relative standard error above which more networks are drawn, and the largest factor of their number."""
 
 
 @single_threaded_blas()

@@ -22,10 +22,10 @@ MAX_NUMERICAL_ERROR = 0.01
 """Largest relative numerical error of a prediction; a larger one is refused."""
 
 TEMPORARY = 16
-"""Matrices of pairs of examples that are held while a layer is worked out, beside those that are kept."""
+"""Number of temporary matrices of pairs of examples per layer, beside those that are kept."""
 
 MAX_FINITE_WIDTH_ERROR, MAX_GAUSSIANITY_ERROR = 1.0, 1.0
-"""Largest orders of what the limit of wide layers and of Gaussian pre-activations may leave out; see ``validity``."""
+"""Largest orders of the corrections for finite width and non-Gaussian pre-activations; see ``validity``."""
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,16 @@ Pairs = Callable[[Array], tuple[Array, Array]]
 """Function from correlations to E f(s_1) f(s_2) and q E f'(s_1) f'(s_2), for some fixed q."""
 
 TERMS = 192
-"""Many points are solved by as many terms of a Hermite series."""
+"""Number of terms of the Hermite series that solves many points."""
 
 FEW = 24
-"""No more points than these are solved by exact pair moments, one by one."""
+"""Largest number of points solved one by one, by exact pair moments."""
 
 SERIES_ERROR = 1e-7
-"""Pair moments take the place of the series where it may err by more than this in c*."""
+"""Error of c* above which pair moments replace the series."""
 
 SHORTEST = 2.0**-13
-"""Least sqrt(1 - c*), as shorter chords are lost to rounding."""
+"""Least sqrt(1 - c*); shorter chords are lost to rounding."""
 
 
 def settled(

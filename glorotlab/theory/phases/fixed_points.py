@@ -24,7 +24,7 @@ from glorotlab.theory.phases import correlation_map
 from glorotlab.theory.phases.variance_map import HIGHEST, ZERO, Place, destination, excess, find, variance_map
 
 TOLERANCE = 1e-6
-"""|chi_1 - 1| up to this counts as critical."""
+"""Largest |chi_1 - 1| that counts as critical."""
 
 TRAINABLE = 6.0
 """Trainable depth over xi_c (Schoenholz et al. 2017)."""

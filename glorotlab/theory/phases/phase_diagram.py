@@ -37,16 +37,16 @@ KIND = "phase diagram"
 """Attribute ``kind`` of the Dataset."""
 
 WEIGHT_VARIANCES, BIAS_VARIANCES = np.linspace(0.1, 4.0, 40), np.linspace(0.0, 1.0, 21)
-"""Grids of sigma_w^2 and sigma_b^2 that a phase diagram has by default."""
+"""Default grids of sigma_w^2 and sigma_b^2 of a phase diagram."""
 
 CATALOGUE = tuple(name for name in NAMES if name not in ALIASES and name != "variance_scaling")
 """Named initializers, those with a parameter at its default."""
 
 MAX_POINTS = 100_000
-"""A phase diagram has no more points of the plane than this."""
+"""Largest number of points of a phase diagram."""
 
 LINE_POINTS = 721
-"""Points of the critical line."""
+"""Number of points of the critical line."""
 
 LINE = 1e-12, 1e6
 """Least and largest q of the critical line."""

@@ -21,28 +21,28 @@ from glorotlab.theory.gaussian.closed_forms import ROUNDING
 from glorotlab.theory.gaussian.moments import moments, susceptibility
 
 LOWEST, HIGHEST = 1e-16, 1e16
-"""Second moments between which fixed points are looked for; the ends stand for 0 and infinity."""
+"""Range of second moments in which fixed points are searched; its ends represent 0 and infinity."""
 
 BLOCKS = 33
-"""Parts of the grid that are tried one by one where moments cannot be had on all of it."""
+"""Number of parts of the grid that are tried one by one if moments do not exist on all of it."""
 
 STEP = 0.125
 """Largest step of the grid in ln q."""
 
 NEAR, FLAT = 0.05, 1e-10
-"""Extrema of g this near to 0 are nodes of their own, unless g is flat up to rounding in their cell."""
+"""Size of g below which an extremum is an extra node, and flatness of g in its cell that counts as rounding."""
 
 NEWTON, DIFFERENCE = 6, 1e-3
 """Steps to an extremum, and the difference in ln q that gives the curvature."""
 
 NEXT_TO_0 = 1e-200
-"""Derivatives of f beside 0 are taken this far from it."""
+"""Distance from 0 at which derivatives of f beside 0 are computed."""
 
 POWER = 1e-3
-"""E f^2 grows like q where it grows like a power of q this near to 1."""
+"""Largest difference from 1 of the power of q with which E f^2 counts as growing like q."""
 
 ZERO = 8 * ROUNDING
-"""|g| up to this is 0: rounding of a moment and of its logarithm."""
+"""Largest |g| that counts as 0, because moments and logarithms are rounded."""
 
 
 @dataclass(frozen=True)

@@ -42,14 +42,14 @@ TURNS, LAST_TURN, RATIO = 16, 0.3, 0.6
 """Steps of arg z: equal ones from pi to ``LAST_TURN``, then in equal ratios down to ``FreeProduct.blur``."""
 
 POLISH = 5
-"""As many Newton steps end the search; on the way one for each arg z is enough to follow the solution."""
+"""Number of Newton steps at the end of the search; before, one step per arg z follows the solution."""
 
 NEAREST = 25.0
 """Largest ln(k / (r - k)) a solution starts from: nearer to the rank r - k is lost in rounding. What x is beyond counts
 as the last one, which leaves out exp(-25) of the x_i."""
 
 POINTS = 512
-"""As many values of x are solved for at a time."""
+"""Number of values of x solved for at a time."""
 
 
 class _Solution(NamedTuple):

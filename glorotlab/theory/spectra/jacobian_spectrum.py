@@ -33,7 +33,7 @@ from glorotlab.theory.spectra.slope_distribution import SlopeSpectrum, populatio
 from glorotlab.threads import single_threaded_blas
 
 COMPONENTS = 6
-"""Spectra that stand for those of all examples: means of polynomials in ln q up to degree 11 are exact."""
+"""Number of spectra that represent those of all examples; polynomials in ln q up to degree 11 are exact."""
 
 FAINT = 1e-3
 """Share of the singular values other than 0 beyond either end of ``JacobianSpectrum.support``."""
@@ -42,7 +42,7 @@ QUANTILE_ERROR = 1e-9
 """Error of the probability at a quantile."""
 
 LEAST_LN_SIGMA = math.log(np.finfo(np.float64).tiny)
-"""A quantile below exp of this is 0."""
+"""Logarithm of sigma below which a quantile is 0."""
 
 Component = FreeProduct | SlopeSpectrum
 

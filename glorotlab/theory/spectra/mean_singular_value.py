@@ -22,7 +22,7 @@ STEP = 0.6
 into itself; the error is exp(-2 pi^2 / STEP) = 5e-15."""
 
 REACH = 60.0
-"""Half-width of that rule; the integrand falls at least like exp(-|u| / 2): what it leaves out is below 1e-13."""
+"""Half-width of that rule; the integrand falls at least like exp(-|u| / 2), so that less than 1e-13 is left out."""
 
 BISECTIONS = 60
 """Halvings of the bracket around the end of an integral."""
@@ -31,7 +31,7 @@ ORDER = 12
 """Nodes per panel of the expectation over s."""
 
 CRITICAL = 1e-9
-"""The integral runs to infinity where c P(tau > 0) exceeds 1 by less than this."""
+"""Excess of c P(tau > 0) over 1 below which the integral runs to infinity."""
 
 TOLERANCE = 1e-7
 """Relative error of the interpolation in ln q."""

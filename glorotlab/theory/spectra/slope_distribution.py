@@ -16,16 +16,16 @@ from glorotlab.theory.gaussian import quadrature
 from glorotlab.theory.gaussian.moments import sampled
 
 NODES = 600
-"""About as many nodes serve all layers of a product together: more layers smooth more."""
+"""Approximate number of nodes of all layers of a product together; more layers smooth more."""
 
 NEGLIGIBLE = 1e-18
-"""Nodes of no more probability than this are left out."""
+"""Largest probability of a node that is left out."""
 
 QUANTILES = 2**15
-"""The distribution is read off as many quantiles of s; its error is 1 / QUANTILES."""
+"""Number of quantiles of s that represent the distribution, with error 1 / QUANTILES."""
 
 WINDOW = 0.01
-"""Half-width in ln x of the window a density is taken over."""
+"""Half-width in ln x of the window over which a density is averaged."""
 
 
 class Population(NamedTuple):

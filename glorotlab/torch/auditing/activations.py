@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     import torch
 
 SAME = ("ReLU", "Tanh", "Sigmoid", "SiLU", "SELU", "Softsign", "Mish")
-"""Modules whose names in small letters are ours."""
+"""Modules whose names in lower case are those of our activations."""
 
 PASS = ("Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "Identity", "Flatten", "Unflatten")
-"""Modules that leave the law of a signal's units as it is, or scale it alone."""
+"""Modules that keep the distribution of a signal's units or only scale it."""
 
 
 def activation_name(module: torch.nn.Module) -> str | None:

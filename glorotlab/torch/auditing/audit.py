@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 FAR_OFF = 10.0
-"""Factor of a signal's second moment in one layer that is noticed."""
+"""Factor of a signal's second moment in one layer above which there is a notice."""
 
 MADE_FOR = {
     "he": ("relu", "leaky_relu", "gelu", "silu", "elu", "mish", "softplus"),
@@ -35,12 +35,12 @@ MADE_FOR = {
     "glorot, gain 5/3": ("tanh", "erf", "arctan", "softsign", "hard_tanh"),
     "kaiming, gain 5/3": ("tanh", "erf", "arctan", "softsign", "hard_tanh"),
 }
-"""Activations that the gain of a family is made for."""
+"""Activations for which the gain of a family is made."""
 
 DEFAULT = "PyTorch's default"
 
 REPEATED = 16
-"""First numbers of two weights that are compared."""
+"""Number of first elements of two weights that are compared."""
 
 
 def audit(model: torch.nn.Module | Network, *, level: float = 0.01, activation: str | None = None) -> Audit:

@@ -9,7 +9,7 @@ from glorotlab import notebook
 COLUMNS = ("weight", "fan_in", "fan_out", "law", "initializer", "gain", "std", "p", "forward", "backward", "found")
 
 SHOWN = 2
-"""Alternatives that a cell names."""
+"""Largest number of alternatives in a cell."""
 
 
 def audit_markdown(audit: Any) -> str:

@@ -15,10 +15,10 @@ from functools import lru_cache
 from glorotlab.initializers import TRUNCATED_VARIANCE
 
 STDS = (0.01, 0.02, 0.05, 0.1, 1.0)
-"""Standard deviations that initializers name: GPT-2's is .02, Keras' .05, that of ``torch.nn.Embedding`` 1."""
+"""Standard deviations of common initializers: GPT-2's is .02, Keras' .05, that of ``torch.nn.Embedding`` 1."""
 
 BOUNDS = (0.01, 0.05, 0.08, 0.1, 1.0)
-"""Bounds that initializers name: Keras' is .05, that of Sutskever et al. (2014) .08."""
+"""Bounds of common initializers: Keras' is .05, that of Sutskever et al. (2014) .08."""
 
 LETTERS = {"uniform": "uniform", "normal": "normal", "truncated_normal": "truncated normal"}
 

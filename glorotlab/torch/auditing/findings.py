@@ -50,7 +50,7 @@ FAULTS = {
     "norms differ": "orthogonal, but not of one norm",
     "no known law": "neither uniform, normal, truncated normal, orthogonal nor sparse: trained, or drawn otherwise",
 }
-"""Faults: what no initializer of this list means to do."""
+"""Faults, which no initializer intends."""
 
 NOTICES = {
     "default of nn.Linear": "a = sqrt 5 gives eq. 1 of Glorot & Bengio (2010): fan_in Var[W] = 1/3",
@@ -64,7 +64,7 @@ NOTICES = {
     "many zeros": "some weights are 0, not as many for each unit: masked or pruned",
     "signal far off": "one layer changes the second moment of the signal more than tenfold",
 }
-"""Notices: an audit with none but these is healthy."""
+"""Notices, which leave an audit healthy."""
 
 
 def fault(name: str, text: str = "") -> Finding:

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from glorotlab.arrays import Array
 
 FEWEST = 8
-"""Fewer weights are not judged by a law."""
+"""Least number of weights that are judged by a distribution."""
 
 INDISTINCT = math.log(100)
 """Difference of log likelihoods up to which two candidates cannot be told apart."""
 
 ACCUSED = 1e-3
-"""A fault is named where its own law fits at this level, after every right law was refused."""
+"""Level at which the distribution of a fault must fit, after every correct one was rejected."""
 
 MOST = 1 << 20
-"""Weights that laws are asked of, evenly spaced among more: variances are known to 0.2 % then."""
+"""Largest number of weights that are tested, evenly spaced among more; it gives variances to 0.2 %."""
 
 ZEROS = 2.0**-20
-"""Share of exact zeros that continuous laws leave in single precision, at most."""
+"""Largest share of exact zeros of a continuous distribution in single precision."""
 
 ORTHOGONAL_GAINS = {"": 1.0, ", gain sqrt 2": math.sqrt(2), ", gain 5/3": 5 / 3}
 

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from glorotlab.arrays import Array
 
 LARGEST_SORTED = 200_000
-"""Weights that Kolmogorov's distance is taken over, evenly spaced among more."""
+"""Largest number of weights of Kolmogorov's distance, evenly spaced among more."""
 
 FEW_OF_COARSE = 4_000
-"""The same of weights in 16 bits, whose steps would be seen in more."""
+"""The same number for weights in 16 bits, whose rounding more weights would reveal."""
 
 EXACT_DISTANCE = 200
-"""Weights up to which the law of Kolmogorov's distance is summed exactly."""
+"""Largest number of weights for which the distribution of Kolmogorov's distance is summed exactly."""
 
 TESTS = 4
-"""Tests that a fit consists of."""
+"""Tests of a fit."""
 
 _INSIDE = 1 - math.erfc(TRUNCATION / math.sqrt(2))
 _PARENT = 1 / math.sqrt(TRUNCATED_VARIANCE)  # standard deviation before truncation of a truncated one of variance 1

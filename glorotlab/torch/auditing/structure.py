@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from glorotlab.arrays import Array
 
 MOST_VECTORS = 256
-"""Rows or columns whose cosines are looked at; where all are orthogonal, some are."""
+"""Largest number of rows or columns whose cosines are computed."""
 
 FEWEST_VECTORS = 4
-"""Fewer tell nothing of orthogonality."""
+"""Least number of rows or columns that can reveal orthogonality."""
 
 BEGINNING = 8
-"""Numbers by which vectors are compared first."""
+"""Number of elements by which vectors are compared first."""
 
 CLEARLY = 6.0
-"""Standard deviations by which cosines are too small for independent weights: 1e-9 of false alarms at most."""
+"""Standard deviations by which cosines must be too small for independent weights, with at most 1e-9 false alarms."""
 
 
 FACTORISED = 20 * 2.0**-23
-"""Cosines that a factorization in float32 leaves, at most."""
+"""Largest cosine that a factorization in float32 leaves."""
 
 
 @dataclass(frozen=True)

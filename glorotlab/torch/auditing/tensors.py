@@ -41,7 +41,7 @@ class Parts:
 
 
 FIRST = 16
-"""Numbers of a tensor that are kept in the order in which they were drawn."""
+"""Number of elements of a tensor that are kept in the order of drawing."""
 
 
 def weights_of_network(network: Network) -> list[Weights]:

@@ -10,7 +10,7 @@ from typing import Any
 from glorotlab.spec.layers.base import Layer
 
 Reader = Callable[["Call"], Layer | None]
-"""What a call computes; None where its first input passes through unchanged."""
+"""Function that returns what a call computes, or None if its first input passes through unchanged."""
 
 MISSING = object()
 

@@ -23,7 +23,7 @@ KINDS = (
     *(dense, activation, residual, bias, concatenation, normalisation, dropout, convolution, pooling, embedding),
     refused,
 )
-"""The files of readers."""
+"""Modules with the readers."""
 
 MODULES: dict[str, Reader] = {name: reader for kind in KINDS for name, reader in kind.MODULES.items()}
 FUNCTIONS: dict[str, Reader] = {name: reader for kind in KINDS for name, reader in kind.FUNCTIONS.items()}

@@ -23,7 +23,7 @@ from glorotlab.errors import InvalidValueError, reason
 _OF_SHAPES = ("__len__", "dim", "get_device", "is_contiguous", "ndimension", "nelement", "numel", "size", "stride")
 _OF_TYPES = ("element_size", "is_complex", "is_floating_point", "is_same_size", "type")
 QUESTIONS = frozenset((*_OF_SHAPES, *_OF_TYPES))
-"""Methods and functions whose answer is no tensor, but the same for all values of a shape."""
+"""Methods and functions whose result is not a tensor and depends on shapes alone."""
 
 _LIBRARY = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 

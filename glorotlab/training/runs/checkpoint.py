@@ -42,13 +42,13 @@ from glorotlab.training.state import Arrays
 
 FILE = "checkpoint.npz"
 FORMAT = 1
-"""Version of the file's content; see above what may change within one."""
+"""Version of the file's content; the module's docstring says what may change within one version."""
 
 HEADER = "header"
-"""Array that holds the header, JSON in bytes."""
+"""Name of the array with the header, which is JSON in bytes."""
 
 PARAMETERS = ("weight_", "bias_")
-"""How the names of weights, biases, their velocities and their factors of the learning rate begin."""
+"""Beginnings of the names of weights, biases, their velocities and their factors of the learning rate."""
 
 
 @dataclass(frozen=True)

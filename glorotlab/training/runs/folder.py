@@ -24,19 +24,19 @@ from glorotlab.training.runs.status import FILE as STATUS
 from glorotlab.training.runs.status import read_status, unfinished_status
 
 CONTENTS = ("spec.toml", "statistics.nc", "histograms.nc", "curves.nc", provenance.FILE)
-"""Files that are made from the checkpoint and have a digest in the status."""
+"""Files derived from the checkpoint that have a digest in the status."""
 
 DERIVED = (*CONTENTS, STATUS)
-"""Files that are made from the checkpoint."""
+"""Files derived from the checkpoint."""
 
 EMPTY = hashlib.sha256(b"").hexdigest()[:16]
-"""Digest of an empty file; a status of before has no digests, and no file of a run is empty."""
+"""Digest of an empty file. It is ignored where a status has no digests, because no file of a run is empty."""
 
 BEFORE_CHECKPOINTS = {"status.json", "weights.npz"}
-"""Files of a run written before there were checkpoints (format 0)."""
+"""Files of a run of format 0, which had no checkpoints."""
 
 LONGEST_VALUE = 60
-"""Characters of a value that a message shows at most."""
+"""Largest number of characters of a value in a message."""
 
 
 class RunFolder:

@@ -25,7 +25,7 @@ Forms = dict[str, Form]
 DOUBLE = np.dtype(np.float64)
 
 UNDERFLOW = tuple(f"{tensor}_{share}" for tensor in UNDERFLOWING for share in ("zero", "subnormal"))
-"""Statistics that runs of before do not have."""
+"""Statistics that runs of earlier versions lack."""
 
 
 def check_forms(forms: Mapping[str, Form], spec: RunSpec) -> None:

@@ -50,25 +50,25 @@ from glorotlab.training.runs.records import Text
 FILE = "lock"
 
 HEARTBEAT = 15.0
-"""Seconds between two touches of the file by its owner."""
+"""Time in seconds between two touches of the file by its owner."""
 
 FORGOTTEN_AFTER = 120.0
-"""Seconds without a touch after which an owner on another machine counts as gone."""
+"""Time in seconds without a touch after which an owner on another machine counts as gone."""
 
 SETTLE = 2.0
-"""Seconds a network file system is given to show one machine's write to another."""
+"""Time in seconds for a network file system to show one machine's write to another."""
 
 ATTEMPTS = 100
-"""Looks, 10 ms apart, for the name of an owner that has ``flock`` and has not yet written who it is."""
+"""Number of attempts, 10 ms apart, to read the owner who holds ``flock`` but has not yet written its name."""
 
 LENGTH = 512
-"""Bytes of the file, overwritten in one piece: no reader sees half of it, and a full disk still has room."""
+"""Length of the file in bytes. It is overwritten in one piece, so that no reader sees half of it."""
 
 HELD = (errno.EWOULDBLOCK, errno.EACCES)
-"""Errors of ``flock`` where another process has it."""
+"""Errors of ``flock`` if another process holds it."""
 
 WITHOUT_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
-"""Errors of ``flock`` where the file system lacks it."""
+"""Errors of ``flock`` if the file system does not support it."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, allow_inf_nan=False))

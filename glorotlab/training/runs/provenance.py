@@ -25,10 +25,10 @@ PACKAGES = ("numpy", "scipy", "xarray")
 """Packages whose versions are recorded."""
 
 LIMITS = Limits(size=2**24, depth=8, keys=10**6)
-"""Limits of the file: the sessions of a run that is resumed every hour for a year fit."""
+"""Limits of the file, enough for the sessions of a run that is resumed every hour for a year."""
 
 GIT_SECONDS = 10
-"""Seconds that git may take to answer."""
+"""Longest time in seconds to wait for git."""
 
 
 def read_sessions(folder: Path) -> list[dict[str, Any]]:

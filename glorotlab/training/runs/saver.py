@@ -12,16 +12,16 @@ from glorotlab.training.runs.folder import RunFolder
 from glorotlab.training.runs.status import RUNNING
 
 CHECKPOINT_EVERY = 60.0
-"""Seconds between two checkpoints."""
+"""Time in seconds between two checkpoints."""
 
 DERIVE_EVERY = 60.0
-"""Seconds, at least, between two writings of the files that are derived from the checkpoint."""
+"""Least time in seconds between two updates of the files derived from the checkpoint."""
 
 DERIVE_TAKES = 1.0
-"""Seconds the first of them is expected to take, most of it for importing xarray."""
+"""Expected time in seconds of the first such update, mostly for importing xarray."""
 
 SHARE = 0.005
-"""Share of a run's time that writing may take: this much for checkpoints, as much for the files derived from them."""
+"""Largest share of a run's time for writing checkpoints, and again for the files derived from them."""
 
 
 class Timer:

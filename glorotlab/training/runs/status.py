@@ -21,13 +21,13 @@ FILE = "status.json"
 
 FINISHED, DIVERGED, INTERRUPTED, RUNNING = "finished", "diverged", "interrupted", "running"
 Status = Literal["finished", "diverged", "interrupted", "running"]
-"""A status that a run can have."""
+"""Status of a run."""
 
 ENDED = (FINISHED, DIVERGED)
-"""Statuses of a run that is not trained any further."""
+"""Statuses of a run that has ended."""
 
 UNREADABLE = "unreadable"
-"""Status, in a listing, of a folder whose ``status.json`` cannot be read."""
+"""Status in a listing of a folder whose ``status.json`` cannot be read."""
 
 
 class _Pretraining(Record):

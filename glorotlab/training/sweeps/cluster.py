@@ -14,10 +14,10 @@ from typing import Any
 from glorotlab.errors import InvalidValueError, RunFailedError, reason
 
 ENCRYPTED = ("tls://", "wss://")
-"""How addresses of TLS begin."""
+"""Beginnings of TLS addresses."""
 
 CONNECT_SECONDS = 20
-"""Seconds a scheduler may take to answer."""
+"""Longest time in seconds to wait for a scheduler."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import Any
 from glorotlab.data.places import public_name
 
 DIGITS = 12
-"""Digits of the content hash in a name: of as many runs as a sweep may have, two are alike once in a million sweeps."""
+"""Digits of the content hash in a name; in the largest sweep two runs share them once in a million sweeps."""
 
 LONGEST = 80
-"""Characters of a name before its digits, at most."""
+"""Largest number of characters of a name before its digits."""
 
 _NAME = re.compile(r"(?:.*-)?([0-9a-f]{12})|([0-9a-f]{12})[0-9a-f]{4}", re.DOTALL)
-"""A name of this version, or of those before it: sixteen digits and nothing else."""
+"""Pattern of a name, or of one from earlier versions: sixteen digits alone."""
 
 _PLAIN = re.compile(r"[^A-Za-z0-9.+_-]+")
 

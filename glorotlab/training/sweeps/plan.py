@@ -31,10 +31,10 @@ FORMAT = 1
 """Version of the file's content."""
 
 LIMITS = Limits(size=2**26, keys=10**7)
-"""Limits of the file: a sweep of as many runs as are allowed, each a case, fits."""
+"""Limits of the file, enough for the largest sweep with a case for each run."""
 
 REPORT_EVERY = 200
-"""Points between two reports of progress: about a fiftieth of a second."""
+"""Number of points between two reports of progress, about a fiftieth of a second."""
 
 
 @dataclass(frozen=True)

@@ -22,22 +22,22 @@ from glorotlab.training.sweeps.task import Task, run_task
 from glorotlab.training.sweeps.token import Token
 
 TICK = 0.2
-"""Seconds between two reports of progress, at most."""
+"""Largest time in seconds between two reports of progress."""
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks at what the workers have written."""
+"""Time in seconds between two readings of the workers' statuses."""
 
 LOOKED_AT = 64
-"""Runs whose status is read at each look, at most."""
+"""Largest number of runs whose status is read at a time."""
 
 STOP_AFTER = 3.0
-"""Seconds without a sign of a worker after which Ctrl-C waits no longer."""
+"""Time in seconds without a sign of a worker after which Ctrl-C stops waiting."""
 
 DEATHS = 3
-"""Worker processes that die of one run, without a checkpoint that got further, before it counts as failed."""
+"""Number of worker deaths, without a newer checkpoint in between, after which their run counts as failed."""
 
 IDLE_BREAKS = 3
-"""Executors that break one after another, with no run begun or got further, before the sweep gives up."""
+"""Number of executors that break in a row, without any progress of a run, before the sweep gives up."""
 
 
 class Source(Protocol):

@@ -13,10 +13,10 @@ from glorotlab.training.runs.status import ENDED, INTERRUPTED, has_derived_files
 from glorotlab.training.sweeps.plan import Point
 
 WAITING = "waiting"
-"""Status of a run that no worker has begun."""
+"""Status of a run that has not begun."""
 
 IN_USE, STOPPED, FAILED = "in use", "stopped", "failed"
-"""Statuses of a task whose run did not end: another process has it, its worker was interrupted, an error occurred."""
+"""Statuses of a task whose run did not end: held by another process, interrupted, or failed with an error."""
 
 
 @dataclass

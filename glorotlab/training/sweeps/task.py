@@ -26,7 +26,7 @@ from glorotlab.training.sweeps.state import FAILED, IN_USE, STOPPED
 from glorotlab.training.sweeps.token import claimed
 
 LOOK_EVERY = 0.1
-"""Seconds between two looks whether the sweep goes on."""
+"""Time in seconds between two checks whether the sweep continues."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from glorotlab import files
 from glorotlab.training.runs import lock
 
 PREFIX = "going-on-"
-"""How the names of these files begin."""
+"""Beginning of the names of these files."""
 
 
 def claim_path(token: Path, run: str) -> Path:

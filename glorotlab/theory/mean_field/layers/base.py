@@ -51,7 +51,7 @@ class Block(NamedTuple):
 
 
 Kernels: TypeAlias = dict[Block, Array]
-"""Second moments by block; where one of the points lies beyond the border they are 0."""
+"""Second moments by block; they are 0 if one of the points lies outside of the map."""
 
 
 Places: TypeAlias = tuple[EllipsisType | slice, ...]

@@ -42,11 +42,11 @@ from glorotlab.theory.mean_field.layers.base import (
 )
 
 LEAST, MOST, NUMBERS = 2**12, 2**16, 2**22
-"""Least and most units that are drawn where they are normalized over the batch, and how many numbers they have."""
+"""Least and largest number of units drawn for batch normalization, and the number of values they have together."""
 
 
 MIN_EXAMPLES = 4
-"""Least examples of a batch that is normalized over: of two every unit is 1 and -1, and its gradient is 0."""
+"""Least number of examples of batch normalization; with two every unit is 1 and -1 and its gradient is 0."""
 
 
 class Scale(NamedTuple):

@@ -43,10 +43,10 @@ from glorotlab.theory.mean_field.layers.base import (
 Offset: TypeAlias = tuple[int, ...]
 
 DRAWS, PAIR_DRAWS = 1024, 256
-"""Draws of a window, and of two windows of different examples or positions."""
+"""Number of draws of one window, and of two windows of different examples or positions."""
 
 ERROR = 0.005
-"""Relative error of second moments that draws leave, pooled over 200 places: .0043 is the largest seen, of slopes."""
+"""Relative sampling error of second moments pooled over 200 positions; .0043 is the largest seen, for derivatives."""
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:

@@ -11,7 +11,7 @@ from glorotlab.spec.layers.graph import Unknown
 from glorotlab.torch.reading.call import Call, Reader
 
 GELU_TANH = "x*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))/2"
-"""Hendrycks & Gimpel (2016), the approximation by tanh."""
+"""Approximation of GELU by tanh (Hendrycks & Gimpel 2016)."""
 
 
 def named(name: str) -> Reader:

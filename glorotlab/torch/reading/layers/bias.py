@@ -9,7 +9,7 @@ from glorotlab.spec.layers.graph import Unknown
 from glorotlab.torch.reading.call import Call, Reader, alike, mean, second_moment
 
 CHANCE = 5.0
-"""Standard errors that the mean of a parameter's elements may be from 0 and still be called 0."""
+"""Standard errors up to which the mean of a parameter's elements counts as 0."""
 
 
 def added(call: Call, factor: float) -> Layer | None:
