@@ -89,7 +89,7 @@ class NetworkSpec(Spec):
     ('784,1000x2,10', ((784, 1000), (1000, 1000), (1000, 10)))
     >>> spec.weight_initializer.variance(1000, 1000)  # 2 / fan_in
     0.002
-    >>> spec.bias, spec.cost  # what goes with the initialiser and the output
+    >>> spec.bias, spec.cost  # what goes with the initializer and the output
     ('zeros', 'log_likelihood')
     """
 

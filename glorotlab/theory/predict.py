@@ -110,7 +110,7 @@ def predict(
 
     Examples
     --------
-    Standard initialisation has n Var[W] = 1/3 (Glorot & Bengio 2010, eq. 15): each layer of linear units leaves a third
+    Standard initialization has n Var[W] = 1/3 (Glorot & Bengio 2010, eq. 15): each layer of linear units leaves a third
     of the signal's second moment.
 
     >>> import glorotlab as gl

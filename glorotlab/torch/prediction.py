@@ -67,7 +67,7 @@ def predict(
 
     Examples
     --------
-    He's initialiser gives pre-activations twice the second moment of the inputs, and ReLU halves it again:
+    He's initializer gives pre-activations twice the second moment of the inputs, and ReLU halves it again:
 
     >>> import glorotlab as gl
     >>> import torch

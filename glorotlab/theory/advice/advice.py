@@ -129,7 +129,7 @@ class Advice:
     compromise : tuple of Compromise
         One for each rectangular layer, and the product over all.
     recommendation : Recommendation
-        Which initialiser to take.
+        Which initializer to take.
 
     Examples
     --------

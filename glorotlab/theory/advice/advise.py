@@ -52,7 +52,7 @@ def advise(
     ----------
     spec : NetworkSpec, str or sequence of int
         The network, or its layers as ``NetworkSpec.parse`` takes them; it has one hidden layer at least. Its own
-        initialiser is judged, and every one of the catalogue.
+        initializer is judged, and every one of the catalogue.
     inputs : array_like, shape (examples, fan_in), optional
         Real data, with ``labels`` of two classes or more; about 100 examples tell enough.
     labels : array_like of int, shape (examples,), optional
@@ -67,7 +67,7 @@ def advise(
     Returns
     -------
     Advice
-        A verdict on every initialiser, gains of every hidden layer, and a recommendation with the code that applies it.
+        A verdict on every initializer, gains of every hidden layer, and a recommendation with the code that applies it.
 
     Raises
     ------

@@ -102,7 +102,7 @@ class Trainability:
 
     Examples
     --------
-    Numbers say what decides. He's initialiser keeps signal and gradient of ReLU units over any depth:
+    Numbers say what decides. He's initializer keeps signal and gradient of ReLU units over any depth:
 
     >>> import glorotlab as gl
     >>> spec = gl.NetworkSpec.parse("100,100x10,10", activation="relu", initializer="he_normal")

@@ -77,7 +77,7 @@ def audit(model: torch.nn.Module | Network, *, level: float = 0.01, activation: 
 
     Examples
     --------
-    PyTorch's own initialiser is eq. 1 of Glorot & Bengio (2010), of variance 1 / (3 fan_in):
+    PyTorch's own initializer is eq. 1 of Glorot & Bengio (2010), of variance 1 / (3 fan_in):
 
     >>> import glorotlab as gl
     >>> import torch

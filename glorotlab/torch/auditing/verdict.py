@@ -41,7 +41,7 @@ class AuditEntry:
     alternatives : tuple of str
         Names that cannot be told apart from it by these weights alone.
     p_value : float or None
-        Of the hypothesis that one of the initialisers known here drew it; None where the structure decides.
+        Of the hypothesis that one of the initializers known here drew it; None where the structure decides.
     activation : str or None
         What feeds the weight, where that is known.
     forward : float
