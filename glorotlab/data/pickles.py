@@ -12,6 +12,6 @@ def refuse_pickle(path: str) -> None:
     """Raise DataError, which says what to do, where a path ends as those of pickles do; nothing is opened."""
     if ENDINGS.search(path):
         raise DataError(
-            f"{path}: a pickle can run code when it is read: allowed are arrays in a path ending in "
+            f"{path}: a pickle can run code when it is read, so it is refused: allowed are arrays in a path ending in "
             ".npz; 'glorotlab data fetch mnist' fetches the images of mnist.pkl.gz"
         )

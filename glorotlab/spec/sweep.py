@@ -119,7 +119,7 @@ class SweepSpec(Spec):
             axis.check()
             names = {name for place in axis.places for name in place}
             if names & seen:
-                raise InvalidValueError(f"{(names & seen).pop()}: it is swept twice, allowed is once")
+                raise InvalidValueError(f"{(names & seen).pop()}: swept twice, allowed is once")
             seen |= names
         choices = [axis.name for axis in self.axes if axis.name != SEED]
         for name in self.choose:

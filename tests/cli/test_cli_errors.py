@@ -142,7 +142,7 @@ ARRAYS = {
     "infinity in the inputs": ({"x": np.where(X[7, 2] == X, np.inf, X), "y": Y}, "inf"),
     "negative label": ({"x": X, "y": Y - 1}, "-1"),
     "labels of another length": ({"x": X, "y": Y[:-1]}, "19"),
-    "labels that are not whole": ({"x": X, "y": Y + 0.5}, "floats for labels"),
+    "labels that are not whole": ({"x": X, "y": Y + 0.5}, "labels that are floats"),
     "complex inputs": ({"x": X + 1j, "y": Y}, "complex128"),
     "pickled objects": ({"x": X, "y": np.array([object()] * 20)}, "pickle"),
     "label beyond the outputs": ({"x": X, "y": np.where(Y == 3, 4, Y)}, "3 inputs and 5 "),

@@ -94,7 +94,7 @@ def test_words_in_brackets_are_shown(run, monkeypatch):
 
 def test_defaults_that_no_value_shows_are_written_out(run):
     text = letters(run("measure", "--help"))
-    assert letters("the first of the test split. [default: (at most 300)]") in text
+    assert letters("from the start of the test split. [default: (at most 300)]") in text
 
 
 def test_options_stand_in_their_groups(run):

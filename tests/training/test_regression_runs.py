@@ -122,7 +122,7 @@ def test_the_command_line_takes_a_file_of_targets(tmp_path, line_file):
     ("layers", "network", "message"),
     [
         ("6,8,2", LINEAR, "dataset 'line' needs 6 inputs and 1 outputs, one a target"),
-        ("6,8,2", {}, "with softmax outputs: dataset 'line' has targets (labels that are floats): allowed are sigm"),
+        ("6,8,2", {}, r"with softmax outputs: dataset 'line' has targets \(labels that are floats\): allowed are sig"),
         ("5,8,1", LINEAR, "dataset 'line' needs 6 inputs and 1 outputs, one a target"),
         (
             "6,8,1",
