@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photographs import BOMBS, EACH, WORDNET_IDS, grey, write_photographs
+from photographs import EACH, WORDNET_IDS, bombs, grey, write_photographs
 from PIL import Image
 
 from glorotlab.data import imagenet_build
@@ -127,7 +127,7 @@ def test_every_kind_of_picture_is_read(tmp_path, mode):
 
 
 def bad_files(good):
-    return BOMBS | {
+    return bombs() | {
         "cut.png": good[:60],
         "text.JPEG": b"no picture",
         "empty.jpg": b"",
