@@ -98,7 +98,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Entries of every layer and variable that a prediction and a measurement share.
+    """A prediction and a measurement side by side: an entry for every layer and variable that they share.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ PREPARED = ("guard", "_engine")
 class Network:
     """A multi-layer perceptron with its weights.
 
-    One thread trains a network, or several read it: another use raises NetworkInUseError.
+    One thread may train a network, or several may read it; any other use at the same time raises NetworkInUseError.
 
     Parameters
     ----------
@@ -243,6 +243,7 @@ class Network:
         Parameters
         ----------
         x : array_like, shape (batch, fan_in)
+            Finite numbers; they are converted to the network's dtype.
         labels : array_like, shape (batch,) or (batch, outputs)
             Classes, or targets, as ``NetworkSpec.check_labels`` says.
         learning_rate : float
@@ -521,6 +522,7 @@ class Network:
         Parameters
         ----------
         state : mapping of str to ndarray
+            What ``state`` of a network of this spec and dtype returned.
 
         Raises
         ------
@@ -548,6 +550,7 @@ class Network:
         Parameters
         ----------
         x : array_like, shape (examples, fan_in)
+            Finite numbers.
         finite : bool
             Whether x is known to be finite; in the network's dtype it is then looked at no more.
 

@@ -161,7 +161,7 @@ class SweepSpec(Spec):
         Raises
         ------
         InvalidValueError
-            Naming the combination where a spec is wrong.
+            Where a spec is not allowed; the message names its combination.
 
         Examples
         --------

@@ -119,11 +119,11 @@ class Advice:
     assumptions : tuple of str
         What the advice rests on.
     verdict : Trainability
-        The network's own.
+        The verdict on the network as its spec has it.
     gains : tuple of Gain
         One for each hidden layer; none where the signal leaves the range of float64.
     fixed_point : Gain, optional
-        Gains where signals settle.
+        Gains at the second moment where signals settle.
     initializers : tuple of InitializerAdvice
         The network's own initializer where it is not in the catalogue, then the catalogue.
     compromise : tuple of Compromise

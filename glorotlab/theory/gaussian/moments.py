@@ -132,7 +132,7 @@ def moments(activation: str | Activation, q: npt.ArrayLike) -> Moments:
 
     Examples
     --------
-    The gain of He et al. (2015) follows from eq. 14 there: ReLU halves the second moment, and so 2 / fan_in keeps it.
+    ReLU halves the second moment, so that weights of variance 2 / fan_in keep it (He et al. 2015, eq. 10):
 
     >>> import glorotlab as gl
     >>> relu = gl.moments("relu", [1.0, 4.0])

@@ -80,7 +80,8 @@ def pair_moments(
 
     Examples
     --------
-    Two examples drive a ReLU together for the share 1 - angle / pi of half of the time (Cho & Saul 2009):
+    E f'(s1) f'(s2) of ReLU is the probability that both are above 0, (pi - theta) / (2 pi) with cos(theta) their
+    correlation (Cho & Saul 2009):
 
     >>> import glorotlab as gl
     >>> pair = gl.pair_moments("relu", 1.0, 1.0, correlation=[0.0, 0.5, 1.0])

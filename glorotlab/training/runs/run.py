@@ -55,7 +55,7 @@ class Run:
     >>> data = gl.Dataset.from_arrays(x, [int(row[0] > 0) for row in x])
     >>> training = gl.TrainingSpec(updates=200, learning_rate=0.5)
     >>> run = gl.train(gl.RunSpec(network=gl.NetworkSpec.parse("1,5,2"), training=training), dataset=data)
-    >>> float(run.curves["training_cost"][-1]) < 0.69  # less than ln 2, of who does not know
+    >>> float(run.curves["training_cost"][-1]) < 0.69  # a guess costs ln 2
     True
     >>> int(run.network().forward([[0.9]]).activations[-1].argmax())
     1
@@ -73,7 +73,7 @@ class Run:
     seconds: float = 0.0
 
     def network(self) -> Network:
-        """Return the network with the weights the run left."""
+        """Return the network with the weights that the run left."""
         network = Network(self.spec.network, seed=self.spec.seed, dtype=self.spec.dtype)
         network.load_state(self.weights)
         return network
