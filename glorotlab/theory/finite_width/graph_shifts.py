@@ -3,8 +3,8 @@
 A second moment of one example is a function of what the units of each node scatter, e of variance V: its mean moves by
 half of its second derivative times V, and where the units of an activation make both the signal and the gradient,
 f^2 and (f' h)^2, by their covariance (``recursions`` has both for the layers of a plain network). Second derivatives
-are carried node by node, of one example. What a normalization's own 1 / v has of its mean stands in the mean-field
-value already (``layers.normalisation``); that two of them scatter together does not.
+are carried node by node, of one example. What a normalization's own Gaussian units do to 1 / v, and what it takes away
+of g, stands in its mean-field value already (``layers.normalisation``) and is not counted twice.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.base import WeightedLayer
 from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.graph import Node
-from glorotlab.spec.layers.normalisation import Normalisation
+from glorotlab.spec.layers.normalisation import LayerNorm, Normalisation
 from glorotlab.spec.layers.residual import Sum
+from glorotlab.theory.finite_width.graph_curvatures import curvatures, mean_squares
 from glorotlab.theory.mean_field.graph_tangents import Tangents
+from glorotlab.theory.mean_field.graph_walk import Followed
 from glorotlab.theory.mean_field.unit_scatter import ACROSS
 
 SIGNAL, BACK = "signal", "backprop_gradient"
@@ -147,8 +149,9 @@ def _sent(tangents: Tangents, node: Node, apart: Jet, total: Jet, signal: dict[s
     if isinstance(layer, Dropout):
         return [(below, apart.times(1 / layer.keep))]
     if isinstance(layer, Normalisation):
-        square = layer.gain_second_moment * np.asarray(tangents.found.walk.memory[node.name].scale) ** 2
-        return [(below, apart.product(d, own.times(-(square**2) / layer.gain_second_moment), square))]
+        gain, square = layer.gain_second_moment, np.asarray(tangents.found.walk.memory[node.name].scale) ** 2
+        inverse = own.through(-gain * square**2, 2 * gain * square**3)
+        return [(below, apart.product(d, inverse, gain * square))]
     if isinstance(layer, Elementwise):
         known = tangents.derivatives(node)
         slope = own.through(known.slope_single, known.slope_second)
@@ -157,62 +160,49 @@ def _sent(tangents: Tangents, node: Node, apart: Jet, total: Jet, signal: dict[s
 
 
 def _mixed(tangents: Tangents, output_second: Array) -> dict[str, Array]:
-    """Return what a unit's signal and gradient together do to D of nodes below.
+    """Return what a unit's signal and gradient together do to D of its node and of nodes below.
 
-    D of the pre-activation is D(e) times the mean of f'^2 over units, D(e) that of the activation's own gradient, and
-    larger by G z^2 / n for a unit of value z, whose weights are met twice (``_curvatures``).
+    D of a pre-activation is that of the activation times the mean of f'^2 over units, which scatters with f^2 and with
+    what a unit's value says of its gradient (``graph_curvatures``).
     """
-    found, result, curvatures = tangents.found, dict[str, Array](), _curvatures(tangents)
+    found, result = tangents.found, dict[str, Array]()
+    known_curvatures, means = curvatures(tangents), mean_squares(tangents)
     for node in tangents.nodes:
         if node.name not in found.gradients:
             continue
         signal, d = found.walk.signals[node.name], np.diagonal(found.gradients[node.name].apart[ACROSS])
-        twice = d * curvatures[node.name] / signal.units
+        curvature, place = known_curvatures[node.name], node.inputs[0]
+        met = d * curvature.met * signal.q / signal.units
+        apart = d * (curvature.whole - curvature.met) * signal.q / signal.units
         if isinstance(node.layer, Elementwise):
             known = tangents.derivatives(node)
             answer = _backward(tangents, _forward(tangents, node.name), output_second)[node.name].first
-            covariance = known.product_square - signal.q * np.diagonal(known.slopes)
-            moved = answer * covariance / signal.units + twice * known.product_square
+            slope = np.diagonal(known.slopes)
+            covariance = (known.product_square - signal.q * slope) / signal.units
+            moved = (answer + d * curvature.whole) * covariance + met * slope
         elif isinstance(node.layer, Normalisation):
-            moved = twice * np.asarray(found.walk.memory[node.name].scale) ** 2
+            square = np.asarray(found.walk.memory[node.name].scale) ** 2
+            moved = node.layer.gain_second_moment * square * (_not_free(node, found, means, curvature.level, d) - apart)
+        elif isinstance(node.layer, Dropout):
+            moved = met / node.layer.keep
         else:
-            continue
-        for name, jet in _backward(tangents, {}, output_second, node.inputs[0]).items():
-            result[name] = result.get(name, 0.0) + jet.first * moved
+            place, moved = node.name, met
+        if place != node.name:
+            result[node.name] = result.get(node.name, 0.0) + met
+        if moved.any():
+            for name, jet in _backward(tangents, {}, output_second, place).items():
+                result[name] = result.get(name, 0.0) + jet.first * moved
     return result
 
 
-def _curvatures(tangents: Tangents) -> dict[str, Array]:
-    """Return G of every node: E d^2 g^2 / dz^2 over E g^2, of g that comes back and the node's own values z.
+def _not_free(node: Node, found: Followed, means: dict[str, Array], level: Array, d: Array) -> Array:
+    """Return what a normalization's mean-field value of D has too little, or too much, of 1/n.
 
-    Of f'(s) h it is dE f^2/dq^2 / E f'^2 times that of h, and 2 dE f'^2/dq / E f'^2; below weights it is n v times that
-    above; a normalization takes away what is in proportion to its values. That of few outputs is left out.
+    It takes the units h for Gaussian ones, with Var v = 2 v^2 / n, whose jets hold it again; and h and g for such that
+    have means over the units, which what comes from another LayerNorm has not.
     """
-    found, graph = tangents.found, tangents.found.walk.graph
-    zeros = np.zeros(len(tangents.output_single))
-    result = {node.name: zeros for node in graph}
-    for node in reversed(tangents.nodes):
-        total, weighted = zeros, zeros
-        for reader in dict.fromkeys(graph.readers[node.name]):
-            if reader.name not in found.gradients:
-                continue
-            layer, own = reader.layer, result[reader.name]
-            part = np.diagonal(found.gradients[reader.name].apart[ACROSS])
-            if isinstance(layer, WeightedLayer):
-                own, part = (
-                    own * layer.fan_in * layer.weight_variance,
-                    _d(tangents, reader.name) * layer.weight_variance,
-                )
-                part = part * reader.units
-            elif isinstance(layer, Elementwise):
-                known = tangents.derivatives(reader)
-                slope = np.diagonal(known.slopes)
-                own = own * known.susceptibility**2 / slope + 2 * known.slope_single / slope
-                part = part * slope
-            elif isinstance(layer, Normalisation):
-                own, part = zeros, part * np.asarray(found.walk.memory[reader.name].scale) ** 2
-            elif isinstance(layer, Sum):
-                part = _d(tangents, reader.name)
-            total, weighted = total + part, weighted + part * own
-        result[node.name] = np.divide(weighted, total, out=np.zeros_like(zeros), where=total > 0)
-    return result
+    units = found.walk.signals[node.name].units
+    if not isinstance(node.layer, LayerNorm):
+        return -2 * d / units
+    free = means[node.inputs[0]] * np.asarray(found.walk.memory[node.name].scale) ** 2
+    return np.asarray(d * (-2 + (1 - level) - (1 - free)) / units)
