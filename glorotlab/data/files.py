@@ -26,7 +26,7 @@ def cache_folder(dataset: str) -> Path:
 
 
 def search_folders(dataset: str) -> list[Path]:
-    """Return the folders a dataset is looked for in: ``$GLOROTLAB_DATA/<dataset>``, then the cache."""
+    """Return the folders in which a dataset is searched: ``$GLOROTLAB_DATA/<dataset>``, then the cache."""
     local = setting("GLOROTLAB_DATA")
     return [*([user_path(local) / dataset] if local else []), cache_folder(dataset)]
 
@@ -87,11 +87,11 @@ class VerifiedFile:
 
     @property
     def largest_compressed(self) -> int:
-        """Bytes that gzip makes of the file at most: it adds some where nothing can be saved."""
+        """Largest size of the file compressed by gzip, which adds bytes if it cannot compress."""
         return self.size + self.size // 1000 + 1024
 
     def read_from(self, folder: Path) -> bytes:
-        """Return the decompressed bytes of the file in a folder; DataError where it is missing or another."""
+        """Return the decompressed bytes of the file in a folder; DataError if it is missing or differs."""
         path = self.find(folder)
         if path is None:
             raise DataError(f"{folder / self.name}: no such file")

@@ -38,7 +38,7 @@ Images = NDArray[np.uint8]
 
 @dataclass
 class BuildReport:
-    """What a build of Small-ImageNet made.
+    """The result of a build of Small-ImageNet.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def build_small_imagenet(
 
 
 def _chosen(photographs: Path) -> list[list[str]]:
-    """Return the paths of each class's pictures, in the order they are taken: a permutation fixed for the class."""
+    """Return the paths of each class's pictures in the order of use, a permutation that is fixed for the class."""
     chosen = []
     try:
         for label in range(len(CLASS_NAMES)):
@@ -132,7 +132,7 @@ def _chosen(photographs: Path) -> list[list[str]]:
 def _read_classes(
     photographs: Path, chosen: list[list[str]], parts: Path, progress: Progress, report: BuildReport
 ) -> list[Images]:
-    """Return the pictures of each class, without those that are there already."""
+    """Return the pictures of each class, without duplicates."""
     done, total, known = 0, sum(map(len, chosen)), set[bytes]()
     classes = []
     for label, names in enumerate(chosen):
@@ -155,7 +155,7 @@ def _read_classes(
 def _part(
     photographs: Path, names: Sequence[str], path: Path, progress: Progress, done: int, total: int
 ) -> tuple[Images, NDArray[np.bool_]]:
-    """Return the pictures of some files, and which files are pictures; an earlier build may have left them."""
+    """Return the pictures of some files and which files are pictures, if possible from an earlier build."""
     key = np.array([str(photographs.absolute()), *(f"{name} {_size(photographs / name)}" for name in names)])
     if path.is_file():
         try:

@@ -12,5 +12,5 @@ def dataset_names() -> tuple[str, ...]:
 
 
 def is_stored(name: str) -> bool:
-    """Return whether a built-in dataset stands in files: it then is the same for every seed."""
+    """Return whether a built-in dataset is stored in files, and is therefore the same for every seed."""
     return name in STORED

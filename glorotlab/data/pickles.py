@@ -9,7 +9,7 @@ ENDINGS = re.compile(r"\.(pkl|pickle)(\.gz)?$", re.IGNORECASE)
 
 
 def refuse_pickle(path: str) -> None:
-    """Raise DataError, which says what to do, where a path ends as those of pickles do; nothing is opened."""
+    """Raise DataError if a path ends like that of a pickle; nothing is opened."""
     if ENDINGS.search(path):
         raise DataError(
             f"{path}: a pickle can run code when it is read, so it is refused: allowed are arrays in a path ending in "

@@ -14,7 +14,7 @@ ENDINGS = (".jpeg", ".jpg", ".png")
 
 
 def read_grey_square(path: Path, side: int) -> NDArray[np.uint8] | None:
-    """Return the middle square of a picture in gray, each pixel the mean of the area it covers.
+    """Return the middle square of a picture in gray; each pixel is the mean of the area it covers.
 
     Parameters
     ----------

@@ -24,14 +24,14 @@ LONGEST = 4096
 
 
 def public_name(path: str) -> str:
-    """Return the path of a data file as a run's folder may tell it: the last part, of one that does not lead down."""
+    """Return the path of a data file for a run's folder: relative if it leads down, else its last part."""
     place = PurePath(path)
     leads_down = not place.is_absolute() and ".." not in place.parts and not path.startswith("~")
     return path if leads_down else place.name
 
 
 def remember(digest: str, path: str) -> None:
-    """Remember where the data of a digest lie, for this user alone; nothing is done where that cannot be written."""
+    """Remember the path of the data of a digest, for this user alone; failure to write is ignored."""
     note, where = _note(digest), os.path.abspath(path)
     if not DIGEST.fullmatch(digest) or recall(digest) == where:
         return
@@ -41,7 +41,7 @@ def remember(digest: str, path: str) -> None:
 
 
 def recall(digest: str) -> str | None:
-    """Return where the data of a digest were, or None."""
+    """Return the remembered path of the data of a digest, or None."""
     if not DIGEST.fullmatch(digest):  # it is part of a path, and may come from a file
         return None
     try:
@@ -51,5 +51,5 @@ def recall(digest: str) -> str | None:
 
 
 def _note(digest: str) -> Path:
-    """Return the file that remembers a digest."""
+    """Return the path of the file that remembers a digest."""
     return platformdirs.user_state_path("glorotlab") / "data" / digest

@@ -49,7 +49,7 @@ class Source(Protocol):
 
 
 def targets_of(source: Source) -> int:
-    """Return how many numbers an example of a source gives the outputs to reach; 0 where it has a class."""
+    """Return the number of targets per example of a source, 0 if examples have classes."""
     return int(getattr(source, "targets", 0))
 
 

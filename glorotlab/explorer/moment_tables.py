@@ -61,7 +61,7 @@ class MomentTable:
 
 
 def moment_table(record: Activation) -> MomentTable:
-    """Tabulate the moments of an activation, and measure the error of interpolation against the moments themselves."""
+    """Tabulate the moments of an activation, and measure the error of interpolation."""
     values, exact = _rows(record, AXIS.nodes), _rows(record, AXIS.middles)
     scale = np.ones_like(exact)
     scale[LOGARITHMS:] = np.maximum(np.abs(exact[LOGARITHMS:]), 1.0)

@@ -122,7 +122,7 @@ def explorer(names: Sequence[str] = (), progress: Progress | None = None) -> str
 
 
 def _data(tables: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
-    """Return what the scripts read, as plain values; bounds that are infinite are None."""
+    """Return the data of the scripts as plain values; infinite bounds are None."""
     return {
         "axis": _axis(moment_tables.AXIS),
         "outputAxis": _axis(output_tables.AXIS),
@@ -172,7 +172,7 @@ def _axis(axis: Axis) -> dict[str, float]:
 
 
 def _initializer(record: initializers.Initializer) -> dict[str, Any]:
-    """Return what the scripts know of an initializer; the kurtosis of orthogonal weights is not asked for."""
+    """Return the data of an initializer for the scripts; the kurtosis of orthogonal weights is not needed."""
     return {
         "scale": record.scale,
         "mode": record.mode,

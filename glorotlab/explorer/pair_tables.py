@@ -49,7 +49,7 @@ def pair_table(record: Activation) -> PairTable:
 
 
 def _shares(record: Activation, q: float) -> Array:
-    """Return 1 - E g g / E g^2 of f and f' at every c, (2, nodes): pairs of the first of examples on a circle."""
+    """Return 1 - E g g / E g^2 for g = f and f' at every c, (2, nodes), from pairs of examples on a circle."""
     angles = np.arccos(1 - np.append(0.0, UNLIKE.nodes))
     cosines = np.cos(angles[:, np.newaxis] - angles)
     moments = kernel_moments(record, Covariance(q * cosines, 2 * q * (1 - cosines)))

@@ -12,7 +12,7 @@ from glorotlab.plotting.steps import draw_with_bars
 
 
 def is_share(errors: xr.DataArray) -> bool:
-    """Whether errors are shares of examples, drawn in per cent, and no squared distances."""
+    """Return whether errors are shares of examples, drawn in per cent, instead of squared distances."""
     return str(errors.attrs.get("long_name", "")).startswith("share")
 
 

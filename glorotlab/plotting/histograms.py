@@ -47,7 +47,7 @@ def draw_density(ax: Axes, points: Array, density: Array, *, color: ColorType, l
 
 
 def crop(ax: Axes) -> None:
-    """Show the upper ``DECADES`` of the densities drawn, and the values that reach them."""
+    """Limit the axes to the upper ``DECADES`` of the drawn densities and to the values that reach them."""
     points = np.concatenate([line.get_xydata() for line in ax.lines])
     top = 2 * points[:, 1].max()
     shown = points[points[:, 1] > top / 10**DECADES, 0]

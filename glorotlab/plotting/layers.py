@@ -21,7 +21,7 @@ def draw_prediction(
     high: Array | None = None,
     linestyle: str = "-",
 ) -> None:
-    """Draw one value a layer, shape (layer,), as a line, with a band from ``low`` to ``high`` where there is one."""
+    """Draw one value per layer, shape (layer,), as a line, with a band from ``low`` to ``high`` if there is one."""
     layer = np.arange(1, len(values) + 1)
     ax.plot(layer, values, color=color, label=label, **PREDICTION | {"linestyle": linestyle})
     if low is not None and high is not None:

@@ -14,11 +14,11 @@ Check = Callable[[], None]
 
 
 class Stopped(KeyboardInterrupt):
-    """A lane ends because the other did: its work in hand is interrupted as by Ctrl-C."""
+    """Raised in a lane because the other has ended; it interrupts the current work as Ctrl-C does."""
 
 
 def side_by_side(here: Callable[[Check], None], beside: Callable[[Check], None]) -> None:
-    """Run ``here`` in this thread, where Ctrl-C is heard, and ``beside`` in another, until both have ended.
+    """Run ``here`` in this thread, which receives Ctrl-C, and ``beside`` in another, until both have ended.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ class Section:
 
     @property
     def tables(self) -> dict[str, str]:
-        """Addresses of the tables, by file name: ``data:`` where the page has them, else of the file."""
+        """Addresses of the tables by file name: ``data:`` if the page contains them, else that of the file."""
         folder = quote(self.experiment.name)
         return {
             name: _address("text/csv", text.encode()) if len(text) <= LARGEST_DATA else f"{folder}/{quote(name)}"

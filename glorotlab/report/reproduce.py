@@ -115,7 +115,7 @@ def run_experiments(
     store: RunStore,
     progress: TargetProgress | None = None,
 ) -> Reproduction:
-    """Run experiments of any size into a folder that can be written; see ``reproduce``.
+    """Run experiments of any scale in a writable folder; see ``reproduce``.
 
     Those that train wait for other processes while this one works on the others; in both lanes the longest come first,
     so that work which is shared is there when it is asked for.
@@ -150,7 +150,7 @@ def run_experiments(
 
 
 def _one_at_a_time(progress: TargetProgress | None) -> TargetProgress:
-    """Return what calls ``progress`` from one thread at a time."""
+    """Return a function that calls ``progress`` from one thread at a time."""
     lock = threading.Lock()
 
     def tell(name: str, done: int, total: int) -> None:
@@ -177,7 +177,7 @@ def _check_folder(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class _Computed:
-    """What an experiment's own work came to.
+    """The results of an experiment's own work.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class _Computed:
 def _compute(
     experiment: Experiment, scale: Scale, store: RunStore, progress: TargetProgress, check: Check
 ) -> _Computed:
-    """Do an experiment's own work; its progress ends with it, although it is not drawn yet."""
+    """Do an experiment's own work; its progress then ends, although it is not drawn yet."""
 
     def report(done: int, total: int) -> None:
         check()
@@ -213,7 +213,7 @@ def _compute(
 
 
 def _show(experiment: Experiment, computed: _Computed, folder: Path) -> Section:
-    """Save results; decide the claims and draw the picture from what was saved."""
+    """Save results, then decide the claims and draw the picture from the saved files."""
     if computed.missing:
         return Section(experiment, [], None, None, computed.seconds, missing=computed.missing)
     started, own = time.perf_counter(), folder / experiment.name

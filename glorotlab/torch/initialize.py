@@ -236,7 +236,7 @@ def _draw(
 
 
 def _reset_norm(norm: Any) -> None:
-    """Let a normalization begin: gain 1, bias 0, running statistics of no batch."""
+    """Reset a normalization: gain 1, bias 0, running statistics of no batch."""
     if getattr(norm, "weight", None) is not None:
         norm.weight.fill_(1)
     if getattr(norm, "bias", None) is not None:

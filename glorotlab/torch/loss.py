@@ -21,7 +21,7 @@ RELATIVE = 1e-3
 
 
 def mean_loss(loss: Loss) -> Callable[[Any, Any], Any]:
-    """Return the function of outputs and targets that a name stands for; a function is returned as it is.
+    """Return the function of outputs and targets of a named loss; a function is returned as it is.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def mean_loss(loss: Loss) -> Callable[[Any, Any], Any]:
 
 
 def checked_loss(loss: Loss, outputs: Any, y: Any) -> Any:
-    """Return the loss of a batch, a scalar tensor that gradients can be taken of.
+    """Return the loss of a batch as a differentiable scalar tensor.
 
     Raises
     ------

@@ -126,7 +126,7 @@ def measure(
 
 
 def _thaw(model: Any, gradients: bool) -> None:
-    """Let every parameter of the copy have a gradient; InvalidValueError where all of the model's are frozen."""
+    """Give every parameter of the copy a gradient; InvalidValueError if all of the model's are frozen."""
     parameters = list(model.parameters())
     if gradients and parameters and not any(parameter.requires_grad for parameter in parameters):
         raise InvalidValueError(

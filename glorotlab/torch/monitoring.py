@@ -173,13 +173,13 @@ class Monitor:
         return notebook.form(repr(self).strip("<>"), notebook.table(head, rows, f"before update {int(last['step'])}"))
 
     def _open(self) -> StepRecord | None:
-        """Put hooks on the model where the next update is to be recorded."""
+        """Put hooks on the model if the next update is to be recorded."""
         if self.updates % self._every == 0:
             self._record, self._at = StepRecord(self._model, self._rows, self._next_step), self.updates
         return self._record
 
     def _finish(self) -> None:
-        """Take the hooks off, and keep what they have seen of a step that was taken."""
+        """Remove the hooks, and keep what they recorded if the step was made."""
         record, self._record = self._record, None
         if record is None:
             return
@@ -189,7 +189,7 @@ class Monitor:
             self._order += [name for name in record.order if name not in self._order]
 
     def _next_step(self) -> StepRecord | None:
-        """Finish the record of a step that is done, and begin another where one is due."""
+        """Finish the record of a completed step, and begin the next one if it is due."""
         self._finish()
         return self._open()
 
@@ -323,7 +323,7 @@ def _along(record: dict[str, dict[str, Any]], names: list[str], key: str) -> Any
 
 
 def _refuse_what_hides_its_modules(model: Any) -> None:
-    """Refuse models whose modules are not called one by one, in this process, as they stand."""
+    """Refuse models whose modules are not called one by one in this process."""
     torch = require_torch()
     if isinstance(model, torch.nn.DataParallel):
         raise InvalidValueError(

@@ -29,7 +29,7 @@ REACH = 1e-12, 1e12
 
 
 def draw_advice(ax: Axes, objects: Sequence[Advice], variable: str | None) -> list[Artist]:
-    """Draw both ratios of every initializer, filled where it should train; in white lies the range that trains."""
+    """Draw both ratios of every initializer, filled if it should train; the range that trains is white."""
     (advice,) = objects
     rows = list(reversed(advice.initializers))
     ax.axvline(1.0, color="0.25", linewidth=1)

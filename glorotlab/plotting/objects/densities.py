@@ -28,7 +28,7 @@ TAIL = 1e-4
 
 
 def tensor_of(variable: str | None) -> str:
-    """Return the tensor that a variable names, with or without ``_count``; activations where there is none."""
+    """Return the tensor of a variable, with or without ``_count``; ``activation`` by default."""
     tensor = (variable or "activation").removesuffix("_count")
     if tensor not in HISTOGRAM_TENSORS:
         raise InvalidValueError(f"variable {variable!r:.60}: allowed of histograms are {', '.join(HISTOGRAM_TENSORS)}")
@@ -71,7 +71,7 @@ def draw_single_law(ax: Axes, objects: Sequence[Pushforward | LocationScale], va
 
 
 def draw_law(ax: Axes, law: Any, *, color: Any, edges: Array | None = None) -> None:
-    """Draw the share of a law between edges as a density: a single value that it takes often shows as a peak."""
+    """Draw the share of a distribution between edges as a density, in which a frequent single value shows as a peak."""
     if edges is None:
         low, high = (float(end) for end in law.quantile(np.array([TAIL, 1 - TAIL])))
         margin = 0.02 * (high - low) or 0.5

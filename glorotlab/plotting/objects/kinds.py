@@ -120,7 +120,7 @@ PICTURES = (
 
 
 def picture_of(objects: Sequence[Any], variable: str | None) -> Picture:
-    """Return the picture that shows objects; InvalidValueError, naming what there is, where none does."""
+    """Return the picture that shows the objects; InvalidValueError, with the possible ones, if there is none."""
     kinds = [_kind(one, variable) for one in objects]
     for picture in PICTURES:
         if set(kinds) <= set(picture.kinds):
@@ -147,7 +147,7 @@ def _kind(obj: Any, variable: str | None) -> str:
 
 
 def _kind_of_dataset(dataset: xr.Dataset, variable: str | None) -> str:
-    """Return the kind of a dataset, ``""`` where it is none of the package's."""
+    """Return the kind of a dataset, ``""`` if it is not one of the package's."""
     if dataset.attrs.get("kind") == PHASE_DIAGRAM:
         return "a phase diagram"
     if "module" in dataset.coords:

@@ -53,7 +53,7 @@ def draw_modules(ax: Axes, objects: Sequence[xr.Dataset], variable: str | None) 
 
 
 def _draw(ax: Axes, one: xr.Dataset, variables: Sequence[str], color: str) -> bool:
-    """Draw the variables as one series; return whether there was any number."""
+    """Draw the variables as one series; return whether it has any value."""
     if not variables:
         return False
     rows = _merged([_rows(one, name) for name in variables])
@@ -80,7 +80,7 @@ def _end(one: xr.Dataset, name: str) -> Array:
 
 
 def _merged(parts: Sequence[Array]) -> Array:
-    """Return the first number there is in each place."""
+    """Return the first value that is not missing in each place."""
     merged = parts[0]
     for part in parts[1:]:
         merged = np.where(np.isnan(merged), part, merged)

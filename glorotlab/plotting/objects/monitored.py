@@ -94,7 +94,7 @@ def _of_steps(statistics: xr.Dataset, name: str) -> Array:
 
 
 def _merged(parts: Sequence[Array]) -> Array:
-    """Return the first number there is in each place."""
+    """Return the first value that is not missing in each place."""
     merged = parts[0]
     for part in parts[1:]:
         merged = np.where(np.isnan(merged), part, merged)

@@ -17,7 +17,7 @@ PASS = ("Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "Identity", "Flatte
 
 
 def activation_name(module: torch.nn.Module) -> str | None:
-    """Return our name of an activation module; None where it is none of ours."""
+    """Return the name here of an activation module, or None if it has none."""
     kind: Any = type(module).__name__
     own: Any = module
     if kind in SAME:
@@ -37,7 +37,7 @@ def activation_name(module: torch.nn.Module) -> str | None:
 
 
 def activations_below(model: torch.nn.Module) -> dict[int, str]:
-    """Return the activation that feeds each module, by ``id``; only of those of which it is known.
+    """Return the activation that feeds each module, by ``id``, for the modules where it is known.
 
     Inputs, signals that were normalized, and those of another weight come without an activation: ``linear``.
     """

@@ -107,7 +107,7 @@ def audit(model: torch.nn.Module | Network, *, level: float = 0.01, activation: 
 
 
 def refused(p_values: Sequence[float], level: float) -> list[bool]:
-    """Return which hypotheses Holm's procedure (1979) refuses at a familywise level."""
+    """Return which hypotheses Holm's procedure (1979) rejects at a familywise level."""
     result = [False] * len(p_values)
     for rank, index in enumerate(np.argsort(p_values, kind="stable")):
         if p_values[index] > level / (len(p_values) - rank):
@@ -117,7 +117,7 @@ def refused(p_values: Sequence[float], level: float) -> list[bool]:
 
 
 def _repeated(looks: Sequence[Look]) -> None:
-    """Add a fault to each weight whose first numbers are those of an earlier one, at any scale."""
+    """Add a fault to each weight that begins with the numbers of an earlier one, at any scale."""
     seen_first: dict[tuple[float, ...], str] = {}
     for seen in looks:
         first = seen.weights.first[:REPEATED]
@@ -165,7 +165,7 @@ def _entry(seen: Look, conclusion: Conclusion) -> AuditEntry:
 
 
 def _with_model(entries: Sequence[AuditEntry], conclusions: Sequence[Conclusion]) -> list[AuditEntry]:
-    """Return the entries with what one weight shows beside others and beside its activation."""
+    """Return the entries with the findings that depend on other weights and on the activation."""
     families = [conclusion.family for conclusion in conclusions]
     layers = [
         family for entry, family in zip(entries, families, strict=True) if entry.kind in ("linear", "convolution")

@@ -39,7 +39,7 @@ def verdict_of(audit: Any) -> str:
 
 
 def cells_of(entry: Any) -> tuple[str, ...]:
-    """Return what the `COLUMNS` say of a weight."""
+    """Return the cells of a weight in the order of `COLUMNS`."""
     others = entry.alternatives[:SHOWN]
     more = len(entry.alternatives) - len(others)
     also = f" (or {'; '.join(others)}{f'; {more} more' if more else ''})" if others else ""
@@ -59,7 +59,7 @@ def cells_of(entry: Any) -> tuple[str, ...]:
 
 
 def findings_of(audit: Any) -> list[str]:
-    """Return what was found, once each, with the weights it was found in."""
+    """Return each finding once, with the weights that have it."""
     places: dict[tuple[str, str], dict[str, str]] = {}
     for severity, pairs in (("fault", audit.faults), ("notice", audit.notices)):
         for weight, finding in pairs:
@@ -76,7 +76,7 @@ def _listed(weights: list[str]) -> str:
 
 
 def footnotes_of(audit: Any) -> list[str]:
-    """Return what the numbers mean, and which parameters have none."""
+    """Return the meaning of the numbers, and the parameters that were not examined."""
     notes = [
         f"A network drawn by known initializers is called unhealthy with probability {audit.level:g} at most (Holm).",
         "forward: fan_in E W² E f(s)²; backward: fan_out E W² E f'(s)², at E s² = 1, f what feeds the weight, linear "

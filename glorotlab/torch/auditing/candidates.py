@@ -30,7 +30,7 @@ TANH, LEAKY = 5 / 3, math.sqrt(2 / (1 + 0.2**2))
 
 @dataclass(frozen=True)
 class Shape:
-    """What variances are computed of.
+    """The sizes that variances are computed from.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A law with its variance, and what it is called.
+    """A distribution with its variance and its name.
 
     Parameters
     ----------
@@ -88,12 +88,12 @@ class Candidate:
 
 @lru_cache(maxsize=256)
 def candidates(shape: Shape) -> tuple[Candidate, ...]:
-    """Return every candidate of a weight, right ones first, those that are written more often before others."""
+    """Return every candidate of a weight: correct ones first, and common ones before rare ones."""
     return (*_defaults(shape), *_named(shape), *_stated(shape), *_wrong(shape))
 
 
 def _defaults(shape: Shape) -> Iterator[Candidate]:
-    """Yield what PyTorch draws unless told otherwise."""
+    """Yield the defaults of PyTorch."""
     fan_in, fan_out = shape.fan_in, shape.fan_out
     third = 1 / math.sqrt(3)
     if shape.kind in ("linear", "convolution"):
@@ -138,7 +138,7 @@ def _defaults(shape: Shape) -> Iterator[Candidate]:
 
 
 def _named(shape: Shape, gains: bool = True) -> Iterator[Candidate]:
-    """Yield variance scaling under its names."""
+    """Yield the named cases of variance scaling."""
     fan_in, fan_out = shape.fan_in, shape.fan_out
     fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
     out = "fan_out"
@@ -167,7 +167,7 @@ def _named(shape: Shape, gains: bool = True) -> Iterator[Candidate]:
 
 
 def _stated(shape: Shape) -> Iterator[Candidate]:
-    """Yield standard deviations and bounds that are given as numbers."""
+    """Yield common standard deviations and bounds that do not depend on the fans."""
     for std in STDS:
         if not (shape.kind == "embedding" and std == 1):
             yield Candidate(f"normal(std={std:g})", "normal", std**2, gain=std, family=f"std {std:g}")
@@ -185,7 +185,7 @@ def _stated(shape: Shape) -> Iterator[Candidate]:
 
 
 def _wrong(shape: Shape) -> Iterator[Candidate]:
-    """Yield what goes wrong, with the name of the fault."""
+    """Yield common mistakes with the name of the fault."""
     fan_in, fan_out = shape.fan_in, shape.fan_out
     if fan_in != fan_out:
         for law in LETTERS:

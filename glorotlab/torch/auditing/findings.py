@@ -9,7 +9,7 @@ FAULT, NOTICE = "fault", "notice"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something found in one weight.
+    """A fault or a notice of one weight.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ NOTICES = {
 
 
 def fault(name: str, text: str = "") -> Finding:
-    """Return a finding of ``FAULTS``; its own words where no others are given."""
+    """Return a finding of ``FAULTS``, with its default text unless another is passed."""
     return Finding(name, FAULT, text or FAULTS[name])
 
 

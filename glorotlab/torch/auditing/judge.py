@@ -37,7 +37,7 @@ ORTHOGONAL_GAINS = {"": 1.0, ", gain sqrt 2": math.sqrt(2), ", gain 5/3": 5 / 3}
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """One weight tensor as NumPy has it.
+    """One weight tensor as a NumPy array.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Weights:
 
 @dataclass(eq=False)
 class Look:
-    """What one weight shows by itself.
+    """The result of examining one weight by itself.
 
     Parameters
     ----------
@@ -103,14 +103,14 @@ class Look:
     findings: list[Finding] = field(default_factory=list)
 
     def indistinct(self, threshold: float) -> list[Candidate]:
-        """Return initializers that are not refused and not clearly less likely than the likeliest of these."""
+        """Return the initializers that are not rejected and not clearly less likely than the likeliest of them."""
         left = [(candidate, value) for candidate, p, value in self.right if p > threshold]
         best = max((value for _, value in left), default=0.0)
         return [candidate for candidate, value in left if value >= best - INDISTINCT]
 
 
 def look(weights: Weights, low: float) -> Look:
-    """Look at one weight; p-values of ``low`` or less need not be exact."""
+    """Examine one weight; p-values of ``low`` or less need not be exact."""
     values = weights.load()
     seen = Look(weights, values.size)
     if not np.isfinite(values).all():
@@ -154,7 +154,7 @@ def _likelihood(sample: Sample, candidate: Candidate) -> float:
 
 
 def _right(seen: Look) -> list[Candidate]:
-    """Return the initializers that a weight may follow; of a sparse one the laws of what is not 0."""
+    """Return the initializers that a weight may follow; for a sparse one those of its nonzero elements."""
     if seen.law == "sparse":
         stated = ((f"{seen.name}, std {std:g}", std) for std in STDS)
         return [Candidate(name, "normal", std**2, gain=std, family="sparse") for name, std in reversed([*stated])]
@@ -173,7 +173,7 @@ def _copies(seen: Look, matrices: Array) -> None:
 
 
 def _orthogonal(seen: Look, matrices: Array, many_zeros: bool) -> bool:
-    """Say what is to be said of orthogonality; return whether it decides what the weight is.
+    """Add findings about orthogonality; return whether it decides the initializer of the weight.
 
     Among many zeros small cosines are no sign of orthogonality: few vectors meet.
     """
@@ -208,7 +208,7 @@ def _sparse(seen: Look, zeros: int, k: int | None) -> None:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What one weight is.
+    """The conclusion about one weight.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ class Conclusion:
 
 
 def conclude(seen: Look, refused: bool, threshold: float, votes: Mapping[str, int]) -> Conclusion:
-    """Conclude what a weight is, knowing what Holm's procedure refused and how often each family fits in the model."""
+    """Conclude which initializer drew a weight, given Holm's rejections and how often each family fits in the model."""
     findings = list(seen.findings)
     if seen.sample is None:
         return Conclusion(seen.law or "too few to judge", seen.name, seen.fan, seen.gain, (), tuple(findings))
@@ -251,7 +251,7 @@ def conclude(seen: Look, refused: bool, threshold: float, votes: Mapping[str, in
 
 
 def faults_of(seen: Look, least: float = -math.inf) -> list[Candidate]:
-    """Return faults whose law fits, the likeliest first: as likely as the likeliest of them, and as ``least``."""
+    """Return the faults that fit, the likeliest first, if nearly as likely as the first and above ``least``."""
     if seen.sample is None or seen.law == "sparse":
         return []
     likelihoods = [
@@ -271,7 +271,7 @@ def _conclusion(seen: Look, chosen: Candidate, others: Iterable[Candidate], find
 
 
 def _unnamed(seen: Look, threshold: float, findings: list[Finding]) -> Conclusion:
-    """Conclude what a weight is that no candidate fits: a shifted law, a law with a scale of its own, or none."""
+    """Conclude about a weight that no candidate fits: a shifted distribution, one at another scale, or none known."""
     sample = seen.sample
     if sample is None:
         raise ValueError("a weight without a sample has been decided before")
@@ -296,7 +296,7 @@ def _unnamed(seen: Look, threshold: float, findings: list[Finding]) -> Conclusio
 
 
 def _fitted(sample: Sample, threshold: float) -> Law | None:
-    """Return the likeliest law at a scale of its own; None where Kolmogorov's distance refuses all."""
+    """Return the likeliest distribution with a fitted scale, or None if Kolmogorov's distance rejects all."""
     n, best, likelihood = sample.values.size, None, -math.inf
     for law in LAWS.values():
         std = math.sqrt(sample.second_moment)

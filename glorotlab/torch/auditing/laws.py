@@ -1,7 +1,7 @@
 """Laws of independent weights, and how well one of known mean and variance fits what is there.
 
-A fit is four tests, each of a law that is given whole, so that nothing is estimated: the mean; the mean square; the
-largest size, which tells bounds apart to one part in N; and Kolmogorov's distance. The p-value is Bonferroni's of the
+A fit is four tests of a law without free parameters, so that nothing is estimated: the mean; the mean square; the
+largest size, which determines a bound to one part in N; and Kolmogorov's distance. The p-value is Bonferroni's of the
 four. All four are exact for normal weights and the last two for every law; the mean of others is taken as normal, whose
 tails are heavier than those of bounded weights, and their mean square as normal or as gamma, whichever says more.
 """
@@ -104,7 +104,7 @@ LAWS = {
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Weights that are looked at as independent draws.
+    """Weights that are treated as independent draws.
 
     Parameters
     ----------
@@ -119,33 +119,33 @@ class Sample:
 
     @cached_property
     def mean(self) -> float:
-        """Their mean."""
+        """Mean of the weights."""
         return float(self.values.mean())
 
     @cached_property
     def second_moment(self) -> float:
-        """Their mean square."""
+        """Mean square of the weights."""
         return float(np.vdot(self.values, self.values)) / self.values.size
 
     @cached_property
     def largest(self) -> float:
-        """The largest size."""
+        """Largest absolute weight."""
         return float(np.abs(self.values).max())
 
     @cached_property
     def ordered(self) -> Array:
-        """Some or all of them in ascending order."""
+        """Some or all weights in ascending order."""
         most = LARGEST_SORTED if self.precision < 1e-4 else FEW_OF_COARSE
         step = -(-self.values.size // most)
         return np.sort(self.values[::step])
 
     def centred(self) -> Sample:
-        """Return the weights less their mean."""
+        """Return the weights minus their mean."""
         return Sample(self.values - self.mean, self.precision)
 
     @cached_property
     def relative_error(self) -> float:
-        """The relative standard error of the mean square: sqrt((kurtosis - 1) / N), of the kurtosis of some of them."""
+        """Relative standard error of the mean square, sqrt((kurtosis - 1) / N), with the kurtosis of a sample."""
         squares = self.values[:: -(-self.values.size // LARGEST_SORTED)] ** 2
         if not squares.any():
             return 0.0
@@ -180,7 +180,7 @@ def p_value(sample: Sample, law: Law, variance: float, low: float = 0.0) -> floa
 
 
 def log_likelihood(sample: Sample, law: Law, variance: float) -> float:
-    """Return the log density of all weights; minus infinity where one lies beyond the bound."""
+    """Return the log density of all weights, which is -inf if one lies beyond the bound."""
     std = math.sqrt(variance)
     if sample.largest > law.bound * std * (1 + 4 * sample.precision):
         return -math.inf
@@ -188,7 +188,7 @@ def log_likelihood(sample: Sample, law: Law, variance: float) -> float:
 
 
 def distance_p_value(sample: Sample, law: Law, std: float) -> float:
-    """Return the p-value of Kolmogorov's distance; too large, never too small, where ``std`` was fitted."""
+    """Return the p-value of Kolmogorov's distance, which is too large, never too small, if ``std`` was fitted."""
     x, n = sample.ordered / std, sample.ordered.size
     cdf = np.clip(law.cdf(np.clip(x, -law.bound, law.bound)), 0, 1)
     steps = np.arange(n + 1) / n
@@ -197,7 +197,7 @@ def distance_p_value(sample: Sample, law: Law, std: float) -> float:
 
 
 def _one_sided(distance: float, n: int) -> float:
-    """Return P(D+ >= distance), twice which bounds P(D >= distance), and is it within 1 % below .3.
+    """Return P(D+ >= distance); twice it bounds P(D >= distance), and equals it within 1 % below .3.
 
     Exact for few weights; else the limit with the correction of order 1 / sqrt(n) of Maag and Dicaire (1971), which is
     at most .1 % too small anywhere, and too large where p is below 1e-6. SciPy's ``kstwo`` takes seconds for many.
@@ -212,7 +212,7 @@ def _mean(sample: Sample, std: float) -> float:
 
 
 def _mean_square(sample: Sample, law: Law, variance: float) -> float:
-    """Return the two-sided p-value of the mean square: chi squared of normal weights."""
+    """Return the two-sided p-value of the mean square, which is chi squared for normal weights."""
     ratio, shape = sample.second_moment / variance, sample.values.size / (law.fourth - 1)
     gamma = 2 * min(float(special.gammainc(shape, shape * ratio)), float(special.gammaincc(shape, shape * ratio)))
     if law.name == "normal":
@@ -221,7 +221,7 @@ def _mean_square(sample: Sample, law: Law, variance: float) -> float:
 
 
 def _extreme(sample: Sample, law: Law, std: float) -> float:
-    """Return the p-value of the largest size: two-sided, but of a bounded law, whose largest can only be too small."""
+    """Return the p-value of the largest size: two-sided, or one-sided for a bounded law."""
 
     def log_all_smaller(size: float) -> float:
         tail = max(0.0, law.tail(min(size / std, law.bound)))

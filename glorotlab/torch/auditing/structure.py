@@ -31,7 +31,7 @@ FACTORISED = 20 * 2.0**-23
 
 @dataclass(frozen=True)
 class Orthogonality:
-    """How orthogonal the rows or columns are, whichever are fewer.
+    """Orthogonality of the rows or columns, whichever are fewer.
 
     Parameters
     ----------
@@ -54,11 +54,11 @@ class Orthogonality:
     suspicious: bool
 
     def is_orthogonal(self, precision: float) -> bool:
-        """Return whether cosines vanish but for rounding: of a factorization in float32, and then of the weights."""
+        """Return whether all cosines are rounding errors of a factorization in float32 and of the weights."""
         return self.cosine <= self._rounding(precision)
 
     def is_orthonormal(self, precision: float) -> bool:
-        """Return whether norms are equal too."""
+        """Return whether the vectors are orthogonal and their norms equal."""
         return self.is_orthogonal(precision) and self.spread <= self._rounding(precision)
 
     def _rounding(self, precision: float) -> float:
@@ -66,7 +66,7 @@ class Orthogonality:
 
 
 def orthogonality(matrices: Array) -> Orthogonality | None:
-    """Return how orthogonal matrices are, of shape (groups, rows, columns); None where too few vectors tell.
+    """Return the orthogonality of matrices of shape (groups, rows, columns), or None if they have too few vectors.
 
     Cosines between independent weights of zero mean have mean square 1 / length, over m pairs within
     sqrt(2 / m) of it (they are pairwise uncorrelated).
@@ -96,7 +96,7 @@ def orthogonality(matrices: Array) -> Orthogonality | None:
 
 
 def copies(matrices: Array, axis: int) -> int:
-    """Return how many columns (axis 2) or rows (axis 1) are copies of an earlier one; 0 of vectors too short to tell.
+    """Return the number of columns (axis 2) or rows (axis 1) that copy an earlier one; 0 if vectors are too short.
 
     Vectors of zeros are no copies here: ``empty`` counts those of units.
     """
@@ -114,12 +114,12 @@ def copies(matrices: Array, axis: int) -> int:
 
 
 def empty(matrices: Array) -> int:
-    """Return how many columns, the weights of one unit each, hold nothing but zeros."""
+    """Return the number of columns, each the weights of one unit, that are all zero."""
     return int((~np.any(matrices, axis=1)).sum())
 
 
 def nonzeros(matrices: Array) -> int | None:
-    """Return how many weights of each unit, or else of each input, are not 0; None where these numbers differ."""
+    """Return the number of nonzero weights of each unit, or else of each input; None if these numbers differ."""
     there = matrices != 0
     for axis in (1, 2):
         counts = there.sum(axis=axis)

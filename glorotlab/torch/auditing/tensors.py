@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What an audit reads of a network.
+    """The parts of a network that an audit reads.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ FIRST = 16
 
 
 def weights_of_network(network: Network) -> list[Weights]:
-    """Return the weights of a network of ours; layers are named ``layer 1`` and so on."""
+    """Return the weights of a ``gl.Network``; layers are named ``layer 1`` and so on."""
     spec, result = network.spec, []
     for layer, ((fan_in, fan_out), weight) in enumerate(zip(spec.fans, network.weights, strict=True), start=1):
         below = "linear" if layer == 1 else spec.activation
@@ -61,7 +61,7 @@ def _of_network(weight: FloatArray) -> Array:
 
 
 def weights_of_model(model: torch.nn.Module, activation: str | None) -> Parts:
-    """Return what an audit reads of a PyTorch model; ``activation`` feeds whatever does not say what feeds it.
+    """Return what an audit reads of a PyTorch model; ``activation`` is assumed where the activation is not known.
 
     Raises
     ------

@@ -85,7 +85,7 @@ class AuditEntry:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing that was found is a fault."""
+        """Whether the weight has no fault."""
         return not self.faults
 
     @property

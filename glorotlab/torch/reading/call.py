@@ -47,7 +47,7 @@ class Call:
 
     @property
     def inputs(self) -> list[Any]:
-        """Nodes of ``torch.fx`` that the call reads, in order, without parameters; one read twice is there twice."""
+        """Nodes of ``torch.fx`` that the call reads, in order and with repetitions, without parameters."""
         found: list[Any] = []
 
         def visit(argument: Any) -> None:
@@ -63,17 +63,17 @@ class Call:
         return found
 
     def argument(self, place: int, name: str, default: Any = MISSING) -> Any:
-        """Return a function's argument by its place or name, as ``torch.fx`` has it; ``default`` where not given."""
+        """Return a function's argument by its position or name, as in ``torch.fx``, or ``default`` if it is missing."""
         if place < len(self.node.args):
             return self.node.args[place]
         return self.node.kwargs.get(name, default)
 
     def option(self, name: str, place: int, default: Any) -> Any:
-        """Return a setting: the module's attribute, or the function's argument."""
+        """Return a setting, which is the module's attribute or the function's argument."""
         return getattr(self.module, name, default) if self.module is not None else self.argument(place, name, default)
 
     def tensor(self, name: str, place: int) -> Any:
-        """Return a parameter of a module or a function; None where there is none, or it is no tensor of the model."""
+        """Return a parameter of a module or a function, or None if it is missing or not a tensor of the model."""
         if self.module is not None:
             return getattr(self.module, name, None)
         argument = self.argument(place, name, None)
@@ -83,21 +83,21 @@ class Call:
 
 
 def per_axis(value: Any, axes: int) -> tuple[int, ...]:
-    """Return a setting that is one number for all axes, or one for each, as one for each."""
+    """Return a setting as one number for each axis; it may be one number for all."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     return tuple(int(one) for one in (values * axes if len(values) == 1 else values))
 
 
 def second_moment(tensor: Any) -> float:
-    """Return the mean of squares in double precision; 0 of None."""
+    """Return the mean of squares in double precision, 0 for None."""
     return 0.0 if tensor is None else float(tensor.detach().double().square().mean())
 
 
 def mean(tensor: Any) -> float:
-    """Return the mean in double precision; 0 of None."""
+    """Return the mean in double precision, 0 for None."""
     return 0.0 if tensor is None else float(tensor.detach().double().mean())
 
 
 def alike(tensor: Any) -> bool:
-    """Whether all elements of a tensor are the same number."""
+    """Return whether all elements of a tensor are equal."""
     return bool((tensor == tensor.flatten()[0]).all())

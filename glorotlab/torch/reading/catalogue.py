@@ -32,21 +32,21 @@ _LIBRARY = ("torch", "_operator", "builtins", "math")
 
 
 def known_class(module: Any) -> str | None:
-    """Return the class of ``torch.nn`` that a module is and whose ``forward`` it has; None where there is no reader."""
+    """Return the class of ``torch.nn`` whose ``forward`` a module has, or None if there is no reader for it."""
     forward = type(module).forward
     classes: list[Any] = [one for one in type(module).__mro__ if one.__module__.startswith("torch.nn")]
     return next((one.__name__ for one in classes if one.__name__ in MODULES and one.forward is forward), None)
 
 
 def kind_of(module: Any) -> str:
-    """Return the kind of layer that a module is; ``unknown`` of what is refused or not known."""
+    """Return the kind of layer of a module, ``unknown`` if it is refused or not known."""
     name = known_class(module)
     kind = next((kind for kind in KINDS if name in kind.MODULES), refused)
     return "unknown" if kind is refused else kind.__name__.rpartition(".")[2]
 
 
 def function_name(node: Any) -> str:
-    """Return the plain name of what a node of ``torch.fx`` calls; empty of a function that is not PyTorch's."""
+    """Return the plain name of the function of a node of ``torch.fx``, empty if it is not PyTorch's."""
     name = str(node.target)
     if node.op == "call_function":
         home = str(getattr(node.target, "__module__", None) or "torch")

@@ -21,7 +21,7 @@ _POOLING = ("AvgPool", "MaxPool", "avg_pool", "max_pool")
 
 
 def _layout(name: str) -> bool | None:
-    """Whether what is called so has its units last, or second; None where it takes both."""
+    """Return whether units are the last axis (True) or the second (False) of a call; None if both are possible."""
     if name.startswith(_LAST):
         return True
     return False if name.startswith(_SECOND) or any(part in name for part in _POOLING) else None
@@ -29,7 +29,7 @@ def _layout(name: str) -> bool | None:
 
 @dataclass
 class GraphBuilder:
-    """What has been read of a trace so far.
+    """The state of reading a trace.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class GraphBuilder:
         return LayerGraph(tuple(self.nodes.values()), output)
 
     def _live(self) -> set[Any]:
-        """Return the calls that the output depends on, what changes its input in place among them."""
+        """Return the calls on which the output depends, including those that change their input in place."""
         live: set[Any] = set()
         for node in reversed(self.trace.nodes):
             if node in live or node.op in ("output", "placeholder") or self._in_place(node):
@@ -82,7 +82,7 @@ class GraphBuilder:
         return live
 
     def _in_place(self, node: Any) -> bool:
-        """Whether a call writes its result over its input."""
+        """Return whether a call overwrites its input."""
         if node.op == "call_module":
             return bool(getattr(self._modules[node.target], "inplace", False))
         name = node.target if isinstance(node.target, str) else str(getattr(node.target, "__name__", node.target))
@@ -156,7 +156,7 @@ class GraphBuilder:
         return self._names[node]
 
     def _parameters(self, call: Call) -> tuple[str, ...]:
-        """Return the names of a call's parameters: all of a module, those that a function is given."""
+        """Return the names of a call's parameters: all parameters of a module, or those passed to a function."""
         if call.module is not None:
             tensors = list(call.module.parameters())
         else:
@@ -166,7 +166,7 @@ class GraphBuilder:
         return tuple(sorted(names, key=lambda name: name.endswith("bias")))
 
     def _first_layout(self, node: Any) -> bool:
-        """Whether units are the last axis of an input: whoever reads it first knows."""
+        """Return whether units are the last axis of an input, which the first call that reads it decides."""
         queue, seen = list(node.users), set()
         while queue:
             user = queue.pop(0)
@@ -182,7 +182,7 @@ class GraphBuilder:
 
 
 def _guessed_layout(shape: tuple[int, ...], below: Node | None, rank: int) -> bool:
-    """Whether units are last in the result of a call that takes both: as in its first input, of that rank."""
+    """Return whether units are last in the result of a call that allows both, as in its first input of that rank."""
     if below is not None and rank == len(shape):
         return below.channels_last
     if below is not None and rank > 2 and len(shape) > 2:  # a change of shape: its units are where their number is
@@ -199,7 +199,7 @@ def _first_node(argument: Any) -> Any:
 
 
 def _axes(shape: tuple[int, ...], is_real: bool, channels_last: bool) -> tuple[int, tuple[int, ...], bool]:
-    """Return units, positions and whether units are last, of a value of that shape."""
+    """Return the number of units, the positions, and whether units are last, for a shape."""
     if not is_real:  # tokens: one number at each position
         return 1, shape[1:], len(shape) > 1
     if len(shape) <= 2:

@@ -72,7 +72,7 @@ def model_inputs(model: Any, example_input: object) -> tuple[Any, ...]:
 
 
 def input_names(model: Any, count: int) -> list[str]:
-    """Return what ``forward`` calls the first ``count`` of its arguments."""
+    """Return the names of the first ``count`` arguments of ``forward``."""
     parameters = inspect.signature(model.forward).parameters.values()
     names = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     return [*names[:count], *(f"input_{place}" for place in range(len(names) + 1, count + 1))]

@@ -20,7 +20,7 @@ def named(name: str) -> Reader:
 
 
 def expression(template: Callable[..., str], *settings: tuple[str, Any]) -> Reader:
-    """Return the reader of an activation whose text follows from settings, each with its default, from place 1 on."""
+    """Return the reader of an activation whose text is made from settings with defaults, at positions 1, 2, ..."""
 
     def read(call: Call) -> Layer:
         values = [call.option(name, place, default) for place, (name, default) in enumerate(settings, start=1)]

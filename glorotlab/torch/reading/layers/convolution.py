@@ -12,7 +12,7 @@ from glorotlab.torch.reading.call import Call, Reader, per_axis, second_moment
 
 
 def convolution(axes: int) -> Reader:
-    """Return the reader of a convolution over so many axes, of weights (out, in / groups, *kernel)."""
+    """Return the reader of a convolution over ``axes`` axes, with weights (out, in / groups, *kernel)."""
 
     def read(call: Call) -> Layer:
         weight, mode = call.tensor("weight", 1), getattr(call.module, "padding_mode", "zeros")

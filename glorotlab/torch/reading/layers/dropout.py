@@ -9,7 +9,7 @@ from glorotlab.torch.reading.call import Call, Reader
 
 
 def dropout(call: Call) -> Layer | None:
-    """Read dropout; with p = 0 or out of training mode it does nothing."""
+    """Read dropout, which does nothing with p = 0 or outside of training mode."""
     p = call.option("p", 1, 0.5)
     return Dropout(1 - float(p)) if p > 0 and call.option("training", 2, True) else None
 

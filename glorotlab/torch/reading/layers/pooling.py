@@ -9,11 +9,11 @@ from glorotlab.torch.reading.call import Call, Reader, per_axis
 
 
 def same(call: Call) -> None:
-    """Read what leaves its input as it is."""
+    """Read a call that leaves its input unchanged."""
 
 
 def reshape(call: Call) -> Layer | None:
-    """Read a view that leaves all as it is, or makes units of positions."""
+    """Read a view that changes nothing or turns positions into units."""
     before, after = call.input_shape, call.shape
     if before == after:
         return None

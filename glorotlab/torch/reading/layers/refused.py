@@ -8,7 +8,7 @@ from glorotlab.torch.reading.call import Call, Reader
 
 
 def refused(what: str) -> Reader:
-    """Return a reader that says what it is."""
+    """Return a reader that refuses a call with a reason."""
 
     def read(call: Call) -> Layer:
         return Unknown(f"{what} is not followed by the theory")
