@@ -255,7 +255,7 @@ def compare(prediction: xr.Dataset, measurement: xr.Dataset) -> Comparison:
 
 
 def _check_that_seeds_differ(measurement: xr.Dataset) -> None:
-    """Refuse a seed that is there twice, as where measurements were joined: its network would be counted twice."""
+    """Refuse a seed that occurs twice, as in joined measurements, because its network would be counted twice."""
     if "seed" in measurement.coords and measurement["seed"].size:
         seeds, counts = np.unique(measurement["seed"].values, return_counts=True)
         if counts.max() > 1:
@@ -306,7 +306,7 @@ def _verdict(
 
 
 def _resolution(name: str, measurement: xr.Dataset, index: int, networks: int) -> float:
-    """Return the resolution of an `Entry`, by what the measurement says of its samples and of its rounding."""
+    """Return the resolution of an `Entry` from the measurement's number of samples and rounding."""
     if name == "activation_saturation":
         samples = networks * measurement.attrs.get("examples", 0) * _of_layer(measurement, "fan_out", index)
         return NONE_OF_MANY / samples if samples else 0.0
@@ -318,7 +318,7 @@ def _resolution(name: str, measurement: xr.Dataset, index: int, networks: int) -
 
 
 def _of_layer(measurement: xr.Dataset, name: str, index: int) -> float:
-    """Return a variable's mean over networks in a layer; 0 where it is not there."""
+    """Return a variable's mean over networks in a layer, 0 if it is missing."""
     return float(measurement[name].isel(layer=index).mean()) if name in measurement else 0.0
 
 
@@ -327,6 +327,6 @@ def _pooled(array: xr.DataArray) -> xr.DataArray:
 
 
 def _band(prediction: xr.Dataset, name: str, index: int) -> float | None:
-    """Return an end of the band of one layer; None where there is none."""
+    """Return an end of the band of one layer, or None if there is none."""
     end = float(_pooled(prediction[name]).values[index]) if name in prediction else math.nan
     return None if math.isnan(end) else end

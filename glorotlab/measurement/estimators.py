@@ -31,7 +31,7 @@ EDGE_MARGIN = 1.25
 
 
 def layer_values(layers: Sequence[LayerTensors]) -> Values:
-    """Return every schema variable of one pass but histograms and Jacobians.
+    """Return every schema variable of one pass except histograms and Jacobians.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def layer_values(layers: Sequence[LayerTensors]) -> Values:
 
 
 def finite_layers(row: Values) -> npt.NDArray[np.bool_]:
-    """Return of each layer whether its statistics are finite; of variances the pooled ones.
+    """Return whether each layer's statistics, with pooled variances, are finite.
 
     Those of the activations follow, and are NaN where the output is none.
     """

@@ -51,7 +51,7 @@ def by_position(node: Node, values: Array) -> Array:
 
 
 def patches(layer: WeightedLayer, below: npt.NDArray[np.generic]) -> Array:
-    """Return what meets the weights of one example, (groups, positions, fan_in), in float64."""
+    """Return the inputs of the weights for one example, (groups, positions, fan_in), in float64."""
     if isinstance(layer, Embedding):
         one_hot = np.zeros((1, below.size, layer.fan_in))
         one_hot[0, np.arange(below.size), below.ravel().astype(np.int64)] = 1

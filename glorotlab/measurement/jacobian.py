@@ -65,7 +65,7 @@ def jacobian_singular_value_mean(layers: Sequence[LayerTensors]) -> Array:
 
 
 def _mean_singular_value(jacobian: Array) -> float:
-    """Return the mean over the singular values of a matrix, as many as its smaller side has."""
+    """Return the mean of the singular values of a matrix, whose number is that of its smaller side."""
     count, moving = min(jacobian.shape), jacobian[:, jacobian.any(axis=0)]
     if not moving.size:
         return 0.0

@@ -126,7 +126,7 @@ def measure(
 def _one_network(
     network: Network, x: FloatArray, y: Labels, bins: int, edges: estimators.Values, jacobian: bool
 ) -> tuple[estimators.Values, estimators.Values]:
-    """Return the statistics of a network, of which nothing is kept, and the edges of its histograms and all others'."""
+    """Return the statistics of a network, which is not kept, and the edges of all histograms."""
     with np.errstate(over="ignore", invalid="ignore"):  # refused in the next lines
         layers = network.backpropagate(x, y).layers
         row = estimators.layer_values(layers)
@@ -146,7 +146,7 @@ def _one_network(
 
 
 def seed_numbers(seeds: int | Sequence[int]) -> list[int]:
-    """Return the seeds that a number of networks, or a sequence of seeds, stands for; InvalidValueError of others."""
+    """Return the seeds for a number of networks or a sequence of seeds; InvalidValueError for anything else."""
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         if not 1 <= seeds <= 10**6:
             raise InvalidValueError(f"seeds {seeds}: allowed are 1 to 1000000 networks, or a sequence of seeds")

@@ -27,7 +27,7 @@ MOMENTS = ("mean", "second_moment", "variance")
 
 @dataclass(frozen=True)
 class NodeTensors:
-    """What one batch leaves in one step of a model.
+    """The tensors of one batch in one module of a model.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ class DenoisingAutoencoder:
         self._within_one = layer == 0 or (bound is not None and bound <= 1)
 
     def below(self, x: npt.ArrayLike) -> FloatArray:
-        """Return v, what enters the layer of these inputs, shape (batch, fan_in)."""
+        """Return v, the input of the layer, shape (batch, fan_in)."""
         v = self.network.inputs(x)
         for index in range(self.layer):
             _, v = self.network.hidden_layer(index, v)

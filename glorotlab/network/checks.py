@@ -14,7 +14,7 @@ from glorotlab.spec.network import NetworkSpec
 
 
 def check_state(state: Mapping[str, FloatArray], spec: NetworkSpec, dtype: str) -> None:
-    """Raise InvalidValueError where arrays are not the ``Network.state`` of a spec and dtype."""
+    """Raise InvalidValueError if arrays are not the ``Network.state`` of a spec and dtype."""
     for name, array in state.items():
         as_array(name, array)  # refuses what is masked
     kinds = ("", *(kind for kind in ("_velocity", "_rate") if any(kind in name for name in state)))
@@ -40,7 +40,7 @@ def check_rates(rates: Sequence[FloatArray], parameters: Sequence[FloatArray]) -
 
 
 def check_order(order: npt.ArrayLike, examples: int) -> Labels:
-    """Return row numbers as int64; InvalidValueError where they are none."""
+    """Return row numbers as int64; InvalidValueError if they are not row numbers."""
     rows = as_array("order", order)
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
         raise InvalidValueError(f"order of dtype {rows.dtype} and shape {rows.shape}: allowed are whole numbers, (n,)")
@@ -50,7 +50,7 @@ def check_order(order: npt.ArrayLike, examples: int) -> Labels:
 
 
 def count_updates(examples: int, batch_size: int) -> int:
-    """Return the number of mini-batches; InvalidValueError where they cannot be made."""
+    """Return the number of mini-batches; InvalidValueError if the examples cannot be divided."""
     batch_size = whole_number("batch_size", batch_size, 1)
     if examples % batch_size:
         raise InvalidValueError(f"batch_size {batch_size}: allowed are divisors of the {examples} examples")

@@ -33,7 +33,7 @@ from glorotlab.threads import num_threads
 
 @dataclass
 class Curvature:
-    """One number for each weight and bias, from 0.
+    """One number from 0 for each weight and bias.
 
     Parameters
     ----------

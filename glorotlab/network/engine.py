@@ -25,7 +25,7 @@ LINEAR = elementwise.CODES["linear"]
 
 @dataclass
 class _Workspace:
-    """Buffers of one batch size, rows padded, so that a step allocates nothing, and the steps that use them."""
+    """Buffers of one batch size with padded rows, so that a step allocates nothing, and the steps that use them."""
 
     inputs: FloatArray
     labels: Labels
@@ -37,7 +37,7 @@ class _Workspace:
 
 
 class Engine:
-    """What follows from a network's spec, its compiled steps among it, and works on its parameters.
+    """Passes and compiled steps that follow from a network's spec and work on its parameters.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Engine:
         return step_costs
 
     def _check_memory(self, batch_size: int, momentum: bool) -> None:
-        """Refuse steps for whose velocities and buffers, where they are not there yet, there is no memory."""
+        """Refuse steps if there is no memory for velocities and buffers that do not exist yet."""
         missing: dict[str, float] = {}
         if momentum and self._parameters.weight_velocities[0] is None:
             missing["velocities"] = parameter_bytes(self.spec, self.dtype)
@@ -126,7 +126,7 @@ class Engine:
         return float(cost.mean())
 
     def _run_backward_update(self, work: _Workspace, descent: Descent) -> None:
-        """Fill dC/ds of every layer and let its weights and biases take their step."""
+        """Fill dC/ds of every layer and update its weights and biases."""
         own = self._parameters
         for layer in range(len(self._parameters.weights) - 1, -1, -1):
             s = work.preactivations[layer - 1] if layer else None

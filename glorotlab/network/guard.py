@@ -13,7 +13,7 @@ from glorotlab.errors import NetworkInUseError
 
 
 class Guard:
-    """Which threads use a network now. The one that trains it may read it, and train it within its training."""
+    """The threads that currently use a network; the one that trains it may read it and train it again."""
 
     def __init__(self) -> None:
         self._lock = RLock()  # a signal's handler may use the network where this thread holds the lock
@@ -22,7 +22,7 @@ class Guard:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Let nobody train the network; NetworkInUseError where another thread does."""
+        """Keep others from training the network; NetworkInUseError if another thread does."""
         with self._lock:
             self._refuse_other_trainer()
             self._readers += 1
@@ -34,7 +34,7 @@ class Guard:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Let nobody else use the network; NetworkInUseError where another thread does."""
+        """Keep others from using the network; NetworkInUseError if another thread does."""
         with self._lock:
             self._refuse_other_trainer()
             if self._readers and self._trainer is None:

@@ -25,11 +25,11 @@ def step_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, batch_size: int) -> floa
 
 
 def pass_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, examples: int, *, gradients: bool = False) -> float:
-    """Return the bytes that a pass over examples leaves: s and z of every layer; with ``gradients`` dC/ds too."""
+    """Return the bytes of a pass over examples: s and z of every layer, with ``gradients`` dC/ds too."""
     return (3 if gradients else 2) * examples * sum(spec.layer_sizes[1:]) * float(np.dtype(dtype).itemsize)
 
 
 def statistics_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, examples: int) -> float:
-    """Return the bytes that estimators take: all weight gradients, and products in float64 of one layer at a time."""
+    """Return the bytes of the estimators: all weight gradients, and products in float64 of one layer at a time."""
     gradients = sum(fan_in * fan_out for fan_in, fan_out in spec.fans) * np.dtype(dtype).itemsize
     return gradients + max(4 * 8 * examples * (fan_in + fan_out) for fan_in, fan_out in spec.fans)

@@ -72,11 +72,11 @@ class Network:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Make what follows from the rest; a copy of the network does so for itself."""
+        """Compute the attributes that follow from the others; a copy of the network computes its own."""
         self.guard, self._engine = Guard(), Engine(self._parameters)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy needs, its own arrays among it; the rest follows from the spec."""
+        """Return what a copy needs, including its own arrays; the rest follows from the spec."""
         with self.guard.reading():
             return self._given() | {"_parameters": self._parameters.copy()}
 
@@ -517,7 +517,7 @@ class Network:
             return {name: own.copy() for name, own in self._parameters.arrays().items()}
 
     def load_state(self, state: Mapping[str, FloatArray]) -> None:
-        """Take over what ``state`` returned, bit for bit.
+        """Load what ``state`` returned, bit for bit.
 
         Parameters
         ----------

@@ -70,7 +70,7 @@ class Parameters:
                 yield weights, np.ascontiguousarray(biases, dtype=self.dtype)
 
     def allocate_velocities(self) -> None:
-        """Give every weight and bias a velocity of 0, where they have none."""
+        """Give every weight and bias a velocity of 0, unless it has one."""
         if self.weight_velocities[0] is None:
             self.weight_velocities, self.bias_velocities = self._zeros()
 
@@ -94,7 +94,7 @@ class Parameters:
             self.weight_rates, self.bias_rates = self._zeros()
 
     def arrays(self) -> dict[str, FloatArray]:
-        """Return the arrays there are, not copies: ``weight_1``, ``bias_1``, ``weight_velocity_1``, ..."""
+        """Return the existing arrays, not copies: ``weight_1``, ``bias_1``, ``weight_velocity_1``, ..."""
         kinds: dict[str, Sequence[FloatArray | None]] = {
             "weight": self.weights,
             "bias": self.biases,
@@ -111,7 +111,7 @@ class Parameters:
         }
 
     def load(self, state: Mapping[str, FloatArray]) -> None:
-        """Take over the arrays of another ``arrays``, bit for bit; see ``Network.load_state``."""
+        """Load the arrays of another ``arrays``, bit for bit; see ``Network.load_state``."""
         check_state(state, self.spec, str(self.dtype))
         self.weight_velocities, self.bias_velocities = self._none(), self._none()
         self.weight_rates, self.bias_rates = self._none(), self._none()

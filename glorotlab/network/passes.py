@@ -15,7 +15,7 @@ from glorotlab.threads import num_threads
 
 @dataclass(frozen=True)
 class LayerTensors:
-    """What one batch leaves in one layer, s = z_below W + b and z = f(s): all that the estimators need to know of it.
+    """The tensors of one batch in one layer, s = z_below W + b and z = f(s), as the estimators need them.
 
     The layer may belong to a ``Network`` or to any other model whose tensors can be read.
 
@@ -72,7 +72,7 @@ class LayerTensors:
 
 @dataclass
 class ForwardPass:
-    """What a batch leaves in a network on its way forward; index l - 1 of each list is layer l.
+    """The tensors of a forward pass; index l - 1 of each list is layer l.
 
     Parameters
     ----------
@@ -107,13 +107,13 @@ class ForwardPass:
         return [LayerTensors(*tensors) for tensors in zip(*columns, strict=True)]
 
     def below(self, layer: int) -> FloatArray:
-        """Return what enters the weight matrix with index ``layer``: the inputs where it is 0, else an activation."""
+        """Return the input of the weight matrix with index ``layer``: the inputs for 0, else an activation."""
         return self.activations[layer - 1] if layer else self.inputs
 
 
 @dataclass
 class BackwardPass(ForwardPass):
-    """A forward pass and what came back through the network.
+    """The tensors of a forward and a backward pass.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from glorotlab.errors import InvalidValueError
 
 
 def _one_line(error: ValidationError, known: Iterable[str]) -> str:
-    """Say what the first wrong field is, what it was and what is allowed."""
+    """Return a message with the first wrong field, its value and what is allowed."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
@@ -39,12 +39,12 @@ def _is_row_of_numbers(kind: Any, value: Any) -> bool:
 
 @cache
 def field_of(spec: "type[Spec]", name: str) -> FieldInfo:
-    """Return a field of a class of specs; pydantic's own table is a property, which takes most of a check."""
+    """Return a field of a spec class from a cache, because pydantic's own table is slow."""
     return spec.model_fields[name]
 
 
 class Spec(BaseModel):
-    """A plain, frozen, validated description; InvalidValueError where a field is wrong."""
+    """Base of the specs: plain, frozen, validated; InvalidValueError if a field is wrong."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -61,7 +61,7 @@ class Spec(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **settings: Any) -> None:
-        """Leave what is refused by position out of the signature that help and editors show."""
+        """Remove positional arguments, which are refused, from the signature that help and editors show."""
         shown = inspect.signature(cls)
         named = [field for field in shown.parameters.values() if field.kind is not field.VAR_POSITIONAL]
         cls.__signature__ = shown.replace(parameters=named)
@@ -69,7 +69,7 @@ class Spec(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _of_its_own_kind(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse true, false and texts as numbers, and numbers and texts as true or false."""
+        """Refuse bools and texts as numbers, and numbers and texts as bools."""
         kind = field_of(cls, str(info.field_name)).annotation
         if kind is bool and not isinstance(value, _BOOLEANS):
             raise InvalidValueError(f"{info.field_name} {shown(value)}: input should be true or false")

@@ -17,7 +17,7 @@ LARGEST = 1_000_000
 
 
 def split_sizes(text: str) -> tuple[str, dict[str, float]] | None:
-    """Return the name of generated data and the number of examples of each split; None of other data.
+    """Return the name of generated data and the number of examples of each split, or None for other data.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def split_sizes(text: str) -> tuple[str, dict[str, float]] | None:
 
 
 def canonical_data(text: str) -> str:
-    """Return the one name of generated data, defaults left out; the name of other data as it stands.
+    """Return the canonical name of generated data, without defaults; other names are returned unchanged.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def canonical_data(text: str) -> str:
 
 
 def canonical_name(name: str, sizes: Mapping[str, float]) -> str:
-    """Return a name with those parameters that are not its defaults, in their order there."""
+    """Return a name with the parameters that differ from its defaults, in their order."""
     defaults = DEFAULTS[name]
     return names.canonical(name, {split: str(size) for split, size in sizes.items() if size != defaults[split]})
 

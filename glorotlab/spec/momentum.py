@@ -19,12 +19,12 @@ PERIOD = 250
 
 
 def momentum_at(update: int, schedule: Schedule, largest: float) -> float:
-    """Return the momentum of an update, counted from 0, before any fall-back in the end."""
+    """Return the scheduled momentum of an update, counted from 0, without the lower one at the end."""
     return largest if schedule == "constant" else min(1 - 1 / (2 * (update // PERIOD + 1)), largest)
 
 
 def updates_until_change(update: int, schedule: Schedule, largest: float) -> float:
-    """Return how many updates from this one on have its momentum; infinitely many where it is the last."""
+    """Return how many updates from this one on have its momentum, infinity for the last value."""
     if momentum_at(update, schedule, largest) == largest:
         return float("inf")
     return PERIOD - update % PERIOD

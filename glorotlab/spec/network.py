@@ -425,7 +425,7 @@ class NetworkSpec(Spec):
 
 
 def _is_row(value: object) -> TypeGuard[Sequence[int]]:
-    """Return whether a value can be a list of sizes; the bytes of a text are whole numbers, but no sizes."""
+    """Return whether a value can be a list of sizes; the bytes of a text are whole numbers but not sizes."""
     return (isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray))) or (
         isinstance(value, np.ndarray) and value.ndim > 0
     )

@@ -70,7 +70,7 @@ class Range(Spec):
         return self
 
     def at(self, places: Any) -> list[float]:
-        """Return the numbers at places in [0, 1], to six significant digits."""
+        """Return the numbers at positions in [0, 1], to six significant digits."""
         low, high = (math.log(end) if self.scale == "log" else end for end in (self.low, self.high))
         values = (low + place * (high - low) for place in map(float, places))
         rounded = (float(f"{math.exp(value) if self.scale == 'log' else value:.{DIGITS}g}") for value in values)
@@ -86,7 +86,7 @@ class Axis:
     places: tuple[dict[str, Any], ...]
 
     def check(self) -> None:
-        """Raise InvalidValueError where the axis has no place, or two of one label."""
+        """Raise InvalidValueError if the axis is empty or has two equal labels."""
         if not self.labels:
             raise InvalidValueError(f"{self.name} []: allowed are 1 value or more")
         label, count = Counter(self.labels).most_common(1)[0]
@@ -110,7 +110,7 @@ def grid_axis(name: str, given: list[Any] | Range) -> Axis:
 
 
 def drawn_axis(ranges: Mapping[str, Range], draws: int, seed: int) -> Axis:
-    """Return the axis of draws: of the one field that is drawn, or of several that are drawn together."""
+    """Return the axis of draws of one field, or of several fields together."""
     columns = {}
     for name, values in ranges.items():
         stream = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
@@ -131,7 +131,7 @@ def seed_axis(first: object, repeats: int) -> Axis:
 
 
 def grid_values(name: str, given: Any) -> list[Any] | Range:
-    """Return what a field takes along an axis of the grid."""
+    """Return the values of a field along an axis of the grid."""
     if isinstance(given, dict):
         try:
             return Range(**given)
@@ -143,7 +143,7 @@ def grid_values(name: str, given: Any) -> list[Any] | Range:
 
 
 def _label(name: str, value: Any) -> Any:
-    """Return a value as it names a place on an axis; InvalidValueError where it is no plain value of such a field."""
+    """Return a value as a label on an axis; InvalidValueError if it is not a plain value of that field."""
     if name in FIELDS and FIELDS[name][1] is bool:
         if not isinstance(value, bool):
             raise InvalidValueError(f"{name} {str(value)[:60]!r}: allowed are true and false")
@@ -153,7 +153,7 @@ def _label(name: str, value: Any) -> Any:
 
 
 def _typed(name: str, values: list[float]) -> list[Any]:
-    """Return numbers of a range as the field takes them: rounded where it is a whole number."""
+    """Return the numbers of a range, rounded if the field is a whole number."""
     return [round(value) for value in values] if FIELDS[name][1] is int else list(values)
 
 

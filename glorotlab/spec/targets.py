@@ -13,7 +13,7 @@ from glorotlab.errors import InvalidValueError
 
 
 class Outputs(Protocol):
-    """What is asked of a ``NetworkSpec`` here."""
+    """The part of a ``NetworkSpec`` that this module uses."""
 
     @property
     def layers(self) -> str: ...  # noqa: D102
@@ -33,7 +33,7 @@ class Outputs(Protocol):
 
 
 def is_regression(labels: npt.NDArray[Any]) -> bool:
-    """Return whether labels are numbers for the outputs to reach: floats, or rows of any numbers; else classes."""
+    """Return whether labels are targets (floats, or rows of any numbers) instead of classes."""
     return labels.dtype.kind == "f" or (labels.ndim == 2 and labels.dtype.kind in "iu")
 
 

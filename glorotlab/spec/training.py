@@ -16,7 +16,7 @@ LARGEST_LEARNING_RATE, LARGEST_L2 = 1e6, 1e3
 
 
 class Descent(NamedTuple):
-    """What the kernels need of an update rule for one mini-batch; kernels/include/descent.h has the formulas.
+    """The numbers of an update for one mini-batch, as kernels need them; kernels/include/descent.h has the formulas.
 
     Parameters
     ----------
@@ -77,14 +77,14 @@ class UpdateRule:
         check_nesterov(self.nesterov, self.momentum)
 
     def descent(self, batch_size: int) -> Descent:
-        """Return the numbers of one update on a mini-batch of so many examples."""
+        """Return the numbers of one update on a mini-batch of the given size."""
         return Descent(
             self.learning_rate / batch_size, self.learning_rate * self.l2, self.momentum, bool(self.nesterov)
         )
 
 
 def check_nesterov(nesterov: bool, momentum: float) -> None:
-    """Raise InvalidValueError where ``nesterov`` is no bool or lacks a momentum: equal runs would have two specs."""
+    """Raise InvalidValueError if ``nesterov`` is not a bool or has no momentum: equal runs would have two specs."""
     if not isinstance(nesterov, (bool, np.bool_)) or (nesterov and not momentum):
         raise InvalidValueError(
             f"nesterov {nesterov!r} with momentum {momentum!r}: allowed is True with momentum above 0"
@@ -234,7 +234,7 @@ class TrainingSpec(Spec):
         return momentum_at(update, self.momentum_schedule, self._largest_momentum(update))
 
     def updates_of_rule(self, update: int) -> int:
-        """Return for how many updates, this one among them, the rule stays the same; at least 1 before the end."""
+        """Return for how many updates, including this one, the rule stays the same; at least 1 before the end."""
         left = updates_until_change(update, self.momentum_schedule, self._largest_momentum(update))
         return int(min(left, (self._first_final if update < self._first_final else self.updates) - update))
 
@@ -244,5 +244,5 @@ class TrainingSpec(Spec):
 
     @property
     def _first_final(self) -> int:
-        """Return the first update with ``final_momentum``; the number of updates where none has it."""
+        """Return the first update with ``final_momentum``, or the number of updates if there is none."""
         return self.updates - self.final_momentum_updates

@@ -52,7 +52,7 @@ class Batches:
             self._y: npt.NDArray[Any] = finite_inputs("training targets", y, dtype) if targets_of(source) else y
 
     def train(self, network: Network, update: int, most: int) -> npt.NDArray[np.float64]:
-        """Take at most ``most`` updates from ``update`` on; return their costs, as ``Network.train_steps`` does.
+        """Make at most ``most`` updates from ``update`` on and return their costs, as ``Network.train_steps`` does.
 
         They end where the update rule changes.
 
@@ -68,7 +68,7 @@ class Batches:
         return network.train_on(examples, most, self.training.rule_at(update), batch_size=self.size)
 
     def _look_ahead_anew(self, network: Network, update: int) -> None:
-        """Move a network of Nesterov's steps to the point ahead of this update, where its momentum is another one."""
+        """Move a network to the point ahead of this update of Nesterov's momentum, if its momentum changes."""
         before, now = (self.training.momentum_at(max(0, step)) for step in (update - 1, update))
         if self.training.nesterov and now != before:
             network.move_along_velocities(now - before)
@@ -90,7 +90,7 @@ class Batches:
         return self._x, self._y, self._order[place * self.size : (place + most) * self.size]
 
     def _consecutive(self, update: int, most: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return (x, y) of at most ``most`` sequential updates, or of the one that runs over the source's end."""
+        """Return (x, y) of at most ``most`` sequential updates, or of the one that crosses the source's end."""
         start = update * self.size
         if self.endless:
             return self.source.batch(start, most * self.size)

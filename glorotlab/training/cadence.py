@@ -88,13 +88,13 @@ class Cadence:
         return step % interval == 0 or step == self.updates
 
     def updates_left(self, step: int) -> int:
-        """Return how many updates follow ``step`` before the next record of either kind, or the end."""
+        """Return the number of updates after ``step`` before the next record of either kind, or the end."""
         to_records = (interval - step % interval for interval in (self.validation_interval, self.monitor_interval))
         return min(self.updates - step, *to_records)
 
 
 def _intervals(budget: float, cost: float) -> int:
-    """Return into how many intervals a run is cut: one fewer than the records that a budget of work pays for."""
+    """Return the number of intervals of a run, one less than the number of records within a budget of work."""
     return min(MOST_INTERVALS, max(1, int(budget / cost) - 1))
 
 

@@ -131,7 +131,7 @@ class ErrorCurves:
         return self._points[-1][0] if self._points else -1
 
     def add_costs(self, costs: Iterable[float]) -> None:
-        """Add the batch-mean costs of updates, one after the other."""
+        """Add the batch-mean costs of updates in their order."""
         self._recent_costs.extend(costs)
 
     def record(self, step: int, validation_error: float, test_error: float) -> None:

@@ -13,7 +13,7 @@ from glorotlab.training.batches import Batches
 
 
 class LearningRates:
-    """Estimates of the factors of the learning rate, every so many updates.
+    """Periodic estimates of the factors of the learning rate.
 
     An estimate depends on the network and on examples that the number of updates determines. So it is made anew, with
     the same bits, where a run is resumed at the update it is due at; in between, the factors are part of the network's
@@ -30,12 +30,12 @@ class LearningRates:
         self.training, self.batches = training, batches
 
     def updates_left(self, step: int) -> float:
-        """Return how many updates follow ``step`` before the next estimate; infinity where there is none."""
+        """Return the number of updates after ``step`` before the next estimate, infinity if there is none."""
         every = self.training.curvature_every
         return math.inf if self.training.learning_rates == "common" else every - step % every
 
     def estimate_if_due(self, step: int, network: Network) -> bool:
-        """Estimate the factors that the network's parameters get from ``step`` on, where it is time.
+        """Estimate the factors of the network's parameters from ``step`` on, if an estimate is due.
 
         Returns
         -------

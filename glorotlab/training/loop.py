@@ -140,7 +140,7 @@ def _train_in(folder: RunFolder, loop: _Loop, release: Callable[[], None], every
 
 
 def _load(spec: RunSpec) -> Dataset:
-    """Load the data of a spec; a user's file, of a digest, also from where it was when a run of it began."""
+    """Load the data of a spec; a user's file also from the path where it was when a run with its digest began."""
     if not spec.data.endswith(".npz"):
         return load_dataset(spec.data, seed=spec.seed)
     paths = [os.path.expanduser(spec.data), places.recall(spec.data_digest)]
@@ -162,7 +162,7 @@ def _load(spec: RunSpec) -> Dataset:
 
 
 def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
-    """Return the spec with the name of the data it is trained on, and the digest where the name does not say which.
+    """Return the spec with the name of its data, and with their digest if the name does not identify them.
 
     The name of a user's file tells nothing of the user's machine.
     """
@@ -178,7 +178,7 @@ def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:
 
 
 def _check_fit(spec: RunSpec, data: Dataset, *, begun: bool) -> None:
-    """Refuse data that do not fit; a run that was begun had outputs enough, and may have more than are asked for."""
+    """Refuse data that do not fit; a run that has begun may have more outputs than classes."""
     data.check_fits(spec.network.model_copy(update={"extra_outputs": True}) if begun else spec.network)
     _check_targets(spec, data)
     if math.isinf(max(data.validation.length, data.test.length)):
@@ -230,7 +230,7 @@ class _Loop:
         self.sessions = [session(0)]
 
     def begin(self, release: Callable[[], None]) -> None:
-        """Take the record before the first update."""
+        """Record the statistics before the first update."""
         if not self._record(release):
             raise DivergedError(
                 f"the network of {self.spec.network.initializer} is not finite before the first update: "
@@ -238,7 +238,7 @@ class _Loop:
             )
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Take over the state of a checkpoint."""
+        """Load the state of a checkpoint."""
         self.network.load_state(checkpoint.parameters)
         self.monitor.load_state(checkpoint.arrays)
         self.curves.load_state(checkpoint.arrays)
@@ -247,7 +247,7 @@ class _Loop:
         self.sessions = [*checkpoint.sessions, session(checkpoint.updates)]
 
     def checkpoint(self, status: str) -> Checkpoint:
-        """Return the run as it stands."""
+        """Return the checkpoint of the current state."""
         return Checkpoint(
             self.spec,
             status,
@@ -259,7 +259,7 @@ class _Loop:
         )
 
     def run(self, release: Callable[[], None], save_if_due: Callable[[], None] = lambda: None) -> str:
-        """Make every update and every record that is left; return how it ended.
+        """Make the remaining updates and records; return the final status.
 
         Calls ``release``, which raises where Ctrl-C was pressed, between two updates and within a record: what is
         left of that is made when the run is resumed. ``save_if_due`` is called between two updates.
@@ -277,7 +277,7 @@ class _Loop:
         return FINISHED
 
     def _pretrain(self, release: Callable[[], None], save_if_due: Callable[[], None]) -> bool:
-        """Take the updates of the pre-training that are left, then its records; return whether all is finite."""
+        """Make the remaining updates of the pre-training and its records; return whether all is finite."""
         while self.pretraining.done < self.pretraining.updates:
             release()
             save_if_due()
@@ -290,7 +290,7 @@ class _Loop:
         return True
 
     def _record_anew(self, release: Callable[[], None]) -> bool:
-        """Replace the records before the first update by those of the pre-trained network, where they are finite."""
+        """Replace the records before the first update by those of the pre-trained network, if they are finite."""
         before, recorded = (self.monitor, self.curves), False
         self.monitor, self.curves = StatisticsMonitor(self.data.test), ErrorCurves()
         try:
@@ -301,7 +301,7 @@ class _Loop:
         return recorded
 
     def _report(self, always: bool = False) -> None:
-        """Call ``progress``, where that was not just done."""
+        """Call ``progress``, unless that has just been done."""
         now = time.monotonic()
         if self.progress and (always or now - self._reported >= self.seconds):
             self._reported = now
@@ -309,7 +309,7 @@ class _Loop:
             self.progress(self.pretraining.done + self.step, before + self.spec.training.updates)
 
     def _take_steps(self) -> bool:
-        """Take the updates up to the next record or estimate, or half of ``seconds``; return whether all is finite.
+        """Make the updates up to the next record or estimate, or for half of ``seconds``; return whether all is finite.
 
         No longer than twice as many as ``_within`` was, so that one moment's speed cannot make a call too long.
         """
@@ -328,7 +328,7 @@ class _Loop:
 
     @np.errstate(over="ignore", invalid="ignore")
     def _record(self, release: Callable[[], None]) -> bool:
-        """Take what is due after this many updates and not taken yet; return False where the network is not finite."""
+        """Make the records that are due after this many updates; return False if the network is not finite."""
         step = self.step
 
         def look() -> None:

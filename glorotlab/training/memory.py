@@ -15,7 +15,7 @@ PROCESS = 2.5e8
 
 
 def run_bytes(spec: RunSpec) -> Parts:
-    """Return the bytes of a run's network by what takes them; its data are not among them."""
+    """Return the bytes of a run's network by their use, without its data."""
     network, training, dtype = spec.network, spec.training, spec.dtype
     once = parameter_bytes(network, dtype)
     own = {"weights": once}
@@ -33,7 +33,7 @@ def run_bytes(spec: RunSpec) -> Parts:
 
 
 def fitting(specs: Iterable[RunSpec]) -> int:
-    """Return how many runs fit into the memory there is at the same time, the largest together; 1 at least."""
+    """Return how many runs fit into the available memory at once, the largest together; at least 1."""
     available = available_memory()
     sizes = sorted((PROCESS + _size(spec) for spec in specs), reverse=True)
     if available is None:
@@ -42,7 +42,7 @@ def fitting(specs: Iterable[RunSpec]) -> int:
 
 
 def _size(spec: RunSpec) -> float:
-    """Return the bytes of a run's network; of runs that differ in what does not count they are summed once."""
+    """Return the bytes of a run's network, cached for runs of equal size."""
     training = spec.training
     counts = (training.batch_size, bool(training.momentum), training.learning_rates, training.curvature_examples)
     key = (spec.network.layer_sizes, spec.dtype, counts)

@@ -50,7 +50,7 @@ class StatisticsMonitor:
         return self._steps[-1] if self._steps else -1
 
     def record(self, step: int, network: Network, look: Callable[[], None] = lambda: None) -> bool:
-        """Take the statistics after ``step`` updates, and keep them where they are finite.
+        """Record the statistics after ``step`` updates, if they are finite.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class StatisticsMonitor:
         )
 
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take over what ``state`` returned."""
+        """Load what ``state`` returned."""
         self._steps = [int(step) for step in state["steps"]]
         columns = without_prefix("statistics", state)
         self._rows = [{name: values[k] for name, values in columns.items()} for k in range(len(self._steps))]

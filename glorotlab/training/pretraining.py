@@ -68,7 +68,7 @@ class Pretraining:
             _check_inputs(batches)
 
     def take_step(self) -> bool:
-        """Take one update of the layer whose turn it is; return whether its cost is finite."""
+        """Make one update of the current layer; return whether its cost is finite."""
         layer, update = divmod(self.done, self.per_layer)
         if self._autoencoder is None or self._autoencoder.layer != layer:
             self._autoencoder = DenoisingAutoencoder(self.network, layer)
@@ -80,7 +80,7 @@ class Pretraining:
         return math.isfinite(cost)
 
     def _kept(self, layer: int, update: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-        """Return which components are kept; each is set to 0 with the probability of the spec."""
+        """Return a mask of the components that are kept; each is set to 0 with the probability of the spec."""
         random = generator(self.spec.seed, Purpose.CORRUPTION, layer * FIRST_BATCH + update)
         return random.random(shape, dtype=np.float32) >= self.spec.training.corruption
 
@@ -93,7 +93,7 @@ class Pretraining:
         return prefixed(NAME, {"place": place, "bias": self._autoencoder.bias.copy()} | costs)
 
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take over what ``state`` returned; the network has its own."""
+        """Load what ``state`` returned; the network has its own state."""
         own = without_prefix(NAME, state)
         if not own:
             return
@@ -104,7 +104,7 @@ class Pretraining:
 
 
 def progress(spec: RunSpec, state: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    """Return how far the pre-training of a checkpoint is, for ``status.json``.
+    """Return the progress of a checkpoint's pre-training, for ``status.json``.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class NumpyNetwork(StepByStep):
         return x, labels
 
     def train_step(self, x: FloatArray, labels: Labels, learning_rate: float) -> float:
-        """Take one step on the batch-mean cost, in place, and return that cost."""
+        """Make one step on the batch-mean cost, in place, and return that cost."""
         layers = range(len(self.weights))
         below = [x]
         for layer in layers:

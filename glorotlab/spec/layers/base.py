@@ -8,7 +8,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Layer:
-    """What a node computes from its inputs; each kind is a class of its own."""
+    """Base of the layers, which are what nodes compute from their inputs; each kind has its own class."""
 
     kind: ClassVar[str]
     """Name of the kind, which is also that of its file."""

@@ -13,14 +13,14 @@ from glorotlab.spec.layers.base import Layer
 
 @dataclass(frozen=True)
 class Input(Layer):
-    """What is fed into the network: one of its arguments."""
+    """An input of the network, which is one of its arguments."""
 
     kind = "input"
 
 
 @dataclass(frozen=True)
 class Unknown(Layer):
-    """What the theory cannot follow; it is measured all the same.
+    """A layer that the theory does not cover; it is measured all the same.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class LayerGraph:
 
     @cached_property
     def readers(self) -> dict[str, tuple[Node, ...]]:
-        """Nodes that read each node, in order; one that reads it twice is there twice."""
+        """Nodes that read each node, in order; one that reads it twice occurs twice."""
         found: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
         for node in self.nodes:
             for name in node.inputs:

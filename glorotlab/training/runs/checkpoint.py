@@ -53,7 +53,7 @@ PARAMETERS = ("weight_", "bias_")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run between two updates.
+    """The state of a run between two updates.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Checkpoint:
         return {name: array for name, array in self.parameters.items() if name.count("_") == 1}
 
     def write(self, folder: Path) -> None:
-        """Put the checkpoint in place of the one before; RunError where the disk refuses, that one being intact."""
+        """Replace the previous checkpoint; RunError if the disk fails, which leaves the previous one intact."""
         header = {
             "format": FORMAT,
             "glorotlab": __version__,
@@ -113,12 +113,12 @@ class Checkpoint:
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint:
-        """Return the checkpoint of a run folder; RunError, in one line, where it cannot be read."""
+        """Return the checkpoint of a run folder; RunError if it cannot be read."""
         return files.read_file(folder / FILE, cls._parse)
 
     @classmethod
     def _parse(cls, file: BinaryIO) -> Checkpoint:
-        """Return the checkpoint in an open file, of which nothing is taken into memory that a run would not have."""
+        """Return the checkpoint in an open file; only arrays that a run may have are read into memory."""
         with Archive(file, largest=os.fstat(file.fileno()).st_size) as archive:
             header = _read_header(archive)
             spec = RunSpec(**header["spec"])
@@ -143,7 +143,7 @@ class _Examples(Record):
 
 
 class _Header(Record):
-    """What a checkpoint says beside its arrays."""
+    """The header of a checkpoint."""
 
     spec: dict[str, Any]
     content_hash: Text
@@ -155,7 +155,7 @@ class _Header(Record):
 
 
 def _read_header(archive: Archive) -> dict[str, Any]:
-    """Return the header of an archive, checked; RunError where it is of another format."""
+    """Return the checked header of an archive; RunError if it has another format."""
     if archive.form(HEADER).dtype != np.uint8:
         raise InvalidValueError(f"array {HEADER} is no text")
     header = parse_json(archive.read(HEADER).tobytes(), provenance.LIMITS)

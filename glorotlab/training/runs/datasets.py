@@ -49,7 +49,7 @@ def curves(checkpoint: Checkpoint) -> xr.Dataset:
 
 
 def last_errors(checkpoint: Checkpoint) -> dict[str, float | None]:
-    """Return the last point of the curves by name, None for what is not a number."""
+    """Return the last point of the curves by name, with None for NaN."""
     point = checkpoint.arrays["curves"][-1:, 1:].ravel()
     return {name: float(value) if np.isfinite(value) else None for name, value in zip(CURVES, point, strict=False)}
 

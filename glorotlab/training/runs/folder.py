@@ -40,7 +40,7 @@ LONGEST_VALUE = 60
 
 
 class RunFolder:
-    """A folder that holds a run, or may come to.
+    """A folder with a run, or for a new one.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class RunFolder:
         self._lock: lock.Lock | None = None
 
     def read(self) -> Checkpoint | None:
-        """Return the checkpoint, or None where a run may begin here.
+        """Return the checkpoint, or None if a run may begin here.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class RunFolder:
         return None
 
     def _check_regular(self, name: str) -> None:
-        """Raise OSError where a name of ours is no regular file; whatever else it leads to stays untouched."""
+        """Raise OSError if a file of a run is not a regular file, before anything is read or written."""
         try:
             files.check_regular(self.path / name)
         except FileNotFoundError:  # its owner is just done with it
@@ -90,7 +90,7 @@ class RunFolder:
             raise OSError(error.errno, f"{name!r} in it: {error.strerror}") from None
 
     def read_matching(self, spec: RunSpec) -> Checkpoint | None:
-        """Return what ``read`` does; RunError, naming the fields that differ, where the run is of another spec."""
+        """Return what ``read`` returns; RunError, with the fields that differ, if the run has another spec."""
         checkpoint = self.read()
         if checkpoint is not None and checkpoint.spec.content_hash != spec.content_hash:
             raise RunError(
@@ -100,11 +100,11 @@ class RunFolder:
         return checkpoint
 
     def current_status(self, checkpoint: Checkpoint) -> str:
-        """Return the status of a run as it is now: one that has not ended is running where a process trains it."""
+        """Return the current status of a run; one that has not ended is running if a process trains it."""
         return checkpoint.status if checkpoint.ended else unfinished_status(self.path)
 
     def is_complete(self, checkpoint: Checkpoint) -> bool:
-        """Return whether a run has ended and all its files are there, whole, and say so."""
+        """Return whether a run has ended and all its files are complete and up to date."""
         if not checkpoint.ended:
             return False
         try:
@@ -117,7 +117,7 @@ class RunFolder:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Own the folder inside the block; make it where there is none, and remove what a kill left half-written.
+        """Own the folder inside the block; create it if it is missing, and remove files that a kill left half-written.
 
         Raises
         ------
@@ -144,13 +144,13 @@ class RunFolder:
             raise RunError(f"run folder {str(self.path)!r} cannot be written: {reason(error)}") from None
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Write the checkpoint where this process still owns the folder: from then on the run is what it says."""
+        """Write the checkpoint, provided that this process still owns the folder."""
         assert self._lock is not None, "only the owner writes"  # noqa: S101
         self._lock.check()
         checkpoint.write(self.path)
 
     def sync(self) -> None:
-        """Bring the checkpoint's name to disk, so that it outlasts a power failure."""
+        """Flush the checkpoint's name to disk, so that it survives a power failure."""
         files.sync_folder(self.path)
 
     def write_derived(self, checkpoint: Checkpoint) -> None:
@@ -171,7 +171,7 @@ class RunFolder:
             files.write_whole(self.path / name, content)
 
     def write_status(self, checkpoint: Checkpoint, digests: dict[str, str] | None = None) -> None:
-        """Write ``status.json``, with the digests of the files beside it where these are as new."""
+        """Write ``status.json``, with the digests of the files beside it if these are as new."""
         status = {
             "format": FORMAT,
             "status": checkpoint.status,
@@ -194,12 +194,12 @@ def _spec_contents(checkpoint: Checkpoint) -> dict[str, bytes]:
 
 
 def _digest(content: bytes) -> str:
-    """Return 16 digits of a SHA-256: what is damaged is to be noticed, not forged."""
+    """Return 16 digits of a SHA-256, enough to notice damage (but not forgery)."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _is_transient(name: str) -> bool:
-    """Return whether a file is only there while a process trains, or because one was killed."""
+    """Return whether a file exists only while a process trains, or because one was killed."""
     return name == lock.FILE or files.is_temporary(name, of=(CHECKPOINT, *DERIVED))
 
 

@@ -29,7 +29,7 @@ UNDERFLOW = tuple(f"{tensor}_{share}" for tensor in UNDERFLOWING for share in ("
 
 
 def check_forms(forms: Mapping[str, Form], spec: RunSpec) -> None:
-    """Raise InvalidValueError where arrays are not those of a run, by their types and shapes alone.
+    """Raise InvalidValueError if the types and shapes of arrays are not those of a run.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def check_forms(forms: Mapping[str, Form], spec: RunSpec) -> None:
 
 
 def check_values(arrays: Arrays, spec: RunSpec, updates: int) -> None:
-    """Raise InvalidValueError where the numbers of arrays whose forms are right are not those of a run.
+    """Raise InvalidValueError if the values of arrays of the right types and shapes are not those of a run.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def check_values(arrays: Arrays, spec: RunSpec, updates: int) -> None:
 
 
 def _always(forms: Mapping[str, Form], spec: RunSpec) -> Forms:
-    """Return the forms of what every checkpoint of a spec has."""
+    """Return the types and shapes of the arrays that every checkpoint of a spec has."""
     layers = len(spec.network.fans)
     expected = _statistics(forms, spec, statistics().keys() - set(UNDERFLOW))
     expected |= {
@@ -134,7 +134,7 @@ def _pretraining(forms: Mapping[str, Form], spec: RunSpec) -> Forms:
 
 
 def _check_place(arrays: Arrays, spec: RunSpec, updates: int) -> None:
-    """Look whether a pre-training is where its arrays say."""
+    """Check that the position of a pre-training agrees with its arrays."""
     done, recorded = arrays[f"{pretraining.NAME}/place"].tolist()
     per_layer, widths = spec.training.pretraining_updates, spec.network.layer_sizes[:-2]
     in_all = per_layer * len(widths)
@@ -146,7 +146,7 @@ def _check_place(arrays: Arrays, spec: RunSpec, updates: int) -> None:
 
 
 def _length(forms: Mapping[str, Form], name: str, least: int = 1, most: int = 2**40) -> int:
-    """Return the length of an array, or the nearest that is allowed."""
+    """Return the length of an array, or the nearest one allowed."""
     shape = forms[name].shape if name in forms else ()
     return min(max(shape[0], least), most) if shape else least
 

@@ -73,7 +73,7 @@ WITHOUT_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, er
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, allow_inf_nan=False))
 class Owner:
-    """A process, such that no other is ever taken for it.
+    """A process, identified so that no other is mistaken for it.
 
     Parameters
     ----------
@@ -103,12 +103,12 @@ class Owner:
 
     @classmethod
     def this_process(cls) -> Owner:
-        """Return the process that calls this."""
+        """Return the current process."""
         host, pid = platform.node()[:200], os.getpid()
         return cls(host, pid, _started(pid) or "", *_machine(), since=time.time())
 
     def lives(self, heartbeat: float) -> bool:
-        """Return whether the process is there, as far as can be seen from here.
+        """Return whether the process exists, as far as this machine can see.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class Owner:
 
 
 def _machine() -> tuple[str, str]:
-    """Return the identities of this boot and of this process's table of processes."""
+    """Return the identities of this boot and of this process's process table."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return boot, os.readlink("/proc/self/ns/pid")
@@ -131,7 +131,7 @@ def _machine() -> tuple[str, str]:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process started; "" where the system does not say, None where there is no such process."""
+    """Return when a process started, "" if the system does not say, None if there is no such process."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
         return None if state in "ZX" else fields[18]  # field 22 of proc(5); a zombie is gone
@@ -148,7 +148,7 @@ def _started(pid: int) -> str | None:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Read who the file names; None where it names nobody, is no regular file, or is not there."""
+    """Read the owner in the file; None if it names none, is not a regular file, or does not exist."""
     try:
         return _parse_owner(files.read_bytes(path, LENGTH))
     except OSError:
@@ -163,7 +163,7 @@ def _parse_owner(content: bytes) -> Owner | None:
 
 
 def _is_ours(content: bytes) -> bool:
-    """Return whether a file may be overwritten: it holds a table of JSON, or what a power failure leaves, nothing."""
+    """Return whether a file may be overwritten: it has a JSON table, or is empty after a power failure."""
     begun = content.strip(b"\0 \n")
     return len(content) <= LENGTH and (not begun or begun.startswith(b"{"))
 
@@ -217,7 +217,7 @@ class Lock:
         raise self._in_use(read_owner(self.path))
 
     def _owns(self, descriptor: int) -> bool:
-        """Own the folder through an open file, or refuse; return False where an owner is just coming or going."""
+        """Own the folder through an open file, or refuse; return False if another owner is just beginning or ending."""
         locked = True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -242,7 +242,7 @@ class Lock:
             return False
 
     def _write(self, descriptor: int, locked: bool) -> None:
-        """Write who owns the folder, over one that is gone."""
+        """Write the owner of the folder over the previous one."""
         content = os.pread(descriptor, LENGTH + 1, 0)
         if not _is_ours(content) or os.fstat(descriptor).st_nlink > 1:
             raise OSError(errno.EEXIST, "it is no lock that a run left: move it elsewhere")
@@ -262,7 +262,7 @@ class Lock:
             self.check()
 
     def _last_touch(self, descriptor: int) -> float:
-        """Return when the file was touched last, as if this machine's clock were the file system's.
+        """Return when the file was last touched, by the file system's clock.
 
         A touch in the future of that clock is none: the file is touched now, and silence counts from here.
         """
@@ -286,7 +286,7 @@ class Lock:
                 os.utime(self._descriptor)
 
     def check(self) -> None:
-        """Raise RunError where the folder is no longer this owner's: gone, or taken over."""
+        """Raise RunError if the folder is gone or has another owner."""
         owner = read_owner(self.path)
         if owner == self.owner:
             return
@@ -297,7 +297,7 @@ class Lock:
         raise RunError(f"{str(self.path)!r} is gone, so that another process may train there")
 
     def release(self) -> None:
-        """Give the folder back."""
+        """Release the folder."""
         self._released.set()
         self._heart.join()
         with suppress(OSError):

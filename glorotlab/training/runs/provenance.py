@@ -32,7 +32,7 @@ GIT_SECONDS = 10
 
 
 def read_sessions(folder: Path) -> list[dict[str, Any]]:
-    """Return the sessions of the run in a folder; an empty list where it does not say."""
+    """Return the sessions of the run in a folder, an empty list if there is no record."""
     try:
         return files.read_whole(folder / FILE, _parse, LIMITS.size)
     except RunError:
@@ -69,7 +69,7 @@ def session(from_update: int) -> dict[str, Any]:
 
 @functools.cache
 def _git_state() -> dict[str, Any] | None:
-    """Return the commit of an editable install, and whether files differ from it; None where there is no git."""
+    """Return the commit of an editable install and whether files differ from it, or None without git."""
     package = Path(__file__).resolve().parents[1]
     top = _git(package, "rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != package.parent:  # a repository that only happens to be around

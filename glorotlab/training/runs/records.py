@@ -16,13 +16,13 @@ Text = Annotated[str, Field(max_length=1000)]
 
 
 class Record(BaseModel):
-    """A table of typed fields. Others are kept, as a later version may have written them."""
+    """A table of typed fields; unknown fields are kept, because a later version may have written them."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
     @classmethod
     def check(cls, table: Any, what: str) -> Self:
-        """Return a record of what was read; InvalidValueError, in one line, names the first field that is wrong."""
+        """Return a record of a table that was read; InvalidValueError names the first wrong field."""
         try:
             return cls.model_validate(table)
         except ValidationError as error:
@@ -32,7 +32,7 @@ class Record(BaseModel):
 
 
 class Session(Record):
-    """What a session that trained a run ran on; ``provenance.session`` has all of its fields."""
+    """The machine and versions of a session that trained a run; ``provenance.session`` has all fields."""
 
     from_update: Count
     started: Text

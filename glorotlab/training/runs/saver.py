@@ -25,7 +25,7 @@ SHARE = 0.005
 
 
 class Timer:
-    """A timer says when something is due: ``every`` seconds after the last time, later where that took long.
+    """A timer that says when something is due: ``every`` seconds after the last time, later if that took long.
 
     It waits until what the last time took (before the first, ``expected`` seconds) is at most ``SHARE`` of the time
     since.
@@ -48,7 +48,7 @@ class Timer:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Note how long the block takes, and begin to wait anew."""
+        """Measure the time of the block, and start waiting again."""
         started = time.monotonic()
         yield
         self._last = time.monotonic()
@@ -59,7 +59,7 @@ class Timer:
 
 
 class Saver:
-    """A saver writes a run into the folder its process owns.
+    """A saver that writes a run into the folder that its process owns.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Saver:
         self._checkpoint_timer, self._derived_timer = Timer(every), Timer(max(every, DERIVE_EVERY), DERIVE_TAKES)
 
     def begin(self) -> None:
-        """Write that the run is running; a new one writes a checkpoint, so that a folder without room fails now."""
+        """Write the status of a run that begins, and the first checkpoint of a new run, so that a full folder fails now."""
         with self._explaining_failures(), self._checkpoint_timer.timed():
             checkpoint = self.take(RUNNING)
             if self.saved is None:
@@ -86,7 +86,7 @@ class Saver:
             self.folder.write_status(checkpoint)
 
     def save_if_due(self) -> None:
-        """Write a checkpoint where it is time, between two updates."""
+        """Write a checkpoint between two updates if it is due."""
         if not self._checkpoint_timer.due():
             return
         with self._explaining_failures():
@@ -113,7 +113,7 @@ class Saver:
 
     @contextmanager
     def _explaining_failures(self) -> Iterator[None]:
-        """Raise RunFailedError, which says what is left of the run, where it cannot be written."""
+        """Raise RunFailedError, with what is saved of the run, if it cannot be written."""
         try:
             yield
         except RunInUseError:

@@ -37,7 +37,7 @@ class _Pretraining(Record):
 
 
 class _Status(Record):
-    """What ``status.json`` holds; of a run of before some of it may be missing."""
+    """The content of ``status.json``; for a run of an earlier version some of it may be missing."""
 
     status: Status
     updates: Count
@@ -53,7 +53,7 @@ class _Status(Record):
 
 
 def read_status(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what ``status.json`` says of a run.
+    """Return the content of ``status.json``.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 
 def has_derived_files(folder: Path, status: dict[str, Any]) -> bool:
-    """Return whether no file that a status has a digest of is missing or empty, from the names and lengths alone."""
+    """Return whether all files with a digest in the status exist and are not empty."""
     try:
         return all(os.stat(folder / name, follow_symlinks=False).st_size for name in status.get("files", ()))
     except (OSError, ValueError):  # ValueError: a null byte
@@ -90,12 +90,12 @@ def has_derived_files(folder: Path, status: dict[str, Any]) -> bool:
 
 
 def unfinished_status(folder: Path) -> str:
-    """Return the status of a run that has not ended, as it is now."""
+    """Return the current status of a run that has not ended."""
     return RUNNING if lock.living_owner(folder) else INTERRUPTED
 
 
 def list_runs(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Return the status of every run folder right below a folder, sorted by name, with its name as ``run``.
+    """Return the status of every run folder directly in a folder, sorted by name, with its name as ``run``.
 
     One whose ``status.json`` cannot be read is ``unreadable``, and ``error`` says why.
 

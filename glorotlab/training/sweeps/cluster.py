@@ -22,7 +22,7 @@ CONNECT_SECONDS = 20
 
 @dataclass(frozen=True)
 class Tls:
-    """The files, in PEM, by which this side and a Dask cluster know each other.
+    """The PEM files by which this process and a Dask cluster authenticate each other.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Tls:
 
 
 def check_scheduler(address: str, tls: Tls | None = None) -> None:
-    """Raise InvalidValueError where an address is none, or files of TLS do not go with it or are missing."""
+    """Raise InvalidValueError if an address is malformed, or TLS files are missing or do not match it."""
     if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\S+:\d+", address):
         raise InvalidValueError(f"scheduler {address!r}: allowed is an address such as tls://host:8786")
     if tls and not address.startswith(ENCRYPTED):
@@ -64,7 +64,7 @@ def check_scheduler(address: str, tls: Tls | None = None) -> None:
 
 
 def _security(address: str, tls: Tls | None) -> Any:
-    """Return Dask's record of what is needed for TLS, by its own configuration where there are no files of ours.
+    """Return Dask's security settings for TLS, from its own configuration if no files are passed.
 
     It is tried here: a client that finds out later raises whatever OpenSSL does.
     """

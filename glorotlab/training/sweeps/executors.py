@@ -46,7 +46,7 @@ class Processes(ProcessPoolExecutor):
     def submit(
         self, function: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Result]:
-        """Submit a call; processes spawned here inherit that Ctrl-C waits until they are prepared."""
+        """Submit a call; Ctrl-C is postponed in spawned processes until they are prepared."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return super().submit(_interruptible, function, *args, **kwargs)
@@ -58,7 +58,7 @@ _busy = threading.Lock()
 
 
 def _prepare(level: str) -> None:
-    """Begin a spawned process: Ctrl-C does nothing between tasks, and bits are those of its parent's SIMD level."""
+    """Prepare a spawned process: Ctrl-C does nothing between tasks, and the SIMD level is that of its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, name="glorotlab parent", daemon=True).start()
@@ -66,7 +66,7 @@ def _prepare(level: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """End an idle process whose parent is gone: it would wait for tasks for ever."""
+    """End an idle process whose parent is gone, which would otherwise wait for tasks forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -42,7 +42,7 @@ def folder_name(labels: Mapping[str, Any], content_hash: str) -> str:
 
 
 class RunFolders:
-    """The run folders that are there, by content: a run keeps the folder it has, whatever a sweep would call it.
+    """The existing run folders by content; a run keeps its folder, whatever a sweep would call it.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class RunFolders:
                 self._by_digits.setdefault(match[1] or match[2], name)
 
     def name(self, labels: Mapping[str, Any], content_hash: str) -> str:
-        """Return the name of the folder that a run has, or is to have; runs of equal content have one."""
+        """Return the name of a run's existing or new folder; runs of equal content share one."""
         digits = content_hash[:DIGITS]
         if digits not in self._chosen:
             new = folder_name(labels, content_hash)

@@ -124,7 +124,7 @@ def _digest(read: Callable[[str], dict[str, Pair]], name: str, seed: int) -> str
 
 @functools.lru_cache(maxsize=16)
 def _built_in_digest(name: str, files: Files, seed: int) -> str:
-    """Return the digest of data that are not the published ones; their files as they are now are part of the key."""
+    """Return the digest of built-in data that differ from the published ones, cached by the state of their files."""
     data = load_dataset(name, seed=seed, keep=True)
     return "" if data.published else data.digest or ""
 
@@ -141,7 +141,7 @@ def _check_fits(network: NetworkSpec, data: DatasetRecord) -> None:
 
 
 def public_fields(sweep: SweepSpec) -> dict[str, Any]:
-    """Return the fields of a sweep as its folder may tell them: where data files lie on this machine is left out.
+    """Return the fields of a sweep without the paths of data files on this machine.
 
     Files that differ keep different names.
     """
@@ -163,13 +163,13 @@ def public_fields(sweep: SweepSpec) -> dict[str, Any]:
 
 
 def write(folder: Path, sweep: SweepSpec, runs: list[str]) -> None:
-    """Write which run each point of a sweep has."""
+    """Write the run of each point of a sweep."""
     content = {"format": FORMAT, "sweep": public_fields(sweep), "runs": runs}
     files.write_whole(folder / FILE, json.dumps(content, indent=1))
 
 
 def read(folder: Path) -> tuple[SweepSpec, list[str]]:
-    """Return what ``write`` wrote; RunError where it is missing or damaged."""
+    """Return what ``write`` wrote; RunError if it is missing or damaged."""
 
     def parse(content: bytes) -> tuple[SweepSpec, list[str]]:
         fields = parse_json(content, LIMITS)

@@ -224,7 +224,7 @@ def load_sweep(folder: str | os.PathLike[str]) -> SweepResults:
 
 
 def _array(values: Iterable[Any]) -> npt.NDArray[Any]:
-    """Return numbers as an array of numbers (NaN where there is none), anything else as an array of objects."""
+    """Return numbers as an array of numbers (NaN if missing), anything else as an array of objects."""
     listed = list(values)
     if all(value is None or isinstance(value, (int, float)) for value in listed):
         return np.array([np.nan if value is None else value for value in listed])
@@ -258,13 +258,13 @@ def _candidates(axes: Sequence[Axis]) -> dict[str, npt.NDArray[Any]]:
 
 
 def _flat(values: xr.DataArray, rest: list[str], names: list[str]) -> npt.NDArray[Any]:
-    """Return values with the dimensions ``names`` made one, the last."""
+    """Return values with the dimensions ``names`` merged into one, the last."""
     ordered = values.transpose(*rest, *names)
     return ordered.values.reshape(*ordered.shape[: len(rest)], -1)
 
 
 def _stack(tables: Sequence[tuple[xr.Dataset, ...]], spec: SweepSpec) -> xr.Dataset:
-    """Put the variables of all runs into arrays over the swept fields, aligned by the labels of their dimensions."""
+    """Stack the variables of all runs over the swept fields, aligned by the labels of their dimensions."""
     import xarray as xr
 
     labels: dict[str, dict[Any, None]] = {}

@@ -41,21 +41,21 @@ IDLE_BREAKS = 3
 
 
 class Source(Protocol):
-    """Where a runner has its executors from."""
+    """The source of a runner's executors."""
 
     @property
     def renewable(self) -> bool:
-        """Whether a new executor may take over from one that broke, as a pool does when a process is killed."""
+        """Whether a new executor may replace one that broke, as a pool does when a process is killed."""
 
     def open(self) -> Executor:
-        """Return the executor that is open, or open one."""
+        """Return the open executor, or open one."""
 
     def close(self) -> None:
         """Close the executor; processes that were spawned for it have then ended."""
 
 
 class Runner:
-    """A runner hands out tasks until every run is settled.
+    """A runner that hands out tasks until every run is settled.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class Runner:
             future.add_done_callback(self.ended.put)
 
     def _wait(self) -> None:
-        """Take what has ended, or let a moment pass."""
+        """Process the tasks that have ended, or wait for a moment."""
         try:
             self._take(self.ended.get(timeout=TICK))
             while True:
@@ -159,7 +159,7 @@ class Runner:
             run.report = report
 
     def _read_reports(self) -> None:
-        """Read what workers have written about the runs in hand."""
+        """Read what workers have written about the current runs."""
         folders = self._folders()
         begun = (name for name in self.pending.values() if name in folders)
         for name in itertools.islice(begun, LOOKED_AT):
@@ -175,7 +175,7 @@ class Runner:
             return {entry.name for entry in entries}
 
     def _released(self) -> list[str]:
-        """Return the runs that another process had and left unfinished; note those that it ended."""
+        """Return the runs that another process left unfinished; record those that it ended."""
         released = []
         for name in sorted(self.elsewhere):
             if lock.living_owner(self.folder / name):
@@ -193,7 +193,7 @@ class Runner:
         return released
 
     def _survivors(self, source: Source) -> list[str]:
-        """Return the runs that are left of an executor that broke, those that a process died of last."""
+        """Return the remaining runs of an executor that broke; those that a process died of come last."""
         if not self.lost:
             return []
         source.close()  # from now on no process has any of them in hand
@@ -216,7 +216,7 @@ class Runner:
         self.state.runs[name].status, self.state.runs[name].error = status, error
 
     def _reread(self, names: Iterable[str]) -> None:
-        """Read what the runs say of themselves where they have begun."""
+        """Read the statuses of the runs that have begun."""
         folders = self._folders()
         for name in names:
             if name in folders:
@@ -224,7 +224,7 @@ class Runner:
                     self.state.runs[name].report = read_status(self.folder / name)
 
     def _count_death(self, name: str) -> None:
-        """Count a process that died with a run in hand, from 1 where its checkpoint got further since the last."""
+        """Count a process that died during a run; the count restarts at 1 if there is a newer checkpoint."""
         updates = int(self.state.runs[name].report.get("updates", 0))
         if updates > self.reached.get(name, -1):
             self.deaths[name] = 0
@@ -232,7 +232,7 @@ class Runner:
         self.deaths[name] += 1
 
     def _check_that_it_gets_further(self, begun: list[str]) -> None:
-        """Raise RunFailedError where executor after executor breaks and no run was begun or got further."""
+        """Raise RunFailedError if executors keep breaking without progress of any run."""
         got, self.got = self.got, self._how_far()
         self.idle_breaks = 0 if begun or got != self.got else self.idle_breaks + 1
         if self.idle_breaks >= IDLE_BREAKS:
@@ -243,7 +243,7 @@ class Runner:
             )
 
     def _how_far(self) -> tuple[int, int]:
-        """Return how many runs are settled, and the updates of all."""
+        """Return the number of settled runs and the updates of all runs."""
         runs = self.state.runs.values()
         return sum(run.settled for run in runs), sum(int(run.report.get("updates", 0)) for run in runs)
 

@@ -21,7 +21,7 @@ IN_USE, STOPPED, FAILED = "in use", "stopped", "failed"
 
 @dataclass
 class RunState:
-    """What is known of one run.
+    """The state of one run.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ class RunState:
 
     @property
     def settled(self) -> bool:
-        """Whether this sweep will do no more about it."""
+        """Whether this sweep is done with the run."""
         return self.status in (*ENDED, FAILED, STOPPED)
 
 
 @dataclass
 class SweepState:
-    """A sweep at one moment.
+    """The state of a sweep at one moment.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class SweepState:
     stopping: bool = False
 
     def counts(self) -> dict[str, int]:
-        """Return how many runs have each status."""
+        """Return the number of runs with each status."""
         return dict(Counter(run.status for run in self.runs.values()))
 
     @property
@@ -77,18 +77,18 @@ class SweepState:
 
     @property
     def updates_done(self) -> int:
-        """Updates done, those of settled runs counted whole: no more will be done there."""
+        """Number of updates done; all updates of a settled run count, because no more will be made."""
         return sum(
             run.updates_in_all if run.settled else int(run.report.get("updates", 0)) for run in self.runs.values()
         )
 
     def errors(self) -> dict[str, str]:
-        """Return why runs did not end, by the name of their folder."""
+        """Return the errors of runs by the name of their folder."""
         return {name: run.error for name, run in self.runs.items() if run.status not in ENDED}
 
 
 def read_state(folder: Path, points: Iterable[Point]) -> SweepState:
-    """Return the state of a sweep whose folder holds what earlier ones left there."""
+    """Return the state of a sweep from what earlier sweeps left in its folder."""
     runs: dict[str, RunState] = {}
     for point in points:
         if point.run not in runs:

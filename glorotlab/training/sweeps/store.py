@@ -18,13 +18,13 @@ from glorotlab.training.sweeps.workers import Workers
 
 
 def _labels(spec: RunSpec) -> dict[str, object]:
-    """Return what names a run's folder: of it alone, so that it has one name wherever it is asked for."""
+    """Return the labels in the name of a run's folder, which depend on the run alone."""
     return {"activation": spec.network.activation, "initializer": spec.network.initializer, "seed": spec.seed}
 
 
 @dataclass(frozen=True)
 class RunStore:
-    """A folder of runs, each named by the content of its spec, and the workers that make those that are not there.
+    """A folder of runs, each named by the content of its spec, with the workers that make missing ones.
 
     Parameters
     ----------

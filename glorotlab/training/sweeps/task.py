@@ -31,7 +31,7 @@ LOOK_EVERY = 0.1
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is asked to do, in plain values.
+    """A worker's task in plain values.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _run(task: Task) -> dict[str, Any]:
 
 
 def _check_folder(task: Task) -> None:
-    """Raise RunError where this machine does not see the folder of the sweep."""
+    """Raise RunError if this machine does not see the folder of the sweep."""
     where = f"the worker on host {platform.node()} does not see the sweep's folder"
     hint = "every worker must reach it by this path"
     try:
@@ -116,7 +116,7 @@ def _check_folder(task: Task) -> None:
 
 
 class _Watch:
-    """A watch ends a run, as Ctrl-C would, once its sweep is told to stop or its parent process is gone.
+    """A watch that ends a run, as Ctrl-C would, when its sweep stops or its parent process is gone.
 
     In the main thread of a process a thread beside it looks; in any other, where Python has no Ctrl-C, the run's
     progress does.
@@ -149,7 +149,7 @@ class _Watch:
                 return
 
     def progress(self, done: int, total: int) -> None:
-        """Look, each time a run reports."""
+        """Check each time a run reports its progress."""
         if not self._thread and self._over():
             raise KeyboardInterrupt
 

@@ -81,7 +81,7 @@ class Token:
         self.path.unlink(missing_ok=True)
 
     def was_claimed(self, run: str) -> bool:
-        """Return whether a process that is gone had a run in hand, and remove its claim.
+        """Return whether a process died during a run, and remove its claim.
 
         This is asked once no process has the run in hand any more.
         """

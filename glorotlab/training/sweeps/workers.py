@@ -23,7 +23,7 @@ from glorotlab.training.sweeps.token import Token
 
 
 class Workers:
-    """The makers of runs, used as a context manager; what they need is opened when there is something to make.
+    """The workers that make runs, as a context manager; executors are opened when needed.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Workers:
             progress(state)
 
     def _fitting(self, specs: list[RunSpec]) -> int:
-        """Return how many processes have room for their runs; NotEnoughMemoryError where more were asked for."""
+        """Return how many processes have memory for their runs; NotEnoughMemoryError if more were requested."""
         most, together = fitting(specs), min(self._size, len(specs))
         if self._count and most < together:
             raise NotEnoughMemoryError(
@@ -138,17 +138,17 @@ class Workers:
 
     @property
     def renewable(self) -> bool:
-        """Whether a new executor may take over from one that broke: processes that were spawned here."""
+        """Whether a new executor may replace one that broke, which is so for processes spawned here."""
         return self._given is None and self._scheduler is None
 
     def open(self) -> Executor:
-        """Return the executor that is open, or open one."""
+        """Return the open executor, or open one."""
         if self._opened is None:
             self._opened = self._open(self._size)
         return self._opened
 
     def close(self) -> None:
-        """Close the executor, but for one that was given; processes that were spawned here have then ended."""
+        """Close the executor unless it is the caller's; processes spawned here have then ended."""
         self._opened = None
         self._stack.close()
 
