@@ -1,19 +1,7 @@
-"""Denoising autoencoders: a hidden layer of a network learns to undo a corruption of what enters it.
+"""Denoising autoencoders: a hidden layer of a network learns to undo a corruption of its input.
 
-Vincent, Larochelle, Bengio & Manzagol (2008). With v what enters the layer and v~ the same with some components set
-to 0,
-
-    y = f(v~ W + b),   a = y W' + c,   r = g(a),
-
-where W and b are the layer's own; only the biases c of the reconstruction r are new. g and the cost C of an example go
-together so that dC/da = r - v:
-
-- For v in [-1, 1] (inputs, and activations of that bound: tanh, softsign, sigmoid) g is tanh and C the cross-entropy of
-  the probabilities (1 + v) / 2 and (1 + r) / 2, Sum_i [ln(1 + e^(2 a_i)) - (1 + v_i) a_i].
-- For other activations g is the identity and C = |a - v|^2 / 2.
-
-The gradient of W has two parts, as W has two uses: with d = (r - v) W f'(v~ W + b), it is v~' d + (r - v)' y; that of b
-is d, that of c is r - v.
+With v the input of the layer and v~ the same with some components set to 0 (Vincent, Larochelle, Bengio & Manzagol
+2008), y = f(v~ W + b), a = y W' + c and r = g(a), where dC/da = r - v. docs/theory/updates.md has g, C and gradients.
 """
 
 from __future__ import annotations

@@ -1,19 +1,8 @@
-"""Curvature: estimates by which each weight and bias gets its own learning rate.
+"""Curvature: estimates that give each weight and bias its own learning rate.
 
-Both estimates are a mean over examples of the form E[z_i^2 h_j] for the weight from unit i below to unit j, and E[h_j]
-for the bias of unit j:
-
-- ``gauss_newton`` takes for h the diagonal Gauss-Newton curvature of one example's cost in s, carried back through
-  squared weights, h_i = f'(s_i)^2 Sum_j W_ij^2 h_j, from the cost's own at the output (LeCun, Bottou, Orr & Mueller
-  1998, "Efficient BackProp", section 7). What different units of a layer have to do with each other is dropped. So this
-  is the diagonal of the Gauss-Newton matrix itself in the last layer and, where the output is no softmax, in the one
-  below it; further down it approximates that diagonal. In a network of one layer it is the Hessian's, where output and
-  cost match.
-- ``gradient_variance`` takes h = (dC/ds)^2, which gives the second moment of one example's gradient, and subtracts the
-  square of its mean: what is left is the noise of a step. The second moment alone would slow down most what all
-  examples agree on.
-
-``learning_rate_factors`` makes factors of them.
+Both estimates are a mean over examples, E[z_i^2 h_j] for a weight and E[h_j] for a bias: ``gauss_newton`` (LeCun,
+Bottou, Orr & Mueller 1998) and ``gradient_variance`` differ in h. ``learning_rate_factors`` makes factors of them.
+docs/theory/updates.md has the formulas, and says where ``gauss_newton`` is the exact diagonal.
 """
 
 from __future__ import annotations

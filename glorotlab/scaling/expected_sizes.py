@@ -1,20 +1,7 @@
-"""The sizes that one network of ours is expected to have at update 0, and of its changes by the first update.
+"""Expected sizes of the pre-activations of a network at update 0, and of their changes by the first update.
 
-Sizes are second moments of pre-activations s, over units and examples. Those of update 0 are mean-field theory's. The
-first update of stochastic gradient descent on the batch, to first order in the learning rate eta, changes
-s^l(a) by h^l(a) + sum_b C^l_ab dC/ds^l(b), where, with r the factors of the learning rate and F = E[f'(s_a) f'(s_b)],
-
-    C^l = -(eta / B) (r_W n_{l-1} M^{l-1} + r_b) + n_{l-1} v_l F^{l-1} o C^{l-1}
-
-is the tangent kernel of layer l (Jacot, Gabriel & Hongler 2018), times -eta / B. What the layer below sends up meets W,
-of which it is made itself: C has its part along dC/ds, and h the rest. With D = E[dC/ds_a dC/ds_b] the changes have the
-second moments
-
-    S^l = n_{l-1} v_l F^{l-1} o S^{l-1} + C^l D^l C^l',    S^0 = 0,
-
-and those that the scatter of M between networks adds, which many pairs of examples make up for its size 1 / n. Left out
-are higher orders of eta, and that f' and the change depend on each other: both the same at every width under mup, so
-that they move a curve up or down, and do not turn it.
+Sizes are second moments over units and examples. Those of update 0 are mean-field theory's; those of the changes are to
+first order in the learning rate, by the recursion of docs/theory/updates.md.
 """
 
 from __future__ import annotations

@@ -1,24 +1,9 @@
-"""What the scatter of kernels between networks adds to the gradient of a batch.
+"""The contribution of kernels that scatter between networks to the gradient of a batch.
 
-The second moment of a batch's weight gradient is the mean over pairs of examples of M_ab D_ab, kernels of one network,
-of which E M_ab E D_ab is that of infinitely wide layers. Given M of the layer below, pre-activations are Gaussian of
-covariance Q = n v M + v_b, so that E[D_ab | M] is a function of Q_aa, Q_ab and Q_bb, and to first order in 1/width
-
-    Cov(M_ab, D_ab) = n v sum_c dD_ab/dQ_c Cov(M_ab, M_c),   c = aa, ab, bb.
-
-Between examples that are not alike M_ab is small and scatters by 1 / sqrt(n) all the same: all pairs add up, to a share
-of the order of B / n, not 1 / n. Both factors have recursions over the layers. With ' for the layer above,
-e = E f'_a f'_b, m = dE f^2/dq, o_ab = dE[f_a f_b]/dQ_aa, S = dD_ab/dQ_ab and R = dD_ab/dQ_aa,
-
-    S = n'v' (e S' n v' e + D' de/dQ_ab) + h_a h_b,   h = n'v' m h' (``backward``),
-    R = n'v' (e (S' n v' o + R' n v' m_a) + D' de/dQ_aa),
-    Cov(M_c, M_d) = (E f_c f_d - M_c M_d) / n + (n v)^2 sum J J Cov of the layer below,   f_ab = f_a f_b,   J = dM/dQ.
-
-The outputs' own dD_ab/dQ_aa is left out: it comes with Cov(M_ab, M_aa), which is small where M_ab is.
-
-A bias gradient is the mean over pairs of D_ab alone, whose mean moves by d^2D_ab/dQ_ab^2 Var(Q_ab) / 2. Of odd f that
-is odd in Q_ab, or in proportion to products of targets, and does not add up; but of a softmax it is even, and counts
-where classes are balanced, so that all else cancels.
+The second moment of a batch's weight gradient is the mean over pairs of examples of M_ab D_ab, kernels of one network.
+To first order in 1 / width their covariance follows from recursions over the layers, which
+docs/theory/batch_gradients.md derives with the same symbols (h of ``backward``). The outputs' own dD_ab/dQ_aa is left
+out: it comes with Cov(M_ab, M_aa), which is small where M_ab is.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Saver:
         self._checkpoint_timer, self._derived_timer = Timer(every), Timer(max(every, DERIVE_EVERY), DERIVE_TAKES)
 
     def begin(self) -> None:
-        """Write the status of a run that begins, and the first checkpoint of a new run, so that a full folder fails now."""
+        """Write the status of a run that begins; a new run writes a checkpoint too, so that a full folder fails now."""
         with self._explaining_failures(), self._checkpoint_timer.timed():
             checkpoint = self.take(RUNNING)
             if self.saved is None:
