@@ -201,6 +201,16 @@ def make_folder(folder: Path) -> None:
         raise RunError(f"output folder {str(folder)!r} cannot be written: {reason(error)}") from None
 
 
+def check_place(path: Path) -> None:
+    """See that a file can be written there, whose folder is made; RunError where it cannot, or is no regular file."""
+    try:
+        with suppress(FileNotFoundError):
+            check_regular(path, links=True)
+    except OSError as error:
+        raise RunError(f"cannot write {str(path)!r}: {reason(error)}") from None
+    make_folder(path.parent)
+
+
 def write_whole(path: Path, content: bytes | str | Callable[[IO[bytes]], object], *, sync: bool = True) -> None:
     """Write a file so that no reader ever sees a part of it; RunError where the disk refuses.
 

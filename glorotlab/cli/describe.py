@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from glorotlab.spec.network import NetworkSpec
-    from glorotlab.training.runs.run import Run
 
 
 def spec_line(spec: NetworkSpec) -> str:
@@ -25,25 +23,11 @@ def examples_line(data: Mapping[str, Any]) -> str:
     return f"first {data['examples']} test examples of {data['dataset']}"
 
 
-def cost_window(run: Run) -> str:
-    """Return what a run's last training cost is the mean of."""
-    from glorotlab.training.error_curves import COST_WINDOW, CURVES
-
-    description = str(run.curves["training_cost"].attrs["long_name"])
-    if description == CURVES["training_cost"]:
-        return f"mean of the last {min(COST_WINDOW, run.updates)} mini-batches"
-    return description  # of a run that an older version left
-
-
 def print_assumptions(prediction: xr.Dataset) -> None:
     """Print what a prediction rests on, and its errors."""
+    from glorotlab.measurement.sentences import assumptions, relative_errors
+
     say("\nAssumptions of the prediction")
-    for assumption in json.loads(prediction.attrs["assumptions"]):
+    for assumption in assumptions(prediction):
         say_folded(f"- {assumption}", indent="  ")
-    numerical, width, gaussianity = (
-        prediction.attrs.get(f"{name}_error", 0.0) for name in ("numerical", "finite_width", "gaussianity")
-    )
-    say_folded(
-        f"Relative errors: numerical at most {numerical:.1g}; of the order of {width:.1g} for finite width, "
-        f"{gaussianity:.1g} for pre-activations that are not Gaussian"
-    )
+    say_folded(relative_errors(prediction))

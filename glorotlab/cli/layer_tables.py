@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from glorotlab.cells import number
 from glorotlab.cli.json_output import layer_records
-from glorotlab.cli.numbers import number
 from glorotlab.cli.tables import table
 from glorotlab.cli.terminal import say
 from glorotlab.schema import TENSORS

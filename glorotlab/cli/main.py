@@ -79,7 +79,7 @@ def _run(arguments: list[str]) -> None:
     try:
         if COMPLETION in os.environ:  # a shell asks what may follow
             _command().main(arguments, prog_name=PROGRAM)
-        with _command().make_context(PROGRAM, arguments) as context:
+        with _command().make_context(PROGRAM, arguments, obj=tuple(arguments)) as context:
             _command().invoke(context)
     finally:
         flush()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from glorotlab.cli.numbers import error_text, has_squared_errors, number
+from glorotlab.cells import error_text, has_squared_errors, number
 from glorotlab.cli.terminal import console, live_table, note, obeys
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import time
@@ -11,17 +10,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-
 from glorotlab import netcdf
 from glorotlab.errors import DataError, InvalidValueError, RunError, UnknownNameError
 from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Results
 from glorotlab.experiments.scales import Scale, get_scale
 from glorotlab.files import make_folder, write_whole
+from glorotlab.report.csv_tables import csv_tables
 from glorotlab.report.lanes import Check, side_by_side
 from glorotlab.report.page import Section, page
+from glorotlab.report.picture import Picture
 from glorotlab.training.sweeps.store import RunStore
 from glorotlab.training.sweeps.workers import Workers
 
@@ -220,16 +218,15 @@ def _show(experiment: Experiment, computed: _Computed, folder: Path) -> Section:
     make_folder(own)
     data = save(computed.results, own)
     results = load(own, computed.results)
-    claims, figure = experiment.claims(results), experiment.draw(results)
-    png = to_png(figure)
-    figure.set_layout_engine(None)  # all is in its place: the layout would take as long as the drawing
-    write_whole(own / f"{experiment.name}.png", png)
-    svg = to_svg(figure)
-    write_whole(own / f"{experiment.name}.svg", svg)
+    claims, caption = experiment.claims(results), experiment.caption
+    alt = f"{experiment.title}. {caption}"
+    picture = Picture.of(experiment.draw(results), alt, caption, data, folder=experiment.name)
+    write_whole(own / f"{experiment.name}.png", picture.png)
+    write_whole(own / f"{experiment.name}.svg", picture.svg)
     files = (f"{experiment.name}.svg", f"{experiment.name}.png", *(f"{name}.nc" for name in results))
     table = experiment.table(results) if experiment.table else None
     seconds = computed.seconds + time.perf_counter() - started
-    return Section(experiment, claims, png, table, seconds, files=files, svg=svg, data=data)
+    return Section(experiment, claims, picture, table, seconds, files=files)
 
 
 def save(results: Results, folder: Path) -> dict[str, str]:
@@ -243,33 +240,12 @@ def save(results: Results, folder: Path) -> dict[str, str]:
     written: dict[str, str] = {}
     for name, dataset in results.items():
         netcdf.write(folder / f"{name}.nc", dataset)
-        tables: dict[tuple[str, ...], list[str]] = {}
-        for variable, array in dataset.data_vars.items():
-            if array.ndim and array.size <= LARGEST_TABLE:
-                tables.setdefault(tuple(map(str, array.dims)), []).append(str(variable))
-        for dims, variables in tables.items():
-            table = dataset[variables].to_dataframe(dim_order=dims)[variables]
-            file = f"{name}_by_{'_'.join(dims)}.csv"
-            written[file] = table.to_csv()
-            write_whole(folder / file, written[file])
+        written |= csv_tables(name, dataset, LARGEST_TABLE)
+    for name, table in written.items():
+        write_whole(folder / name, table)
     return written
 
 
 def load(folder: Path, names: Sequence[str] | Results) -> Results:
     """Read results of the given names back."""
     return {name: netcdf.read(folder / f"{name}.nc") for name in names}
-
-
-def to_png(figure: Figure) -> bytes:
-    """Return a figure as PNG, without the time of its making."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def to_svg(figure: Figure) -> bytes:
-    """Return a figure as SVG, letters as outlines, without the time of its making: equal figures give equal bytes."""
-    buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "glorotlab", "svg.fonttype": "path"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()

@@ -1,8 +1,9 @@
 """NetworkSpec: layer sizes, activation, initializer, bias initializer, output and cost of a network."""
 
 import functools
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
@@ -27,6 +28,12 @@ _activation = functools.lru_cache(activations.get)
 _initializer = functools.lru_cache(initializers.get)
 _bias_initializer = functools.lru_cache(initializers.get_bias)
 _cost = functools.lru_cache(costs.get)
+
+
+def fold_layers(sizes: Iterable[int]) -> str:
+    """Return layer sizes as text, which ``parse_layers`` reads: runs of equal ones folded."""
+    counted = [(size, len(list(run))) for size, run in itertools.groupby(sizes)]
+    return ",".join(f"{size}x{times}" if times > 1 else str(size) for size, times in counted)
 
 
 def parse_layers(text: str) -> tuple[int, ...]:
@@ -180,13 +187,7 @@ class NetworkSpec(Spec):
     @property
     def layers(self) -> str:
         """The layer sizes as text, runs of equal hidden layers folded: ``784,1000x5,10``."""
-        parts: list[list[int]] = []
-        for size in self.layer_sizes:
-            if parts and parts[-1][0] == size:
-                parts[-1][1] += 1
-            else:
-                parts.append([size, 1])
-        return ",".join(f"{size}x{times}" if times > 1 else str(size) for size, times in parts)
+        return fold_layers(self.layer_sizes)
 
     @property
     def fans(self) -> tuple[tuple[int, int], ...]:

@@ -45,6 +45,11 @@ COST_BEFORE_THE_WINDOW = "mean cost of the mini-batches since the point before"
 """Description of the training cost in checkpoints without ``recent_costs``, which precede its window."""
 
 
+def describe_curves(*, autoencoder: bool, regression: bool) -> dict[str, str]:
+    """Return what each curve of a run is: squared distances where the data have targets, and of an autoencoder."""
+    return CURVES | (RECONSTRUCTION if autoencoder else REGRESSION if regression else {})
+
+
 def classification_error(network: Network, source: Source, look: Callable[[], None] = lambda: None) -> float:
     """Return the share of the examples of a finite source whose largest output is not the label.
 

@@ -22,12 +22,16 @@ from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Swap, Table
 from glorotlab.plotting.style import finish, new_figure
 from glorotlab.report import reproduce as module
-from glorotlab.report.page import LARGEST_DATA, TEMPLATES, Section, page
-from glorotlab.report.reproduce import reproduce, run_experiments, save, to_png, to_svg
+from glorotlab.report.page import Section, page
+from glorotlab.report.picture import LARGEST_DATA, Picture, to_png, to_svg
+from glorotlab.report.report import TEMPLATES
+from glorotlab.report.reproduce import reproduce, run_experiments, save
 from glorotlab.training.sweeps.store import RunStore
 from glorotlab.training.sweeps.workers import Workers
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
+DOT = Picture(PNG, b"<svg/>", "A dot.", "A dot.", {})
 NASTY = "<script>alert(\"x\")</script> & 'quoted'"
 
 
@@ -178,8 +182,7 @@ def test_the_control_of_every_claim_is_shown(tmp_path):
 
 def test_bold_cells_are_strong(tmp_path):
     table = Table("Caption", ("a", "b"), (("1", "2"), ("3", "4")), frozenset({(1, 0)}))
-    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
-    text = page([Section(fake(), [], png, table, 1.0)], TINY, 1.0, 1)
+    text = page([Section(fake(), [], DOT, table, 1.0)], TINY, 1.0, 1)
     check(text)
     assert "<td><strong>3</strong></td><td>4</td>" in text
 
@@ -297,19 +300,17 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, mo
 
 
 def test_the_smaller_picture_is_taken_and_large_tables_are_linked():
-    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
-    for svg, kind in ((b"<svg/>", "svg+xml"), (b"<svg>" + b" " * 100, "png"), (None, "png")):
+    for svg, kind in ((b"<svg/>", "svg+xml"), (b"<svg>" + b" " * 100, "png")):
         data = {"small.csv": "x\n1\n", "large & wide.csv": "x\n" + "1\n" * LARGEST_DATA}
-        section = Section(fake(), [], png, None, 1.0, svg=svg, data=data)
+        section = Section(fake(), [], Picture(PNG, svg, "A dot.", "A dot.", data, "fake"), None, 1.0)
         checker = check(page([section], TINY, 1.0, 1))
         assert checker.loads[0].startswith(f"data:image/{kind};base64,")
         assert [link for link in checker.links if "csv" in link][1] == "fake/large%20%26%20wide.csv"
 
 
 def test_equations_are_mathml_and_named():
-    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
     experiment = dataclasses.replace(fake(), derivations=("standard_initialization",))
-    text = page([Section(experiment, [], png, None, 1.0)], TINY, 1.0, 1)
+    text = page([Section(experiment, [], DOT, None, 1.0)], TINY, 1.0, 1)
     check(text)
     assert "glorotlab derive standard_initialization" in text
     assert re.search(r'<math display="block">.*<mfrac>', text)
@@ -317,10 +318,9 @@ def test_equations_are_mathml_and_named():
 
 
 def test_numbers_are_folded_where_there_are_many():
-    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
     for count, summary in ((0, None), (4, "<details open>"), (5, "<details>")):
         claim = Claim("fake", "It holds.", "pass", {f"number {place}": 0.5 for place in range(count)}, "A rule")
-        text = page([Section(fake(), [claim], png, None, 1.0)], TINY, 1.0, 1)
+        text = page([Section(fake(), [claim], DOT, None, 1.0)], TINY, 1.0, 1)
         check(text)
         assert re.findall("<details.*?>", text) == ([] if summary is None else [summary])
 
@@ -337,7 +337,6 @@ def test_installs_contain_the_templates():
 
 def test_the_page_of_the_catalogue_names_every_experiment():
     """Titles, captions and sources of the real experiments make a valid page."""
-    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
-    sections = [Section(entry, [], png, None, 1.0) for entry in CATALOGUE.values()]
+    sections = [Section(entry, [], DOT, None, 1.0) for entry in CATALOGUE.values()]
     text = page(sections, TINY, 1.0, len(sections))
     assert set(CATALOGUE) <= set(check(text).ids)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glorotlab.benchmarking import ROUNDS
+from glorotlab.cells import number
 from glorotlab.cli import completion
-from glorotlab.cli.numbers import number
 from glorotlab.cli.options import Csv, Dtype, Json, Quiet
 from glorotlab.cli.progress import progress_bar
 from glorotlab.cli.tables import table, typed

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cells import number
 from glorotlab.cli.commands.measure import Seeds, consecutive_seeds, measure_seeds
 from glorotlab.cli.describe import examples_line, print_assumptions, spec_line
-from glorotlab.cli.numbers import number
 from glorotlab.cli.options import Csv, ExampleOptions, Json, Layers, Level, NetworkOptions, Quiet, grouped
 from glorotlab.cli.progress import progress_bars
+from glorotlab.cli.report import ReportOut, command_text, write_report
 from glorotlab.cli.tables import Column, fits, table, typed
 from glorotlab.cli.terminal import say, say_folded
 from glorotlab.errors import AssumptionError
@@ -32,6 +33,7 @@ FIELDS = (
 
 @grouped
 def compare(
+    context: typer.Context,
     layers: Layers,
     network: NetworkOptions,
     data: ExampleOptions,
@@ -42,6 +44,7 @@ def compare(
         bool,
         typer.Option("--all", help="Print every variable, not only second moments; JSON and CSV always do."),
     ] = False,
+    report: ReportOut = None,
     quiet: Quiet = False,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -49,70 +52,52 @@ def compare(
     """Predict and measure statistics, and compare them layer by layer."""
     from glorotlab.measurement.compare import SECOND_MOMENTS
     from glorotlab.measurement.compare import compare as set_side_by_side
+    from glorotlab.measurement.sentences import rules
 
     spec = network.spec(layers)
     x, y = data.load(spec, network.seed)
     networks = len(consecutive_seeds(network, seeds))
     with progress_bars(not quiet) as update:
         update("predicting", 0, 1)
-        prediction, refusal = _predict(spec, x, y, level if bands else None, networks)
+        prediction = _predict(spec, x, y, level if bands else None, networks)
         update("predicting", 1, 1)
         measurement = measure_seeds(spec, x, y, network, seeds, update)
     comparison = set_side_by_side(prediction, measurement)
     variables = list(dict.fromkeys(entry.variable for entry in comparison.entries))
-    assumptions = json.loads(prediction.attrs["assumptions"])
-    origin = {"dataset": data.dataset, "examples": len(x), "seed": network.seed, "seeds": seeds}
+    examples = {"dataset": data.dataset, "examples": len(x), "seed": network.seed, "seeds": seeds}
     if as_json:
         from glorotlab.cli.json_output import print_layers
 
-        print_layers(spec, assumptions, _records(spec, comparison, variables), data=origin)
-        return
-    if as_csv:
+        assumptions = json.loads(prediction.attrs["assumptions"])
+        print_layers(spec, assumptions, _records(spec, comparison, variables), data=examples)
+    elif as_csv:
         from glorotlab.cli.csv_output import print_csv
 
         print_csv([_place(entry) | _record(entry) for entry in comparison.entries])
-        return
-    say_folded(f"Compared: {spec_line(spec)}; {examples_line(origin)}; {seeds} network{'s' * (seeds > 1)}")
-    shown = [name for name in variables if everything or name in SECOND_MOMENTS]
-    _print_rules(prediction, refusal, seeds, [entry for name in shown for entry in comparison.select(name)])
-    _print_tables(comparison, shown)
-    print_assumptions(prediction)
+    else:
+        say_folded(f"Compared: {spec_line(spec)}; {examples_line(examples)}; {seeds} network{'s' * (seeds > 1)}")
+        shown = [name for name in variables if everything or name in SECOND_MOMENTS]
+        for sentence in rules(prediction, [entry for name in shown for entry in comparison.select(name)], seeds):
+            say_folded(sentence)
+        _print_tables(comparison, shown)
+        print_assumptions(prediction)
+    if report is not None:
+        from glorotlab.report.comparison import comparison_report
+
+        page = comparison_report(spec, prediction, measurement, comparison, command_text(context))
+        write_report(report, page, quiet=as_json or as_csv)
 
 
-def _predict(
-    spec: NetworkSpec, x: Any, y: Any, level: float | None, networks: int
-) -> tuple[xr.Dataset, AssumptionError | None]:
-    """Return the prediction, with bands for the mean of the networks unless these are refused, and the refusal."""
+def _predict(spec: NetworkSpec, x: Any, y: Any, level: float | None, networks: int) -> xr.Dataset:
+    """Return the prediction, with bands for the mean of the networks; where they are refused it says why."""
     from glorotlab.theory.predict import predict
 
     if level is None:
-        return predict(spec, inputs=x, labels=y), None
+        return predict(spec, inputs=x, labels=y)
     try:
-        return predict(spec, inputs=x, labels=y, level=level, networks=networks), None
+        return predict(spec, inputs=x, labels=y, level=level, networks=networks)
     except AssumptionError as refusal:
-        return predict(spec, inputs=x, labels=y), refusal
-
-
-def _print_rules(prediction: xr.Dataset, refusal: AssumptionError | None, seeds: int, shown: Sequence[Entry]) -> None:
-    """Print the rule of the verdicts above the first table."""
-    from glorotlab.measurement.compare import SLACK
-
-    rules = []
-    if "level" in prediction.attrs:
-        whose = f"the mean of {seeds} networks" if seeds > 1 else "one network"
-        level = prediction.attrs["level"]
-        say_folded(f"Band: {whose} lies inside with probability {level:g}, finite width included")
-        rules.append("a measurement agrees inside its band")
-    elif refusal:
-        say_folded(f"No bands: {refusal}")
-    if any(entry.low is None for entry in shown):
-        where = "; where there is no band, it agrees" if rules else "a measurement agrees"
-        error_rule = f"{where} within 2 standard errors + {SLACK:.1%} of the prediction"
-        if any(entry.resolution for entry in shown):
-            error_rule += ", or below what samples (saturation) and rounding (means, variances) let be told apart"
-        none = "; none without a band" if rules else "none"
-        rules.append(error_rule if seeds > 1 else f"{none}, since one network has no standard error")
-    say_folded(f"Verdict: {''.join(rules)}")
+        return predict(spec, inputs=x, labels=y).assign_attrs(no_band=str(refusal))
 
 
 def _print_tables(comparison: Comparison, variables: Sequence[str]) -> None:

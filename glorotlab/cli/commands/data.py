@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cells import number
 from glorotlab.cli import completion
 from glorotlab.cli.help import App
-from glorotlab.cli.numbers import number
 from glorotlab.cli.options import Json, Quiet
 from glorotlab.cli.tables import prose, table, typed
 from glorotlab.cli.terminal import note, say, say_folded

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glorotlab.cells import number
 from glorotlab.cli import completion
 from glorotlab.cli.factory import made_by
-from glorotlab.cli.numbers import number
 from glorotlab.cli.options import Json, Level, Quiet
 from glorotlab.cli.progress import progress_bars
+from glorotlab.cli.report import ReportOut, command_text, write_report
 from glorotlab.cli.tables import Column, prose, table, typed
 from glorotlab.cli.terminal import note, say, say_folded
 
@@ -29,6 +29,7 @@ MODEL, WHAT = "Model", "Output"
 
 
 def inspect(
+    context: typer.Context,
     factory: Annotated[
         str, typer.Argument(metavar="MODULE:FACTORY", help="Your function that returns a torch.nn.Module.")
     ],
@@ -58,9 +59,7 @@ def inspect(
     advise: Annotated[
         bool, typer.Option("--advise", help="Show what each initializer would do.", rich_help_panel=WHAT)
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="REPORT.html", help="Also write a report.", rich_help_panel=WHAT)
-    ] = None,
+    report: ReportOut = None,
     level: Level = 0.95,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -87,22 +86,20 @@ def inspect(
         comparison = set_side_by_side(prediction, measurement)
         advice = _advice(model, x, targets, own_loss, update) if advise else None
     verdicts = _audit(model) if audit else None
-    if out is not None:
-        from glorotlab.files import user_path, write_whole
-        from glorotlab.report.inspection import inspection_page
-
-        page = inspection_page(factory, prediction, measurement, comparison, verdicts, advice)
-        write_whole(user_path(out), page)
     if as_json:
         _print_json(factory, prediction, comparison, verdicts, advice)
-        return
-    _print(factory, prediction, measurement, comparison)
-    if verdicts is not None:
-        _print_audit(verdicts)
-    if advice is not None:
-        _print_advice(advice)
-    if out is not None:
-        say(f"\nReport: {out}")
+    else:
+        _print(factory, prediction, measurement, comparison)
+        if verdicts is not None:
+            _print_audit(verdicts)
+        if advice is not None:
+            _print_advice(advice)
+    if report is not None:
+        from glorotlab.report.inspection import inspection_report
+
+        further = verdicts, advice
+        page = inspection_report(factory, prediction, measurement, comparison, further, command_text(context))
+        write_report(report, page, quiet=as_json)
 
 
 def _audit(model: Any) -> Any:

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from glorotlab.cli.describe import cost_window
+from glorotlab.cells import error_text, has_squared_errors, number
 from glorotlab.cli.help import App
-from glorotlab.cli.numbers import error_text, has_squared_errors, number
 from glorotlab.cli.options import Csv, Json
 from glorotlab.cli.tables import Column, table, typed
 from glorotlab.cli.terminal import say, say_facts, say_folded
@@ -102,16 +101,15 @@ def show(
     as_csv: Csv = False,
 ) -> None:
     """Show one run: its spec, its progress, the machines it ran on and its last statistics."""
+    from glorotlab.training.runs.ending import cost_and_errors, last_errors
     from glorotlab.training.runs.run import load_run
 
     run = load_run(folder)
-    last = run.curves.isel(step=-1)
-    errors = {name: float(last[name]) for name in ERRORS}
     layers = run.statistics.isel(step=-1)
     if as_json:
         from glorotlab.cli.json_output import layer_records, print_layers
 
-        ending = {"status": run.status, "updates": run.updates, "seconds": run.seconds} | errors
+        ending = {"status": run.status, "updates": run.updates, "seconds": run.seconds} | last_errors(run)
         print_layers(run.spec, [], layer_records(layers), **ending, provenance=run.provenance, folder=str(folder))
         return
     if as_csv:
@@ -128,12 +126,10 @@ def show(
         begun = f"from update {session['from_update']}: {session['started']}"
         say_folded(f"{begun} {where}, glorotlab {session['glorotlab']}")
     print_layer_tables(layers)
-    validation, test = (error_text(errors[name], squared=run.spec.squared_errors) for name in ERRORS[1:])
-    cost = f"training cost {number(errors['training_cost'], 4)} ({cost_window(run)})"
     say()
     say_folded(
         f"{run.status} after {run.updates} of {run.spec.training.updates} updates in {run.seconds:.1f} s: "
-        f"{cost}, validation error {validation}, test error {test}"
+        f"{cost_and_errors(run)}"
     )
 
 

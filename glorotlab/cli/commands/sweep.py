@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glorotlab.cli.numbers import error_text, has_squared_errors, number
+from glorotlab.cells import has_squared_errors
 from glorotlab.cli.options import Csv, Json
+from glorotlab.cli.report import ReportBeside, command_text, write_report
 from glorotlab.cli.sweep_progress import label, sweep_progress
 from glorotlab.cli.tables import table, typed
 from glorotlab.cli.terminal import say, say_folded
 from glorotlab.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from glorotlab.spec.sweep import SweepSpec
     from glorotlab.training.sweeps.results import SweepResults
     from glorotlab.training.sweeps.state import SweepState
@@ -30,6 +29,7 @@ OPEN_PORT = "A scheduler without TLS runs any code for whoever reaches its port.
 
 
 def sweep(
+    context: typer.Context,
     target: Annotated[str, typer.Argument(metavar="SWEEP.toml", help="A spec with a table [sweep].")],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Output folder.", show_default="runs/ and the file's name")
@@ -83,6 +83,7 @@ def sweep(
     checkpoint_every: Annotated[
         float, typer.Option(metavar="SECONDS", help="Number of seconds between checkpoints.")
     ] = 60.0,
+    report: ReportBeside = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -92,7 +93,7 @@ def sweep(
     spec = _read(Path(target))
     folder = out if out is not None else Path("runs") / Path(target).stem
     if dry_run:
-        _report_plan(spec, folder, part, quiet, as_json, as_csv)
+        _print_plan(spec, folder, part, quiet, as_json, as_csv)
         return
     options = {
         "--workers": workers,
@@ -131,7 +132,13 @@ def sweep(
         chosen = [word for name, value in options.items() if value is not None for word in (name, str(value))]
         command = shlex.join(["glorotlab", "sweep", target, "--out", str(folder), *chosen])
         raise type(interrupt)(f"{_ended(last)}resume with: {command}") from None
-    _report(results, last[-1], shard, as_json, as_csv)
+    _print(results, last[-1], shard, as_json, as_csv)
+    if report is not None:
+        from glorotlab.report.sweep import sweep_report
+
+        write_report(report, sweep_report(results, command_text(context)), quiet=as_json or as_csv)
+    if set(last[-1].counts()) != {"finished"}:
+        raise typer.Exit(1)
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:
@@ -159,8 +166,10 @@ def _ended(last: list[SweepState]) -> str:
     return f"{sum(run.status in ENDED for run in runs)} of {len(runs)} runs have ended, the others are saved; "
 
 
-def _report(results: SweepResults, state: SweepState, shard: str | None, as_json: bool, as_csv: bool) -> None:
-    """Print the chosen values; exit with code 1 if a run failed or diverged."""
+def _print(results: SweepResults, state: SweepState, shard: str | None, as_json: bool, as_csv: bool) -> None:
+    """Print the chosen values."""
+    from glorotlab.training.sweeps.tables import head_and_rows, records
+
     counts = state.counts()
     best = records(results.best())
     if as_json:
@@ -182,7 +191,8 @@ def _report(results: SweepResults, state: SweepState, shard: str | None, as_json
 
         print_csv([record for record in records(results.final()) if record["run"] in state.runs])
     else:
-        names, rows = _rows(best, any(has_squared_errors(run.report) for run in state.runs.values()))
+        squared = any(has_squared_errors(run.report) for run in state.runs.values())
+        names, rows = head_and_rows(best, squared=squared)
         say(table([name if name.endswith(("cost", "error")) else typed(name) for name in names], rows))
         for name, error in results.errors.items():
             say_folded(f"{name} {label(state.runs[name].labels)}: {error}")
@@ -190,11 +200,9 @@ def _report(results: SweepResults, state: SweepState, shard: str | None, as_json
         chosen = f"; {', '.join(results.spec.choose)} chosen on validation error" if results.spec.choose else ""
         made = f"{len(state.runs)} runs{f' of shard {shard}' if shard else ''} in {results.folder}"
         say_folded(f"{ending} of {made}{chosen}")
-    if set(counts) != {"finished"}:
-        raise typer.Exit(1)
 
 
-def _report_plan(
+def _print_plan(
     spec: SweepSpec, folder: Path, shard: tuple[int, int] | None, quiet: bool, as_json: bool, as_csv: bool
 ) -> None:
     """Print which runs a sweep would make, resume and skip; nothing is written."""
@@ -229,31 +237,3 @@ def _report_plan(
         f"{len(runs)} runs in {folder}{f', shard {shard[0]}/{shard[1]}' if shard else ''}: {ended} have ended, "
         f"{len(runs) - ended} would be made or resumed, {left} updates; nothing was made"
     )
-
-
-def records(dataset: xr.Dataset) -> list[dict[str, Any]]:
-    """Return one record for each element of a dataset, its coordinates first."""
-    import numpy as np
-
-    dims = [str(name) for name in dataset["validation_error"].dims]
-    rows = []
-    for index in np.ndindex(tuple(dataset.sizes[name] for name in dims)):
-        at = dataset.isel(dict(zip(dims, index, strict=True)))
-        rows.append({str(name): at[name].values.item() for name in [*dataset.coords, *dataset.data_vars]})
-    return rows
-
-
-def _rows(best: list[dict[str, Any]], squared: bool) -> tuple[list[str], list[list[str]]]:
-    """Return header and cells; a standard deviation follows its mean."""
-    names = [name for name in best[0] if not name.endswith("_std")]
-    rows = [[_cell(record, name, squared) for name in names] for record in best]
-    return [name.replace("_", " ") for name in names], rows
-
-
-def _cell(record: dict[str, Any], name: str, squared: bool) -> str:
-    value = record[name]
-    if not isinstance(value, float):
-        return str(value)
-    if name.endswith("_error"):
-        return error_text(value, record.get(f"{name}_std"), squared=squared)
-    return number(value, 6)

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glorotlab.cli import completion
-from glorotlab.cli.describe import cost_window
-from glorotlab.cli.numbers import error_text
 from glorotlab.cli.options import (
     TRAINING,
     Json,
@@ -22,6 +20,7 @@ from glorotlab.cli.options import (
     grouped,
 )
 from glorotlab.cli.progress import progress_bar
+from glorotlab.cli.report import ReportBeside, command_text, write_report
 from glorotlab.cli.terminal import note, say_folded
 from glorotlab.errors import InvalidValueError, RunError
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from glorotlab.spec.run import RunSpec
     from glorotlab.training.runs.run import Run
 
-BESIDE_A_SPEC = {"target", "threads", "out", "resume", "checkpoint_every", "quiet", "as_json"}
+BESIDE_A_SPEC = {"target", "threads", "out", "resume", "checkpoint_every", "report", "quiet", "as_json"}
 """Parameters that do not define the run."""
 
 
@@ -106,6 +105,7 @@ def train(
     checkpoint_every: Annotated[
         float, typer.Option(metavar="SECONDS", help="Number of seconds between checkpoints.", rich_help_panel=TRAINING)
     ] = 60.0,
+    report: ReportBeside = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -131,7 +131,14 @@ def train(
             | pretraining.fields()
         )
         spec = _spec(target, network, dataset, updates, training)
-    _report(_train(spec, out, quiet, checkpoint_every), as_json)
+    run = _train(spec, out, quiet, checkpoint_every)
+    _print(run, as_json)
+    if report is not None:
+        from glorotlab.report.run import run_report
+
+        write_report(report, run_report(run, command_text(context)), quiet=as_json)
+    if run.status == "diverged":
+        raise typer.Exit(1)
 
 
 def _spec_in(out: Path | None) -> RunSpec:
@@ -251,33 +258,23 @@ def _done(status: dict[str, Any]) -> str:
     return f"{status['updates']} of {status['updates_in_all']}"
 
 
-def _report(run: Run, as_json: bool) -> None:
-    """Print how the run ended; exit with code 1 if it diverged."""
-    last = run.curves.isel(step=-1)
-    errors = {name: float(last[name]) for name in ("training_cost", "validation_error", "test_error")}
+def _print(run: Run, as_json: bool) -> None:
+    """Print how the run ended."""
+    from glorotlab.training.runs.ending import cost_and_errors, last_errors
+
     if as_json:
         from glorotlab.cli.json_output import layer_records, print_layers
 
         folder = None if run.folder is None else str(run.folder)
-        ending = {"status": run.status, "updates": run.updates} | errors | {"folder": folder}
+        ending = {"status": run.status, "updates": run.updates} | last_errors(run) | {"folder": folder}
         print_layers(run.spec, [], layer_records(run.statistics.isel(step=-1)), **ending)
     else:
         place = f"; saved in {run.folder}" if run.folder else "; not saved (--out DIR saves it)"
-        say_folded(f"{run.status} after {run.updates} updates{_resumed(run)}: {_ending(run, errors)}{place}")
-    if run.status == "diverged":
-        raise typer.Exit(1)
+        words = "the training cost is no longer finite" if run.status == "diverged" else cost_and_errors(run)
+        say_folded(f"{run.status} after {run.updates} updates{_resumed(run)}: {words}{place}")
 
 
 def _resumed(run: Run) -> str:
     """Return the updates after which this run was resumed, or nothing."""
     sessions = [session["from_update"] for session in run.provenance[1:]]
     return f" (resumed after {', '.join(map(str, sessions))})" if sessions else ""
-
-
-def _ending(run: Run, errors: dict[str, float]) -> str:
-    if run.status == "diverged":
-        return "the training cost is no longer finite"
-    squared = run.spec.squared_errors
-    validation, test = (error_text(errors[f"{part}_error"], squared=squared) for part in ("validation", "test"))
-    cost = f"training cost {errors['training_cost']:.4g} ({cost_window(run)})"
-    return f"{cost}, validation error {validation}, test error {test}"

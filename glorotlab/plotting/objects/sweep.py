@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,8 +37,7 @@ def draw_sweep(ax: Axes, objects: Sequence[SweepResults | xr.Dataset], variable:
         raise InvalidValueError(f"variable {name!r}: allowed are {', '.join(numbers)}")
     share = is_share(final[name])
     values = final[name] * (100 if share else 1)
-    along = _along(values, one.spec.choose if isinstance(one, SweepResults) else ())
-    lines = [str(dim) for dim in values.dims if dim not in (along, SEED)]
+    along, lines = axes_of(final)
     combinations = list(itertools.product(*(values[dim].values.tolist() for dim in lines)))
     if len(combinations) > MOST:
         raise InvalidValueError(
@@ -63,10 +63,15 @@ def draw_sweep(ax: Axes, objects: Sequence[SweepResults | xr.Dataset], variable:
     return [*handles, handle("least", linestyle="none", marker="o", markersize=9, markerfacecolor="none")]
 
 
-def _along(values: xr.DataArray, chosen: Sequence[str]) -> str:
-    """Return the dimension of the x axis: the first that is chosen, else the longest; a sweep of seeds has that one."""
-    dims = [str(dim) for dim in values.dims if dim != SEED]
-    return next((dim for dim in chosen if dim in dims), max(dims, key=lambda dim: values.sizes[dim], default=""))
+def axes_of(final: xr.Dataset) -> tuple[str, list[str]]:
+    """Return the dimension of the x axis, and those of whose combinations each is a line.
+
+    The first that is chosen lies along the axis, else the longest; a sweep of seeds alone has that one.
+    """
+    sizes = {str(dim): size for dim, size in final.sizes.items() if dim != SEED}
+    chosen = json.loads(final.attrs.get("sweep", "{}")).get("choose", ())
+    along = next((dim for dim in chosen if dim in sizes), max(sizes, key=lambda dim: sizes[dim], default=""))
+    return along, [dim for dim in sizes if dim != along]
 
 
 def _places(labels: Any) -> tuple[Any, bool]:

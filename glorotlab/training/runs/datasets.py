@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glorotlab.schema import SATURATION_THRESHOLD, coordinate, layer_statistics
-from glorotlab.training.error_curves import COST_BEFORE_THE_WINDOW, CURVES, RECONSTRUCTION, REGRESSION
+from glorotlab.training.error_curves import COST_BEFORE_THE_WINDOW, CURVES, describe_curves
 from glorotlab.training.runs.checkpoint import Checkpoint
 from glorotlab.training.state import without_prefix
 
@@ -38,7 +38,7 @@ def curves(checkpoint: Checkpoint) -> xr.Dataset:
 
     table = checkpoint.arrays["curves"]
     spec = checkpoint.spec
-    descriptions = CURVES | (RECONSTRUCTION if spec.network.autoencoder else REGRESSION if spec.regression else {})
+    descriptions = describe_curves(autoencoder=spec.network.autoencoder, regression=spec.regression)
     if "recent_costs" not in checkpoint.arrays:
         descriptions["training_cost"] = COST_BEFORE_THE_WINDOW
     data = {

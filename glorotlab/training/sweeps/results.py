@@ -18,14 +18,14 @@ from glorotlab.errors import RunError
 from glorotlab.schema import COORDINATES, SCHEMA_VERSION
 from glorotlab.spec.sweep import SweepSpec
 from glorotlab.spec.sweep_axes import SEED, Axis
-from glorotlab.training.error_curves import CURVES
+from glorotlab.training.error_curves import CURVES, describe_curves
 from glorotlab.training.runs.status import ENDED, FINISHED, read_status
 from glorotlab.training.sweeps import plan
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_NUMBERS = CURVES | {"updates_done": "updates done", "seconds": "time used"}
+_COUNTS = {"updates_done": "updates done", "seconds": "time used"}
 MISSING = "missing"
 """Status of a point whose run has not ended."""
 
@@ -97,13 +97,16 @@ class SweepResults:
             values = [ended.get(run, {}).get(name, missing) for run in self.runs]
             return np.array(values, dtype=dtype).reshape(self.spec.shape)  # None becomes NaN
 
+        fields = [report.get("fields", {}) for report in ended.values()]
+        autoencoder, regression = (any(one.get(name) for one in fields) for name in ("autoencoder", "regression"))
+        descriptions = describe_curves(autoencoder=autoencoder, regression=regression) | _COUNTS
         data: dict[str, Any] = {
             name: (
                 dims,
                 column(name.removesuffix("_done"), None, float),
                 {"long_name": text, "units": "s" if name == "seconds" else "1"},
             )
-            for name, text in _NUMBERS.items()
+            for name, text in descriptions.items()
         }
         runs = np.array(self.runs, dtype=object).reshape(self.spec.shape)
         data["status"] = (dims, column("status", MISSING, object), {"long_name": "status of the run", "units": "1"})

@@ -1,4 +1,4 @@
-"""Numbers as cells of tables."""
+"""Numbers as cells of tables, in a terminal and on a page."""
 
 from __future__ import annotations
 
