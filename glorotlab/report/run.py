@@ -43,11 +43,12 @@ def run_report(run: Run, command: str = "") -> Report:
     """
     spec, steps = run.spec, run.statistics["step"].values.tolist()
     data = public_name(spec.data)
+    ending = "the training cost is no longer finite" if run.status == "diverged" else cost_and_errors(run)
     return Report(
         title=f"Training run: {spec.network.layers} {spec.network.activation}, {spec.network.initializer}",
         sentences=[
             f"{run.status.capitalize()} after {run.updates} of {spec.training.updates} updates, each on "
-            f"{spec.training.batch_size} examples of {data}, in {run.seconds:.1f} s: {cost_and_errors(run)}."
+            f"{spec.training.batch_size} examples of {data}, in {run.seconds:.1f} s: {ending}."
         ],
         parts=[
             _curves(run),

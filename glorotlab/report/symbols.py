@@ -17,6 +17,9 @@ TENSORS = {
 }
 """LaTeX of each tensor that a report shows; a bar is the mean over a batch."""
 
+NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
+"""What HTML needs not be told."""
+
 STATISTICS = {"second_moment": r"\operatorname{{E}}[{}^2]", "variance": r"\operatorname{{Var}}[{}]"}
 """LaTeX of each statistic of a tensor."""
 
@@ -29,5 +32,5 @@ def symbol(variable: str) -> Markup:
     for statistic, latex in STATISTICS.items():
         tensor = variable.removesuffix(f"_{statistic}")
         if tensor != variable and tensor in TENSORS:
-            return Markup(convert(latex.format(TENSORS[tensor])))  # noqa: S704
+            return Markup(convert(latex.format(TENSORS[tensor])).replace(NAMESPACE, ""))  # noqa: S704
     return escape(variable.replace("_", " "))

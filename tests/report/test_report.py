@@ -3,7 +3,6 @@
 import base64
 import dataclasses
 import functools
-import html.parser
 import os
 import re
 import threading
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from experiment_results import TINY
+from html_pages import NASTY, check
 
 from glorotlab.derivations.catalogue import CATALOGUE as DERIVATIONS
 from glorotlab.errors import DataError, InvalidValueError, RunFailedError, UnknownNameError
@@ -29,50 +29,8 @@ from glorotlab.report.reproduce import reproduce, run_experiments, save
 from glorotlab.training.sweeps.store import RunStore
 from glorotlab.training.sweeps.workers import Workers
 
-VOID = {"meta", "img", "br", "hr", "link", "input"}
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"\0\0\0\x10\0\0\0\x10"
 DOT = Picture(PNG, b"<svg/>", "A dot.", "A dot.", {})
-NASTY = "<script>alert(\"x\")</script> & 'quoted'"
-
-
-class Checker(html.parser.HTMLParser):
-    """Notes what is unbalanced, what is loaded, which ids exist and which are linked."""
-
-    def __init__(self):
-        super().__init__(convert_charrefs=True)
-        self.open, self.loads, self.ids, self.links, self.tags, self.images = [], [], [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.tags.append(tag)
-        self.loads += [value for key, value in attrs.items() if key in ("src", "srcset", "data", "poster", "action")]
-        if "id" in attrs:
-            self.ids.append(attrs["id"])
-        if tag == "a":
-            self.links.append(attrs["href"])
-        if tag == "img":
-            self.images.append(attrs)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-
-def check(text):
-    checker = Checker()
-    checker.feed(text)
-    checker.close()
-    assert checker.open == []
-    assert all(re.match(r"data:image/(png|svg\+xml);base64,", load) for load in checker.loads)
-    assert not re.search(r"https?://|//cdn|@import|url\(", text)
-    assert not {"script", "link", "iframe", "object", "base"} & set(checker.tags)
-    assert len(checker.ids) == len(set(checker.ids))
-    inner = {link.removeprefix("#") for link in checker.links if link.startswith("#")}
-    assert inner <= set(checker.ids)
-    assert all(image["alt"] and image["width"] and image["height"] for image in checker.images)
-    return checker
 
 
 def draw(results):
