@@ -25,7 +25,7 @@ VERDICTS = {
     DIFFERS: Markup('<span class="verdict fail">✗ differs</span>'),
     None: "–",
 }
-"""A verdict as a cell: its mark tells verdicts apart without colour."""
+"""A verdict as a cell: its mark tells verdicts apart without color."""
 
 HEAD = ("predicted", "measured", "ratio", "verdict", "band")
 """Columns of the numbers of an entry."""

@@ -79,7 +79,7 @@ def _layers(statistics: xr.Dataset) -> Picture:
         plot(statistics),
         "98th percentile and standard deviation of the activations of every layer over the updates; the tables below "
         "have the layers at the first and at the last record.",
-        "98th percentile (points) and standard deviation (lines) of the activations, one colour a layer.",
+        "98th percentile (points) and standard deviation (lines) of the activations, one color a layer.",
         csv_tables("layers", statistics[[name for name in DRAWN if name in statistics]]),
     )
 
