@@ -75,9 +75,9 @@ def real_number(
     InvalidValueError
         Where it is not a finite number of that interval.
     """
-    given = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
-    if is_real(given) and abs(given) <= LARGEST:  # type: ignore[arg-type]
-        number = float(given)  # type: ignore[arg-type]
+    scalar = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    if is_real(scalar) and abs(scalar) <= LARGEST:  # type: ignore[arg-type]
+        number = float(scalar)  # type: ignore[arg-type]
         above = number > low if open_low else number >= low
         if above and (number < high if open_high else number <= high):
             return number

@@ -108,8 +108,8 @@ def own_case(layers: str, activation: str | None = None, batch: int | None = Non
     InvalidValueError
         Where layers, activation or batch are not allowed.
     """
-    given = {"activation": activation, "batch": batch, "dtype": dtype}
-    case = Case(layers, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    options = {"activation": activation, "batch": batch, "dtype": dtype}
+    case = Case(layers, **{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
     if case.batch < 1:
         raise InvalidValueError(f"batch {case.batch}: allowed are whole numbers from 1")
     _ = case.spec  # which refuses what no network has

@@ -120,12 +120,12 @@ def run_experiments(
     """
     started = time.perf_counter()
     drawn: dict[str, Future[Section]] = {}
-    told = _one_at_a_time(progress)
+    report = _one_at_a_time(progress)
 
     def lane(own: Sequence[Experiment]) -> Callable[[Check], None]:
         def run(check: Check) -> None:
             for experiment in sorted(own, key=lambda experiment: -experiment.effort):
-                computed = _compute(experiment, scale, store, told, check)
+                computed = _compute(experiment, scale, store, report, check)
                 drawn[experiment.name] = drawing.submit(_show, experiment, computed, folder)
 
         return run

@@ -133,17 +133,17 @@ def _verdict(
             text,
             expectation.own,
         )
-    found = slope(widths, sizes, expectation.scatter)
-    does = f"{name} {_grows(update)} n^{number(found.exponent)}{_when(update)}"
+    fit = slope(widths, sizes, expectation.scatter)
+    does = f"{name} {_grows(update)} n^{number(fit.exponent)}{_when(update)}"
     inside, band = None, nothing
     if expectation.reason:
         text = f"{does}: nothing is expected, as {expectation.reason}"
     elif expectation.zero:
         inside, text = False, f"{does}, expected are exactly 0 under {parametrization.name}"
     else:
-        reach = found.reach(share) + expectation.allowance
+        reach = fit.reach(share) + expectation.allowance
         band = expected[0] - reach, expected[1] + reach
-        inside = bool(band[0] <= found.exponent <= band[1])
+        inside = bool(band[0] <= fit.exponent <= band[1])
         text = f"{does}, expected n^{_interval(expectation)} ± {reach:.2f} under {parametrization.name}"
         if inside and reach > WIDEST:
             text += ": a band that does not tell n^0 from n^0.5: take more seeds"
@@ -152,8 +152,8 @@ def _verdict(
         name,
         update,
         means,
-        found.exponent,
-        found.error,
+        fit.exponent,
+        fit.error,
         expected,
         band,
         expectation.curve,

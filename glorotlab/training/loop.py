@@ -144,21 +144,21 @@ def _load(spec: RunSpec) -> Dataset:
     if not spec.data.endswith(".npz"):
         return load_dataset(spec.data, seed=spec.seed)
     paths = [os.path.expanduser(spec.data), places.recall(spec.data_digest)]
-    found: Dataset | None = None
+    dataset: Dataset | None = None
     reason = ""
     for path in filter(None, paths):
         try:
-            found = load_dataset(path, seed=spec.seed)
+            dataset = load_dataset(path, seed=spec.seed)
         except DataError as error:
             reason = reason or str(error)
             continue
-        if spec.data_digest in ("", found.digest):
-            places.remember(found.digest or "", path)
-            return found
-    if found is None:
+        if spec.data_digest in ("", dataset.digest):
+            places.remember(dataset.digest or "", path)
+            return dataset
+    if dataset is None:
         hint = "; they are not where this run had them, so start it where they are" if spec.data_digest else ""
         raise DataError(f"{reason}{hint}")
-    return found  # other data, which are refused by their digest
+    return dataset  # other data, which are refused by their digest
 
 
 def _identified(spec: RunSpec, data: Dataset, own: bool) -> RunSpec:

@@ -43,13 +43,13 @@ def supremum(function: Function, derivative: Function, kinks: Sequence[float]) -
         None where f is 0, or where two searches differ or limits at infinity are not reached: f turns too often, or
         approaches its limit too slowly.
     """
-    found = [_largest(function, derivative, _grid(steps, kinks)) for steps in STEPS]
+    suprema = [_largest(function, derivative, _grid(steps, kinks)) for steps in STEPS]
     far, limit = (float(np.abs(function(np.array([-x, x]))).max()) for x in FAR)
-    largest = max(*found, far, limit)
+    largest = max(*suprema, far, limit)
     if not 0 < largest < math.inf:
         return None
     enough = largest * (1 - TOLERANCE)
-    seen, in_the_limit = min(found) >= enough, min(far, limit) >= enough
+    seen, in_the_limit = min(suprema) >= enough, min(far, limit) >= enough
     return largest if seen or in_the_limit else None
 
 

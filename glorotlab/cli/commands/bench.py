@@ -103,9 +103,9 @@ def _cases(name: str | None, own: dict[str, Any]) -> tuple[Case, ...]:
 
     if name is not None and name[:1].isdigit():
         return (own_case(name, *own.values()),)
-    given = [option for option, value in own.items() if value is not None]
-    if given:
-        raise InvalidValueError(f"{', '.join(given)} beside {name or 'all cases'}: allowed only beside layer sizes")
+    options = [option for option, value in own.items() if value is not None]
+    if options:
+        raise InvalidValueError(f"{', '.join(options)} beside {name or 'all cases'}: allowed only beside layer sizes")
     return cases_of(name)
 
 

@@ -132,9 +132,9 @@ def _agrees(results: Results) -> Claim:
 
 def _none_below(results: Results) -> Claim:
     widths = results["sigmoid_measured"]["width"].values[: len(BELOW)]
-    found = {f"|w| = {weight:g}": float(width) for weight, width in zip(BELOW, widths, strict=True)}
+    intervals = {f"|w| = {weight:g}": float(width) for weight, width in zip(BELOW, widths, strict=True)}
     sentence = "Where |w| is below 4 no input lets the gradient grow."
-    return judge_computed(NAME, sentence, found, low=0.0, high=0.0, rule="the interval is empty")
+    return judge_computed(NAME, sentence, intervals, low=0.0, high=0.0, rule="the interval is empty")
 
 
 def _widest(place: int, variable: str, sentence: str) -> Finding:

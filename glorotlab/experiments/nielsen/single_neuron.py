@@ -72,10 +72,10 @@ CHAINS = {
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
     """Take dC/db of every neuron of random chains from the kernels, and the largest slopes of sigmoid and tanh."""
-    found = {f"{name}_slope": _slope(name) for name in ("sigmoid", "tanh")}
+    results = {f"{name}_slope": _slope(name) for name in ("sigmoid", "tanh")}
     for place, (name, chain) in enumerate(CHAINS.items()):
-        found[f"{name}_chains"] = _chains(chain, scale.nielsen.chains, part_of(progress, place, len(CHAINS)))
-    return found
+        results[f"{name}_chains"] = _chains(chain, scale.nielsen.chains, part_of(progress, place, len(CHAINS)))
+    return results
 
 
 def _slope(name: str) -> xr.Dataset:

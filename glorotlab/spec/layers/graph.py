@@ -120,11 +120,11 @@ class LayerGraph:
     @cached_property
     def readers(self) -> dict[str, tuple[Node, ...]]:
         """Nodes that read each node, in order; one that reads it twice occurs twice."""
-        found: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        readers: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
         for node in self.nodes:
             for name in node.inputs:
-                found[name].append(node)
-        return {name: tuple(nodes) for name, nodes in found.items()}
+                readers[name].append(node)
+        return {name: tuple(nodes) for name, nodes in readers.items()}
 
     @cached_property
     def trunk(self) -> tuple[Node, ...]:

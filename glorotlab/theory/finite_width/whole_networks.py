@@ -104,13 +104,13 @@ class _Networks:
             record = self._spec.layer_activation(index)
             if record is not None:
                 z.append(np.asarray(record.function(s[-1]), dtype=np.float32))
-        found = {
+        statistics = {
             "preactivation": [_mean_square(each) for each in s],
             "activation": [_mean_square(each) for each in z[1:]],
         }
         if self._propagation.gradient is not None:
-            found |= self._backward(z, s, weights)
-        return {name: np.array(layers) for name, layers in found.items()}
+            statistics |= self._backward(z, s, weights)
+        return {name: np.array(layers) for name, layers in statistics.items()}
 
     def _first_layer(self, count: int) -> Samples:
         """Draw pre-activations that are Gaussian."""

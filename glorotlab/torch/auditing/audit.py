@@ -88,8 +88,8 @@ def audit(model: torch.nn.Module | Network, *, level: float = 0.01, activation: 
     [('uniform', 'torch_default', 'fan_in', 0.3333), ('uniform', 'torch_default', 'fan_in', 0.3333)]
     """
     level = real_number("level", level, 1e-12, 0.5)
-    given = None if activation is None else activations.get(activation).name
-    read = Parts(weights_of_network(model)) if isinstance(model, Network) else weights_of_model(model, given)
+    name = None if activation is None else activations.get(activation).name
+    read = Parts(weights_of_network(model)) if isinstance(model, Network) else weights_of_model(model, name)
     looks = [look(own, level / len(read.weights) / 10) for own in read.weights]
     _repeated(looks)
     judged = [seen for seen in looks if seen.p_value is not None]

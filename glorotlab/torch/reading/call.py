@@ -48,7 +48,7 @@ class Call:
     @property
     def inputs(self) -> list[Any]:
         """Nodes of ``torch.fx`` that the call reads, in order and with repetitions, without parameters."""
-        found: list[Any] = []
+        nodes: list[Any] = []
 
         def visit(argument: Any) -> None:
             if isinstance(argument, (tuple, list)):
@@ -57,10 +57,10 @@ class Call:
             elif isinstance(argument, dict):
                 visit(list(argument.values()))
             elif hasattr(argument, "op") and argument.op != "get_attr":
-                found.append(argument)
+                nodes.append(argument)
 
         visit([self.node.args, self.node.kwargs])
-        return found
+        return nodes
 
     def argument(self, place: int, name: str, default: Any = MISSING) -> Any:
         """Return a function's argument by its position or name, as in ``torch.fx``, or ``default`` if it is missing."""

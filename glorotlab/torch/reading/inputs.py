@@ -53,11 +53,11 @@ def model_inputs(model: Any, example_input: object) -> tuple[Any, ...]:
         Where their number is not what ``forward`` takes, or one is no array of numbers or holds no example.
     """
     torch = require_torch()
-    given = tuple(example_input) if isinstance(example_input, tuple) else (example_input,)
-    _check_number(model, len(given))
+    arguments = tuple(example_input) if isinstance(example_input, tuple) else (example_input,)
+    _check_number(model, len(arguments))
     weight = next((tensor for tensor in model.parameters() if tensor.is_floating_point()), None)
     tensors = []
-    for value in given:
+    for value in arguments:
         if not isinstance(value, torch.Tensor):
             array = np.asarray(value)
             if array.dtype.kind not in "fiub":

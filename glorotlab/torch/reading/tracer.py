@@ -47,10 +47,10 @@ class ValueProxy(fx.Proxy):  # type: ignore[misc]
     def __getattr__(self, name: str) -> Any:
         if name == "value" or name.startswith("__"):
             raise AttributeError(name)
-        found = getattr(self.value, name)
-        if isinstance(found, torch.Tensor):
+        attribute = getattr(self.value, name)
+        if isinstance(attribute, torch.Tensor):
             return self.tracer.create_proxy("call_function", getattr, (self, name), {})
-        return Attribute(self, name) if callable(found) else found
+        return Attribute(self, name) if callable(attribute) else attribute
 
     def __len__(self) -> int:
         return len(self.value)

@@ -35,8 +35,8 @@ def folder_name(labels: Mapping[str, Any], content_hash: str) -> str:
     content_hash : str
         Content hash of its RunSpec.
     """
-    told = {name: public_name(str(value)) if name == "data" else str(value) for name, value in labels.items()}
-    parts = [f"{name}={_PLAIN.sub('-', value).strip('-')}" for name, value in told.items()]
+    texts = {name: public_name(str(value)) if name == "data" else str(value) for name, value in labels.items()}
+    parts = [f"{name}={_PLAIN.sub('-', value).strip('-')}" for name, value in texts.items()]
     plain = ",".join(parts)[:LONGEST] or "run"
     return f"{plain}-{content_hash[:DIGITS]}"
 

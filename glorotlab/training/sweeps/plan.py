@@ -148,9 +148,9 @@ def public_fields(sweep: SweepSpec) -> dict[str, Any]:
     fields: dict[str, Any] = sweep.model_dump(mode="json")
     tables = [fields["run"], *fields["cases"]]
     listed = fields["grid"].get("data", [])
-    given = [*(table["data"] for table in tables if "data" in table), *listed]
+    paths = [*(table["data"] for table in tables if "data" in table), *listed]
     names: dict[Any, str] = {}
-    for path in given:
+    for path in paths:
         if isinstance(path, str) and path.endswith(".npz") and path not in names:
             name = public_name(path)
             names[path] = f"{len(names) + 1}/{name}" if name in names.values() else name
