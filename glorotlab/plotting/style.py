@@ -37,7 +37,7 @@ PAPER: dict[str, Any] = {
 
 
 class Picture(Figure):
-    """A figure that draws without a display, and shows itself in a notebook that has not imported pyplot."""
+    """A figure that draws without a display, and shows itself in a notebook without further imports."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

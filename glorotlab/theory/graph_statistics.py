@@ -48,7 +48,7 @@ def signal_row(node: Node, found: Followed) -> Row:
 
 
 def _stand_ins(q: Array) -> Array:
-    """Return few second moments of the distribution of all of a map, those that are 0 left out; of a vector all."""
+    """Return a few second moments that represent those of a map, without zeros, or all those of a vector."""
     if q.ndim == 1:
         return q
     ordered = np.sort(q[q > 0])
@@ -117,7 +117,7 @@ def _summed(terms: Kernels, *, pairs: bool) -> Array:
 
 
 def _weight_products(node: Node, found: Followed, total: Kernels) -> Kernels:
-    """Return what sums over pairs of positions to the second moment of dC/dW."""
+    """Return the terms whose sum over pairs of positions is the second moment of dC/dW."""
     walk = found.walk
     if node.layer.kind == "embedding":
         products = embedding.weight_products(node, walk, total)
@@ -159,5 +159,5 @@ def _mean_products(kernel: Array, mean: Array, units: float) -> Array:
 
 
 def unknown_row() -> Row:
-    """Return what is NaN of a node that is not followed and has other dimensions than a number."""
+    """Return the NaN rows, with more dimensions than a number, of a node that is not predicted."""
     return {"activation_quantile": np.full(len(QUANTILES), nan)}

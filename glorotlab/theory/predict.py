@@ -261,7 +261,7 @@ def _gradient_columns(
 
 
 def _units_below(signal: SignalKernels) -> Array:
-    """Return how many units means of z scatter over: infinitely many of the inputs, whose mean is known exactly."""
+    """Return the number of units over which means of z scatter, infinity for the inputs, whose mean is exact."""
     return np.concatenate([[math.inf], signal.fan_in[1:]])
 
 

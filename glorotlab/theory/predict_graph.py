@@ -50,7 +50,7 @@ LATER = ("example_weight_gradient", "batch_weight_gradient", "batch_bias_gradien
 
 @dataclass(frozen=True)
 class Loss:
-    """What the output gradient is of.
+    """The cost and output of a loss.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def predict_graph(
 
 
 def _left_out(found: Followed, scatter: Scatter) -> list[str]:
-    """Return what the batch's gradients leave out."""
+    """Return the assumptions about terms that the batch's gradients leave out."""
     if not any(block.pairs for block in found.walk.blocks[found.walk.graph.output]):
         return [f"pairs of examples are not followed, nor gradients of the batch: maps have over {MOST_PAIRS} of them"]
     if scatter.left_out:
@@ -173,7 +173,7 @@ def _add_lengths(found: Followed, known: Loss, scatter: Scatter, nodes: list[Nod
 def _add_bands(
     found: Followed, known: Loss | None, nodes: list[Node], rows: list[Row], level: float, networks: int
 ) -> str:
-    """Put bands into rows, and return why there are none, where there are none."""
+    """Put bands into rows, and return the reason if there are none."""
     output = found.output
     if output is None:
         return "the output is not followed"
@@ -190,7 +190,7 @@ def _add_bands(
 
 
 def _add_scatter(row: Row, scatter: Scatter, name: str) -> None:
-    """Add what pairs of examples add to a batch's gradients, and turn expected squares of means into variances."""
+    """Add the terms of pairs of examples to a batch's gradients, and turn expected squares of means into variances."""
     for tensor, added in (("batch_weight_gradient", scatter.weight), ("batch_bias_gradient", scatter.bias)):
         key = f"{tensor}_second_moment"
         if key in row:
@@ -201,7 +201,7 @@ def _add_scatter(row: Row, scatter: Scatter, name: str) -> None:
 
 
 def _arrays(graph: LayerGraph, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> dict[str, npt.NDArray[Any]]:
-    """Return what is fed into every input node."""
+    """Return the array of every input node."""
     nodes = [node for node in graph if isinstance(node.layer, Input)]
     if isinstance(inputs, Mapping):
         given = {name: np.asarray(values) for name, values in inputs.items()}
@@ -256,7 +256,7 @@ def _scaled(output: OutputGradient, scale: float) -> OutputGradient:
 
 
 def _logits(signal: Signal) -> Covariance:
-    """Return the covariance of the outputs; of examples whose pairs are not known the diagonal alone means anything."""
+    """Return the covariance of the outputs, of which only the diagonal is valid if pairs are not known."""
     return signal.covariance if Block(True, ()) in signal.kernels else Covariance.of(np.diag(signal.q))
 
 

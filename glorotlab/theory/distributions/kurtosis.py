@@ -69,7 +69,7 @@ def _chosen(excess: Array, flat: Array, gaussian: Array, peaked: Array) -> Array
 
 
 def _uniform_and_gaussian(excess: Array) -> tuple[Array, Array]:
-    """Return half the width of the uniform part and the deviation of the Gaussian one.
+    """Return the half-width of the uniform part and the deviation of the Gaussian part.
 
     A share u of the variance that is uniform has the kurtosis -6/5 u^2.
     """
@@ -78,7 +78,7 @@ def _uniform_and_gaussian(excess: Array) -> tuple[Array, Array]:
 
 
 def _two_gaussians(excess: Array) -> tuple[Array, Array]:
-    """Return their deviations; variances 1 + r and 1 - r have the kurtosis 3 r^2."""
+    """Return the deviations of the two Gaussians; variances 1 + r and 1 - r have the kurtosis 3 r^2."""
     r = np.sqrt(np.clip(excess, 0, LARGEST) / 3)
     return np.sqrt(1 + r), np.sqrt(1 - r)
 

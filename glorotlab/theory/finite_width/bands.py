@@ -51,7 +51,7 @@ BANDED = (*COLUMNS.values(), LENGTH)
 
 @dataclass(frozen=True)
 class Law:
-    """Law of one positive statistic over networks, relative to its mean-field value.
+    """Distribution of one positive statistic over networks, relative to its mean-field value.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Law:
 
 
 def law(fluctuation: Fluctuation) -> Law:
-    """Return the law of a statistic that the expansion in 1 / width gives.
+    """Return the distribution of a statistic by the expansion in 1 / width.
 
     Of as many slices of the normal law as every draw has values each gives it one, so that draws which are nearly alike
     leave the law fine, and its tails where they are.
@@ -106,7 +106,7 @@ def _sampling_error(fluctuation: Fluctuation) -> float:
 
 
 def drawn_law(networks: Array, expected: Law) -> Law:
-    """Return the law of a statistic of drawn networks, with the mean that is ``expected`` of it.
+    """Return the distribution of a statistic over drawn networks, rescaled to the ``expected`` mean.
 
     Where their own mean is another, beyond what chance explains, it is taken: the expansion has its own errors.
 
@@ -201,7 +201,7 @@ class _Error(NamedTuple):
 def _columns(
     name: str, values: Array, scales: Array, laws: list[Law], level: float, networks: int, error: _Error
 ) -> dict[str, Array]:
-    """Return the columns of one variable, NaN in layers without a law. Laws are relative to ``scales``."""
+    """Return the columns of one variable, relative to ``scales``, with NaN in layers without a distribution."""
     suffixes = ("std", "shift", "low", "high", "quadrature_error", "expansion_error", "sampling_error")
     rows = np.full((len(values), len(suffixes)), np.nan)
     for row, value, scale, own in zip(rows, values, scales, laws, strict=False):

@@ -104,7 +104,7 @@ class OutputDraws:
         return products
 
     def gradient_at(self, factor: Array | float) -> Samples:
-        """Return dC/ds of logits times a factor, one for all or one for each draw (draws, 1)."""
+        """Return dC/ds at the logits times a factor, which is one number or one per draw, (draws, 1)."""
         return self._sampler.gradient(self._s * factor).astype(np.float32)
 
 
@@ -187,7 +187,7 @@ class DrawnNetworks:
         return np.asarray(root), biases, own
 
     def output_gradient(self, factor: Array) -> Samples:
-        """Return dC/ds of the outputs with each network's own q, but for a common ``factor`` of the logits, (draws, 1).
+        """Return dC/ds of the outputs with each network's own q, times a common ``factor`` of the logits, (draws, 1).
 
         What cancels over the batch, such as logits of inputs that are centered, cancels with q of one network alone.
         """
@@ -202,7 +202,7 @@ class DrawnNetworks:
         return inputs @ weights + spec.bias_initializer.sample(self._random, fan_in, fan_out)
 
     def run_backward(self) -> None:
-        """Draw y = f'(s) h of every hidden layer, h being what comes back, each network with its own output layer."""
+        """Draw y = f'(s) h of every hidden layer, with h the gradient by each network's output layer."""
         spec, record = self.signal.spec, self.signal.spec.activation_record
         d: Array = np.moveaxis(self.outputs.gradient[:, self.chosen], 0, 1).astype(np.float64)
         for k in range(self.hidden - 1, -1, -1):

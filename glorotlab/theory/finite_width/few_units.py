@@ -31,7 +31,7 @@ TOGETHER = 2**20
 
 
 class Factor(NamedTuple):
-    """Law of a layer's factor.
+    """Distribution of a layer's factor.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Factor(NamedTuple):
 
 
 def factor(units: Array, met: Array | None, expected: Array) -> Factor | None:
-    """Return the law of the mean over the units of one network, or None where a log-normal one will do.
+    """Return the distribution of the mean over the units of one network, or None if a log-normal one suffices.
 
     Parameters
     ----------
@@ -80,6 +80,6 @@ def factor(units: Array, met: Array | None, expected: Array) -> Factor | None:
 
 
 def _over_mean(x: Array, expected: Array) -> Array:
-    """Return x relative to what each network has, of mean 1."""
+    """Return x relative to each network's value, with mean 1."""
     relative = x / expected[:, np.newaxis]
     return np.asarray(relative / relative.mean())

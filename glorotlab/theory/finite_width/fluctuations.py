@@ -74,7 +74,7 @@ class Fluctuation:
 
     @property
     def narrow_log_variance(self) -> float:
-        """The part of it that narrow layers make, apart from saturated units."""
+        """The part of `log_variance` due to narrow layers, without saturated units."""
         return self._log_variance(few_units.SATURATED)
 
     def _log_variance(self, most: float) -> float:
@@ -82,13 +82,13 @@ class Fluctuation:
 
     @property
     def log_variance_error(self) -> float:
-        """Standard error of it."""
+        """Standard error of `log_variance`."""
         errors = (factor.error / (1 + factor.variance) for factor in self.factors)
         return math.hypot(self.error, *errors)
 
 
 def fluctuations(propagation: Propagation, tensors: Collection[str] = TENSORS) -> dict[str, list[Fluctuation]]:
-    """Return the scatter of second moments that are pooled over the batch, a list over the layers for each tensor.
+    """Return the scatter of second moments pooled over the batch, as a list over the layers for each tensor.
 
     Without data the first layer's pre-activations are taken as Gaussian, whatever the weights; without labels gradients
     are left out.
@@ -118,7 +118,7 @@ def over_depth(propagation: Propagation) -> tuple[Fluctuation, Fluctuation]:
 
 
 class _Answer(NamedTuple):
-    """What a gradient's T of the output layer's draws is, and how it answers to q.
+    """The T of a gradient for the draws of the output layer, and its derivative in q.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ class _Influences:
         return self._fluctuation(parts, draws / expected, float(shift.sum()), tuple(factors))
 
     def _gradients_of_units(self, index: int, weights: Array) -> tuple[list[Array], Array]:
-        """Return y' w y of the units of every hidden layer from ``index`` on, and w of what comes back to the last.
+        """Return y' w y of the units of every hidden layer from ``index`` on, and w of the gradient of the last.
 
         The mean over the units of a layer is, given the layer above, in proportion to that of the layer above.
         """
@@ -244,7 +244,7 @@ class _Influences:
         return units, weights
 
     def _answer(self, weights: Array, index: int) -> _Answer:
-        """Return T of the draws of the outputs and what it answers to; ``weights`` are of the layer's D in T."""
+        """Return T of the draws of the outputs and its derivatives; ``weights`` are those of the layer's D in T."""
         q, kernel = self.forward.q[-1], self.kernels.preactivation[-1]
         p, r, twice = self.p[index], self.r[index], self.kernels.spec.classes * self.r[index] * kernel / np.outer(q, q)
         if weights.ndim == 1:
@@ -263,13 +263,13 @@ class _Influences:
         return _Answer(draws, fresh, recursions.backward(self.forward, first, second))
 
     def _fresh(self, weights: Array, index: int) -> Array:
-        """Return T of the draw that each network has; ``weights`` may be those of each network."""
+        """Return T of each network's draw; ``weights`` may differ between networks."""
         delta = np.moveaxis(self.drawn.outputs.gradient[:, self.drawn.chosen], 0, 1)
         p = np.diagonal(self.p[index]) if weights.ndim == 1 else self.p[index]
         return np.asarray(_quadratic(weights * p, delta).mean(axis=-1))
 
     def _with_own(self, draws: Array, weights: Array, index: int) -> Array:
-        """Return draws whose scatter within each network is that of its own weights, and their mean the same."""
+        """Return draws with the scatter of each network's own weights and an unchanged mean."""
         delta = self.drawn.outputs.gradient if index == self.hidden else self.drawn.outputs.passed
         networks, (examples, count, classes) = len(weights), delta.shape
         flat = np.moveaxis(delta.reshape(examples, networks, -1), 0, 1)
@@ -285,14 +285,14 @@ class _Influences:
         return scaled(own, np.sqrt(self.forward.units[k].square[0]))
 
     def _scattered_gradient(self) -> Samples:
-        """Return dC/ds of the output layer where q scatters and shifts as the hidden layers make it."""
+        """Return dC/ds of the output layer with the scatter and shift of q due to the hidden layers."""
         q = self.signal("preactivation", self.hidden)
         normal = generator(0, Purpose.OUTPUT_SCATTER).normal(size=(self.drawn.outputs.logits.shape[1], 1))
         factor = (1 + q.shift) * np.exp(q.variance**0.5 * normal - q.variance / 2)
         return self.drawn.output_gradient(np.sqrt(factor))
 
     def _single_parts(self, index: int, share: Array, back: Backward, signal: Array | None) -> list[Array]:
-        """Return what units of every hidden layer do through q to a gradient of single examples, (networks, units)."""
+        """Return the influence of units through q on gradients of single examples, (networks, units) per layer."""
         derivative = share * back.log_derivative[index] + (0.0 if signal is None else share / signal)
         parts = [self._lower(k, derivative * self.forward.sensitivity(k, index)) for k in range(index)]
         for k in range(index, self.hidden):
@@ -300,7 +300,7 @@ class _Influences:
         return parts
 
     def _pair_parts(self, index: int, weights: Array, fresh: Array, back: Backward, *, enters: bool) -> list[Array]:
-        """Return what units of every hidden layer do through Q to a gradient of the batch, (networks, units).
+        """Return the influence of units through Q on a gradient of the batch, (networks, units) per hidden layer.
 
         T is a sum of pairs w_ab D_ab, which depend on the outputs drawn. Its answer to Q^k is carried down: that of D
         through E[f' f'] of layers from ``index`` on, and that of w if it is the kernel M of what ``enters`` the layer.
@@ -326,7 +326,7 @@ class _Influences:
         return parts
 
     def _answer_of(self, k: int, moment: int, answer: Array) -> Array:
-        """Return the answer to Q^k of what answers to E[f f] (``moment`` 0) or E[f' f'] (1) of the layer."""
+        """Return the derivative in Q^k from that in E[f f] (``moment`` 0) or E[f' f'] (1) of the layer."""
         units, pairs = self.forward.units[k], self.pairs[k][moment]
         single = (units.square, units.derivative_square)[moment][1]
         pair = (self.kernels.derivative[k], pairs.pair)[moment]
@@ -370,12 +370,12 @@ def _relative(values: Array) -> Array:
 
 
 def _positive(values: Array) -> Array:
-    """Return values, those that are 0 as not a number."""
+    """Return values with NaN in place of 0."""
     return np.where(values > 0, values, np.nan)
 
 
 def _writable_diagonal(kernels: Array) -> Array:
-    """Return the diagonals of a stack of matrices, to be written to."""
+    """Return a writable view of the diagonals of a stack of matrices."""
     return np.asarray(np.einsum("...ii->...i", kernels))
 
 

@@ -42,7 +42,7 @@ class Correlations:
 
 
 def correlations(tangents: Tangents, unit_gradients: Mapping[str, Gradient]) -> Correlations:
-    """Return how correlations of all nodes scatter, by what units scatter below and, in P, through f'."""
+    """Return the scatter of correlations of all nodes due to units below and, in P, through f'."""
     walk = tangents.found.walk
     result = Correlations({}, {}, {})
     nothing = np.zeros((len(tangents.output_single),) * 2)
@@ -72,7 +72,7 @@ def correlations(tangents: Tangents, unit_gradients: Mapping[str, Gradient]) -> 
 
 
 def _of_correlation(answer: Answer, kernel: Array) -> Answer:
-    """Return the answer of K_ab / sqrt(K_aa K_bb)."""
+    """Return the derivatives of K_ab / sqrt(K_aa K_bb)."""
     q = np.diagonal(kernel)
     size = np.sqrt(np.outer(q, q))
     size = np.where(size > 0, size, np.inf)

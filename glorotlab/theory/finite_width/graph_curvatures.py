@@ -30,7 +30,7 @@ from glorotlab.theory.mean_field.unit_scatter import ACROSS
 
 
 class Curvature(NamedTuple):
-    """Of one node, each (examples,).
+    """Curvature of one node, each (examples,).
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def curvatures(tangents: Tangents) -> dict[str, Curvature]:
 
 
 def _parts(tangents: Tangents, name: str, reader: Node, own: Curvature) -> list[tuple[Array, Curvature]]:
-    """Return D of what a reader sends to a node, each time that it reads it, and G of that."""
+    """Return D and G of each gradient that a reader sends to a node."""
     layer, gradient = reader.layer, tangents.found.gradients[reader.name]
     apart = np.diagonal(gradient.apart[ACROSS])
     total = np.diagonal(gradient.total(tangents.found.walk.signals[reader.name])[ACROSS])

@@ -45,7 +45,7 @@ SIGNAL, BACK = "signal", "backprop_gradient"
 
 @dataclass(frozen=True)
 class Outputs:
-    """What outputs are drawn by.
+    """The data from which outputs are drawn.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Outputs:
 
 
 def graph_fluctuations(tangents: Tangents, outputs: Outputs | None) -> dict[tuple[str, str], Fluctuation]:
-    """Return the scatter of every node's signal and, where there are ``outputs``, gradient, by node and ``SIGNAL``.
+    """Return the scatter of every node's signal and, with ``outputs``, gradient, by node and ``SIGNAL``.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class _Fluctuations:
             self.noise = GradientNoise(tangents, self.unit_gradients, drawn, self.correlations)
 
     def all(self) -> dict[tuple[str, str], Fluctuation]:
-        """Return the scatter of everything."""
+        """Return the scatter of all second moments."""
         for source, noise in self.tangents.sources():
             signal = self.tangents.forward(source)
             covariance = noise.others + self._scattered(self.graph[source])
@@ -115,7 +115,7 @@ class _Fluctuations:
         return self._laws()
 
     def _scattered(self, node: Node) -> Array:
-        """Return what scattering correlations add to Cov(e_aa, e_bb) of a node's units."""
+        """Return the contribution of scattering correlations to Cov(e_aa, e_bb) of a node's units."""
         signal, name = self.walk.signals[node.name], node.name
         if isinstance(node.layer, Elementwise):
             series, rho = self.tangents.derivatives(node).series[2], self._rho(node)
@@ -144,7 +144,7 @@ class _Fluctuations:
         mixed: Array | None = None,
         upward: dict[str, Answer] | None = None,
     ) -> None:
-        """Add what a node's units do to ln T of all nodes; ``mixed`` is their covariance with its gradient's units."""
+        """Add the influence of a node's units on ln T of all nodes; ``mixed`` is their covariance with its gradient."""
         for name, answer in answers.items():
             total = self._second(kind, name).sum()
             share = answer.single / total
@@ -154,12 +154,12 @@ class _Fluctuations:
             self.variances[kind, name] = self.variances.get((kind, name), 0.0) + float(np.log1p(max(own, 0.0)))
 
     def _injected(self, name: str) -> dict[str, Answer]:
-        """Return the answers of D of a node and of those below to what is added to its own P, in proportion."""
+        """Return the relative derivatives of D of a node and of those below in an addition to its own P."""
         answers = self.tangents.backward({}, {name: self._unit()})
         return {below: answer.times(1.0, self._whole(below)) for below, answer in answers.items()}
 
     def _whole(self, name: str) -> Array:
-        """Return D over P times that of the outputs, (examples,): gradients that meet their own weights add to it."""
+        """Return D over P times that of the outputs, (examples,), which exceeds 1 because weights are used twice."""
         p = np.diagonal(self.unit_gradients[name].apart[ACROSS]) * self._second(BACK, self.output)
         return np.divide(self._second(BACK, name), p, out=np.ones_like(p), where=p > 0)
 

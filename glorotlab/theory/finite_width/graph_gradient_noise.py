@@ -64,11 +64,11 @@ class GradientNoise:
         self._add_scatter_of_units()
 
     def own(self, name: str) -> Array:
-        """Return the covariances of D_aa and D_bb that Gaussian gradients of a node have, over its units."""
+        """Return the covariances of D_aa and D_bb of Gaussian gradients over the units of a node."""
         return self._squares(self._p(name), name) / self.walk.signals[name].units
 
     def covariances(self) -> dict[str, Array]:
-        """Return the covariances of D_aa and D_bb that the units of every node add, by name."""
+        """Return the contributions of every node's units to the covariances of D_aa and D_bb, by name."""
         return self._added(pair=False)
 
     def _p(self, name: str) -> Array:
@@ -82,7 +82,7 @@ class GradientNoise:
         return np.asarray(2 * (p**2 * self.outputs.products + sizes * self.variances.get(name, 0.0)))
 
     def _slopes(self, node: Node, *, pair: bool) -> Array:
-        """Return the same of f' h over the units of an activation, h being Gaussian of its own D."""
+        """Return the same for f' h over the units of an activation, with h Gaussian with its own D."""
         p, known = self._p(node.name), self.tangents.derivatives(node)
         rho = correlation(self.walk.signals[node.inputs[0]].kernels[ACROSS])
         variance = self.correlations.signal.get(node.inputs[0], 0.0)
@@ -106,7 +106,7 @@ class GradientNoise:
         return parts
 
     def _added(self, *, pair: bool) -> dict[str, Array]:
-        """Return what the units of nodes add to covariances of D_aa and D_bb, or with ``pair`` to the variance of D_ab.
+        """Return the contributions of units to covariances of D_aa and D_bb, or with ``pair`` to the variance of D_ab.
 
         A normalization's units scatter with those below.
         """
@@ -156,7 +156,7 @@ def _over(values: Array, size: Array) -> Array:
 
 
 def _slope_squares(known: Derivatives, rho: Array) -> Array:
-    """Return E f'_a^2 f'_b^2: the series leaves little out but of examples that are alike."""
+    """Return E f'_a^2 f'_b^2 by a series, which is inaccurate only for examples that are nearly alike."""
     squares = symmetric_sum(known.series[4], rho)
     np.fill_diagonal(squares, known.slope_fourth)
     return squares

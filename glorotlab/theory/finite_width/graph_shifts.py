@@ -29,7 +29,7 @@ SIGNAL, BACK = "signal", "backprop_gradient"
 
 
 class Jet(NamedTuple):
-    """First and second derivative in what one node's units scatter, (examples,)."""
+    """First and second derivative in the scatter of one node's units, (examples,)."""
 
     first: Array
     second: Array
@@ -113,7 +113,7 @@ def _forward(tangents: Tangents, source: str) -> dict[str, Jet]:
 
 
 def _backward(tangents: Tangents, signal: dict[str, Jet], output_second: Array, injected: str = "") -> dict[str, Jet]:
-    """Return the jets of D; with ``injected`` those of D of this node itself."""
+    """Return the jets of D, with ``injected`` those of D of this node itself."""
     found, graph = tangents.found, tangents.found.walk.graph
     nothing, totals = _nothing(tangents), dict[str, Jet]()
     sent = {node.name: nothing for node in graph}
@@ -160,7 +160,7 @@ def _sent(tangents: Tangents, node: Node, apart: Jet, total: Jet, signal: dict[s
 
 
 def _mixed(tangents: Tangents, output_second: Array) -> dict[str, Array]:
-    """Return what a unit's signal and gradient together do to D of its node and of nodes below.
+    """Return the joint influence of a unit's signal and gradient on D of its node and of nodes below.
 
     D of a pre-activation is that of the activation times the mean of f'^2 over units, which scatters with f^2 and with
     what a unit's value says of its gradient (``graph_curvatures``).
@@ -196,7 +196,7 @@ def _mixed(tangents: Tangents, output_second: Array) -> dict[str, Array]:
 
 
 def _not_free(node: Node, found: Followed, means: dict[str, Array], level: Array, d: Array) -> Array:
-    """Return what a normalization's mean-field value of D has too little, or too much, of 1/n.
+    """Return the correction of order 1/n to a normalization's mean-field value of D.
 
     It takes the units h for Gaussian ones, with Var v = 2 v^2 / n, whose jets hold it again; and h and g for such that
     have means over the units, which what comes from another LayerNorm has not.

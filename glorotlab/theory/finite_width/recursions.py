@@ -40,7 +40,7 @@ class UnitMoments:
 
 @dataclass(frozen=True)
 class Forward:
-    """Scatter and shift of q on the way forward; rows are layers, the output layer last.
+    """Scatter and shift of q in the forward pass; rows are layers, the output layer last.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class Backward:
-    """Logarithm of E (dC/ds)^2 given q, on the way back from the output layer; rows are layers.
+    """Derivatives of ln E (dC/ds)^2 in q, and its shift, in the backward pass; rows are layers.
 
     Parameters
     ----------

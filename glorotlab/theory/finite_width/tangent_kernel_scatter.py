@@ -35,7 +35,7 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class DiagonalScatter:
-    """Theta_aa of every example, and what each layer's weights and biases give it.
+    """Theta_aa of every example, with the contributions of each layer's weights and biases.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class DiagonalScatter:
 
 
 def diagonal_scatter(signal: SignalKernels) -> DiagonalScatter:
-    """Return what finite layers of independent weights do to the tangent kernel's diagonal."""
+    """Return the effect of a finite width on the tangent kernel's diagonal, for independent weights."""
     forward = recursions.forward(signal)
     nothing = np.zeros(signal.examples)
     back = recursions.backward(forward, nothing, nothing)
@@ -123,7 +123,7 @@ class _Units:
         )
 
     def covariance(self, sent: Array, passed: Array) -> Array:
-        """Return that of x of all pairs of examples, (examples, examples)."""
+        """Return the covariance of x for all pairs of examples, (examples, examples)."""
         signal, k = self._signal, self._k
         q, rho = signal.q[k], correlation(signal.preactivation[k])
         nodes, weights = log_nodes(q, TOLERANCE)
@@ -150,6 +150,6 @@ class _Units:
 
 
 def _products(series: Array, rho: Array, own: Array) -> Array:
-    """Return E[g_a g_b] from Hermite coefficients of g and ``own`` E g^2; what these leave out is one more term."""
+    """Return E[g_a g_b] from Hermite coefficients of g and ``own`` E g^2; the remainder is one more term."""
     rest = np.sqrt(np.clip(own - (series**2).sum(axis=0), 0, None))
     return np.asarray(symmetric_sum(series, rho) + np.outer(rest, rest) * np.abs(rho) ** TERMS)

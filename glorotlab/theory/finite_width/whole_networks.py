@@ -51,7 +51,7 @@ def second_moments(propagation: Propagation) -> dict[str, Array]:
 
 
 def _missing(propagation: Propagation) -> float:
-    """Return the order of what the expansion misses of a variance, relative; N networks give it to (2 / N)^(1/2).
+    """Return the order of the relative error of the expansion's variance; N networks give it to (2 / N)^(1/2).
 
     Of one example it misses nothing of this kind: what gradients have along their own example's signal, it has.
     """
@@ -91,7 +91,7 @@ class _Networks:
         self.work = numbers * (3 * batch.examples + DRAWN) + batch.examples * sum(sizes[1:]) * (batch.examples + DRAWN)
 
     def draw(self, count: int) -> dict[str, Array]:
-        """Return the second moments of so many further networks, (layers, networks) for each name."""
+        """Return the second moments of ``count`` further networks, (layers, networks) for each name."""
         z: list[Samples] = [self._inputs[np.newaxis]]
         s: list[Samples] = []
         weights: list[Samples] = []

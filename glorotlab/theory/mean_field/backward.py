@@ -53,7 +53,7 @@ def _follow_pairs(signal: SignalKernels, curvature: Array, kernels: Array) -> No
 
 
 def _follow_one_example(signal: SignalKernels, curvature: Array, kernels: Array) -> None:
-    """Fill D of the hidden layers: one number is followed; what gradients that meet their weights add is exact."""
+    """Fill D of the hidden layers for one example, where the effect of using weights twice is exact."""
     gains, derivative = signal.backward_gain[1:], signal.derivative[:, 0, 0]
     with np.errstate(over="ignore", under="ignore"):  # refused below
         own = (curvature[:, 0] ** 2 * signal.product_second_moment[:, 0]).tolist()

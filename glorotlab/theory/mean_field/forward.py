@@ -44,7 +44,7 @@ def forward(spec: NetworkSpec, batch: Batch, weight_variance: Array | None = Non
 
 
 def _inputs_alone(spec: NetworkSpec, batch: Batch, weight_variance: Array | None) -> SignalKernels:
-    """Return the stack of all layers, filled up to the inputs; what the other functions here fill is theirs alone."""
+    """Return the stack of all layers, in which only the inputs are filled."""
     layers, examples = len(spec.fans), len(batch.mean)
     variance = {fans: spec.weight_initializer.variance(*fans) for fans in set(spec.fans)}
     z = np.empty((layers + 1, examples, examples))
@@ -89,7 +89,7 @@ def _follow_pairs(signal: SignalKernels, inputs: Covariance) -> tuple[float, flo
 
 
 def _check_extremes(signal: SignalKernels, squares: Array) -> None:
-    """Follow the smallest and the largest example alone: a signal that leaves the range is refused before its pairs."""
+    """Propagate the smallest and the largest example alone, to refuse a signal out of range before computing pairs."""
     record, squares = signal.spec.activation_record, np.array([squares.min(), squares.max()])
     for index, (gain, bias) in enumerate(zip(signal.forward_gain, signal.bias_variance, strict=True)):
         q = gain * squares + bias
@@ -99,7 +99,7 @@ def _check_extremes(signal: SignalKernels, squares: Array) -> None:
 
 
 def _follow_one_example(signal: SignalKernels) -> float:
-    """Fill every layer: one number is followed from layer to layer, all other moments are taken at once.
+    """Fill every layer for one example: q is propagated layer by layer, all other moments are computed at once.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def _follow_one_example(signal: SignalKernels) -> float:
 def _keep_derivatives(
     signal: SignalKernels, part: int | slice, single: Moments, product_mean: Array, susceptibility: Array
 ) -> None:
-    """Fill what the way back takes from single examples, in one hidden layer or in several."""
+    """Fill the moments of single examples that the backward pass needs, in one hidden layer or in several."""
     signal.derivative_fourth_moment[part] = single.derivative_fourth_moment
     signal.product_second_moment[part] = single.product_second_moment
     signal.product_mean[part], signal.susceptibility[part] = product_mean, susceptibility

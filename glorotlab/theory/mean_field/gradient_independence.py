@@ -49,7 +49,7 @@ def products(record: Activation, kernel: Array, product_second_moment: Array) ->
 
 
 def counts(part: Array, product_second_moment: Array, d: Array, own: Array, below: Array) -> bool:
-    """Return whether what gradients that meet their own weights add to D of a hidden layer counts.
+    """Return whether the contribution of using weights twice to D of a hidden layer is not negligible.
 
     It counts for an example, or for the means over pairs that make the batch's gradients, where the independent terms
     may cancel.

@@ -21,7 +21,7 @@ from glorotlab.theory.mean_field.unit_scatter import ACROSS, HERE
 
 @dataclass(frozen=True)
 class Scatter:
-    """What pairs of different examples add to mean squares of the batch's gradients, by node.
+    """Contributions of pairs of different examples to mean squares of the batch's gradients, by node.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def _between(values: Array) -> float:
 
 
 def unit_gradients(found: Followed) -> dict[str, Gradient]:
-    """Return P of every node: what becomes of a gradient with D = 1 that meets no weights twice."""
+    """Return P of every node: D of a gradient that is 1 at the outputs, if no weights were used twice."""
     walk = found.walk
     signal = walk.signals[walk.graph.output]
     size, nothing = len(signal.q), np.zeros(len(signal.q))

@@ -29,7 +29,7 @@ FOLLOWED = (WeightedLayer, Elementwise, Sum, Normalisation, Dropout)
 
 
 class Tangents:
-    """Answers of a followed graph of vectors.
+    """Derivatives of the kernels of a graph of vectors.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Tangents:
 
     @cached_property
     def nodes(self) -> list[Node]:
-        """Nodes that are followed, of vectors, but inputs."""
+        """Nodes of vectors with known kernels, without inputs."""
         return [
             node
             for node in self.found.walk.graph
@@ -55,7 +55,7 @@ class Tangents:
         ]
 
     def check(self) -> None:
-        """Raise AssumptionError where a node's answers are not known, naming it."""
+        """Raise AssumptionError with the name of a node whose derivatives are not known."""
         for node in self.nodes:
             signal = self.found.walk.signals[node.name]
             flat = node.layer.kind == "pooling" and self.found.walk.graph[node.inputs[0]].layer.kind == "input"
@@ -101,7 +101,7 @@ class Tangents:
         return result
 
     def forward(self, source: str) -> dict[str, Answer]:
-        """Return the answers of the kernels of the source itself and of every node above it."""
+        """Return the derivatives of the kernels of the source itself and of every node above it."""
         size = len(self.found.walk.signals[source].q)
         answers = {source: Answer(np.ones(size), np.ones((size, size)), np.zeros((size, size)))}
         for node in self.nodes:

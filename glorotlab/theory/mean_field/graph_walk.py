@@ -64,7 +64,7 @@ statistics of single examples need none."""
 
 @dataclass(frozen=True)
 class Followed:
-    """What is known of a graph.
+    """The signals and gradients of a graph's nodes.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Followed:
 
     @property
     def output(self) -> Signal | None:
-        """Signal of the output node, where it is followed."""
+        """Signal of the output node, if it is known."""
         return self.walk.signals.get(self.walk.graph.output)
 
 
@@ -153,7 +153,7 @@ def follow_back(found: Followed, output: OutputGradient) -> None:
 
 
 def carry_back(walk: Walk, top: Gradient) -> tuple[dict[str, Gradient], dict[str, str]]:
-    """Return the gradients that come of one of the output node, and why some are not known."""
+    """Return the gradients below a gradient of the output node, and the reasons why some are not known."""
     graph, gradients, refused = walk.graph, dict[str, Gradient](), dict[str, str]()
     sent: dict[str, list[Gradient | None]] = {node.name: [] for node in graph}
     sent[graph.output].append(top)
@@ -175,7 +175,7 @@ def carry_back(walk: Walk, top: Gradient) -> tuple[dict[str, Gradient], dict[str
 
 
 def together(name: str, parts: list[Gradient | None]) -> Gradient | None:
-    """Return the sum of gradients that come back from several readers; None where one is not known."""
+    """Return the sum of gradients from several readers, or None if one is not known."""
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
@@ -206,7 +206,7 @@ def _sum(one: Gradient, other: Gradient) -> Gradient:
 
 
 def _blocks(graph: LayerGraph, *, pairs: bool) -> dict[str, frozenset[Block]]:
-    """Return what the kernels of every node must hold, from the output down."""
+    """Return the blocks that the kernels of every node must have, from the output down."""
     needed: dict[str, set[Block]] = {node.name: set() for node in graph}
     rank = len(graph[graph.output].positions)
     needed[graph.output].add(Block(pairs, (0,) * rank))
@@ -227,7 +227,7 @@ def _blocks(graph: LayerGraph, *, pairs: bool) -> dict[str, frozenset[Block]]:
 
 
 def _size(graph: LayerGraph, blocks: Mapping[str, frozenset[Block]], examples: int) -> int:
-    """Return how many pairs of points the maps have."""
+    """Return the number of pairs of points of the maps."""
     return sum(
         prod(node.positions) * sum(examples ** (2 if block.pairs else 1) for block in blocks[node.name])
         for node in graph
@@ -240,7 +240,7 @@ def _reason(error: Exception) -> str:
 
 
 def _check_rank(node: Node, graph: LayerGraph) -> None:
-    """Raise where a node's result has other axes than its kind says."""
+    """Raise if a node's result has other axes than its kind requires."""
     if isinstance(node.layer, Unknown | Input | Flatten) or node.layer.kind == "embedding":
         return
     ranks = {len(graph[name].positions) for name in node.inputs}
@@ -259,7 +259,7 @@ def _forward(node: Node, walk: Walk) -> Signal | None:
 
 
 def _input(node: Node, walk: Walk) -> Signal | None:
-    """Return the signal of inputs; of tokens, which embeddings alone read, nothing."""
+    """Return the signal of inputs, or None for tokens, which embeddings alone read."""
     readers = walk.graph.readers[node.name]
     if readers and all(reader.layer.kind == "embedding" for reader in readers):
         return None

@@ -91,7 +91,7 @@ class Batch:
 
 
 def _check_one_source(inputs: npt.ArrayLike | None, second_moment: float | None) -> None:
-    """Refuse both sources of a batch, or none."""
+    """Refuse a batch with both sources, or with none."""
     if (inputs is None) == (second_moment is None):
         how = "neither inputs nor" if inputs is None else "both inputs and"
         raise InvalidValueError(f"{how} input_second_moment: allowed is one of the two")
@@ -106,7 +106,7 @@ def _check_biases(spec: NetworkSpec) -> None:
 
 
 def check_signal(batch: Batch, bias_variance: float, instead: str) -> None:
-    """Raise AssumptionError where an example's inputs are all 0 and biases do not make up for them, naming it."""
+    """Raise AssumptionError, with its index, for an example whose inputs and biases are all 0."""
     silent = np.flatnonzero(batch.second_moment + bias_variance == 0)
     if len(silent):
         more = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
@@ -138,7 +138,7 @@ def batch_of(
     input_second_moment: float | None = None,
     gradients: bool = True,
 ) -> Batch:
-    """Return the batch of inputs and labels, or the one example of mean zero that a second moment stands for.
+    """Return the batch of inputs and labels, or one example of mean zero with the second moment.
 
     The example's inputs are Gaussian and its label is 0 unless another is asked for: all are alike. An autoencoder's
     example has no gradients there, since its targets are inputs that nobody has given, and a batch of one has none
@@ -180,7 +180,7 @@ def labelled_batch(
     labels: npt.ArrayLike | None,
     input_second_moment: float | None,
 ) -> Batch:
-    """Return a batch of two classes or targets at least: inputs with labels, or what stands in at a second moment.
+    """Return a batch with at least two classes or targets: inputs with labels, or assumed examples of a second moment.
 
     Raises
     ------

@@ -28,7 +28,7 @@ TOLERANCE = 1e-6
 
 
 class PairScatter(NamedTuple):
-    """What the scatter of kernels between different examples adds to the mean second moments of a batch's gradients.
+    """Contributions of scattering kernels between different examples to the second moments of a batch's gradients.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class PairScatter(NamedTuple):
 
 
 def pair_scatter(signal: SignalKernels, gradient: GradientKernels) -> PairScatter:
-    """Return what all pairs of different examples add."""
+    """Return the contributions of all pairs of different examples."""
     found = PairScatter(np.zeros(signal.layers), np.zeros(signal.layers))
     if signal.examples == 1:
         return found
@@ -75,7 +75,7 @@ def pair_scatter(signal: SignalKernels, gradient: GradientKernels) -> PairScatte
 
 
 def _order_of_curvature(signal: SignalKernels, gradient: GradientKernels, variance: Array) -> float:
-    """Return what second derivatives of the order of the first over q would add to the mean of D of the outputs."""
+    """Return the order of the effect of second derivatives on the mean of D of the outputs."""
     q, kernel = signal.q[-1], mean_over_pairs(gradient.backprop[-1])
     pairs = np.abs(gradient.output.answer) * signal.forward_gain[-1] ** 2 * variance / (2 * np.sqrt(np.outer(q, q)))
     np.fill_diagonal(pairs, 0)
@@ -147,7 +147,7 @@ class _Scatter:
         self.pair, self.others, self.mixed, self.single = pair, others, mixed, single
 
     def _from_below(self, index: int, series: Array) -> tuple[Array, Array, Array, Array]:
-        """Return what the covariances of the layer below make of those of this one."""
+        """Return the part of this layer's covariances that comes from the layer below."""
         signal, o = self._signal, _own_slope(self._signal, index, series)
         gain, e, slope = signal.forward_gain[index], signal.derivative[index], signal.susceptibility[index]
         brought = o * self.single[:, np.newaxis]

@@ -88,12 +88,12 @@ class SignalKernels:
 
     @property
     def below(self) -> Array:
-        """M of what enters the layers, (layers, examples, examples)."""
+        """M of the layers' inputs, (layers, examples, examples)."""
         return self.z[:-1]
 
     @property
     def activation(self) -> Array:
-        """M of what the layers pass on, (layers, examples, examples)."""
+        """M of the layers' activations, (layers, examples, examples)."""
         return self.z[1:]
 
     @property
@@ -128,7 +128,7 @@ class SignalKernels:
         return Covariance(self.preactivation[-1], self.output_gap)
 
     def blocks(self) -> Iterator[slice]:
-        """Yield slices of layers that are worked on together: all of a small batch, one at a time of a large one."""
+        """Yield slices of layers that are computed together: all for a small batch, one at a time for a large one."""
         step = max(1, BLOCK // self.examples**2)
         for start in range(0, self.layers, step):
             yield slice(start, min(start + step, self.layers))
@@ -166,13 +166,13 @@ def diagonal(kernels: Array) -> Array:
 
 
 def mean_over_pairs(kernels: Array) -> Array:
-    """Return means of second moments over pairs of examples; what rounding leaves of a sum that is 0 counts as 0."""
+    """Return means of second moments over pairs of examples; sums that are rounding errors count as 0."""
     mean, size = kernels.mean(axis=(-2, -1)), np.abs(kernels).mean(axis=(-2, -1))
     return np.asarray(np.where(mean < ROUNDING * size, 0, mean))
 
 
 def check_range(what: str, tensor: str, second_moment: Array, index: int) -> None:
-    """Raise AssumptionError where a second moment leaves [SMALLEST, LARGEST], naming the layer."""
+    """Raise AssumptionError, with the layer, if a second moment leaves [SMALLEST, LARGEST]."""
     for wrong, happens in ((second_moment < SMALLEST, "vanishes"), (~(second_moment <= LARGEST), "explodes")):
         if wrong.any():
             raise AssumptionError(

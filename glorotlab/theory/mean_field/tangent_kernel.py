@@ -43,7 +43,7 @@ def condition(kernel: Array, targets: Array) -> tuple[float, float]:
 
 
 def coherence(kernel: Array) -> float:
-    """Return how much an update on one example tells about others.
+    """Return how much an update on one example changes the outputs of others.
 
     It is the standard deviation of Theta_ab over pairs a != b, over the mean of Theta_aa less that of Theta_ab. Where
     it is 0, an update on one example changes the others' outputs all alike or not at all: nothing carries over.

@@ -25,7 +25,7 @@ ACROSS, HERE = Block(True, ()), Block(False, ())
 
 @dataclass(frozen=True)
 class Answer:
-    """Derivatives of a kernel in what is added to another.
+    """Derivatives of a kernel in an addition to another kernel.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ class Answer:
         return Answer(self.single + other.single, self.pair + other.pair, self.own + other.own)
 
     def times(self, factor: float | Array, single: float | Array | None = None) -> Answer:
-        """Return the answer of a kernel times ``factor``, its diagonal times ``single``."""
+        """Return the derivatives of a kernel times ``factor``, with its diagonal times ``single``."""
         return Answer(self.single * (factor if single is None else single), self.pair * factor, self.own * factor)
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Covariances between networks of what the units of one node add to their own kernel.
+    """Covariances between networks of the scatter of one node's units in their own kernel.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Derivatives:
         self.fourth, self.slope_fourth = single.fourth_moment, single.derivative_fourth_moment
 
     def noise(self, z: Signal) -> Noise:
-        """Return what finitely many units scatter."""
+        """Return the noise of finitely many units."""
         kernel, square = z.kernels[ACROSS], z.q
         squares = symmetric_sum(self.series[2], self._rho)
         mixed = mixed_sum(self.series[3], self.series[0], self._rho) - square[:, np.newaxis] * kernel
@@ -127,13 +127,13 @@ class Derivatives:
 
 
 def gaussian_noise(signal: Signal) -> Noise:
-    """Return what finitely many Gaussian units scatter."""
+    """Return the noise of finitely many Gaussian units."""
     kernel, q, n = signal.kernels[ACROSS], signal.q, signal.units
     square = kernel**2
     return Noise(2 * q**2 / n, (np.outer(q, q) + square) / n, 2 * q[:, np.newaxis] * kernel / n, 2 * square / n)
 
 
 def less(noise: Noise, part: Noise, factor: float) -> Noise:
-    """Return what is left of a noise without that of a part, times a factor."""
+    """Return a noise minus that of a part, times a factor."""
     pairs = zip(vars(noise).values(), vars(part).values(), strict=True)
     return Noise(*(own - factor * other for own, other in pairs))

@@ -266,7 +266,7 @@ def variances(values: npt.ArrayLike, name: str, *, positive: bool = False) -> Ar
 
 
 def phases(chi_1: Array, tolerance: float = TOLERANCE) -> npt.NDArray[np.str_]:
-    """Return ``ordered``, ``critical`` or ``chaotic``; what is not a number stays empty."""
+    """Return ``ordered``, ``critical`` or ``chaotic``, or an empty text for NaN."""
     conditions = [np.isnan(chi_1), np.abs(chi_1 - 1) <= tolerance, chi_1 < 1]
     return np.asarray(np.select(conditions, ["", "critical", "ordered"], "chaotic"))
 

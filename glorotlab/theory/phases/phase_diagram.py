@@ -233,7 +233,7 @@ def _axis(values: npt.ArrayLike, name: str, *, positive: bool = False) -> Array:
 
 
 def _reached(record: Activation, w: Array, b: Array, start: float) -> tuple[dict[str, Array], float]:
-    """Return what ``FixedPoint`` tells of the fixed point that a signal of second moment ``start`` moves to."""
+    """Return the fields of the ``FixedPoint`` to which a signal of second moment ``start`` moves."""
     q, neutral = np.full(w.shape, math.nan), np.zeros(w.shape, dtype=bool)
     excess = variance_map.excess(record, w, b, np.full(w.shape, start))
     for row, places in enumerate(variance_map.find(record, w, b)):
@@ -257,7 +257,7 @@ def _reached(record: Activation, w: Array, b: Array, start: float) -> tuple[dict
 
 
 def _fill(where: npt.NDArray[np.bool_], values: Array) -> Array:
-    """Return values where there are some, and elsewhere not a number."""
+    """Return values with NaN where they are missing."""
     filled = np.full(where.shape, math.nan)
     filled[where] = values
     return filled
@@ -281,7 +281,7 @@ def _line(record: Activation) -> dict[str, tuple[Array, dict[str, str]]]:
 def _placed(
     record: Activation, chosen: Sequence[Initializer], fan_in: int, fan_out: int, start: float
 ) -> tuple[dict[str, Array], float]:
-    """Place the initializers as points of the plane, and what becomes of signals there."""
+    """Return the initializers as points of the plane, with the limits of signals there."""
     w = np.array([fan_in * initializer.variance(fan_in, fan_out) for initializer in chosen], dtype=np.float64)
     b = np.array([get_bias(initializer.bias).variance_at(fan_in) for initializer in chosen], dtype=np.float64)
     columns, error = _reached(record, w, b, start)

@@ -117,13 +117,13 @@ class Place:
 
 
 def excess(record: Activation, w: Array | float, b: Array | float, q: Array) -> Array:
-    """Return g = ln(V(q) / q); -inf where V underflows, as it does far below the threshold of max(x - 9, 0)."""
+    """Return g = ln(V(q) / q), -inf if V underflows, as far below the threshold of max(x - 9, 0)."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log((w * moments(record, q).second_moment + b) / q))
 
 
 def turning(record: Activation, w: Array | float, b: Array | float, q: Array) -> Array:
-    """Return dg/d ln q = q V'(q) / V(q) - 1; not a number where V underflows."""
+    """Return dg/d ln q = q V'(q) / V(q) - 1, NaN if V underflows."""
     after = w * moments(record, q).second_moment + b
     with np.errstate(invalid="ignore"):
         return np.asarray(w * susceptibility(record, q) * q / after - 1)
@@ -210,7 +210,7 @@ def _refine(record: Activation, w: Array, b: Array, low: Array, high: Array, bef
 
 
 def destination(places: list[Place], q: float, g: float) -> int | None:
-    """Return the index of the place that a signal at q with excess g moves to; None where there is none."""
+    """Return the index of the fixed point that a signal at q with excess g moves to, or None."""
     if abs(g) <= ZERO:
         return min(range(len(places)), key=lambda index: abs(places[index].q - q), default=None)
     if g > 0:

@@ -40,7 +40,7 @@ from glorotlab.theory.mean_field.layers.base import (
 
 @dataclass(frozen=True)
 class Slopes:
-    """What an activation leaves for its way back.
+    """State of an activation's forward pass for its backward pass.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Slopes:
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return what the input must carry: the same."""
+    """Return the blocks that the input must have: the same."""
     return blocks
 
 
@@ -85,7 +85,7 @@ def forward(node: Node, walk: Walk) -> Signal:
 
 
 def _check_range(s: Signal) -> None:
-    """Raise where a signal leaves what is followed; positions of a map may be silent, examples of a vector not."""
+    """Raise if a signal leaves its range; positions of a map may be silent, examples of a vector not."""
     least, most = float(s.q.max() if s.positions else s.q.min()), float(s.q.max())
     if not SMALLEST <= least <= most <= LARGEST:
         raise AssumptionError(
@@ -126,7 +126,7 @@ def _of_map(node: Node, walk: Walk, s: Signal, record: Activation) -> Signal:
 
 
 def _of_draws(node: Node, walk: Walk, s: Signal, units: Array, record: Activation) -> Signal:
-    """Return the signal where units' values are drawn."""
+    """Return the signal of drawn units."""
     f, slope = (np.asarray(own(units), dtype=np.float64) for own in (record.function, record.derivative))
     count = units.shape[1]
     covariance, slopes = Covariance.of(f @ f.T / count), slope @ slope.T / count
@@ -189,7 +189,7 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
 
 
 def _back_by_program(node: Node, walk: Walk, gradient: Gradient) -> Gradient:
-    """Return the gradient of s where g is not independent of f'(s).
+    """Return the gradient of s if g depends on f'(s).
 
     What arrives by weights at this node, or at one above, is independent of the unit's values in between, whose slopes
     it is multiplied by; but a share of it, taken as one number for all points, is in proportion to the value there.
@@ -239,7 +239,7 @@ def _drawn(node: Node, walk: Walk, gradient: Gradient, units: Array) -> Array:
 
 
 def _counts(node: Node, walk: Walk, gradient: Gradient, total: Kernels) -> bool:
-    """Return whether what is aligned counts; that of maps and of single examples is not looked at twice."""
+    """Return whether the aligned part is not negligible; for maps and single examples it always counts."""
     s, z, own = walk.input_of(node.name), walk.signals[node.name], walk.memory[node.name]
     if s.gap is None or len(s.q) == 1:
         return True

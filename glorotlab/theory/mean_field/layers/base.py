@@ -20,7 +20,7 @@ from glorotlab.theory.gaussian.covariance import Covariance
 
 
 class Block(NamedTuple):
-    """Pairs of points: of an example with itself, or of all pairs of examples, the second one displaced.
+    """Pairs of points of one example, or of all pairs of examples; the second point is displaced.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ class Block(NamedTuple):
 
     @property
     def turned(self) -> Block:
-        """The block of the same pairs, the other way round."""
+        """The block of the same pairs in reverse order."""
         return Block(self.pairs, tuple(-step for step in self.displacement))
 
     @property
     def canonical(self) -> Block:
-        """The one of this block and its ``turned`` that is kept."""
+        """The block that represents this one and its ``turned``."""
         first = next((step for step in self.displacement if step), 0)
         return self if first >= 0 else self.turned
 
@@ -64,7 +64,7 @@ def places(slices: Iterable[slice]) -> Places:
 
 
 def blocks_of(*blocks: Iterable[Block]) -> frozenset[Block]:
-    """Return blocks as they are kept, with that of every point by itself."""
+    """Return the canonical blocks, including that of every point by itself."""
     found = {block.canonical for each in blocks for block in each}
     return frozenset(found | {Block(False, (0,) * len(block.displacement)) for block in found})
 
@@ -96,7 +96,7 @@ def outer(values: Array, block: Block) -> Array:
 
 
 def at(kernels: Mapping[Block, Array], block: Block) -> Array:
-    """Return the kernel of a block that is kept, or of its ``turned``."""
+    """Return the kernel of a block or of its ``turned``, whichever is stored."""
     if block in kernels:
         return kernels[block]
     turned = shifted(kernels[block.turned], block.displacement)
@@ -105,7 +105,7 @@ def at(kernels: Mapping[Block, Array], block: Block) -> Array:
 
 @dataclass(frozen=True)
 class Signal:
-    """What is known of a node's units over networks.
+    """Second moments of a node's units over networks.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Walk:
-    """A graph with what is known of its nodes so far.
+    """A graph with the signals of its nodes so far.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from glorotlab.theory.mean_field.layers.base import Block, Gradient, Signal, Wal
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return what the input must carry: the same."""
+    """Return the blocks that the input must have: the same."""
     return blocks
 
 

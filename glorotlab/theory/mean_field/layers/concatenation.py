@@ -15,12 +15,12 @@ from glorotlab.theory.mean_field.layers.base import Block, Gradient, Signal, Wal
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return what the inputs must carry: the same."""
+    """Return the blocks that the inputs must have: the same."""
     return blocks
 
 
 def forward(node: Node, walk: Walk) -> Signal:
-    """Return the signal of all units; they are not alike, hence not Gaussian of one variance."""
+    """Return the signal of all units, which is not Gaussian because their variances differ."""
     parts = [walk.signals[name] for name in node.inputs]
     if any(part.positions != node.positions for part in parts) or sum(part.units for part in parts) != node.units:
         raise AssumptionError("a concatenation along other axes than the units'")

@@ -21,7 +21,7 @@ from glorotlab.theory.mean_field.layers.base import Block, Gradient, Places, Sig
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return what the input must carry: displacements times the stride."""
+    """Return the blocks that the input must have: displacements times the stride."""
     return frozenset(_below(_layer(node), block) for block in blocks)
 
 

@@ -16,12 +16,12 @@ from glorotlab.theory.mean_field.layers.base import Block, Gradient, Kernels, Si
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return what the input must carry: the same."""
+    """Return the blocks that the input must have: the same."""
     return blocks
 
 
 def forward(node: Node, walk: Walk) -> Signal:
-    """Return the signal of what is left."""
+    """Return the signal after dropout."""
     below, keep = walk.input_of(node.name), _keep(node)
     kernels, gap = _masked(below.kernels, 1 / keep), None
     if below.gap is not None:

@@ -17,7 +17,7 @@ from glorotlab.theory.mean_field.layers.base import Block, Gradient, Kernels, Si
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return what the input must carry: nothing, it is known."""
+    """Return the blocks that the input must have: none."""
     return frozenset()
 
 
@@ -54,7 +54,7 @@ def same_token(layer: Embedding, tokens: Array, block: Block) -> Array:
 
 
 def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
-    """Return nothing: tokens have no gradient."""
+    """Return no gradients, because tokens have none."""
     return []
 
 

@@ -50,7 +50,7 @@ MIN_EXAMPLES = 4
 
 
 class Scale(NamedTuple):
-    """What a normalization leaves for its way back.
+    """State of a normalization's forward pass for its backward pass.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Scale(NamedTuple):
 
 
 class Deviations(NamedTuple):
-    """What a normalization over the batch leaves for its way back.
+    """State of a batch normalization's forward pass for its backward pass.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ class Deviations(NamedTuple):
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return what the input must carry: the same."""
+    """Return the blocks that the input must have: the same."""
     return blocks
 
 
 def forward(node: Node, walk: Walk) -> Signal:
-    """Return the signal of what is normalized."""
+    """Return the signal after normalization."""
     below, layer = walk.input_of(node.name), node.layer
     assert isinstance(layer, Normalisation)  # noqa: S101
     if isinstance(layer, BatchNorm):
@@ -162,7 +162,7 @@ def _over_batch(node: Node, walk: Walk, s: Signal, layer: BatchNorm) -> Signal:
 
 
 def _normal(node: Node, walk: Walk, examples: int, way: int) -> Array:
-    """Return standard normal numbers (examples, draws), and behind them their mirror images."""
+    """Return standard normal numbers (examples, draws), followed by their negatives."""
     place = next(index for index, own in enumerate(walk.graph) if own.name == node.name)
     draws = min(max(NUMBERS // examples, LEAST), MOST)
     half = generator(0, Purpose.BATCH_NORMALISATION, 2 * place + way).normal(size=(examples, draws // 2))

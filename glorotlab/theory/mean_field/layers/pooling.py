@@ -50,7 +50,7 @@ ERROR = 0.005
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return what the input must carry: displacements within windows and between them."""
+    """Return the blocks that the input must have: displacements within windows and between them."""
     layer = node.layer
     if isinstance(layer, Flatten):
         return frozenset(Block(block.pairs, ()) for block in blocks)
@@ -118,7 +118,7 @@ def _both_ways(kernels: Kernels) -> Iterator[tuple[Block, Array]]:
 
 
 def _where(layer: Window, i: Offset, positions: tuple[int, ...]) -> Places:
-    """Return the slices of the padded input that element i of every window is."""
+    """Return the slices of the padded input with element i of every window."""
     along = zip(i, layer.stride, positions, strict=True)
     return places(slice(start, start + stride * (size - 1) + 1, stride) for start, stride, size in along)
 
@@ -176,7 +176,7 @@ def _spread(node: Node, walk: Walk, gradient: Gradient) -> Gradient:
 
 
 class Windows(NamedTuple):
-    """What max pooling leaves for its way back.
+    """State of max pooling's forward pass for its backward pass.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ from glorotlab.theory.mean_field.layers.base import Block, Gradient, Signal, Wal
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return what the inputs must carry: the same."""
+    """Return the blocks that the inputs must have: the same."""
     return blocks
 
 

@@ -35,7 +35,7 @@ largest seen, between scramblings, are .004 behind 4 blocks of one example and .
 
 
 class Program(NamedTuple):
-    """The nodes between weights that some nodes are computed from.
+    """The nodes between weights from which some nodes are computed.
 
     Parameters
     ----------
