@@ -36,8 +36,11 @@ def monitor(model: Any, every: int = 100, *, prediction: xr.Dataset | None = Non
 
     ``with gl.torch.monitor(model) as log:`` stands around the loop, which stays as it is. An update is a step of the
     first optimizer that holds parameters of the model. Before update 0, ``every``, 2 ``every``, ... hooks are put on
-    all modules that have no modules of their own, and taken off after it; at other steps there are none. What a model
-    computes by functions, such as ``F.relu(x)``, has no row.
+    all modules that have no modules of their own, and taken off after it; at other steps there are none.
+
+    What a model computes by functions, such as ``F.relu(x)`` or ``+``, has no row, since hooks see modules alone. It
+    could be seen in a second pass through a trace of the model, which would draw random numbers and count in the
+    buffers of BatchNorm: the training would be another. ``gl.torch.measure`` makes such a pass, apart from training.
 
     A step's statistics are those of all its batches where gradients are accumulated; batches that are run without
     gradients, or whose update AMP skips, do not count. Weight gradients are as the optimizer gets them, after clipping.

@@ -45,6 +45,17 @@ def test_one_variable_is_drawn_alone(statistics):
     assert profile.get_xscale() == "linear"  # it has both signs here
 
 
+@pytest.mark.parametrize(("low", "high"), [(1.2, 1.7), (0.9, 8.0), (0.03, 0.3), (1e-9, 1e-2)])
+def test_a_narrow_axis_has_a_few_labels(low, high, statistics):
+    statistics["update_weight_ratio"] = statistics["update_weight_ratio"] * 0 + np.geomspace(low, high, 3)
+    ((profile, _, _),) = panels(gl.plot(statistics, variable="update_weight_ratio"))
+    profile.figure.canvas.draw()
+    axis, (least, most) = profile.xaxis, profile.get_xlim()
+    places = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=True)
+    assert 2 <= sum(bool(label.get_text()) for place, label in places if least <= place <= most) <= 4
+    assert not any(label.get_text() for label in axis.get_ticklabels(minor=True))
+
+
 def test_what_cannot_be_drawn_is_refused(statistics):
     with pytest.raises(InvalidValueError, match="2 monitors and 0 predictions"):
         gl.plot(statistics, statistics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from glorotlab.arrays import Array
 from glorotlab.errors import InvalidValueError
@@ -55,8 +58,8 @@ def draw_monitored(ax: Axes, objects: Sequence[Monitor | xr.Dataset], variable: 
     width, left = 1 / len(shown), 0.0
     for place, (title, variables) in enumerate(shown.items()):
         values = _merged([_of_steps(statistics, name) for name in variables])
-        profile = ax.inset_axes((left, 0.0, 0.24 * width, 1.0))
-        colours = ax.inset_axes((left + 0.27 * width, 0.0, 0.55 * width, 1.0))
+        profile = ax.inset_axes((left, 0.0, 0.23 * width, 1.0))
+        colours = ax.inset_axes((left + 0.28 * width, 0.0, 0.54 * width, 1.0))
         scale = ax.inset_axes((left + 0.84 * width, 0.0, 0.025 * width, 1.0))
         _draw_profile(profile, values[0], _predicted(prediction, variables, names), title)
         _draw_colours(colours, values, np.asarray(statistics["step"].values, dtype=float), scale)
@@ -127,6 +130,7 @@ def _draw_profile(ax: Axes, first: Array, predicted: Sequence[Array], title: str
     numbers = np.concatenate([first, value])
     if (numbers[np.isfinite(numbers)] > 0).all():
         ax.set_xscale("log")
+        _few_ticks(ax.xaxis, most=3)
     ax.set_ylim(len(first) - 0.5, -0.5)
     ax.set_title(title, fontsize=8.5, loc="left")
     ax.tick_params(axis="x", labelsize=6)
@@ -154,7 +158,21 @@ def _draw_colours(ax: Axes, values: Array, steps: Array, scale: Axes) -> None:
     ax.tick_params(axis="x", labelsize=6)
     ax.set_xlabel("mini-batch updates", fontsize=7)
     bar: Any = ax.figure.colorbar(mesh, cax=scale)
+    if norm is not None:
+        _few_ticks(bar.ax.yaxis, most=8)
     bar.ax.tick_params(labelsize=6)
+
+
+def _few_ticks(axis: Axis, *, most: int) -> None:
+    """Label a few places of a logarithmic axis: powers of ten, 1, 2 and 5 in a single one, or what is round in less."""
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    if decades > 1.2:
+        axis.set_major_locator(LogLocator(numticks=most))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if decades > 0.6 else MaxNLocator(most))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _name_modules(ax: Axes, names: Sequence[str]) -> None:
