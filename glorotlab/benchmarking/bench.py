@@ -27,7 +27,7 @@ from glorotlab.network.mlp import DTYPES
 
 @dataclass
 class Benchmark:
-    """The measurements of a run, whether it ended or was stopped.
+    """The measurements of a run, complete or stopped.
 
     Parameters
     ----------

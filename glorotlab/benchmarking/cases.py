@@ -63,7 +63,7 @@ class Case:
 
     @property
     def bytes(self) -> int:
-        """Bytes that a step must move, at least: each weight is read forward, and read and written backward."""
+        """Least number of bytes that a step moves: each weight is read forward, and read and written backward."""
         return 3 * self.weight_bytes
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ def cases_of(group: str | None = None) -> tuple[Case, ...]:
 
 
 def own_case(layers: str, activation: str | None = None, batch: int | None = None, dtype: str | None = None) -> Case:
-    """Return the case of a network of the user's own; what is None is as in the other cases.
+    """Return the case of the user's own network; None stands for the value of the other cases.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def cpus() -> int:
 
 @contextmanager
 def limited_cpus(count: int) -> Iterator[None]:
-    """Hold every thread of this process, and those it starts meanwhile, on ``count`` of its CPUs; then restore them.
+    """Bind every thread of this process, and those it starts meanwhile, to ``count`` of its CPUs; then restore them.
 
     The last ones are taken: interrupts go to the first. Where there are no more CPUs than that, or the system cannot
     limit them (only Linux can), nothing is changed.
@@ -41,7 +41,7 @@ def limited_cpus(count: int) -> Iterator[None]:
 
 
 def _threads() -> list[int]:
-    """Return the threads of this process, 0 standing for the calling one where the system lists none."""
+    """Return the threads of this process, or 0 for the calling one if the system lists none."""
     return [int(task.name) for task in TASKS.iterdir()] if TASKS.exists() else [0]
 
 

@@ -10,7 +10,7 @@ from glorotlab.kernels import simd
 
 @contextmanager
 def simd_level(name: str) -> Iterator[None]:
-    """Use a level of this machine, then the one that was in use again."""
+    """Use a level of this machine inside the block, then restore the previous one."""
     before = simd.get_level()
     simd.set_level(name)
     try:

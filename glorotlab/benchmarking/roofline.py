@@ -38,7 +38,7 @@ UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 @dataclass(frozen=True)
 class Roofline:
-    """The most that the machine does; each number is the best of several runs.
+    """The limits of the machine; each number is the best of several runs.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Roofline:
         return replace(self, flops=max(self.flops, other.flops), read=read, read_write=read_write)
 
     def bound(self, case: Case) -> float:
-        """Return the seconds that a step takes at least.
+        """Return the least time of a step in seconds.
 
         It is the longer of two times. Arithmetic: ``case.flops`` at the peak. Memory: the weights read once forward,
         and read and written once backward, at the bandwidths of a buffer of the weights' size, which is that of the
@@ -120,7 +120,7 @@ def measure_roofline(
 
 
 def _bandwidths(size: int, sums: FloatArray, repeats: int, seconds: float) -> tuple[float, float]:
-    """Return bytes a second of reading a buffer of ``size`` bytes, and of reading and writing it."""
+    """Return the bandwidths, in bytes per second, of reading a buffer of ``size`` bytes and of reading and writing it."""
     buffer = padded_matrix(1, size // sums.itemsize, sums.dtype)[0]
     buffer[...] = 1
     passes = _enough(lambda n: roofline.read(buffer, n, sums), seconds)
@@ -130,7 +130,7 @@ def _bandwidths(size: int, sums: FloatArray, repeats: int, seconds: float) -> tu
 
 
 def cache_levels() -> dict[str, int]:
-    """Return name and bytes of each data cache of the first CPU, from the smallest, where the system tells."""
+    """Return name and bytes of each data cache of the first CPU, smallest first, if the system tells."""
     levels: dict[str, int] = {}
     for folder in sorted(CACHES.glob("index*")) if CACHES.exists() else ():
         level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))

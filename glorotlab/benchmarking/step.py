@@ -44,7 +44,7 @@ CHECKED = (1, 5)
 
 @dataclass(frozen=True)
 class SideTiming:
-    """How fast one side takes the step.
+    """The times of one side.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class SideTiming:
 
 @dataclass(frozen=True)
 class CaseTiming:
-    """The sides of one case, glorotlab first.
+    """The timings of one case, glorotlab first.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class OwnSteps:
 
 
 class OwnStep(StepByStep):
-    """glorotlab's network as a side that takes one step a call."""
+    """glorotlab's network as a side that makes one step per call."""
 
     def __init__(self, network: Network) -> None:
         self.network, self.weights, self.biases = network, network.weights, network.biases
@@ -120,7 +120,7 @@ class OwnStep(StepByStep):
         return x, labels
 
     def train_step(self, x: FloatArray, labels: Labels, learning_rate: float) -> float:
-        """Take one step."""
+        """Make one step."""
         return self.network.train_step(x, labels, learning_rate)
 
 
@@ -165,7 +165,7 @@ def batch_of(spec: NetworkSpec, batch: int, dtype: str) -> tuple[FloatArray, Lab
 
 @contextmanager
 def limited(threads: int, peers: Sequence[Peer]) -> Iterator[None]:
-    """Hold the process on as many CPUs as threads, and glorotlab and every peer at as many threads."""
+    """Bind the process to as many CPUs as threads, and set glorotlab and every peer to as many threads."""
     before = num_threads()
     with limited_cpus(threads), ExitStack() as limits:
         limits.callback(set_num_threads, before)
@@ -176,7 +176,7 @@ def limited(threads: int, peers: Sequence[Peer]) -> Iterator[None]:
 
 
 def build_sides(case: Case, peers: Sequence[Peer]) -> dict[str, TrainingSteps]:
-    """Return by name glorotlab's network, and the copy of it that each peer, or each other SIMD level, trains."""
+    """Return glorotlab's network and its copy in each peer, or at each other SIMD level, by name."""
 
     def network() -> Network:
         return Network(case.spec, dtype=case.dtype)
@@ -188,7 +188,7 @@ def build_sides(case: Case, peers: Sequence[Peer]) -> dict[str, TrainingSteps]:
 
 
 def check_equal(sides: dict[str, TrainingSteps], x: FloatArray, labels: Labels) -> None:
-    """Take blocks of CHECKED steps on every side.
+    """Make blocks of CHECKED steps on every side, which must agree.
 
     GlorotlabError where costs, weights or biases differ by more than rounding explains.
     """
@@ -236,7 +236,7 @@ def _costs(side: TrainingSteps, x: FloatArray, labels: Labels) -> list[float]:
 
 
 def _block(side: TrainingSteps, x: FloatArray, labels: Labels) -> Callable[[int], Any]:
-    """Return a function that takes a block of so many steps on a batch."""
+    """Return a function that makes a block of the given number of steps on a batch."""
     batch = side.prepare(x, labels)
     return lambda count: side.train_steps(*batch, LEARNING_RATE, count)
 
@@ -252,7 +252,7 @@ def _rounds(blocks: Sequence[Callable[[int], Any]], rounds: int, warm_up: float)
 
 
 def _seconds(block: Callable[[int], Any], warm_up: float) -> tuple[float, float]:
-    """Warm up with blocks, doubled until one is long enough, then time one like the last.
+    """Warm up with blocks that double until one is long enough, then time one like the last.
 
     Return wall and CPU seconds a step.
     """

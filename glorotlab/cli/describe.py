@@ -19,12 +19,12 @@ def spec_line(spec: NetworkSpec) -> str:
 
 
 def examples_line(data: Mapping[str, Any]) -> str:
-    """Return in a few words which examples were taken."""
+    """Return a short description of the examples."""
     return f"first {data['examples']} test examples of {data['dataset']}"
 
 
 def print_assumptions(prediction: xr.Dataset) -> None:
-    """Print what a prediction rests on, and its errors."""
+    """Print the assumptions of a prediction and its errors."""
     from glorotlab.measurement.sentences import assumptions, relative_errors
 
     say("\nAssumptions of the prediction")

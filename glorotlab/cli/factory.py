@@ -13,7 +13,7 @@ FORM = "PACKAGE.MODULE:FACTORY, a function without arguments that returns a torc
 
 
 def made_by(factory: str) -> Any:
-    """Return the model that a factory makes; modules are looked for as ``python -m`` does, in this folder first.
+    """Return the model that a factory makes; modules are searched as by ``python -m``, in this folder first.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def made_by(factory: str) -> Any:
 
 
 def _told(error: BaseException) -> str:
-    """Return an error of the user's code in one line, with the line that raised it."""
+    """Return a one-line message of an error in the user's code, with the line that raised it."""
     last = traceback.extract_tb(error.__traceback__)[-1:]
     place = f" at {last[0].filename.rpartition('/')[2]}:{last[0].lineno}" if last else ""
     words = str(error).strip().splitlines()

@@ -31,7 +31,7 @@ def print_layers(spec: Spec, assumptions: Sequence[str], layers: Layers, **more:
 
 
 def layer_records(statistics: xr.Dataset) -> Layers:
-    """Return one record a layer: every variable by its schema name, pooled; a mean over seeds with its spread.
+    """Return one record per layer: every variable by its schema name, pooled, as a mean over seeds with its spread.
 
     Where there are seeds, ``V_std`` is the standard deviation between them and ``V_sem`` that of the mean.
     """
@@ -49,7 +49,7 @@ def layer_records(statistics: xr.Dataset) -> Layers:
 
 
 def _columns(name: str, values: xr.DataArray) -> dict[str, list[Any]]:
-    """Return the entries that a variable becomes, each with one value a layer."""
+    """Return the entries of a variable, each with one value per layer."""
     if "quantile" in values.dims:
         rows = (values.mean("seed") if "seed" in values.dims else values).transpose("layer", "quantile")
         points = [f"{point:g}" for point in values["quantile"].values]
@@ -63,12 +63,12 @@ def _columns(name: str, values: xr.DataArray) -> dict[str, list[Any]]:
 
 
 def pooled(values: xr.DataArray) -> xr.DataArray:
-    """Return the pooled estimator where there are several."""
+    """Return the pooled estimator if there are several."""
     return values.sel(estimator="pooled", drop=True) if "estimator" in values.dims else values
 
 
 def _finite(value: Any) -> Any:
-    """Return plain values of JSON, with None for what is not finite."""
+    """Return plain JSON values, with None for numbers that are not finite."""
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

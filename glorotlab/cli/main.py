@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _code(arguments: list[str]) -> int:
-    """Run one command; return its exit code, having said in one line what is wrong."""
+    """Run one command and return its exit code, after printing any error in one line."""
     try:
         _run(arguments)
     except typer.Exit as end:
@@ -110,7 +110,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _print_error(message: str, code: int) -> int:
-    """Print one line, whatever the message quotes, and return the code."""
+    """Print a message in one line, whatever it quotes, and return the code."""
     with suppress(OSError):  # nobody reads standard error any more
         note(f"glorotlab: {' '.join(message.split())}")
     return code

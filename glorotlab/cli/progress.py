@@ -105,7 +105,7 @@ class _Part:
 
 
 class ProgressLines:
-    """Lines about the progress of named parts: one when a part ends, and before that one now and then.
+    """Lines about the progress of named parts: one when a part ends, and some before that.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class ProgressLines:
         self._started = self._latest = clock()
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        """Take note of how far a part is; print a line where it is time for one."""
+        """Record the progress of a part; print a line if one is due."""
         now = self._clock()
         part = self._parts.setdefault(name, _Part(now, total, now, done))
         if part.share == 1:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _checked(context: typer.Context, path: Path | None) -> Path | None:
-    """Return where the report goes; RunError where it cannot go there."""
+    """Return the path of the report; RunError if it cannot be written there."""
     if path is None or context.resilient_parsing:  # a shell only asks what may follow
         return path
     from glorotlab.files import check_place, user_path
@@ -37,7 +37,7 @@ ReportOut = Annotated[Path | None, _option("--report", "--out")]
 
 
 def command_text(context: typer.Context) -> str:
-    """Return the command as it was typed; where files of other folders lie is told by no page."""
+    """Return the command as it was typed, without the paths of files in other folders."""
     return shlex.join(["glorotlab", *map(_public, context.obj)])
 
 
@@ -49,7 +49,7 @@ def _public(word: str) -> str:
 
 
 def write_report(path: Path, report: Report, *, quiet: bool) -> None:
-    """Write a report and say where it is."""
+    """Write a report and print its path."""
     from glorotlab.files import write_whole
 
     write_whole(path, report.to_html())

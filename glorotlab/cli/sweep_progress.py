@@ -25,17 +25,17 @@ MANY = 10_000
 
 
 class SweepProgress(Protocol):
-    """What is told how far a sweep is."""
+    """Receiver of a sweep's progress."""
 
     def planning(self, done: int, total: int) -> None:
-        """Take note of how many runs are planned, before the first is made."""
+        """Receive the number of planned runs, before the first is made."""
 
     def running(self, state: SweepState) -> None:
-        """Take note of the state of the runs."""
+        """Receive the state of the runs."""
 
 
 def label(labels: dict[str, Any]) -> str:
-    """Return a text that tells a run from the others."""
+    """Return a text that distinguishes a run from the others."""
     return " ".join(f"{name}={value}" for name, value in labels.items())
 
 
@@ -51,7 +51,7 @@ def errors_text(report: dict[str, Any]) -> str:
 
 @contextmanager
 def sweep_progress(show: bool) -> Iterator[SweepProgress]:
-    """Show a live table on standard error where that is a terminal, else a line for each run that ends."""
+    """Show a live table on standard error if that is a terminal, else a line for each run that ends."""
     if not show:
         yield _Nothing()
     elif not obeys(sys.stderr):
@@ -64,7 +64,7 @@ def sweep_progress(show: bool) -> Iterator[SweepProgress]:
 
 
 class _Nothing:
-    """Nothing is shown."""
+    """Progress that is not shown."""
 
     def planning(self, done: int, total: int) -> None:
         """Show nothing."""
@@ -74,7 +74,7 @@ class _Nothing:
 
 
 class _LiveTable:
-    """A table that is drawn anew as the runs get further."""
+    """A table that is redrawn as the runs progress."""
 
     def __init__(self, live: Live) -> None:
         self._live, self._table = live, RunTable()
@@ -89,14 +89,14 @@ class _LiveTable:
 
 
 class _Lines:
-    """A line for each run that ends, and one for those that had."""
+    """A line for each run that ends, and one for those that had ended before."""
 
     def __init__(self) -> None:
         self.noted: set[str] = set()
         self.begun = False
 
     def planning(self, done: int, total: int) -> None:
-        """Say once that there is much to plan."""
+        """Print once that many runs are planned."""
         if not done and total >= MANY:
             note(f"planning {total} runs")
 
@@ -118,7 +118,7 @@ class _Lines:
 
 
 class RunTable:
-    """A table of counts, the time left, the runs in hand and those that ended last."""
+    """A table of counts, the time left, the current runs and those that ended last."""
 
     def __init__(self) -> None:
         self.started, self.before = time.monotonic(), -1

@@ -31,12 +31,12 @@ MINUTE = 20
 
 
 def line_width() -> int:
-    """Return the columns of a line: of COLUMNS, of the terminal, or `WIDE` where there is none."""
+    """Return the width of a line: that of COLUMNS, of the terminal, or `WIDE`."""
     return max(MINUTE, shutil.get_terminal_size((WIDE, 24)).columns)
 
 
 def fitting(text: str, *, error: bool = False) -> str:
-    """Return a text as it can be shown on standard output, or error."""
+    """Return a text as standard output or standard error can show it."""
     stream = sys.stderr if error else sys.stdout
     return as_encoded(visible(text), getattr(stream, "encoding", None) or "utf-8")
 
@@ -47,7 +47,7 @@ def obeys(stream: TextIO) -> bool:
 
 
 def say(text: str = "", *, bold: bool = False) -> None:
-    """Print lines of a result; bold ones are so on a terminal, unless ``NO_COLOR`` is set and not empty."""
+    """Print lines of a result, bold only on a terminal and unless ``NO_COLOR`` is set and not empty."""
     shown = fitting(text)
     styled = bold and obeys(sys.stdout) and not os.environ.get("NO_COLOR")
     with _printing():
@@ -55,14 +55,14 @@ def say(text: str = "", *, bold: bool = False) -> None:
 
 
 def flush() -> None:
-    """Write what is buffered, while a closed pipe can still be met quietly and a full disk be told."""
+    """Flush the output while a closed pipe can still be ignored and a full disk reported."""
     with _printing():
         sys.stdout.flush()
 
 
 @contextmanager
 def _printing() -> Iterator[None]:
-    """Say of an error of the system, but for a closed pipe, that it is the result that cannot be printed."""
+    """Turn an error of the system, except a closed pipe, into one that says that the result cannot be printed."""
     try:
         yield
     except BrokenPipeError:
@@ -73,7 +73,7 @@ def _printing() -> Iterator[None]:
 
 
 def say_folded(text: str, indent: str = "", hanging: str = "  ") -> None:
-    """Print a sentence of a result; on a terminal it is folded between words where it is longer than a line."""
+    """Print a sentence of a result; on a terminal a long one is folded between words."""
     narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
     say(folded(text, line_width(), indent, hanging) if narrow else indent + text)
 
@@ -86,7 +86,7 @@ def say_facts(facts: Mapping[str, str]) -> None:
 
 
 def folded(text: str, width: int, indent: str = "", hanging: str = "") -> str:
-    """Return a text folded between words; a word that is longer than a line stays whole."""
+    """Return a text folded between words; a word longer than a line stays whole."""
     return textwrap.fill(
         text,
         width,
@@ -98,12 +98,12 @@ def folded(text: str, width: int, indent: str = "", hanging: str = "") -> str:
 
 
 def note(message: str) -> None:
-    """Print a line that is no result."""
+    """Print a line that is not part of the result on standard error."""
     sys.stderr.write(f"{fitting(message, error=True)}\n")
 
 
 def console() -> Console:
-    """Return a console of rich on standard error, for what moves there: bars and live tables."""
+    """Return a console of rich on standard error, for bars and live tables."""
     from rich.console import Console
 
     class PipeConsole(Console):
@@ -122,7 +122,7 @@ def live_table(*columns: str, left: int = 1) -> Table:
     from rich.table import Table
 
     class FittingTable(Table):
-        """A table whose cells are what the terminal can show."""
+        """A table whose cells contain only what the terminal can show."""
 
         def add_row(self, *cells: Any, **settings: Any) -> None:
             super().add_row(*(fitting(str(cell), error=True) for cell in cells), **settings)
@@ -175,7 +175,7 @@ def _spelling(stream: TextIO) -> Iterator[None]:
 
 
 def discard_output() -> None:
-    """Send what is still buffered to nowhere, so that Python does not complain about the stream on its way out."""
+    """Discard buffered output, so that Python does not complain about the stream when it exits."""
     with suppress(OSError, ValueError):  # a stream of no file
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

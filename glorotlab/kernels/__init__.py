@@ -13,7 +13,7 @@ from importlib import import_module
 
 
 def _load() -> None:
-    """Load the first kernel, with GNU OpenMP told to spin briefly, and choose the SIMD level."""
+    """Load the first kernel, with GNU OpenMP set to spin briefly, and choose the SIMD level."""
     quiet = "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ
     if quiet:
         os.environ["GOMP_SPINCOUNT"] = "1000"

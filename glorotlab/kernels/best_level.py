@@ -56,17 +56,17 @@ def choose_level() -> None:
 
 
 def reason() -> str:
-    """Return why the level in use is in use."""
+    """Return the reason for the current level."""
     return _reason if simd.get_level() == _chosen else "set by this program"
 
 
 def is_clearly_slower(ratios: Sequence[float]) -> bool:
-    """Return whether times of ``WIDE`` over those of ``NARROW``, round by round, say that ``NARROW`` is to be taken."""
+    """Return whether the times of ``WIDE`` over those of ``NARROW``, round by round, favor ``NARROW``."""
     return all(ratio > CLEARLY for ratio in ratios)
 
 
 def measure() -> list[float]:
-    """Return the time of ``WIDE`` over that of ``NARROW`` in each round, in about 30 ms; the level in use stays."""
+    """Return the time of ``WIDE`` over that of ``NARROW`` in each round; this takes about 30 ms and keeps the level."""
     before, step = simd.get_level(), _step_of_a_layer()
     try:
         return [_least_seconds(WIDE, step) / _least_seconds(NARROW, step) for _ in range(ROUNDS)]
@@ -75,7 +75,7 @@ def measure() -> list[float]:
 
 
 def _least_seconds(level: str, step: Callable[[], None]) -> float:
-    """Return the least time of a pass at a level; all times are this thread's own, whatever else the CPU does."""
+    """Return the least time of a pass at a level, in CPU time of this thread."""
     simd.set_level(level)
     passes: list[float] = []
     before = time.thread_time()
@@ -90,7 +90,7 @@ def _least_seconds(level: str, step: Callable[[], None]) -> float:
 
 
 def _step_of_a_layer() -> Callable[[], None]:
-    """Return the way forward and back of a layer with its update, on one thread, at a rate of 0."""
+    """Return a function that makes the forward pass, backward pass and update of a layer on one thread, at rate 0."""
     weight, bias = padded_matrix(UNITS, UNITS, "float32"), padded_matrix(1, UNITS, "float32")[0]
     z, s, out, d, below = (padded_matrix(BATCH, UNITS, "float32") for _ in range(5))
     for array in (weight, bias, z, s, d):
@@ -114,7 +114,7 @@ def _said(ratios: Sequence[float]) -> str:
 
 
 def _recall() -> list[float]:
-    """Return the ratios that were kept; none where that cannot be read or is no such thing."""
+    """Return the stored ratios, or none if they cannot be read or are invalid."""
     with suppress(OSError, ValueError):
         descriptor = os.open(_place(), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -127,7 +127,7 @@ def _recall() -> list[float]:
 
 
 def _remember(ratios: list[float]) -> list[float]:
-    """Keep the ratios where that can be done; return them as they are read, or those of a process that was first."""
+    """Store the ratios if possible; return what is stored, which may be those of another process."""
     from glorotlab import files  # takes longer to import than what was kept to read
     from glorotlab.errors import RunError
 
@@ -142,7 +142,7 @@ def _remember(ratios: list[float]) -> list[float]:
 
 
 def _place() -> str:
-    """Return the path of the file; ValueError where the user has no folder of state.
+    """Return the path of the file; ValueError if the user has no state folder.
 
     It is platformdirs' folder of Linux, whose import takes longer than all of this.
     """

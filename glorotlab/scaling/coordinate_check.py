@@ -245,7 +245,7 @@ def _widths(widths: object) -> list[int]:
 
 
 def _need_sgd(optimizer: torch_models.MakeOptimizer, loss: object) -> None:
-    """Raise InvalidValueError where networks of our own are asked for what PyTorch's alone have."""
+    """Raise InvalidValueError if options of PyTorch models are passed for a ``gl.Network``."""
     if optimizer != "sgd":
         raise InvalidValueError(f"optimizer {shown(optimizer)} of a Network: allowed is 'sgd'")
     if loss is not None:
@@ -253,7 +253,7 @@ def _need_sgd(optimizer: torch_models.MakeOptimizer, loss: object) -> None:
 
 
 def _one(make: Callable[[int, int], Any], width: int) -> Any:
-    """Return what a function makes, and leave torch's generator as it is."""
+    """Return what a function makes, and restore torch's generator."""
     if "torch" not in sys.modules:
         return make(width, 0)
     with torch_models.seeded(0):

@@ -56,7 +56,7 @@ class Expectation:
 
 
 def none_because(reason: str) -> Expectation:
-    """Return that nothing is expected, and why."""
+    """Return an expectation without a value, with the reason."""
     return Expectation(np.nan, np.nan, reason=reason)
 
 
@@ -66,7 +66,7 @@ ZERO = Expectation(np.nan, np.nan, zero=True)
 def of_networks(
     widths: Array, sizes: list[ExpectedSizes], parametrization: Parametrization, steps: int
 ) -> list[list[Expectation]]:
-    """Return what is expected of networks of our own: of update 0 the coordinates, of later ones their changes.
+    """Return the expectations for ``gl.Network``: coordinates at update 0, their changes later.
 
     Parameters
     ----------

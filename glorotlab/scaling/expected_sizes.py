@@ -51,7 +51,7 @@ class ExpectedSizes:
 
 @single_threaded_blas()
 def expected_sizes(network: ScaledNetwork, x: FloatArray, y: Targets, learning_rate: float) -> ExpectedSizes:
-    """Return the sizes of a network on a batch that it is trained on.
+    """Return the sizes of a network on its training batch.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _change(propagation: Propagation, network: ScaledNetwork, learning_rate: flo
 
 
 def _gated(signal: SignalKernels, layer: int, answer: Array, above: Array) -> Array:
-    """Return what E[f'_a^2 f'_b f'_c] adds to E[f'_a^2] E[f'_b f'_c] in what a hidden layer sends up, (examples,).
+    """Return the effect of E[f'_a^2 f'_b f'_c] - E[f'_a^2] E[f'_b f'_c] on the change of the layer above, (examples,).
 
     The change of a unit has the factors f' of the gradients that make it, and is sent up by f' once more: where one is
     0 so is the other. With m = E f' and Cov(f'_a^2, f'_b) = 2 m_a Cov(f'_a, f'_b) it adds 2 m_a (m_c Cov(f'_a, f'_b) +
@@ -109,7 +109,7 @@ def _gated(signal: SignalKernels, layer: int, answer: Array, above: Array) -> Ar
 
 @dataclass(frozen=True)
 class _KernelScatter:
-    """How the kernel M of one network in a layer of n units scatters, and what answers to it in a layer above.
+    """Scatter of the kernel M of a layer of n units, and the derivatives of a layer above in it.
 
     Parameters
     ----------
@@ -126,12 +126,12 @@ class _KernelScatter:
     answer: Array
 
     def passed_on(self, kernel_gain: Array, passed: Array, rate: float) -> _KernelScatter:
-        """Return what answers one layer further up, where M and C gain these factors."""
+        """Return the derivatives one layer further up, where M and C gain these factors."""
         above = kernel_gain * self.above
         return _KernelScatter(self.kernel, above, passed * self.answer + rate * above)
 
     def square(self, backprop: Array) -> Array:
-        """Return what the scatter adds to the second moments of the change, (examples,)."""
+        """Return the contribution of the scatter to the second moments of the change, (examples,)."""
         alone = diagonal(self.kernel) * _forms(self.answer, self.kernel * backprop)
         return np.asarray(alone + _forms(self.answer * self.kernel, backprop))
 

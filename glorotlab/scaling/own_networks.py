@@ -65,7 +65,7 @@ def measure_updates(network: Network, x: FloatArray, y: Targets, learning_rate: 
 
 @dataclass(frozen=True)
 class Family:
-    """Networks of all widths and what is expected at each.
+    """Networks of all widths with their expected sizes.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def family_of_factory(
     x: FloatArray,
     y: Targets,
 ) -> Family:
-    """Return the family of a user's networks; theory goes on from the first width by the parametrization.
+    """Return the family of a user's networks; theory continues from the first width by the parametrization.
 
     Variances at the first width are those of the networks that were drawn there, and rates are what they carry.
 
@@ -130,7 +130,7 @@ def family_of_factory(
 
 
 def _rates(network: Network, kind: str) -> Array:
-    """Return the mean factor of the learning rate of every layer; 1 where there are none."""
+    """Return the mean factor of the learning rate of every layer, 1 without factors."""
     state = network.state()
     layers = range(1, len(network.weights) + 1)
     return np.array(

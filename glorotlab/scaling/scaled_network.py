@@ -49,7 +49,7 @@ class ScaledNetwork:
 
 
 def spec_at(spec: NetworkSpec, width: int) -> NetworkSpec:
-    """Return a spec whose first hidden layer has ``width`` units, and all others as many more as they had.
+    """Return a spec whose first hidden layer has ``width`` units and whose others grow in proportion.
 
     Raises
     ------

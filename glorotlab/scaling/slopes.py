@@ -27,7 +27,7 @@ class Slope:
     freedom: float
 
     def reach(self, probability: float) -> float:
-        """Return how far the slope is from the true one at most, with a probability."""
+        """Return the largest distance of the slope from the true one at a probability."""
         from scipy.special import ndtri, stdtrit
 
         upper = (1 + probability) / 2

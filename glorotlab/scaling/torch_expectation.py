@@ -46,7 +46,7 @@ def of_models(
     parametrization: Parametrization,
     optimizer: str,
 ) -> list[list[Expectation | None]]:
-    """Return what is expected of models: of update 0 the coordinates, of later ones their changes.
+    """Return the expectations for models: coordinates at update 0, their changes later.
 
     Behind the modules stand those with a role once more, with the change by the first update of their own weights:
     it is in proportion to dC/ds and z.z.

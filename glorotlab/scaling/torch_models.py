@@ -22,7 +22,7 @@ MakeOptimizer = str | Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Module:
-    """What two models of different widths need to say of a module to tell its role.
+    """The sizes of a module that determine its role when two widths are compared.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def _optimizer(model: Any, optimizer: MakeOptimizer, learning_rate: float) -> An
 
 
 def _family(optimizer: Any) -> str:
-    """Return whose learning rates an optimizer has: those of sgd, of adam, or its own class."""
+    """Return the family of an optimizer's learning rates: sgd, adam, or its own class."""
     import torch
 
     if isinstance(optimizer, torch.optim.SGD):
@@ -228,7 +228,7 @@ def _default_loss(y: Any) -> Callable[[Any, Any], Any]:
 
 
 def check_alike(widths: Sequence[int], measured: list[list[MeasuredModel]], index: int, found: MeasuredModel) -> None:
-    """Raise InvalidValueError where a model of a width has other modules, or is the same as one of others.
+    """Raise InvalidValueError if models differ in their modules, or do not depend on the width or the seed.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def check_alike(widths: Sequence[int], measured: list[list[MeasuredModel]], inde
 
 
 def roles_of(first: MeasuredModel, last: MeasuredModel) -> list[Role | None]:
-    """Return the roles of modules, by what grows between two widths; None of those without a weight that grows."""
+    """Return the role of each module by the fans that grow with the width, or None if no weight grows."""
     kinds: dict[tuple[bool, ...], Role | None] = {
         (False, True): "input",
         (True, True): "hidden",

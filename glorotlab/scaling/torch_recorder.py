@@ -15,7 +15,7 @@ CALL = " (call {})"
 
 
 def leaves(model: Any) -> list[tuple[str, Any]]:
-    """Return names and modules of those that hold no others."""
+    """Return names and modules without submodules."""
     return [(name or type(model).__name__, one) for name, one in model.named_modules() if not [*one.children()]]
 
 
@@ -25,7 +25,7 @@ def module_name(name: str) -> str:
 
 
 class Recorder:
-    """Keeps what every module without others in it puts out in the last pass and in the first.
+    """Recorder of the outputs of every module without submodules in the first and the last pass.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Recorder:
         return keep
 
     def begin_pass(self) -> None:
-        """Forget the outputs of the pass before, but for those of the first."""
+        """Forget the outputs of the previous pass, unless it is the first."""
         self.now = {}
 
     def sizes(self) -> list[list[float]]:

@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Trial:
-    """What all kinds of coordinate checks have in common.
+    """The common settings of all coordinate checks.
 
     Parameters
     ----------

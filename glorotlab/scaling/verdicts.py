@@ -19,7 +19,7 @@ WIDEST = 0.25
 
 @dataclass(frozen=True)
 class LayerVerdict:
-    """One size of one layer over the widths, and what is expected of it.
+    """The verdict on one size of one layer over the widths.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _verdict(
 def _of_zeros(
     widths: Array, means: Array, name: str, update: int, expectation: Expectation, parametrization: Parametrization
 ) -> tuple[bool | None, str]:
-    """Return whether zeros are as expected, and words."""
+    """Return whether zeros are as expected, and a text."""
     what = f"{name} {'is' if update == 0 else 'changes by'} exactly 0"
     if means.any():
         return False, f"{what} at width {int(widths[means.argmin()])}{_when(update)}: no exponent"
@@ -201,7 +201,7 @@ def _interval(expectation: Expectation) -> str:
 def _with_causes(
     verdicts: list[LayerVerdict], roles: Sequence[Role | None], parametrization: Parametrization, optimizer: str
 ) -> tuple[LayerVerdict, ...]:
-    """Add what may be wrong to the first layer outside its band: what is wrong in it moves the layers above.
+    """Add possible causes to the first layer outside its band, because its fault moves the layers above.
 
     A layer whose own weights change as they should not comes first.
     """

@@ -78,7 +78,7 @@ class JaxStep(StepByStep):
         return [self._copy(bias) for _, bias in self._parameters]
 
     def _copy(self, array: Any) -> FloatArray:
-        """Return a copy that holds no part of the array: what is looked at cannot be donated."""
+        """Return a copy that shares no memory with the array, because arrays with views cannot be donated."""
         return np.array(self._jax.numpy.array(array, copy=True))
 
     def prepare(self, x: FloatArray, labels: Labels) -> tuple[Any, Any]:
@@ -86,7 +86,7 @@ class JaxStep(StepByStep):
         return self._jax.numpy.array(x), self._jax.numpy.array(labels)
 
     def train_step(self, x: Any, labels: Any, learning_rate: float) -> Any:
-        """Take one step and return the cost, which may still be under way."""
+        """Make one step and return the cost, which may not be computed yet."""
         self._parameters, cost = self._step(self._parameters, x, labels, learning_rate)
         return cost
 
@@ -99,14 +99,14 @@ class JaxScan(JaxStep):
     """
 
     def train_steps(self, x: Any, labels: Any, learning_rate: float, count: int) -> Any:
-        """Take ``count`` steps in one call and return the last cost, which may still be under way."""
+        """Make ``count`` steps in one call and return the last cost, which may not be computed yet."""
         self._parameters, cost = self._block(self._parameters, x, labels, learning_rate, count)
         return cost
 
 
 @contextmanager
 def _limited(threads: int) -> Iterator[None]:
-    """Make JAX anew: it starts a thread for each CPU that it finds, once. Arrays made before cannot be used after."""
+    """Restart JAX, which starts a thread for each CPU only once. Earlier arrays cannot be used afterwards."""
     import jax
     from jax.extend.backend import clear_backends
 

@@ -29,7 +29,7 @@ class TrainingSteps(Protocol):
         """Return a batch in the peer's own arrays; this is not timed."""
 
     def train_steps(self, x: Any, labels: Any, learning_rate: float, count: int) -> Any:
-        """Take a block of steps on what ``prepare`` returned, all on this batch.
+        """Make a block of steps, all on the batch that ``prepare`` returned.
 
         ``float()`` of the result is the cost before the last step, and waits for it.
         """
@@ -40,10 +40,10 @@ class StepByStep(ABC):
 
     @abstractmethod
     def train_step(self, x: Any, labels: Any, learning_rate: float) -> Any:
-        """Take one step; ``float()`` of the result is the cost before it, and waits for the step."""
+        """Make one step; ``float()`` of the result is the cost before it, and waits for the step."""
 
     def train_steps(self, x: Any, labels: Any, learning_rate: float, count: int) -> Any:
-        """Take ``count`` steps without waiting for any, and return the result of the last one."""
+        """Make ``count`` steps without waiting for any, and return the result of the last one."""
         cost = None
         for _ in range(count):
             cost = self.train_step(x, labels, learning_rate)
@@ -80,7 +80,7 @@ class Peer:
     activations: Container[str] | None = ("tanh",)
 
     def missing(self) -> str:
-        """Return why the peer cannot run here; empty where it can."""
+        """Return the reason why the peer cannot run here, empty if it can."""
         return self.problem() if find_spec(self.package) else f"{self.package} is not installed"
 
     def has(self, activation: str) -> bool:
@@ -92,7 +92,7 @@ class Peer:
         return not self.missing()
 
     def version(self) -> str | None:
-        """Return the version of its package; None where that is not installed."""
+        """Return the version of its package, or None if it is not installed."""
         try:
             return version(self.package)
         except PackageNotFoundError:

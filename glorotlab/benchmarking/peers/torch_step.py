@@ -86,7 +86,7 @@ class TorchStep(StepByStep):
         return self._torch.from_numpy(x), self._torch.from_numpy(labels)
 
     def train_step(self, x: Any, labels: Any, learning_rate: float) -> Any:
-        """Take one step and return the cost."""
+        """Make one step and return the cost."""
         self._optimizer.param_groups[0]["lr"] = learning_rate
         self._optimizer.zero_grad(set_to_none=True)
         cost = self._cost(x, labels)
@@ -108,7 +108,7 @@ def _limited(threads: int) -> Iterator[None]:
 
 
 def _no_compiler() -> str:
-    """Return what ``torch.compile`` lacks; empty where it lacks nothing."""
+    """Return what ``torch.compile`` needs and lacks, empty if nothing."""
     compiler = any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++", "g++")))
     return "" if compiler else "torch.compile needs a C++ compiler, and none is installed"
 

@@ -167,7 +167,7 @@ def _scatter() -> Step:
 
 
 def _scattered() -> sp.Expr:
-    """Return Var[M_(i+1)]: that of n independent units at covariance 0, and the slope there times what is below."""
+    """Return Var[M_(i+1)]: that of n independent units at covariance 0, plus the derivative there times Var[M_i]."""
     products = sp.symbols("p_1:4")  # f_a f_a' of each unit, of mean 0 and mean square F^2
     for n in _COUNTS:
         square = sp.Poly((sum(products[:n]) / n) ** 2, *products)
@@ -177,7 +177,7 @@ def _scattered() -> sp.Expr:
 
 
 def _slope_of_kernel() -> sp.Expr:
-    """Return the slope of E[f_a f_a'] at covariance 0 as m(q)^2, where that is what it is."""
+    """Return the derivative of E[f_a f_a'] at covariance 0 as m(q)^2, if it is such a square."""
     is_square = _slope(_ODD) == sp.expand(_mean(sp.diff(_ODD, delta_method.SIGNED)) ** 2)
     return MeanDerivative(_Q) ** 2 if is_square else sp.nan
 

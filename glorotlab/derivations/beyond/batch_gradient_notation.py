@@ -31,7 +31,7 @@ class BatchMean(BatchSquare):
 
 
 class OwnProduct(Statistic):
-    """P_i, the mean over networks of M^i_{a,a} D^i_{a,a}: what one example alone makes of it."""
+    """P_i, the mean over networks of M^i_{a,a} D^i_{a,a}, the contribution of one example alone."""
 
     letter = "P"
 

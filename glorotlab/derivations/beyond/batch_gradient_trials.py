@@ -31,7 +31,7 @@ def sample(random: np.random.Generator) -> tuple[Array, Array]:
 
 
 def trials(equations: Mapping[str, sp.Eq], drawn: tuple[Array, Array]) -> tuple[Trial, ...]:
-    """Set what the steps ``scatter``, ``answer`` and ``covariance`` say beside drawn networks."""
+    """Compare the steps ``scatter``, ``answer`` and ``covariance`` with drawn networks."""
     networks, top = NETWORKS_DRAWN, len(NETWORKS_DRAWN.widths) - 2
     variances, answers = [0.0], [0.0] * top + [1.0]
     for layer in range(top):

@@ -22,7 +22,7 @@ from glorotlab.derivations.engine.step import Step
 
 
 def own_variance(*, gaussian: bool) -> Step:
-    """Return the step ``own_variance``: what the units of the layer add."""
+    """Return the step ``own_variance``, the contribution of the units of the layer."""
     fourth = sp.Integer(3) if gaussian else 3 + kappa * Concentration(i + 1)
     q = SignalSquare(i)
     return Step(
@@ -71,7 +71,7 @@ def _relative_variance(count: int, fourth: sp.Expr) -> sp.Expr:
 
 
 def own_covariance() -> Step:
-    """Return the step ``own_covariance``: how that goes with the signal."""
+    """Return the step ``own_covariance``, the covariance of that contribution with the signal."""
     q = SignalSquare(i)
     covariance = WeightVariance(i + 1) * (MeanProductSquare(q) / MeanDerivativeSquare(q) - MeanSquare(q))
     return Step(

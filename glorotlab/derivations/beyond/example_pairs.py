@@ -96,5 +96,5 @@ def mean_over_pairs(term: sp.Expr) -> sp.Expr:
 
 
 def written(expression: sp.Expr, count: int) -> sp.Expr:
-    """Return an expression with its sums over that many examples written out."""
+    """Return an expression with its sums over a number of examples written out."""
     return expression.subs(EXAMPLES, count).doit()

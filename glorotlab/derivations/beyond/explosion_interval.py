@@ -26,7 +26,7 @@ _LARGER, _WIDTH = sp.symbols("u_larger Delta_a", positive=True)
 
 @cache
 def explosion_interval() -> Derivation:
-    """Derive how wide the interval of inputs is on which one sigmoid neuron does not shrink a gradient."""
+    """Derive the width of the interval of inputs on which one sigmoid neuron does not shrink a gradient."""
     width = 2 / _W * sp.log(_W * (1 + sp.sqrt(1 - 4 / _W)) / 2 - 1)
     result = equation(_WIDTH, width)
     return Derivation(

@@ -38,7 +38,7 @@ def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int 
 
 
 def row_size(columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> int:
-    """Return the bytes from a row of such a matrix to the next."""
+    """Return the distance in bytes between two rows of such a matrix."""
     size = columns * np.dtype(dtype).itemsize
     if size < CACHE_LINE and clearance == 1:
         return size
@@ -50,14 +50,14 @@ def row_size(columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> int:
 
 
 def padded_zeros(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> npt.NDArray[Any]:
-    """Return such a matrix of zeros."""
+    """Return a padded matrix of zeros."""
     matrix = padded_matrix(rows, columns, dtype, clearance)
     matrix[...] = 0
     return matrix
 
 
 def _memory(size: int) -> npt.NDArray[np.uint8]:
-    """Return so many bytes, the first on a cache line; MemoryError where there are not as many."""
+    """Return memory that begins on a cache line; MemoryError if there is not enough."""
     if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
         with contextlib.suppress(OSError):  # a kernel without them; or too little memory, as NumPy then says
             return _huge_pages(size)
@@ -67,7 +67,7 @@ def _memory(size: int) -> npt.NDArray[np.uint8]:
 
 
 def _huge_pages(size: int) -> npt.NDArray[np.uint8]:
-    """Return so many bytes, the first on a huge page; OSError where that cannot be had."""
+    """Return memory that begins on a huge page; OSError if that is not possible."""
     unused = -size % HUGE_PAGE
     advised = size + unused if unused <= UNUSED * size else size - size % HUGE_PAGE
     pages = mmap.mmap(-1, max(size, advised) + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
