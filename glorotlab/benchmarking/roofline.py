@@ -120,7 +120,7 @@ def measure_roofline(
 
 
 def _bandwidths(size: int, sums: FloatArray, repeats: int, seconds: float) -> tuple[float, float]:
-    """Return the bandwidths, in bytes per second, of reading a buffer of ``size`` bytes and of reading and writing it."""
+    """Return the bandwidths, in bytes per second, of reading, and of reading and writing, ``size`` bytes."""
     buffer = padded_matrix(1, size // sums.itemsize, sums.dtype)[0]
     buffer[...] = 1
     passes = _enough(lambda n: roofline.read(buffer, n, sums), seconds)
