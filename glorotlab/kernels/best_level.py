@@ -20,7 +20,7 @@ from pathlib import Path
 from glorotlab import __version__
 from glorotlab.kernels import simd
 from glorotlab.kernels.network import dense
-from glorotlab.kernels.network.buffers import padded_matrix
+from glorotlab.kernels.network.buffers import READ_TOGETHER, padded_matrix
 
 WIDE, NARROW = "avx512", "avx2"
 """Levels that are compared if a machine has both; SSE2 is faster on no known CPU."""
@@ -92,7 +92,8 @@ def _least_seconds(level: str, step: Callable[[], None]) -> float:
 def _step_of_a_layer() -> Callable[[], None]:
     """Return a function that makes the forward pass, backward pass and update of a layer on one thread, at rate 0."""
     weight, bias = padded_matrix(UNITS, UNITS, "float32"), padded_matrix(1, UNITS, "float32")[0]
-    z, s, out, d, below = (padded_matrix(BATCH, UNITS, "float32") for _ in range(5))
+    z, s, out = (padded_matrix(BATCH, UNITS, "float32") for _ in range(3))
+    d, below = (padded_matrix(BATCH, UNITS, "float32", READ_TOGETHER) for _ in range(2))
     for array in (weight, bias, z, s, d):
         array[...] = 0.5
 

@@ -12,7 +12,7 @@ from glorotlab import activations
 from glorotlab.arrays import FloatArray, Labels
 from glorotlab.kernels.network import costs, dense, elementwise
 from glorotlab.kernels.network.batch_source import BatchSource
-from glorotlab.kernels.network.buffers import padded_matrix
+from glorotlab.kernels.network.buffers import READ_TOGETHER, padded_matrix
 from glorotlab.kernels.network.step import Steps
 from glorotlab.network.memory import parameter_bytes, step_bytes
 from glorotlab.network.parameters import Parameters
@@ -185,12 +185,12 @@ class Engine:
     def _workspace(self, batch: int) -> _Workspace:
         if batch not in self._workspaces:
 
-            def padded() -> list[FloatArray]:
-                return [padded_matrix(batch, size, self.dtype) for size in self.spec.layer_sizes[1:]]
+            def padded(clearance: int = 1) -> list[FloatArray]:
+                return [padded_matrix(batch, size, self.dtype, clearance) for size in self.spec.layer_sizes[1:]]
 
             inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
             targets = np.empty((batch, self.spec.classes), dtype=self.dtype)
-            buffers = inputs, np.empty(batch, dtype=np.int64), targets, padded(), padded(), padded()
+            buffers = inputs, np.empty(batch, dtype=np.int64), targets, padded(), padded(), padded(READ_TOGETHER)
             codes = self._code, self._parameter, self._cost_code, self.spec.autoencoder
             steps = Steps(self._parameters.weights, self._parameters.biases, *buffers, *codes)
             self._workspaces = {batch: _Workspace(*buffers, steps)}

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from glorotlab.kernels.network.buffers import STORED, row_size
+from glorotlab.kernels.network.buffers import READ_TOGETHER, STORED, row_size
 from glorotlab.kernels.network.dense import packed_elements
 from glorotlab.spec.network import NetworkSpec
 
@@ -19,9 +19,9 @@ def parameter_bytes(spec: NetworkSpec, dtype: npt.DTypeLike) -> float:
 
 def step_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, batch_size: int) -> float:
     """Return the bytes of a training step's buffers: a mini-batch, s, z and dC/ds of all layers, a packed dC/ds."""
-    units = sum(row_size(size, dtype) for size in spec.layer_sizes[1:])
+    units = sum(2 * row_size(size, dtype) + row_size(size, dtype, READ_TOGETHER) for size in spec.layer_sizes[1:])
     packed = packed_elements(batch_size, max(spec.layer_sizes[1:])) * np.dtype(dtype).itemsize
-    return batch_size * (row_size(spec.fan_in, dtype) + 3 * units) + packed
+    return batch_size * (row_size(spec.fan_in, dtype) + units) + packed
 
 
 def pass_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, examples: int, *, gradients: bool = False) -> float:

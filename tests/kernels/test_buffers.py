@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from glorotlab.kernels.network import buffers, costs, dense
-from glorotlab.kernels.network.buffers import STORED, padded_matrix
+from glorotlab.kernels.network.buffers import READ_TOGETHER, STORED, padded_matrix
 
 DTYPES = st.sampled_from(["float32", "float64"])
 
@@ -17,10 +17,17 @@ DTYPES = st.sampled_from(["float32", "float64"])
 @example(rows=2, columns=1024, dtype="float32", clearance=1)
 @example(rows=2, columns=1000, dtype="float32", clearance=2)
 @example(rows=2, columns=520, dtype="float64", clearance=2)
+@example(rows=10, columns=1000, dtype="float32", clearance=READ_TOGETHER)
+@example(rows=10, columns=512, dtype="float64", clearance=READ_TOGETHER)
 @example(rows=20, columns=15, dtype="float32", clearance=1)
 @example(rows=20, columns=8, dtype="float64", clearance=1)
 @example(rows=20, columns=15, dtype="float32", clearance=2)
-@given(rows=st.integers(1, 20), columns=st.integers(1, 3000), dtype=DTYPES, clearance=st.integers(1, 3))
+@given(
+    rows=st.integers(1, 20),
+    columns=st.integers(1, 3000),
+    dtype=DTYPES,
+    clearance=st.sampled_from([1, STORED, 3, READ_TOGETHER]),
+)
 def test_rows_start_on_cache_lines_of_different_sets_or_are_short_and_packed(rows, columns, dtype, clearance):
     matrix = padded_matrix(rows, columns, dtype, clearance)
     assert matrix.shape == (rows, columns)

@@ -18,13 +18,13 @@
 /* s (examples, some columns) = z (examples, rows) w (rows, some columns) summed onto `begin`, or onto 0 if that is null */
 INLINE void NAME(forward_strip)(const int examples, const int vectors, const int some, const REAL *z, ptrdiff_t ldz,
                                 const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb, REAL *s, ptrdiff_t lds,
-                                int rows, const REAL *ahead, ptrdiff_t lda)
+                                int rows, const REAL *ahead, const REAL *soon, ptrdiff_t lda)
 {
     VECTOR sum[ROWS][WIDEST];
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
             sum[a][v] = begin ? NAME(load)(begin + a * ldb + v * LANES, some) : BROADCAST(0);
-    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, lda, sum);
+    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, soon, lda, sum);
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
             NAME(store)(s + a * lds + v * LANES, sum[a][v], some);
@@ -38,7 +38,8 @@ INLINE void NAME(forward_rows)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrd
     int j = 0;
 #define STRIP(n, vectors, some) \
     NAME(forward_strip)(n, vectors, some, z + a * ldz, ldz, w + j, ldw, AT(begin, a * ldb + j), ldb, \
-                        s + a * lds + j, lds, rows, a == 0 ? AT(next, j) : NULL, ldw)
+                        s + a * lds + j, lds, rows, a == 0 ? AT(next, j) : NULL, \
+                        a + n == batch ? w + j + vectors * LANES : NULL, ldw)
 #define WHOLE(n) STRIP(n, VECTORS, 0)
 #define SOME(n) STRIP(n, 1, width - j < LANES ? width - j : LANES)
     if (batch == 1)
@@ -61,10 +62,10 @@ INLINE void NAME(forward_packed)(const REAL *z, ptrdiff_t ldz, const REAL *w, pt
     int j = 0;
 #define WHOLE(n) \
     NAME(forward_strip)(n, VECTORS, 0, z + a * ldz, ldz, strip, VECTORS * LANES, AT(begin, a * ldb + j), ldb, \
-                        s + a * lds + j, lds, rows, a == 0 ? w + j + VECTORS * LANES : NULL, ldw)
+                        s + a * lds + j, lds, rows, a == 0 ? w + j + VECTORS * LANES : NULL, NULL, ldw)
 #define SOME(n) \
     NAME(forward_strip)(n, 1, width - j < LANES ? width - j : LANES, z + a * ldz, ldz, w + j, ldw, \
-                        AT(begin, a * ldb + j), ldb, s + a * lds + j, lds, rows, NULL, 0)
+                        AT(begin, a * ldb + j), ldb, s + a * lds + j, lds, rows, NULL, NULL, 0)
     for (; j + VECTORS * LANES <= width; j += VECTORS * LANES) {
         NAME(strip)(w + j, ldw, strip, rows);
         FOR_BLOCKS(a, batch, WHOLE)

@@ -54,7 +54,7 @@ INLINE void NAME(back_strip)(const int rows, const int vectors, const REAL *pane
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int v = 0; v < vectors; v++)
             sum[r][v] = BROADCAST(0);
-    NAME(multiply)(rows, vectors, 0, w, ldw, 1, panel, vectors * LANES, fan_out, NULL, 0, sum);
+    NAME(multiply)(rows, vectors, 0, w, ldw, 1, panel, vectors * LANES, fan_out, NULL, NULL, 0, sum);
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int v = 0; v < vectors; v++)
             STORE(lanes[r] + v * LANES, sum[r][v]);

@@ -87,15 +87,15 @@ INLINE void NAME(dot_step)(const int examples, const int rows, const int some, c
     }
 }
 
-/* sums (rows, examples) += w (rows, count) d (examples, count)', lane by lane */
+/* sums (rows, examples), from 0 on if `first`, += w (rows, count) d (examples, count)', lane by lane */
 INLINE void NAME(dots)(const int examples, const int rows, const REAL *d, ptrdiff_t ldd, const REAL *w, ptrdiff_t ldw, int count,
-                       VECTOR *sums)
+                       VECTOR *sums, int first)
 {
     VECTOR sum[PAIR][ROWS];
     int k = 0;
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int a = 0; a < examples; a++)
-            sum[i][a] = sums[i * SMALL_BATCH + a];
+            sum[i][a] = first ? BROADCAST(0) : sums[i * SMALL_BATCH + a];
     for (; k + LANES <= count; k += LANES)
         NAME(dot_step)(examples, rows, 0, d + k, ldd, w + k, ldw, sum);
     if (k < count)
@@ -105,34 +105,42 @@ INLINE void NAME(dots)(const int examples, const int rows, const REAL *d, ptrdif
             sums[i * SMALL_BATCH + a] = sum[i][a];
 }
 
-/* Some columns of w (rows, ...) go back into sums (rows, examples), and step by x' d for x (examples, rows). */
+/* Some columns of w (rows, ...), the `first` or later ones, go back into sums (rows, examples), and step by x' d for
+   x (examples, rows) that has the rate. If sums are null, they only step, and x is without the rate as in update_tile. */
 INLINE void NAME(back_and_step)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, const REAL *x,
-                                int batch, int rows, int count, VECTOR *sums, const NAME(rule) *rule)
+                                int batch, int rows, int count, VECTOR *sums, int first, const NAME(rule) *rule)
 {
 #define DOTS(n) \
     do { \
         int i = 0; \
         for (; i + PAIR <= rows; i += PAIR) \
-            NAME(dots)(n, PAIR, d + a * ldd, ldd, w + i * ldw, ldw, count, sums + i * SMALL_BATCH + a); \
+            NAME(dots)(n, PAIR, d + a * ldd, ldd, w + i * ldw, ldw, count, sums + i * SMALL_BATCH + a, first); \
         if (i < rows) \
-            NAME(dots)(n, 1, d + a * ldd, ldd, w + i * ldw, ldw, count, sums + i * SMALL_BATCH + a); \
+            NAME(dots)(n, 1, d + a * ldd, ldd, w + i * ldw, ldw, count, sums + i * SMALL_BATCH + a, first); \
     } while (0)
-    FOR_BLOCKS(a, batch, DOTS)
-#undef DOTS
-#define STRIP(n, vectors, some) \
-    NAME(update_strip)(n, vectors, some, 1, x + i, FEW, d + j, ldd, w + i * ldw + j, ldw, AT(v, i * ldv + j), ldv, batch, rows, \
-                       NULL, NULL, rule)
-#define STRIPS(n) \
+#define STRIP(n, vectors, some, stepping) \
+    NAME(update_strip)(n, vectors, some, stepping, x + i, FEW, d + j, ldd, w + i * ldw + j, ldw, AT(v, i * ldv + j), ldv, \
+                       batch, rows, NULL, NULL, rule)
+#define STRIPS(n, stepping) \
     do { \
         int j = 0; \
         for (; j + VECTORS * LANES <= count; j += VECTORS * LANES) \
-            STRIP(n, VECTORS, 0); \
+            STRIP(n, VECTORS, 0, stepping); \
         for (; j < count; j += LANES) \
-            STRIP(n, 1, count - j < LANES ? count - j : LANES); \
+            STRIP(n, 1, count - j < LANES ? count - j : LANES, stepping); \
     } while (0)
-    FOR_BLOCKS(i, rows, STRIPS)
+#define STEP(n) STRIPS(n, 1)
+#define ONLY_STEP(n) STRIPS(n, 0)
+    if (sums) {
+        FOR_BLOCKS(a, batch, DOTS)
+        FOR_BLOCKS(i, rows, STEP)
+    } else
+        FOR_BLOCKS(i, rows, ONLY_STEP)
+#undef DOTS
 #undef STRIP
 #undef STRIPS
+#undef STEP
+#undef ONLY_STEP
 }
 
 /* A few rows of w, chunk by chunk of their columns. */
@@ -142,15 +150,16 @@ INLINE void NAME(two_passes)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ld
 {
     VECTOR sums[FEW * SMALL_BATCH];
     REAL x[SMALL_BATCH * FEW];
-    for (int i = 0; i < FEW * SMALL_BATCH; i++)
-        sums[i] = BROADCAST(0);
+    for (int i = 0; i < FEW; i++)
+        for (int a = batch; a < SMALL_BATCH; a++)
+            sums[i * SMALL_BATCH + a] = BROADCAST(0); /* folded with the others */
     for (int a = 0; a < batch; a++)
         for (int i = 0; i < rows; i++)
-            x[a * FEW + i] = rate * -z[a * ldz + i];
+            x[a * FEW + i] = out ? rate * -z[a * ldz + i] : z[a * ldz + i];
     for (int k = 0; k < fan_out; k += CHUNK)
         NAME(back_and_step)(d + k, ldd, w + k, ldw, AT(v, k), ldv, x, batch, rows, fan_out - k < CHUNK ? fan_out - k : CHUNK,
-                            sums, rule);
-    for (int i = 0; i < rows; i++) {
+                            out ? sums : NULL, k == 0, rule);
+    for (int i = 0; out && i < rows; i++) {
         REAL folded[SMALL_BATCH];
         NAME(fold)(SMALL_BATCH, sums + i * SMALL_BATCH, folded, 1);
         for (int a = 0; a < batch; a++)
@@ -159,7 +168,8 @@ INLINE void NAME(two_passes)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ld
 }
 #endif
 
-/* w (rows, fan_out) steps by z' d, and out (batch, rows) = d (batch, fan_out) w' with the w from before */
+/* w (rows, fan_out) steps by z' d, and out (batch, rows) = d (batch, fan_out) w' with the w from before, unless out is null
+   and the batch larger than ONE_PASS */
 INLINE void NAME(back_and_update)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, REAL *out,
                                   ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out,
                                   const NAME(rule) *rule, REAL rate)
@@ -167,7 +177,7 @@ INLINE void NAME(back_and_update)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff
 #if ONE_PASS < SMALL_BATCH
     if (batch > ONE_PASS) {
         for (int i = (rows - 1) / FEW * FEW; i >= 0; i -= FEW)
-            NAME(two_passes)(d, ldd, w + i * ldw, ldw, AT(v, i * ldv), ldv, out + i, ldo, z + i, ldz, batch,
+            NAME(two_passes)(d, ldd, w + i * ldw, ldw, AT(v, i * ldv), ldv, AT(out, i), ldo, z + i, ldz, batch,
                              rows - i < FEW ? rows - i : FEW, fan_out, rule, rate);
         return;
     }
@@ -195,7 +205,6 @@ INLINE void NAME(back_and_update)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff
 #undef PASSES
 }
 
-#undef ONE_PASS
 #undef PAIR
 #undef FEW
 #undef CHUNK

@@ -27,19 +27,25 @@ INLINE void NAME(store)(REAL *address, VECTOR value, const int some)
         STORE(address, value);
 }
 
-/* Fetch vector v from an address on, once for each cache line. */
-INLINE void NAME(fetch)(const REAL *address, const int v)
+/* Fetch vector v from an address on, once for each cache line, into the second cache or, if `soon` wanted, the first. */
+INLINE void NAME(fetch)(const REAL *address, const int v, const int soon)
 {
-    if (v * BYTES % 64 == 0)
-        PREFETCH(address + v * LANES);
+    if (v * BYTES % 64 == 0) {
+        if (soon)
+            PREFETCH_SOON(address + v * LANES);
+        else
+            PREFETCH(address + v * LANES);
+    }
 }
 
 /* sum[r] += x(r, 0) y(0) + x(r, 1) y(1) + ..., one after the other, of n rows y(i) of some vectors, for
-   x(r, i) = x[r ldx + i next]. Meanwhile rows from `ahead` on are fetched, lda apart, unless that is null.
+   x(r, i) = x[r ldx + i next]. Meanwhile rows from `ahead` on are fetched, lda apart, unless that is null, or else those
+   from `soon` on, which the next call reads.
 
    One pointer for every three rows: an address has room for 0, 1 or 2 times ldx. */
 INLINE void NAME(multiply)(const int rows, const int vectors, const int some, const REAL *x, ptrdiff_t ldx, ptrdiff_t next,
-                           const REAL *y, ptrdiff_t ldy, int n, const REAL *ahead, ptrdiff_t lda, VECTOR sum[ROWS][WIDEST])
+                           const REAL *y, ptrdiff_t ldy, int n, const REAL *ahead, const REAL *soon, ptrdiff_t lda,
+                           VECTOR sum[ROWS][WIDEST])
 {
     const REAL *base[(ROWS + 2) / 3];
     for (int r = 0; r < rows; r += 3)
@@ -51,7 +57,9 @@ INLINE void NAME(multiply)(const int rows, const int vectors, const int some, co
             if (rows > 2)
                 KEEP(of_y[v]);
             if (ahead)
-                NAME(fetch)(ahead + i * lda, v);
+                NAME(fetch)(ahead + i * lda, v, 0);
+            else if (soon)
+                NAME(fetch)(soon + i * lda, v, 1);
         }
         UNROLL for (int r = 0; r < rows; r++) {
             const VECTOR of_x = BROADCAST(base[r / 3][r % 3 * ldx]);
@@ -89,8 +97,8 @@ TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL 
     static const Descent none = {0, 0, 0, 0};
     const Descent *step = z ? descent : &none;
     const NAME(rule) rule = {BROADCAST((v ? 0 : 1) - (REAL)step->decay), BROADCAST((REAL)step->rate),
-                             BROADCAST((REAL)step->momentum), step->nesterov};
-    if (out && !glorotlab_needs_panels(batch, z != NULL)) {
+                             BROADCAST((REAL)step->momentum), step->nesterov, !v && (REAL)step->decay == 0};
+    if (!glorotlab_needs_panels(batch, z != NULL) && (out || batch > ONE_PASS)) {
         NAME(back_and_update)(d, ldd, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, &rule, (REAL)step->rate);
         return;
     }
@@ -115,4 +123,5 @@ const OF_REAL(Tiles) NAME(tiles) = {NAME(forward_tile), NAME(backward_tile), NAM
 #undef ROWS
 #undef VECTORS
 #undef WIDEST
+#undef ONE_PASS
 #undef AT

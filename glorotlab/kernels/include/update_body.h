@@ -12,7 +12,7 @@
 /* A Descent in vectors; `keep` is what stays of w, in w or in the velocity. */
 typedef struct {
     VECTOR keep, rate, momentum;
-    int nesterov;
+    int nesterov, keeps_all; /* of w */
 } NAME(rule);
 
 /* w from what it was and `changed` = keep w - rate z' d, through the velocity v unless that is null. */
@@ -48,7 +48,7 @@ INLINE void NAME(add_strip)(const int rows, const REAL *x, ptrdiff_t next, const
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int u = 0; u < VECTORS; u++)
             sum[r][u] = first ? BROADCAST(0) : LOAD(sums + (r * VECTORS + u) * LANES);
-    NAME(multiply)(rows, VECTORS, 0, x, 1, next, d, ldd, examples, ahead, ldd, sum);
+    NAME(multiply)(rows, VECTORS, 0, x, 1, next, d, ldd, examples, ahead, NULL, ldd, sum);
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int u = 0; u < VECTORS; u++)
             STORE(sums + (r * VECTORS + u) * LANES, sum[r][u]);
@@ -62,28 +62,45 @@ INLINE void NAME(update_strip)(const int rows, const int vectors, const int some
                                int batch, int tile, const REAL *ahead, const REAL *sums, const NAME(rule) *rule)
 {
     VECTOR sum[ROWS][WIDEST];
+    REAL *row[(ROWS + 2) / 3];
+#define OF_W(r, u) (row[(r) / 3] + (r) % 3 * ldw + (u) * LANES) /* as in `multiply` */
+#define START_AT(first) \
+    for (int r = 0; r < rows; r += 3) { \
+        row[r / 3] = (first) + r * ldw; \
+        DISTINCT(row[r / 3]); \
+    }
     DISTINCT(rule); /* or its vectors would take registers where there are none to spare */
+    START_AT(w)
     UNROLL for (int r = 0; r < rows; r++) /* constants index `sum` */
         UNROLL for (int u = 0; u < vectors; u++)
-            sum[r][u] = stepping ? rule->keep * NAME(load)(w + r * ldw + u * LANES, some)
+            sum[r][u] = stepping ? NAME(load)(OF_W(r, u), some)
                         : sums   ? LOAD(sums + (r * VECTORS + u) * LANES)
                                  : BROADCAST(0);
-    NAME(multiply)(rows, vectors, some, x, 1, next, d, ldd, batch, ahead, ldd, sum);
+    if (stepping && !rule->keeps_all)
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int u = 0; u < vectors; u++)
+                sum[r][u] = rule->keep * sum[r][u];
+    NAME(multiply)(rows, vectors, some, x, 1, next, d, ldd, batch, ahead, NULL, ldd, sum);
     DISTINCT(rule);
 #if REGISTERS == 32
     const NAME(rule) own = *rule; /* stays in registers, where stores to w would have it loaded again */
     rule = &own;
 #endif
+    START_AT(w)
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int u = 0; u < vectors; u++) {
-            REAL *place = w + r * ldw + u * LANES;
-            const VECTOR old = NAME(load)(place, some);
-            NAME(fetch)(w + (r - tile) * ldw, u);
+            const VECTOR old = NAME(load)(OF_W(r, u), some);
             if (v)
-                NAME(fetch)(v + (r - tile) * ldv, u);
-            NAME(descend)(rule, some, old, stepping ? sum[r][u] : FMA(-rule->rate, sum[r][u], rule->keep * old), place,
+                NAME(fetch)(v + (r - tile) * ldv, u, 0);
+            NAME(descend)(rule, some, old, stepping ? sum[r][u] : FMA(-rule->rate, sum[r][u], rule->keep * old), OF_W(r, u),
                           AT(v, r * ldv + u * LANES));
         }
+    START_AT(w - tile * ldw)
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int u = 0; u < vectors; u++)
+            NAME(fetch)(OF_W(r, 0), u, 0);
+#undef OF_W
+#undef START_AT
 }
 
 /* Some whole strips of w step. */

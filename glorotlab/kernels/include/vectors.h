@@ -32,12 +32,14 @@ typedef REAL NAME(vector) __attribute__((vector_size(BYTES)));
 typedef REAL NAME(unaligned) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 #define INLINE TARGET static inline __attribute__((always_inline))
 #define PREFETCH(address) __builtin_prefetch(address, 0, 2) /* into the second cache */
+#define PREFETCH_SOON(address) __builtin_prefetch(address, 0, 3) /* into the first */
 #define DISTINCT(pointer) __asm__("" : "+r"(pointer))
 #else /* vectors of one lane: the same loops, scalar */
 typedef REAL NAME(vector);
 typedef REAL NAME(unaligned);
 #define INLINE static inline
 #define PREFETCH(address) ((void)(address))
+#define PREFETCH_SOON PREFETCH
 #define DISTINCT(pointer) ((void)(pointer))
 #endif
 #define VECTOR NAME(vector)

@@ -25,6 +25,10 @@ UNUSED = 1 / 16
 STORED = 2
 """Clearance of a matrix whose rows are stored while others are loaded, such as W."""
 
+READ_TOGETHER = 16
+"""Clearance of a matrix of which a kilobyte of each row is read again and again, as dC/ds of a small batch: pieces of
+ten rows are spread over the sets of the first cache, with room beside them for rows of W."""
+
 
 def padded_matrix(rows: int, columns: int, dtype: npt.DTypeLike, clearance: int = 1) -> npt.NDArray[Any]:
     """Return an uninitialized (rows, columns) matrix of contiguous rows, the first on a cache line.
