@@ -16,6 +16,8 @@ from glorotlab.schema import TENSORS
 from glorotlab.spec.network import NetworkSpec
 from glorotlab.theory.predict import predict
 
+pytestmark = pytest.mark.usefixtures("bands_by_expansion")
+
 LAYERS = "1024,30,20,9"
 EXAMPLES = ["--dataset", "shapeset", "--examples", "12"]
 NORMAL = "glorot_normal"

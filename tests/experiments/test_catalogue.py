@@ -59,6 +59,7 @@ WIDER = {"failed_replication": 200}
 """Widths of targets for which the tiny one is too narrow: theory refuses uniform biases that weigh much."""
 
 
+@pytest.mark.usefixtures("bands_by_expansion")
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_an_experiment_runs_and_is_drawn_from_its_files_alone(name, tmp_path, store, monkeypatch):
     entry = CATALOGUE[name]
