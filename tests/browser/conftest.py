@@ -28,17 +28,21 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    """Return a function that opens a file; errors of its console, and requests for anything else, fail the test."""
+    """Return a function that opens a file; errors of its console, and requests for anything else, fail the test.
+
+    A page of a site may ask for other files of its folder, ``within``.
+    """
     contexts, faults = [], []
 
-    def open_page(path, **settings):
+    def open_page(path, within=None, **settings):
         address = Path(path).resolve().as_uri()
+        allowed = ("data:",) if within is None else ("data:", f"{Path(within).resolve().as_uri()}/")
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | settings)
         contexts.append(context)
         page = context.new_page()
 
         def note_request(request):
-            if request.url.partition("#")[0] != address and not request.url.startswith("data:"):
+            if request.url.partition("#")[0] != address and not request.url.startswith(allowed):
                 faults.append(f"asks for {request.url}")
 
         page.on(
@@ -46,6 +50,7 @@ def visit(chromium):
         )
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("request", note_request)
+        page.on("requestfailed", lambda request: faults.append(f"does not get {request.url}"))
         page.goto(address)
         return page
 
