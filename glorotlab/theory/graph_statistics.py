@@ -19,7 +19,7 @@ from glorotlab.theory.distributions.pushforward import quantiles_and_saturation
 from glorotlab.theory.gaussian.covariance import RESOLUTION
 from glorotlab.theory.mean_field.graph_walk import Followed
 from glorotlab.theory.mean_field.kernels import mean_over_pairs
-from glorotlab.theory.mean_field.layers import convolution, embedding
+from glorotlab.theory.mean_field.layers import batch_of_maps, convolution, embedding
 from glorotlab.theory.mean_field.layers.base import Block, Gradient, Kernels, Signal
 
 STAND_INS = 64
@@ -41,7 +41,7 @@ def signal_row(node: Node, found: Followed) -> Row:
         }
     if isinstance(node.layer, Elementwise):
         s = found.walk.signals[node.inputs[0]]
-        if s.gaussian:
+        if s.gaussian and not batch_of_maps.has_unknown_law(found.walk, node.inputs[0]):
             quantiles, saturation = quantiles_and_saturation(node.layer.record, _stand_ins(s.q)[np.newaxis])
             row |= {"activation_quantile": quantiles[0], "activation_saturation": float(saturation[0])}
     return row

@@ -148,7 +148,10 @@ def predict_graph(
 def _left_out(found: Followed, scatter: Scatter) -> list[str]:
     """Return the assumptions about terms that the batch's gradients leave out."""
     if not any(block.pairs for block in found.walk.blocks[found.walk.graph.output]):
-        return [f"pairs of examples are not followed, nor gradients of the batch: maps have over {MOST_PAIRS} of them"]
+        return [
+            "pairs of examples are not followed, nor gradients of the batch: maps are normalized over it, or have over "
+            f"{MOST_PAIRS} pairs"
+        ]
     if scatter.left_out:
         return [f"gradients of the batch leave out what kernels scatter between networks: {scatter.left_out}"]
     return []

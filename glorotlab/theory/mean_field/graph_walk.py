@@ -131,6 +131,7 @@ def follow(graph: LayerGraph, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Fol
                 if other != node.name:
                     raise AssumptionError(f"its weights are those of {other!r}, so that both depend on each other")
             _check_rank(node, graph)
+            blocks[node.name] = _known(node, found.walk)
             signal = _forward(node, found.walk)
         except FAILURES as error:
             found.refused[node.name.removesuffix(WINDOW)] = _reason(error)
@@ -218,12 +219,34 @@ def _blocks(graph: LayerGraph, *, pairs: bool) -> dict[str, frozenset[Block]]:
             continue
         if len(getattr(node.layer, "kernel_size", node.positions)) != len(node.positions):
             continue
-        for below in KINDS[node.layer.kind].needs(node, result[node.name]):
-            for name in node.inputs:
-                rank = len(graph[name].positions)
-                displacement = below.displacement if len(below.displacement) == rank else (0,) * rank
-                needed[name].add(Block(below.pairs, displacement).canonical)
+        for name in node.inputs:
+            needed[name] |= _needed(node, graph, name, result[node.name])
     return result
+
+
+def _needed(node: Node, graph: LayerGraph, name: str, blocks: frozenset[Block]) -> set[Block]:
+    """Return what one of a node's inputs must hold for blocks of its own."""
+    rank, found = len(graph[name].positions), set()
+    for below in KINDS[node.layer.kind].needs(node, blocks):
+        displacement = below.displacement if len(below.displacement) == rank else (0,) * rank
+        found.add(Block(below.pairs, displacement).canonical)
+    return found
+
+
+def _known(node: Node, walk: Walk) -> frozenset[Block]:
+    """Return the blocks that follow from what the inputs hold, where one has left pairs of points unknown."""
+    blocks = walk.blocks[node.name]
+    if isinstance(node.layer, Unknown | Input):
+        return blocks
+    held = {name: walk.signals[name].kernels.keys() for name in node.inputs if name in walk.signals}
+    known = frozenset(
+        block
+        for block in blocks
+        if all(_needed(node, walk.graph, name, frozenset({block})) <= own for name, own in held.items())
+    )
+    if not any(block.still and not block.pairs for block in known):
+        raise AssumptionError("kernels between positions, which batch normalization of maps leaves unknown")
+    return known
 
 
 def _size(graph: LayerGraph, blocks: Mapping[str, frozenset[Block]], examples: int) -> int:

@@ -25,7 +25,7 @@ from glorotlab.theory.gaussian.moments import LARGEST, SMALLEST, moments_and_pro
 from glorotlab.theory.gaussian.point_moments import PointMoments
 from glorotlab.theory.gaussian.sampling import covariance_root
 from glorotlab.theory.mean_field import gradient_independence
-from glorotlab.theory.mean_field.layers import normalisation, pooling, unit_program
+from glorotlab.theory.mean_field.layers import batch_of_maps, normalisation, pooling, unit_program
 from glorotlab.theory.mean_field.layers.base import (
     Block,
     Gradient,
@@ -74,6 +74,7 @@ def forward(node: Node, walk: Walk) -> Signal:
     if s.draws is not None:
         return _of_draws(node, walk, s, s.draws, layer.record)
     source = walk.graph[node.inputs[0]]
+    batch_of_maps.check(walk, source.name, layer.record)
     if isinstance(source.layer, MaxPooling) and walk.input_of(source.name).gaussian:
         return _of_maxima(node, source, walk, layer.record)
     if not s.gaussian:

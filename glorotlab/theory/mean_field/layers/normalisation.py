@@ -29,6 +29,7 @@ from glorotlab.spec.layers.normalisation import BatchNorm, LayerNorm, Normalisat
 from glorotlab.streams import Purpose, generator
 from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.gaussian.sampling import covariance_root
+from glorotlab.theory.mean_field.layers import batch_of_maps
 from glorotlab.theory.mean_field.layers.base import (
     Block,
     Gradient,
@@ -77,8 +78,8 @@ class Deviations(NamedTuple):
 
 
 def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
-    """Return the blocks that the input must have: the same."""
-    return blocks
+    """Return the blocks that the input must have: the same, but no pairs of maps that are normalized over the batch."""
+    return frozenset() if isinstance(node.layer, BatchNorm) and node.positions else blocks
 
 
 def forward(node: Node, walk: Walk) -> Signal:
@@ -124,6 +125,8 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
     """Return the gradient of h."""
     below, layer = walk.input_of(node.name), node.layer
     assert isinstance(layer, Normalisation)  # noqa: S101
+    if isinstance(layer, BatchNorm) and node.positions:
+        raise AssumptionError(batch_of_maps.BACK)
     if isinstance(layer, BatchNorm):
         return [_back_over_batch(node, walk, gradient, layer)]
     y, scale = walk.signals[node.name], walk.memory[node.name].scale
@@ -140,10 +143,7 @@ def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
 
 def _over_batch(node: Node, walk: Walk, s: Signal, layer: BatchNorm) -> Signal:
     if s.positions:
-        raise AssumptionError(
-            "batch normalization of maps: one channel's values over the batch and all positions are divided by their "
-            "own deviation, which does not settle as layers get wide and takes a draw of all positions together"
-        )
+        return batch_of_maps.forward(node, walk, s, layer)
     if not s.gaussian or s.gap is None:
         raise AssumptionError("batch normalization of values that are not Gaussian of mean 0 over the batch")
     if len(s.q) < MIN_EXAMPLES:

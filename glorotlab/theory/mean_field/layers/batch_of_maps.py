@@ -1,0 +1,78 @@
+"""Batch normalization of maps, forward: one channel's mean and variance over all examples and positions.
+
+A channel's values s ~ N(0, Q) have mean m and variance v over their N points. Whatever their law, y = (s - m) / sqrt(v)
+has mean square 1 over the points and is symmetric: E f(y)^2 of a ReLU is half of it. How it is spread over the points
+follows where v settles, as it does over many independent ones: E y_a^2 is in proportion to q_a - 2 R_a + R, R_a = E s_a
+m and R its mean. As most pairs of points are far from each other, R_a is that of inputs which have nothing in common
+but their means. What takes the law of v is left unknown: pairs of points, other activations, and the way back.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from glorotlab.activations import Activation
+from glorotlab.arrays import Array
+from glorotlab.errors import AssumptionError
+from glorotlab.spec.layers.convolution import Convolution
+from glorotlab.spec.layers.graph import Node
+from glorotlab.spec.layers.normalisation import BatchNorm
+from glorotlab.spec.layers.residual import Sum
+from glorotlab.theory.mean_field.layers.base import Signal, Walk
+from glorotlab.theory.mean_field.layers.convolution import channel_gain, gathered
+
+ERROR = 0.02
+"""Relative error of second moments above, as far as they depend on how y is spread over points."""
+
+BACK = (
+    "gradients through batch normalization of maps, which take the mean of 1 / variance of a channel over the batch: "
+    "of pictures it is up to twice 1 / mean variance"
+)
+"""Why the way back is refused."""
+
+POINTS = np.array([-1.5, -0.6, 0.6, 1.5])
+"""Where a function is asked whether it is in proportion to x on either side of 0."""
+
+
+def check(walk: Walk, name: str, record: Activation) -> None:
+    """Raise AssumptionError where an activation takes more than second moments of what is normalized over the batch."""
+    if has_unknown_law(walk, name) and not np.allclose(record.function(2 * POINTS), 2 * record.function(POINTS)):
+        raise AssumptionError(
+            f"{record.name} of maps that are normalized over the batch: the law of their values is known to be "
+            "symmetric, which is enough for ReLU and what else is in proportion to x on either side of 0"
+        )
+
+
+def has_unknown_law(walk: Walk, name: str) -> bool:
+    """Return whether a node is normalized over the batch and its positions, or a sum with such a node."""
+    node = walk.graph[name]
+    if isinstance(node.layer, Sum):
+        return any(has_unknown_law(walk, below) for below in node.inputs)
+    return isinstance(node.layer, BatchNorm) and bool(node.positions)
+
+
+def forward(node: Node, walk: Walk, s: Signal, layer: BatchNorm) -> Signal:
+    """Return the signal of y, of single points."""
+    if not s.gaussian:
+        raise AssumptionError("batch normalization of maps that are not Gaussian of mean 0")
+    common = _common(node, walk)
+    squares = np.maximum(s.q - 2 * common + common.mean(), 0)
+    variance = float(squares.mean())
+    y = layer.gain_second_moment * squares / (variance + layer.epsilon) + layer.bias_second_moment
+    mean = np.full_like(y, layer.bias_mean)
+    gaussian = not layer.bias_second_moment and layer.gain_mean**2 == layer.gain_second_moment
+    return Signal(node.units, {s.here: y}, mean, gaussian, s.sources, error=ERROR)
+
+
+def _common(node: Node, walk: Walk) -> Array:
+    """Return E s_a m, (examples, *positions): 0 of what is not a convolution, whose mean is not known."""
+    below = walk.graph[node.inputs[0]]
+    s, layer = walk.signals[below.name], below.layer
+    if not isinstance(layer, Convolution):
+        return np.zeros_like(s.q)
+    z = walk.input_of(below.name).mean
+    inside = gathered(layer, np.ones_like(z), below.positions).mean() / prod(layer.kernel_size)
+    own = channel_gain(layer) * gathered(layer, z, below.positions) * z.mean() * inside
+    return np.asarray(own + layer.bias_variance)
