@@ -28,7 +28,7 @@ CONFIDENCE = 0.99
 """Confidence of all the intervals of one claim together."""
 
 MARGIN = " ±"
-"""Ending of the name under which a number's margin stands beside it."""
+"""Suffix of the name of a number's margin."""
 
 
 @dataclass(frozen=True)

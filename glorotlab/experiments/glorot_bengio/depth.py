@@ -24,7 +24,7 @@ from glorotlab.training.sweeps.store import RunStore
 NAME = "depth"
 
 SHIFT = 0.04
-"""Distance, in layers, at which the points of two networks are drawn."""
+"""Horizontal distance between the points of two networks, in layers."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
@@ -93,7 +93,7 @@ FINDINGS = (
     Finding(_deepest_is_best, substitute("tanh_normalized_deepest", "sigmoid_deepest", "errors")),
     Finding(_sigmoid_is_not, substitute("sigmoid_deepest", "tanh_normalized_deepest", "errors")),
 )
-"""What the choice of the depth comes to in the paper: five layers, and four with sigmoid."""
+"""Findings about the choice of the depth: five layers in the paper, and four with sigmoid."""
 
 
 def table(results: Results) -> Table:

@@ -80,21 +80,21 @@ Flax's ``Dense`` is JAX's ``lecun_normal`` with biases of 0: a normal truncated 
 to variance 1 / fan_in."""
 
 PROFILES = {"activation": ("signal", 1), "backprop_gradient": ("gradient", HIDDEN)}
-"""Tensors, what a profile of each is called, and the layer that it starts from: profiles are relative to it.
+"""Name and first layer of the profile of each tensor; profiles are relative to the first layer.
 
 The layer where the signal starts has 1,024 inputs, and the gradient starts from an output layer that is not square
-either; between the hidden layers all is."""
+either; all layers between the hidden ones are square."""
 
 EQUAL = 0.05
-"""Two profiles, or two factors of a layer, are equal where every ratio lies within this of 1."""
+"""Largest distance from 1 of the ratios of two equal profiles, or of two equal factors of a layer."""
 
 APART = 2.0
-"""Two profiles are apart where they end further from each other than this factor.
+"""Factor between the ends of two profiles above which they count as apart.
 
 In the linear regime those of variances 1 / (3 n) and 1 / n end a factor of 3^4 = 81 apart."""
 
 NETWORKS = 8
-"""Networks drawn of each initializer, or the scale's where that is fewer.
+"""Number of networks of each initializer, unless the scale has fewer.
 
 Equal seeds draw equal random numbers where distributions are alike: ratios of profiles then scatter little."""
 
@@ -183,7 +183,7 @@ FINDINGS = (
     _falls_off("torch", ("normalized",), "PyTorch's default loses signal and gradient as the standard one does."),
     Finding(_predicted, exchange("standard", "normalized", "measured")),
 )
-"""Why the replication compared the normalized initialization with itself, and what users of frameworks have."""
+"""Findings: the replication compared the normalized initialization with itself; what users of frameworks have."""
 
 
 def table(results: Results) -> Table:

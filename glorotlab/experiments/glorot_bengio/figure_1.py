@@ -25,7 +25,7 @@ COLUMNS = 8
 """Number of pictures of each class."""
 
 LOOKED_AT = 2_000
-"""Test pictures among which those are found; the rarest class is one in eighteen."""
+"""Number of test pictures that are searched; the rarest class is one in eighteen."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:

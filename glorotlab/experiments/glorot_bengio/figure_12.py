@@ -19,7 +19,7 @@ NAME = "figure_12"
 DATASETS = ("mnist", "cifar10")
 
 LOGARITHMIC = ("mnist",)
-"""Datasets whose errors fall by a factor of tens."""
+"""Datasets whose errors fall by an order of magnitude, drawn on a logarithmic axis."""
 
 FIVE = {name: STYLES[name] for name in training.FIVE}
 """Color and line style of each network."""

@@ -21,13 +21,13 @@ CONTROLS = ("tanh", "sigmoid")
 """Networks of the negative controls: tanh's activations stay around 0, five layers of sigmoids stay saturated."""
 
 SATURATED = 0.1
-"""A sigmoid layer is saturated at 0 where its mean activation is below this: pre-activations then lie near -2.2."""
+"""Mean activation below which a sigmoid layer counts as saturated at 0, with pre-activations near -2.2."""
 
 SOON = training.EPOCH
-"""The paper's first epoch: the resolution of its figure."""
+"""Number of updates in the paper's first epoch, the resolution of its figure."""
 
 ESCAPE = 100 * training.EPOCH
-"""Updates after which the paper's top layer leaves saturation."""
+"""Number of updates after which the paper's top layer leaves saturation."""
 
 LINEAR = (0.4, 0.6)
 """Range of mean activations near 0.5."""

@@ -19,10 +19,10 @@ from glorotlab.training.sweeps.store import RunStore
 NAME, NETWORKS = "figure_3", ("tanh", "softsign")
 
 APART = 0.01
-"""Layers saturate one after the other where their percentiles differ by this at least."""
+"""Least difference of the percentiles of layers that saturate one after the other."""
 
 SATURATED = 0.95
-"""A tanh layer has begun to saturate where its 98th percentile exceeds this: tanh' is then below a tenth."""
+"""98th percentile above which a tanh layer has begun to saturate; tanh' is then below a tenth."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:

@@ -17,14 +17,14 @@ from glorotlab.training.sweeps.store import RunStore
 NAME, NETWORKS = "figure_4", ("tanh", "softsign")
 
 SATURATED = 0.95
-"""A tanh unit is saturated where its activation is this far from 0 or further."""
+"""Least distance from 0 of the activation of a saturated tanh unit."""
 
 KNEE = (0.5, 0.9)
-"""Distance from 0 of softsign's masses: they lie around 0.6 to 0.8, and a margin of 0.1 stands on each side."""
+"""Range of softsign's masses from 0: they lie around 0.6 to 0.8, with a margin of 0.1 on each side."""
 
 
 LEAST = 1e-3
-"""Least density that is drawn: bars below it come from single units."""
+"""Least density that is drawn; lower bars come from single units."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:

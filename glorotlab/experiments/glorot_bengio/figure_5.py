@@ -32,7 +32,7 @@ SURFACES = {
     "quadratic": ("softmax", "quadratic"),
     "linear": ("linear", "quadratic"),
 }
-"""Output and cost of each surface; that of linear outputs, which never saturate, is for a claim and its control."""
+"""Output and cost of each surface; linear outputs, which never saturate, serve a claim and its control."""
 
 LABELS = {
     "log_likelihood": "log-likelihood, softmax",
@@ -44,19 +44,19 @@ INPUTS, HIDDEN, CLASSES, EXAMPLES = 10, 5, 3, 10
 """Sizes of network and data. The paper states none; in a small network one weight matters."""
 
 REACH = 10.0
-"""Both weights run from -REACH to REACH; the others are drawn with a variance of 1 / fan_in, so stay near 1."""
+"""Range of both weights, from -REACH to REACH; the others have variance 1 / fan_in, so that they stay near 1."""
 
 POINTS = 81
-"""Values of each weight."""
+"""Number of values of each weight."""
 
 DRAWS = 32
-"""Random networks with inputs and targets of their own, the same for every cost; the picture shows the first."""
+"""Number of random networks with their own inputs and targets, the same for every cost; the first is drawn."""
 
 FLAT = 0.25
-"""A surface is flat where its slope is below this times the mean slope that crosses its whole range of costs."""
+"""Slope below which a surface counts as flat, over the mean slope that crosses its range of costs."""
 
 MARGIN = 0.05
-"""The quadratic cost has more severe plateaus where its flat share exceeds the other's by more than this."""
+"""Difference of the flat shares above which the quadratic cost has more severe plateaus."""
 
 
 TICKS = np.linspace(-REACH, REACH, 5)

@@ -15,7 +15,7 @@ CONTROL = "sigmoid"
 """The network that is trained as the negative control: its gradients shrink before training and after."""
 
 SOON = training.EPOCH
-"""The paper's first epoch: the resolution of its figures of training."""
+"""Number of updates in the paper's first epoch, the resolution of its figures of training."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:

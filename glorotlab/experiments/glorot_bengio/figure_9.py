@@ -25,7 +25,7 @@ CONTROL = "sigmoid"
 TENSOR = "batch_weight_gradient"
 
 ALIKE = 2.0
-"""Gradients of two layers are alike where their standard deviations differ by less than this factor."""
+"""Factor of standard deviations below which the gradients of two layers count as alike."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:

@@ -35,13 +35,13 @@ LINEAR = {"standard": 8 / (3 * math.pi * math.sqrt(3)), "normalized": 8 / (3 * m
 is 1/3 (standard) and 1 (normalized)."""
 
 FEWER = {"standard_uniform": 2, "glorot_uniform": 1}
-"""Divisor of the number of networks: values scatter a fourth as much where tanh stays nearly linear."""
+"""Divisor of the number of networks with standard initialization, where values scatter a fourth as much."""
 
 ROUNDING = 0.05
 """Half of the paper's last decimal."""
 
 AGREEMENT = 0.01
-"""A predicted value agrees where measured / predicted lies within this of 1: 1,000 singular values of a layer average
+"""Largest distance of measured / predicted from 1 at which a value agrees: 1,000 singular values of a layer average
 over themselves and leave little scatter."""
 
 

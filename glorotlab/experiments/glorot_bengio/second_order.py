@@ -17,7 +17,7 @@ from glorotlab.training.sweeps.store import RunStore
 NAME = "second_order"
 
 METHODS = {"hessian": "diagonal Hessian", "gradient_variance": "gradient variance"}
-"""Estimates that the rates per parameter come from, as ``TrainingSpec.learning_rates`` names them."""
+"""Estimates behind the rates per parameter, by their names in ``TrainingSpec.learning_rates``."""
 
 CONTROL = "sigmoid"
 """Network of the negative controls, which stays at chance."""

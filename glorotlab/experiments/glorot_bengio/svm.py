@@ -36,7 +36,7 @@ PAPER_IMAGES = 100_000
 LABELS = {"svm": "SVM, Gaussian kernel", "network": "tanh N, 5 layers"}
 
 CLOSE = 1.0
-"""An error reproduces the paper's within this many percentage points."""
+"""Largest difference in percentage points at which an error reproduces the paper's."""
 
 
 def data_of(scale: Scale) -> str:
@@ -127,7 +127,7 @@ def _unless_fewer_images(doubted: Collection[Verdict]) -> Callable[[Claim, Resul
 
 
 CONSTANT = Swap("the best constant guess in place of tanh N", {"network_errors": "constant_errors"})
-"""Control that fails however few the images: few do not tell the two apart, but teach both more than nothing."""
+"""Control that fails for any number of images, because even a few teach both methods something."""
 
 FINDINGS = (
     Finding(_network_is_ahead, CONSTANT, _unless_fewer_images(["fail"])),

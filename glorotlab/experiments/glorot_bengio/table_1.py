@@ -45,7 +45,7 @@ PAPER = {
 """Test error in per cent on each dataset of ``LABELS`` (Glorot & Bengio 2010, table 1)."""
 
 CLOSE = 1.0
-"""An error reproduces the paper's within this many percentage points."""
+"""Largest difference in percentage points at which an error reproduces the paper's."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:

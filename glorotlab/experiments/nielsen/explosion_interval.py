@@ -21,13 +21,13 @@ from glorotlab.training.sweeps.store import RunStore
 NAME = "explosion_interval"
 
 LEAST_WEIGHT = 4.0
-"""Nielsen's least |w| for which any input lets a gradient grow."""
+"""Nielsen's least |w| for which some input lets a gradient grow."""
 
 WIDEST = (6.9, 0.45)
 """Nielsen's |w| of the widest interval, and its width."""
 
 ROUNDING = (0.05, 0.005)
-"""Half of the last decimal of each."""
+"""Half of the last decimal of both numbers."""
 
 TOLERANCE = 1e-9
 """Largest difference between a derived width and one found by roots, both of float64."""
@@ -52,7 +52,7 @@ ABOUT = {
     "widest_weight": ("weight whose interval is longest", "1"),
     "widest_width": ("length of the longest interval", "1"),
 }
-"""What each variable is, and its unit."""
+"""Description and unit of each variable."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:

@@ -36,19 +36,19 @@ METHODS: dict[str, dict[str, Any]] = {
     "classical": SCHEDULE,
     "nesterov": SCHEDULE | {"nesterov": True},
 }
-"""Plain descent, and both momenta on his schedule."""
+"""Plain descent, and both kinds of momentum on the schedule."""
 
 INITIALIZERS = ("standard", "normalized", "sparse")
 
 FINAL = 1000
-"""Updates at the end whose momentum falls back to 0.9."""
+"""Number of updates at the end with a momentum of 0.9."""
 
 TRAINING_EXAMPLES = 10_000
-"""First training examples that the training error is taken on."""
+"""Number of training examples of the training error."""
 
 
 TRAINING_ERROR = ("mean error on training examples after the last update", "1")
-"""What a run's error on training examples is, and its unit: a squared distance or a share."""
+"""Description and unit of a run's error on training examples, a squared distance or a share."""
 
 
 @dataclass(frozen=True)

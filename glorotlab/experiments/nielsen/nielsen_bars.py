@@ -23,7 +23,7 @@ DRAWN = 0
 """Seed of the network that the picture shows."""
 
 MOSTLY = 0.5
-"""Share of pairs of one neuron a layer in which the second layer's has the longer bar, above which most have."""
+"""Share of pairs with the longer bar in the second layer above which most pairs have it."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:

@@ -29,10 +29,10 @@ EPOCHS, BATCH, RATE, LAMBDA = 30, 10, 0.1, 5.0
 """His training; lambda is divided by the number of training images, as ``TrainingSpec.l2`` has it."""
 
 CLOSE = 0.3
-"""An accuracy is his within this many percentage points: his own two runs differ by up to 0.25."""
+"""Largest difference in percentage points at which an accuracy is his; his two runs differ by up to 0.25."""
 
 LEVEL = 0.95
-"""Probability that the accuracy of one further network lies in the interval that the table gives."""
+"""Probability of the table's interval for the accuracy of one further network."""
 
 CONTROL = 0
 """Hidden layers of the network of the negative control, a linear classifier with sigmoid outputs."""

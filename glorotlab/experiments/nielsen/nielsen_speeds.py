@@ -41,13 +41,13 @@ PRINTED = {2: (0.07, 0.31), 3: (0.012, 0.060, 0.283), 4: (0.003, 0.017, 0.070, 0
 """His |delta^l| of the hidden layers at initialization, by their number; one network each."""
 
 BAND = 1 - 0.01 / sum(map(len, PRINTED.values()))
-"""Probability of the band of each number: together they hold with 99 % at least (Bonferroni)."""
+"""Probability of the band of each number; together the bands hold with at least 99 % (Bonferroni)."""
 
 AGREEMENT = 0.1
-"""A predicted speed agrees where measured / predicted lies within this of 1; layers of 30 units are narrow."""
+"""Largest distance of measured / predicted from 1 at which a speed agrees; layers of 30 units are narrow."""
 
 ROUGHLY = (30.0, 300.0)
-"""Factors that are roughly 100: within half an order of magnitude."""
+"""Range of factors that are roughly 100, within half an order of magnitude."""
 
 RATE, LAMBDA = 0.1, 5.0
 """His batch gradient descent; lambda is divided by the number of images."""

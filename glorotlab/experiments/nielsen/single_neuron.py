@@ -26,7 +26,7 @@ from glorotlab.training.sweeps.store import RunStore
 NAME = "single_neuron"
 
 NEURONS = 4
-"""Neurons in a row: three hidden ones and the output, as Nielsen draws them."""
+"""Number of neurons in a row: three hidden ones and the output, as Nielsen draws them."""
 
 LARGE = 100.0
 """Nielsen's weight of a chain that explodes, with biases that put every pre-activation at 0."""
@@ -35,10 +35,10 @@ LARGEST_SLOPE = 0.25
 """Nielsen's maximum of the sigmoid's derivative."""
 
 ROUNDING = 1e-9
-"""Numbers that are equal but for rounding differ by less, relatively: kernels and formula are both in float64."""
+"""Largest relative difference due to rounding; kernels and formula are both in float64."""
 
 DRAWN = 150
-"""Chains whose product is drawn."""
+"""Number of chains whose product is drawn."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ CHAINS = {
     "exploding": Chain("weights ±100, s = 0", exploding=True),
     "tanh": Chain("tanh, weights within ±1", "tanh", "uniform(bound=1)"),
 }
-"""Kinds of chains; the last is there for controls alone. Biases are N(0, 1) where s is not put to 0."""
+"""Kinds of chains, of which the last serves controls alone. Biases are N(0, 1) unless s is set to 0."""
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:

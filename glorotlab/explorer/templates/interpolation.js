@@ -32,7 +32,7 @@ function surface(first, second, rows) {
   const slopes = rows.map(slopesOf);
   return (a, b) => {
     const place = placeOf(first, a), across = placeOf(second, b);
-    const column = [-2, -1, 0, 1, 2, 3].map((i) => { // the nodes of the cell, and their neighbours for slopes
+    const column = [-2, -1, 0, 1, 2, 3].map((i) => { // the nodes of the cell, and their neighbors for slopes
       const node = Math.min(Math.max(place.cell + i, 0), first.cells);
       return valueAt(rows[node], slopes[node], across, true);
     });

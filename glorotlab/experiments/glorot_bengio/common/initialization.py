@@ -49,40 +49,40 @@ HIDDEN = 5
 """Hidden layers of every network."""
 
 ALIKE = 2.0
-"""Two layers are alike where their root mean squares differ by less than this factor."""
+"""Factor of root mean squares below which two layers count as alike."""
 
 LINEAR_LOSS = -math.log(3) / 2
 """Slope of the logarithm of a signal's root mean square over layers with n Var[W] = 1/3 (eqs. 5 and 15)."""
 
 GROWTH = 3**0.25
-"""A peak grows from a layer to the next where the density there rises by this factor at least.
+"""Least factor by which the density at a peak must grow from a layer to the next.
 
 In the linear regime the factor is sqrt(3) under the standard initializer (n Var[W] = 1/3, eq. 15) and 1 under the
 normalized one; this is halfway between them on a logarithmic scale."""
 
 AGREEMENT = 0.05
-"""A predicted second moment agrees where measured / predicted lies within this of 1.
+"""Largest distance of measured / predicted from 1 at which a second moment agrees.
 
-That is somewhat above what ``networks`` of 1,000 units can tell apart. The linear recurrence of the paper (its eq. 5)
+That is somewhat above the resolution of ``networks`` of 1,000 units. The linear recurrence of the paper (its eq. 5)
 is off by factors of 1.8 to 5 here."""
 
 BATCH_AGREEMENT = 0.10
-"""The same for gradients of the mean cost: examples that share a network share its output, so few numbers average."""
+"""The same distance for gradients of the mean cost, which average over few numbers because outputs are few."""
 
 CONTROL_SHARE = 2
-"""One in so many networks is drawn for the negative control: what it shows is no matter of a few per cent."""
+"""Divisor of the number of networks for the negative control, whose effect is large."""
 
 EXCHANGED = exchange("standard", "normalized", "measured")
-"""Control of what is said of one initializer: what was measured with the two has changed places."""
+"""Control of claims about one initializer: the measurements of both are exchanged."""
 
 SIGMOID = substitute("standard", "sigmoid", "measured")
-"""Control of what holds for tanh under either initializer: sigmoid networks in the place of tanh's."""
+"""Control of claims that hold for tanh under either initializer: sigmoid networks replace tanh's."""
 
 ROOM = 1.25
 """Factor of empty space above and below the root mean squares."""
 
 DECADES = 4
-"""Decades of density that a histogram shows: below, a bin holds a handful of numbers."""
+"""Decades of density in a histogram; bins below them have a handful of samples."""
 
 
 def spec_of(scale: Scale, name: str) -> NetworkSpec:

@@ -29,16 +29,16 @@ GAMMAS = (0.001, 0.003, 0.01)
 """Values of gamma in exp(-gamma |x - x'|^2) to choose from."""
 
 TUNED_ON = 2_000
-"""Most validation images that choose: to tell settings apart takes no more."""
+"""Largest number of validation images for the choice; more are not needed to separate the settings."""
 
 AT_ONCE = 500
-"""Images that are predicted at once."""
+"""Number of images predicted at once."""
 
 MATRIX_AT_MOST = 12_000
-"""Training images up to which a fit holds every kernel value, 1 GB there; beyond, libsvm computes them one by one."""
+"""Largest number of training images whose kernel values are all stored (1 GB); beyond, libsvm computes them."""
 
 CACHE_MEGABYTES = 1_000
-"""Kernel values that libsvm keeps; changes no result."""
+"""Size of libsvm's cache of kernel values; it changes no result."""
 
 ABOUT = {
     "validation_error": ("share of validation examples misclassified", "1"),
@@ -47,7 +47,7 @@ ABOUT = {
     "penalty": ("penalty C", "1"),
     "gamma": ("gamma of the kernel exp(-gamma |x - x'|^2)", "1"),
 }
-"""What each variable is, and its unit."""
+"""Description and unit of each variable."""
 
 T = TypeVar("T")
 

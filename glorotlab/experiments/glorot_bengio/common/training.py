@@ -32,10 +32,10 @@ from glorotlab.training.runs.run import Run
 from glorotlab.training.sweeps.store import RunStore
 
 EPOCH = 20_000
-"""Updates in one "epoch" of the paper's figures."""
+"""Number of updates in one "epoch" of the paper's figures."""
 
 PAPER_UPDATES = 5_000_000
-"""Updates of the paper's final errors."""
+"""Number of updates behind the paper's final errors."""
 
 CHANCE = 1 - 1 / 6
 """Error of the best constant guess on Shapeset-3x2: three classes have probability 1/6, the others less."""
@@ -44,7 +44,7 @@ PERCENTILE = 0.98
 """The paper's marker of saturation."""
 
 NEAR = 0.02
-"""An error is at the level of the best constant guess where it is within this of it."""
+"""Largest distance from the best constant guess at which an error counts as being at its level."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Trained:
 
 
 SATURATED = "tanh_large"
-"""A network that no paper has: weights of variance 1 saturate every layer from the start. For negative controls."""
+"""Network of negative controls, whose weights of variance 1 saturate every layer from the start."""
 
 NETWORKS = {
     "tanh": Trained("tanh", "tanh", "standard_uniform"),
