@@ -168,14 +168,14 @@ INLINE void NAME(two_passes)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ld
 }
 #endif
 
-/* w (rows, fan_out) steps by z' d, and out (batch, rows) = d (batch, fan_out) w' with the w from before, unless out is null
-   and the batch larger than ONE_PASS */
+/* w (rows, fan_out) steps by z' d, and out (batch, rows) = d (batch, fan_out) w' with the w from before, unless out is null,
+   as it may be where not all small batches go in ONE_PASS */
 INLINE void NAME(back_and_update)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, REAL *out,
                                   ptrdiff_t ldo, const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out,
                                   const NAME(rule) *rule, REAL rate)
 {
 #if ONE_PASS < SMALL_BATCH
-    if (batch > ONE_PASS) {
+    if (batch > ONE_PASS || !out) {
         for (int i = (rows - 1) / FEW * FEW; i >= 0; i -= FEW)
             NAME(two_passes)(d, ldd, w + i * ldw, ldw, AT(v, i * ldv), ldv, AT(out, i), ldo, z + i, ldz, batch,
                              rows - i < FEW ? rows - i : FEW, fan_out, rule, rate);

@@ -98,7 +98,7 @@ TARGET static void NAME(backward_tile)(const REAL *d, ptrdiff_t ldd, const REAL 
     const Descent *step = z ? descent : &none;
     const NAME(rule) rule = {BROADCAST((v ? 0 : 1) - (REAL)step->decay), BROADCAST((REAL)step->rate),
                              BROADCAST((REAL)step->momentum), step->nesterov, !v && (REAL)step->decay == 0};
-    if (!glorotlab_needs_panels(batch, z != NULL) && (out || batch > ONE_PASS)) {
+    if (!glorotlab_needs_panels(batch, z != NULL) && (out || ONE_PASS < SMALL_BATCH)) {
         NAME(back_and_update)(d, ldd, w, ldw, v, ldv, out, ldo, z, ldz, batch, rows, fan_out, &rule, (REAL)step->rate);
         return;
     }
