@@ -100,6 +100,7 @@ def trained_bits():
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX's, of JAX, where another test has used it
 @pytest.mark.usefixtures("small_products_on_threads")
 def test_kernels_run_in_a_process_forked_after_they_ran_on_threads(monkeypatch):
     """On one thread, as GNU OpenMP waits there for threads that are gone; to the same bits."""
