@@ -107,7 +107,7 @@ class Archive:
             raise InvalidValueError(f"it has {form.size:,} bytes, and {self.largest:,} are allowed")
 
     def read(self, name: str) -> npt.NDArray[Any]:
-        """Return an array, whose checksum is looked at too; errors are those of ``form``."""
+        """Return an array after verifying its checksum; errors are those of ``form``."""
         self.form(name)
         try:
             with self._zip.open(name + ENDING) as member, _without_warnings():
@@ -126,7 +126,7 @@ def read_arrays(file: BinaryIO, largest: int) -> dict[str, npt.NDArray[Any]]:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Hold back what NumPy and Python say of headers that Python 2 wrote, or that are damaged."""
+    """Suppress the warnings of NumPy and Python about damaged headers or headers written by Python 2."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

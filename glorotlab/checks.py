@@ -259,6 +259,6 @@ def shown(value: object, length: int = 60) -> str:
 
 
 def instance_of(what: str, value: object, kind: type, allowed: str) -> None:
-    """Raise InvalidValueError where a value is not of a kind; ``allowed`` says what is, and how it is made."""
+    """Raise InvalidValueError if a value is not of a type; ``allowed`` says what is, and how it is made."""
     if not isinstance(value, kind):
         raise InvalidValueError(f"{what} of type {type(value).__name__}: allowed is {allowed}")

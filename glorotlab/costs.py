@@ -138,7 +138,7 @@ OUTPUTS = tuple(dict.fromkeys(output for output, _ in RECORDS))
 
 
 def default_cost(output: str) -> str:
-    """Return the cost an output activation is used with unless told otherwise: the first of its records."""
+    """Return the default cost of an output activation, the first of its records."""
     for known, name in RECORDS:
         if known == output:
             return name

@@ -21,7 +21,7 @@ from glorotlab.errors import InvalidValueError
 
 @dataclass(frozen=True)
 class Limits:
-    """What a document may have at most.
+    """The limits of a document.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ _TOKEN = re.compile(
 
 
 def parse_json(content: bytes | str, limits: Limits = LIMITS) -> Any:
-    """Return what a JSON document holds.
+    """Return the content of a JSON document.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def parse_toml(content: bytes | str, limits: Limits = LIMITS) -> dict[str, Any]:
 
 
 def _text(content: bytes | str, limits: Limits) -> str:
-    """Return a document as text without byte order mark; its length is looked at first."""
+    """Return a document as text without byte order mark, after checking its length."""
     if len(content) > limits.size:
         raise InvalidValueError(f"larger than {limits.size:,} bytes, the largest size allowed")
     try:

@@ -79,7 +79,7 @@ LONGEST_REASON = 200
 
 
 def reason(error: BaseException) -> str:
-    """Return what an error says, in one line: whole of one of ours, else at most ``LONGEST_REASON`` characters."""
+    """Return the message of an error in one line; that of other packages is cut at ``LONGEST_REASON`` characters."""
     text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
     return text if isinstance(error, GlorotlabError) else text[:LONGEST_REASON]
 

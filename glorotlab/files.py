@@ -62,7 +62,7 @@ def user_path(path: Place) -> Path:
 
 
 def check_regular(path: Place, *, links: bool = False) -> None:
-    """Raise OSError, which says what is there, where a path leads to no regular file, or to nothing.
+    """Raise OSError, with the kind of file, if a path does not lead to a regular file.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def _check_kind(status: os.stat_result, path: Place) -> None:
 
 
 def read_bytes(path: Place, limit: int, *, links: bool = False) -> bytes:
-    """Return what a regular file holds.
+    """Return the content of a regular file.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def _read_at_most(file: BinaryIO, limit: int, path: Place) -> bytes:
 
 
 def read_file(path: Path, parse: Callable[[BinaryIO], Content]) -> Content:
-    """Return what ``parse`` makes of an open regular file; RunError, in one line, where it is missing or damaged."""
+    """Return ``parse`` of an open regular file; RunError if it is missing or damaged."""
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             return parse(file)
@@ -181,7 +181,7 @@ def read_file(path: Path, parse: Callable[[BinaryIO], Content]) -> Content:
 
 
 def read_whole(path: Path, parse: Callable[[bytes], Content], limit: int) -> Content:
-    """Return what ``parse`` makes of a regular file of at most ``limit`` bytes; RunError as of ``read_file``."""
+    """Return ``parse`` of a regular file of at most ``limit`` bytes; RunError as in ``read_file``."""
     return read_file(path, lambda file: parse(_read_at_most(file, limit, path)))
 
 
@@ -248,7 +248,7 @@ def write_whole(path: Path, content: bytes | str | Callable[[IO[bytes]], object]
 
 
 def is_temporary(name: str, of: Iterable[str]) -> bool:
-    """Whether a file is what a kill left of ``write_whole`` to one of the files ``of``."""
+    """Return whether a file is the unfinished result of ``write_whole`` to one of the files ``of``."""
     return any(name.startswith(f".{file}.") for file in of)
 
 

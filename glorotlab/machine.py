@@ -18,7 +18,7 @@ def processor() -> str:
 
 
 def machine_line() -> str:
-    """Return processor and versions in one line, which stands above numbers that are measured here."""
+    """Return processor and versions in one line, as a heading of measured numbers."""
     versions = ", ".join(f"{package} {package_version(package)}" for package in ("numpy", "scipy"))
     return f"{processor()}; glorotlab {__version__}, Python {platform.python_version()}, {versions}"
 

@@ -25,7 +25,7 @@ _NARROWER = {np.int32: 2**31 - 1, np.float64: 2**53, np.str_: 2**64}
 
 
 def read(path: Path) -> xr.Dataset:
-    """Read what ``write`` wrote, whole into memory; RunError where it is missing or damaged."""
+    """Read a file of ``write`` into memory; RunError if it is missing or damaged."""
     import xarray as xr
 
     def parse(content: bytes) -> xr.Dataset:
@@ -44,7 +44,7 @@ def write(path: Path, dataset: xr.Dataset) -> None:
 
 
 def to_bytes(dataset: xr.Dataset) -> bytes:
-    """Return what ``write`` writes."""
+    """Return the bytes that ``write`` writes."""
     return bytes(_storable(dataset).to_netcdf(engine="scipy"))
 
 
@@ -76,7 +76,7 @@ def _restored(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _with(dataset: xr.Dataset, convert: Callable[[xr.Variable], xr.Variable]) -> xr.Dataset:
-    """Return a dataset whose variables, coordinates included, are what ``convert`` makes of them."""
+    """Return a dataset with ``convert`` applied to all variables and coordinates."""
     made = {name: convert(variable.to_base_variable()) for name, variable in dataset.variables.items()}
     return dataset.assign_coords({name: made[name] for name in dataset.coords}).assign(
         {name: made[name] for name in dataset.data_vars}

@@ -64,7 +64,7 @@ def items(texts: Iterable[object]) -> Markup:
 
 
 def code(text: object) -> Markup:
-    """Return text as it stands, in a typewriter's letters."""
+    """Return text unchanged in a monospaced font."""
     return Markup("<pre>{}</pre>").format(text)
 
 

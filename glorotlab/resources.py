@@ -99,7 +99,7 @@ def _free_memory() -> Iterator[int]:
 
 
 def _address_space_left() -> Iterator[int]:
-    """Yield what ``ulimit -v`` leaves."""
+    """Yield the memory that ``ulimit -v`` leaves."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     taken = _words(PROCESS / "statm")
     if limit != resource.RLIM_INFINITY and taken:
@@ -117,7 +117,7 @@ def _cpu_quotas() -> Iterator[float]:
 
 
 def _memory_left_by_groups() -> Iterator[int]:
-    """Yield what each control group around the process leaves; files kept in memory count as free."""
+    """Yield the memory that each control group of the process leaves; cached files count as free."""
     for group in _groups("memory"):
         for limit_name, used_name, kept_name in GROUP_FILES:
             limit, used = ((*_words(group / name), "")[0] for name in (limit_name, used_name))

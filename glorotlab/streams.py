@@ -17,7 +17,7 @@ from glorotlab.errors import InvalidValueError
 
 
 class Purpose(IntEnum):
-    """What a stream is for. The numbers are part of every seed's meaning: add, never renumber."""
+    """Purposes of random streams. Their numbers are part of every seed's meaning: add, never renumber."""
 
     WEIGHTS = 1
     BIASES = 2

@@ -47,5 +47,5 @@ class Activation:
 
     @property
     def family(self) -> str:
-        """The name without its parameters: what kernels and closed forms are found by."""
+        """The name without its parameters, by which kernels and closed forms are found."""
         return self.name.partition("(")[0] if self.parameters else self.name

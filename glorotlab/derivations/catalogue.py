@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """Where a derivation is built, by the function of its name, and what a list says of it."""
+    """The module of a derivation, built by the function of its name, and its entry in a list."""
 
     module: str
     title: str

@@ -75,7 +75,7 @@ class Swap:
     keys: dict[str, str]
 
     def applies(self, results: Results) -> bool:
-        """Whether the results hold what is swapped: they do not where a dataset was not here."""
+        """Return whether the results have the entries to be swapped, which a missing dataset lacks."""
         return all(key in results for key in self.keys.values())
 
     def __call__(self, results: Results) -> Results:
@@ -198,7 +198,7 @@ class Experiment:
 
 
 def part_of(progress: Progress | None, place: int, parts: int) -> Progress:
-    """Return what part ``place`` (from 0) of as many equal ``parts`` of a work calls with its own progress."""
+    """Return the progress function of part ``place`` (from 0) of ``parts`` equal parts."""
 
     def report(done: int, total: int) -> None:
         if progress:
@@ -208,7 +208,7 @@ def part_of(progress: Progress | None, place: int, parts: int) -> Progress:
 
 
 def shared(make: Callable[[Scale, Progress | None], T]) -> Callable[[Scale, Progress | None], T]:
-    """Keep what ``make`` returned for the latest scale, so that experiments that need the same work share it.
+    """Cache the result of ``make`` for the latest scale, so that experiments share the work.
 
     One that asks while another one's thread does the work waits for it.
     """

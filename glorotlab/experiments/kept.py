@@ -20,7 +20,7 @@ def kept(
     content: Mapping[str, str | float | list[float]],
     make: Callable[[], xr.Dataset],
 ) -> xr.Dataset:
-    """Return what ``make`` made of the same content before; make it now and write it whole where it never did.
+    """Return the stored result of ``make`` for the same content, or make and store it.
 
     Parameters
     ----------

@@ -11,12 +11,12 @@ from glorotlab.training.runs.run import Run
 
 
 def over_seeds(runs: Sequence[Run], record: Callable[[Run], xr.Dataset]) -> xr.Dataset:
-    """Return what ``record`` takes of every run, joined along ``seed``; NaN where a run that diverged has ended."""
+    """Return the ``record`` of every run, joined along ``seed``, with NaN after the end of a diverged run."""
     seeds = coordinate("seed", [run.spec.seed for run in runs])
     return along_seeds([record(run) for run in runs], seeds)
 
 
 def along_seeds(records: Sequence[xr.Dataset], seeds: xr.Variable) -> xr.Dataset:
-    """Return datasets joined along ``seed``: attributes of variables stay, those of the datasets, which differ, go."""
+    """Return datasets joined along ``seed``, with the attributes of variables but not those of the datasets."""
     joined = xr.concat(records, seeds, join="outer", combine_attrs="drop_conflicts")
     return joined.drop_attrs(deep=False)

@@ -171,7 +171,7 @@ def _scan(
     function: Callable[[FloatArray], FloatArray],
     derivative: Callable[[FloatArray], FloatArray],
 ) -> None:
-    """Refuse what is not finite where it should be, whatever the analysis says."""
+    """Refuse a function that is not finite where it should be, whatever the analysis says."""
     s = _grid()
     s = s[np.abs(s) <= (1e4 if degree < math.inf else 30)]
     for what, values in (("f", function(s)), ("f'", derivative(s))):

@@ -52,7 +52,7 @@ _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 
 
 def refusal(text: str, reason: str) -> InvalidValueError:
-    """Return the error that names the expression and what is wrong with it."""
+    """Return the error with the expression and what is wrong with it."""
     shown = text if len(text) <= 60 else text[:57] + "..."
     return InvalidValueError(f"activation {shown!r}: {reason}")
 
@@ -100,7 +100,7 @@ def _checked(text: str) -> ast.expr:
 
 
 def _check_literals(text: str) -> None:
-    """Refuse what starts like a number and is none: Python would warn of some, and read others as hexadecimal."""
+    """Refuse malformed numbers: Python would warn of some, and read others as hexadecimal."""
     if ".." in text:
         raise refusal(text, "'..' is not a number")
     for literal in re.finditer(r"(?<![\w.])\.?\d(?:[eE][+-]|[\w.])*", text):

@@ -37,7 +37,7 @@ def value(expr: Expr, point: sympy.Rational) -> Any:
 
 
 def check(expr: Expr) -> Expr:
-    """Return the expression; Undefined where it is known to be infinite or complex, or holds a number out of reach.
+    """Return the expression; Undefined if it is infinite or complex somewhere, or has a number out of range.
 
     SymPy takes minutes to compare cos(exp(1e6)) with 0.
     """
@@ -232,7 +232,7 @@ def switch_arguments(expr: Expr) -> set[Expr]:
 
 
 def switching_points(expr: Expr) -> list[sympy.Rational]:
-    """Return every zero of what a switch compares, ascending; NotFound where one cannot be found."""
+    """Return the points at which a switch changes, ascending; NotFound if one cannot be found."""
     switches = (node for node in sympy.preorder_traversal(expr) if isinstance(node, SWITCHES))
     searched = dict.fromkeys(
         variant for switch in switches for compared in _compared(switch) for variant in variants(compared)
@@ -279,6 +279,6 @@ def zeros(expr: Expr) -> list[sympy.Rational]:
 
 
 def _separate(expr: Expr) -> tuple[Expr, sympy.Rational]:
-    """Split an expression into what depends on x and a number."""
+    """Split an expression into a part that depends on x and a number."""
     constant, rest = expr.as_independent(X, as_Add=True)
     return rest, constant if constant.is_Rational else rational(real_number(constant))

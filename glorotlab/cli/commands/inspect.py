@@ -143,7 +143,7 @@ def _table(entries: Sequence[Entry]) -> tuple[list[Column | str], list[list[str]
 
 
 def _print_audit(audit: Audit) -> None:
-    """Print how every weight was drawn, and what was found; JSON and the report have every number."""
+    """Print the initializer and the findings of every weight; JSON and the report have every number."""
     from glorotlab.torch.auditing.audit_form import COLUMNS, cells_of, findings_of, footnotes_of, verdict_of
 
     say(f"\n{verdict_of(audit)}", bold=True)

@@ -124,7 +124,7 @@ def _conditional_mean(*, gaussian: bool, biased: bool) -> Step:
 
 
 def _is_sum_of_means(claimed: sp.Expr, bias: sp.Expr, *, gaussian: bool) -> bool:
-    """Whether n units pass on F each, or what a fourth cumulant makes of it.
+    """Return whether n units contribute F each, or F with the correction of a fourth cumulant.
 
     exp(q t^2 / 2 + k t^4 / 24) generates the moments of s: to first order k stands for a sixth of the second
     derivative in q.

@@ -86,7 +86,7 @@ def _of_example(example: sp.Expr, *place: sp.Expr) -> sp.Expr:
 
 
 def _scalar_product(units: int, index: sp.Expr, a: sp.Expr, b: sp.Expr) -> sp.Expr:
-    """Return the scalar product of dC/ds of two examples in a layer of so many units."""
+    """Return the scalar product of dC/ds of two examples in a layer of the given number of units."""
     return sum(Gradient(index, unit, a) * Gradient(index, unit, b) for unit in range(1, units + 1))
 
 

@@ -151,7 +151,7 @@ def _in_t(relation: sp.Eq, width: sp.Eq) -> sp.Expr:
 
 
 def _decay() -> sp.Expr:
-    """Return what divides 1 - t tanh(t/2) in the derivative of the width, up to the sign: it has no zero."""
+    """Return the divisor of 1 - t tanh(t/2) in the derivative of the width, up to the sign; it has no zero."""
     return -1 / (2 * sp.cosh(_T / 2) ** 2)
 
 

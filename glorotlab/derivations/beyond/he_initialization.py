@@ -197,7 +197,7 @@ def _backward(units: Assumption, leak: sp.Expr) -> tuple[Step, ...]:
 
 
 def _is_choice(claim: sp.Eq, passed_on: sp.Expr, kept: sp.Expr) -> bool:
-    """Whether the claimed variance is the only one under which a layer passes on what is to be kept."""
+    """Return whether only the claimed variance makes a layer keep the quantity."""
     choices = solution(equation(passed_on, kept), claim.lhs)
     return len(choices) == 1 and equal(claim.rhs, *choices)
 

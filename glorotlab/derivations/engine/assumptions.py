@@ -91,6 +91,6 @@ BOTH = FORWARD + tuple(item for item in BACKWARD if item not in FORWARD)
 def replaced(
     assumptions: tuple[Assumption, ...], without: frozenset[str], by: dict[str, Assumption]
 ) -> tuple[Assumption, ...]:
-    """Return ``assumptions`` but those named in ``without``; ``by`` holds what takes the place of some of these."""
+    """Return ``assumptions`` except those named in ``without``; ``by`` has replacements for some of these."""
     kept = tuple(item for item in assumptions if item.name not in without)
     return kept + tuple(dict.fromkeys(by[name] for name in sorted(without & by.keys())))

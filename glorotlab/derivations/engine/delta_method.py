@@ -87,7 +87,7 @@ def over_units(polynomial: sp.Expr, q: sp.Expr, fourth: sp.Expr | None = None) -
 
 
 def for_every_count(claimed: sp.Expr, count: sp.Expr, computed: Callable[[int], sp.Expr]) -> bool:
-    """Whether ``claimed`` is what ``computed`` returns for sums over 1 to ``UNITS`` units.
+    """Return whether ``claimed`` equals ``computed`` for sums over 1 to ``UNITS`` units.
 
     Means of squares of such sums are polynomials in the count of degree 2.
     """

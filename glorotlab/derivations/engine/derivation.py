@@ -81,7 +81,7 @@ class Derivation(Rendered):
         return {step.name: step for step in self.steps}[name]
 
     def basis(self, name: str) -> frozenset[Assumption]:
-        """Return all assumptions the step called ``name`` rests on, those of the steps it follows from included."""
+        """Return all assumptions on which the step ``name`` depends, including those of the steps it follows from."""
         step = self.step(name)
         return _entering(step).union(*(self.basis(earlier) for earlier in step.follows))
 
@@ -127,7 +127,7 @@ class Derivation(Rendered):
 
     @property
     def difference(self) -> str | None:
-        """Return what differs between ``printed`` and ``result`` and why; None where they agree."""
+        """Return the difference between ``printed`` and ``result`` with its reason, or None if they agree."""
         return self.conclusions[0].difference if self.conclusions else None
 
     def verify(self, seed: int = 0) -> Verification:
@@ -164,5 +164,5 @@ class Derivation(Rendered):
 
 
 def _entering(step: Step) -> frozenset[Assumption]:
-    """Return the assumptions that enter at a step, those of its lemmas included."""
+    """Return the assumptions that enter at a step, including those of its lemmas."""
     return frozenset(step.uses).union(*(lemma.assumptions for lemma in step.lemmas))

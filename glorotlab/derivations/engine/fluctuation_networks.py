@@ -76,7 +76,7 @@ class Networks:
         return squares
 
     def value(self, expression: sp.Expr, layer: int, known: Values) -> float:
-        """Return the value of a formula where i is ``layer``; ``known`` holds quantities the law does not fix."""
+        """Return the value of a formula with i = ``layer``; ``known`` has quantities that the formula does not fix."""
         numbers: dict[type[sp.Function], Callable[[int], float]] = {
             Width: self.widths.__getitem__,
             WeightVariance: self.weight_variance,

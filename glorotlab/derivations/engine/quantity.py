@@ -65,7 +65,7 @@ class LayerQuantity(sp.Function):  # type: ignore[misc]
 
 
 class VarianceSymbol(sp.Symbol):  # type: ignore[misc]
-    """The variance, one number, of what ``name`` says: Var[x], Var[W]."""
+    """The variance, one number, of the quantity ``name``: Var[x], Var[W]."""
 
     @classmethod
     def class_key(cls) -> tuple[int, int, str]:
@@ -83,7 +83,7 @@ class VarianceSymbol(sp.Symbol):  # type: ignore[misc]
 
 
 class SecondMomentSymbol(sp.Symbol):  # type: ignore[misc]
-    """The second moment, one number, of what ``name`` says: E[x^2]."""
+    """The second moment, one number, of the quantity ``name``: E[x^2]."""
 
     @classmethod
     def class_key(cls) -> tuple[int, int, str]:

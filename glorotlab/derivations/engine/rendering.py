@@ -113,7 +113,7 @@ class Rendered:
         }
 
     def _repr_latex_(self) -> str:
-        """Return every step, with the delimiters that all notebooks know."""
+        """Return every step, with the delimiters of all notebooks."""
         return "\n".join(f"$$\n{display}\n$$" for display in self._displays())
 
     def _displays(self) -> Iterator[str]:
@@ -165,7 +165,7 @@ def _verdict(conclusion: Conclusion) -> str:
 
 
 def _comparison(conclusion: Conclusion) -> list[tuple[str, sp.Basic]]:
-    """Return what stands beside each other where the printed equation does not follow."""
+    """Return the comparison of the result with a printed equation that does not follow."""
     if conclusion.printed is None or conclusion.difference is None:
         return []
     return [
@@ -205,7 +205,7 @@ def _latex_formula_line(expression: sp.Basic) -> str:
 
 
 def _latex_lines(sentence: str, indent: str = "") -> list[str]:
-    """Return a sentence as lines of words that a page holds; later lines hang in."""
+    """Return a sentence as lines that fit a page; later lines are indented."""
     kept = _FORMULA.sub(lambda formula: formula.group().replace(" ", _NO_BREAK), sentence.replace(" & ", " and "))
     lines = textwrap.wrap(kept, _LATEX_COLUMNS - len(indent), break_on_hyphens=False, break_long_words=False)
     words = [rf"\text{{{latex_words(line)}}}" for line in lines]

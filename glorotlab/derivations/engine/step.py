@@ -13,7 +13,7 @@ Check = Callable[[sp.Eq, Mapping[str, sp.Eq]], bool]
 
 @dataclass(frozen=True)
 class Assumption:
-    """What a derivation rests on.
+    """An assumption of a derivation.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Step:
 
     @property
     def reason(self) -> str:
-        """Return what the step rests on, as words."""
+        """Return the basis of the step in words."""
         parts = (
             ("from ", self.follows),
             ("with ", [lemma.description for lemma in self.lemmas]),
@@ -122,7 +122,7 @@ class Conclusion:
 
     @property
     def label(self) -> str:
-        """Return what a reader calls it: the paper's equation, or the result."""
+        """Return the name for readers: the paper's equation, or the result."""
         return "result" if self.number is None else f"eq. {self.number}"
 
     def holds(self, derived: Iterable[sp.Eq]) -> bool:

@@ -26,7 +26,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verification:
-    """What ``Derivation.verify`` says.
+    """The result of ``Derivation.verify``.
 
     It is true where every step, every comparison with the paper and every experiment passed.
     """
@@ -46,7 +46,7 @@ class Verification:
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """Return every outcome, those of experiments last."""
+        """Return every outcome; those of experiments come last."""
         return self.steps + self.conclusions + tuple(Outcome(str(trial), trial.passed) for trial in self.trials)
 
     def _repr_html_(self) -> str:

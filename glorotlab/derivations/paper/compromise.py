@@ -25,7 +25,7 @@ _GEOMETRIC, _LEAST_SQUARES = sp.symbols("v_geometric v_squares", positive=True)
 
 @cache
 def compromise() -> Derivation:
-    """Derive Var[W^i] = 2 / (n_i + n_{i+1}) and what it and two alternatives cost forward and backward."""
+    """Derive Var[W^i] = 2 / (n_i + n_{i+1}), and its cost and that of two alternatives, forward and backward."""
     forward, backward = forward_condition().lemma(), backward_condition().lemma()
     result = equation(_VARIANCE, 2 / (_BELOW + _ABOVE))
     total, squares = _BELOW + _ABOVE, _BELOW**2 + _ABOVE**2
@@ -72,7 +72,7 @@ def compromise() -> Derivation:
 
 
 def _conflict(forward: Lemma, backward: Lemma) -> tuple[Step, Step]:
-    """Return the steps that both conditions exclude each other, and what is asked instead."""
+    """Return the steps that show that both conditions exclude each other, and the weaker requirement."""
     mean = (forward.equation.lhs + backward.equation.lhs) / 2
     return (
         Step(
@@ -148,7 +148,7 @@ def _minimiser(name: str, statement: str, claimed: sp.Eq, objective: Callable[[s
 
 
 def _costs(choice: str, words: str, variance: sp.Expr, forward: sp.Expr, backward: sp.Expr) -> tuple[Step, Step]:
-    """Return what the choice of the step ``choice`` makes of the forward and of the backward factor."""
+    """Return the forward and the backward factor under the choice of the step ``choice``."""
 
     def step(direction: str, quantity: str, number: int, width: sp.Expr, factor: sp.Expr) -> Step:
         return Step(

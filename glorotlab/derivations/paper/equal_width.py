@@ -133,7 +133,7 @@ def _conclusions(gradient: sp.Eq, weight_gradient: sp.Eq) -> tuple[Conclusion, C
 
 
 def _unequal_widths(without: frozenset[str]) -> Derivation:
-    """Return what takes the place of eqs. 13 and 14: the products over layers."""
+    """Return the replacements of eqs. 13 and 14, which are products over layers."""
     gradient, weight_gradient = backward_variance().lemma(), weight_gradient_variance().lemma()
     return Derivation(
         *heading("equal_width", title="Unequal widths"),

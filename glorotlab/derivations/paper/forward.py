@@ -75,7 +75,7 @@ def forward_variance(without: frozenset[str] = frozenset()) -> Derivation:
 
 
 def all_dropped(without: frozenset[str]) -> frozenset[str]:
-    """Return what is dropped in fact: outside the linear regime activations have means, which those of inputs join."""
+    """Return all dropped assumptions: outside the linear regime activations have means, so inputs may have them too."""
     return without | {"zero_mean_inputs"} if "linear_regime" in without else without
 
 
@@ -90,7 +90,7 @@ def setting(without: frozenset[str]) -> Setting:
 
 
 def forward_square(without: frozenset[str]) -> type[sp.Function]:
-    """Return what travels: the variance, or the second moment where the mean need not be 0."""
+    """Return the propagated quantity: the variance, or the second moment if the mean need not be 0."""
     return ActivationSecondMoment if "zero_mean_inputs" in all_dropped(without) else ActivationVariance
 
 

@@ -40,7 +40,7 @@ def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Resu
 
 
 def _at_depth(name: str, depth: int) -> Trained:
-    """Return one of the five networks with so many hidden layers."""
+    """Return one of the five networks with the given number of hidden layers."""
     return dataclasses.replace(training.NETWORKS[name], hidden=(1,) * depth)
 
 

@@ -130,7 +130,7 @@ def _end(results: Results, name: str, tensor: str) -> Array:
 
 
 def _is_normalized(name: str, sentence: str) -> Finding:
-    """Return that an initializer's profiles are those of the normalized one."""
+    """Return the finding that an initializer's profiles are those of the normalized one."""
 
     def decide(results: Results) -> Claim:
         ratios: dict[str, Array] = {}
@@ -187,7 +187,7 @@ FINDINGS = (
 
 
 def table(results: Results) -> Table:
-    """Return what is left of signal and gradient at the far end, measured beside predicted."""
+    """Return the measured and predicted signal and gradient that remain at the far end."""
     rows = []
     for name, default in DEFAULTS.items():
         initializer = initializers.get(default.initializer)

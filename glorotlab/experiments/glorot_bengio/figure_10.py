@@ -18,7 +18,7 @@ NAME, NETWORKS = "figure_10", ("tanh", "tanh_normalized")
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Train tanh with both initializers; predict what they start from."""
+    """Train tanh with both initializers, and predict the start of training."""
     trained = training.trained(scale, store, training.named(*NETWORKS), "statistics", progress)
     return trained | {f"{name}_predicted": training.predicted_start(scale, name) for name in NETWORKS}
 

@@ -34,7 +34,7 @@ LINEAR = (0.4, 0.6)
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Train the network; predict what it starts from."""
+    """Train the network, and predict the start of training."""
     trained = training.trained(scale, store, training.named(NETWORK, *CONTROLS), "statistics", progress)
     return trained | {"predicted": training.predicted_start(scale, NETWORK)}
 

@@ -26,7 +26,7 @@ SATURATED = 0.95
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Train both networks; predict what they start from."""
+    """Train both networks, and predict the start of training."""
     trained = training.trained(scale, store, training.named(*NETWORKS, training.SATURATED), "statistics", progress)
     return trained | {f"{name}_predicted": training.predicted_start(scale, name) for name in NETWORKS}
 

@@ -29,7 +29,7 @@ ALIKE = 2.0
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Train tanh with both initializers, and the control; predict what they start from."""
+    """Train tanh with both initializers, and the control, and predict the start of training."""
     trained = training.trained(scale, store, training.named(*NETWORKS, CONTROL), "statistics", progress)
     return trained | {f"{name}_predicted": _predicted_start(scale, name) for name in NETWORKS}
 

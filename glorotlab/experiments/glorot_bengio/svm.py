@@ -114,7 +114,7 @@ def _the_papers(results: Results) -> Claim:
 
 
 def _unless_fewer_images(doubted: Collection[Verdict]) -> Callable[[Claim, Results], Claim]:
-    """Return what leaves a claim open where it is ``doubted`` with fewer training images than the paper's."""
+    """Return the reason that leaves a ``doubted`` claim open with fewer training images than the paper's."""
 
     def qualify(claim: Claim, results: Results) -> Claim:
         images = _images(results)

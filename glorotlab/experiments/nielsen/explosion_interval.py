@@ -56,7 +56,7 @@ ABOUT = {
 
 
 def run(scale: Scale, store: RunStore, progress: Progress | None = None) -> Results:
-    """Measure intervals of sigmoid and tanh neurons by roots, and evaluate what is derived for the sigmoid."""
+    """Measure intervals of sigmoid and tanh neurons by roots, and evaluate the derived formula for the sigmoid."""
     return {f"{name}_measured": _measured(activations.get(name)) for name in ("sigmoid", "tanh")} | _derived()
 
 

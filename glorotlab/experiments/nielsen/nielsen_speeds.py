@@ -131,7 +131,7 @@ def _speeds(results: Results, key: str) -> Array:
 
 
 def _predicted(results: Results, depth: int, what: str = "") -> Array:
-    """Return what is predicted of the hidden layers: the mean over networks of this width where nothing is said."""
+    """Return a predicted variable of the hidden layers, by default the mean over networks of this width."""
     dataset = results[f"hidden_{depth}_predicted"]
     if what:
         return np.asarray(dataset[f"{SPEED}_{what}"].values[:depth])

@@ -147,7 +147,7 @@ def _values(results: Results, name: str, variable: str) -> Array:
 
 
 def _factors(results: Results, name: str) -> Array:
-    """Return by what the gradient is multiplied on its way from each neuron to the one below, shape (chain, 3)."""
+    """Return the factor of the gradient from each neuron to the one below, shape (chain, 3)."""
     gradient = np.abs(_values(results, name, "bias_gradient"))
     return np.asarray(gradient[:, :-1] / gradient[:, 1:])
 
@@ -223,7 +223,7 @@ FINDINGS = (
 
 
 def draw(results: Results) -> Figure:
-    """Draw the slope of the sigmoid, the gradient along the chain, and what was measured beside the product."""
+    """Draw the slope of the sigmoid, the gradient along the chain, and the measurement over the product."""
     figure = new_figure(1, 3, size=(12.6, 4.4))
     _draw_slope(figure.axes[0], results)
     _draw_chains(figure.axes[1], results)

@@ -15,13 +15,13 @@ LABELS = {"shapeset": "Shapeset-3x2", "mnist": "MNIST", "cifar10": "CIFAR-10", "
 
 
 def split_by_presence(datasets: Sequence[str]) -> tuple[list[str], xr.Dataset]:
-    """Return the datasets that are here; of the others why not, in the attributes of an empty dataset."""
+    """Return the available datasets, and the reasons for the others in the attributes of an empty dataset."""
     here = [name for name in datasets if describe_dataset(name).available]
     return here, xr.Dataset(attrs={name: _reason(name) for name in datasets if name not in here})
 
 
 def _reason(name: str) -> str:
-    """Return what loading a dataset that is not here says."""
+    """Return the message of loading a missing dataset."""
     try:
         load_dataset(name)
     except DataError as error:

@@ -133,7 +133,7 @@ def _masses(spec: NetworkSpec, x: npt.ArrayLike, y: npt.ArrayLike, measured: xr.
 
 
 def select(results: Results, tensor: str, extra: tuple[str, ...] = ()) -> Results:
-    """Keep what a figure of one tensor needs."""
+    """Select the variables that a figure of one tensor needs."""
     names = {f"{name}_second_moment" for name in (tensor, *extra)}
     names |= {f"{tensor}_count", f"{tensor}_edge", f"{tensor}_mass"}
     return {key: dataset[[name for name in dataset if name in names]] for key, dataset in results.items()}

@@ -87,7 +87,7 @@ def tested(
 
 
 def best(tuning: xr.Dataset) -> tuple[float, float]:
-    """Return the C and the gamma of the least validation error; of equal ones the smallest."""
+    """Return the C and the gamma with the least validation error, the smallest if several are equal."""
     errors = tuning["validation_error"].transpose("penalty", "gamma")
     row, column = np.unravel_index(int(errors.values.argmin()), errors.shape)
     return float(errors["penalty"][row]), float(errors["gamma"][column])
@@ -143,7 +143,7 @@ def _error(machine: Any, source: Source, most: int | None = None) -> float:
 
 
 def _each(make: Callable[[Any], T], items: list[Any], progress: Progress | None) -> list[T]:
-    """Return what ``make`` makes of every item, in order, on as many threads as there may be: a fit uses one."""
+    """Return ``make(item)`` for every item, in order, on all threads, because a fit uses only one."""
     made: list[T] = []
     with single_threaded_blas(), ThreadPoolExecutor(num_threads()) as pool:
         for result in pool.map(make, items):

@@ -145,7 +145,7 @@ def trained(
     dataset: str = "shapeset",
     seeds: int | None = None,
 ) -> Results:
-    """Train networks, each from several weights, and return what was recorded.
+    """Train networks, each from several weights, and return the records.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def best(candidates: Sequence[list[Run]]) -> list[Run]:
 
 
 def stack(runs: list[Run], kind: Kind) -> xr.Dataset:
-    """Join what runs recorded along ``seed``."""
+    """Join the records of runs along ``seed``."""
     first, joined = runs[0].spec, over_seeds(runs, _RECORDS[kind])
     updates = max(run.updates for run in runs)
     return joined.assign_attrs(
@@ -250,7 +250,7 @@ def monitored_images(scale: Scale) -> Iterator[tuple[FloatArray, Labels]]:
 
 
 def predicted_start(scale: Scale, name: str) -> xr.Dataset:
-    """Predict what training starts from: mean and 98th percentile of every hidden layer's activations.
+    """Predict the start of training: mean and 98th percentile of every hidden layer's activations.
 
     They are those of the monitored images, seed by seed; the mean over seeds is returned.
     """
@@ -270,7 +270,7 @@ def predicted_start(scale: Scale, name: str) -> xr.Dataset:
 def unless_shorter_than(
     needed: int, doubted: Collection[Verdict], name: str, kind: str
 ) -> Callable[[Claim, Results], Claim]:
-    """Return what leaves a claim open where the runs of a network are too short for a verdict that is ``doubted``."""
+    """Return the reason that leaves a ``doubted`` claim open if the runs of a network are too short."""
 
     def qualify(claim: Claim, results: Results) -> Claim:
         return unless_too_short(claim, doubted, float(results[f"{name}_{kind}"].attrs["updates"]), needed)

@@ -38,7 +38,7 @@ class Images:
     within_one: bool
 
     def network(self, hidden_layers: int, initializer: str = "nielsen_default") -> NetworkSpec:
-        """Return the spec of his network of so many hidden layers: sigmoid throughout, summed cross-entropy."""
+        """Return the spec of Nielsen's network of some hidden layers: sigmoid throughout, summed cross-entropy."""
         return NetworkSpec(
             layer_sizes=(self.fan_in, *[UNITS] * hidden_layers, self.classes),
             activation="sigmoid",
@@ -53,7 +53,7 @@ class Images:
 
 
 def images(training: int = 10_000) -> Images:
-    """Return MNIST where it is here, else Shapeset-3x2 with as many training images as are asked for."""
+    """Return MNIST if it is available, else Shapeset-3x2 with the requested number of training images."""
     here = describe_dataset(MNIST).available
     name, label = (MNIST, "MNIST") if here else (f"shapeset(train={training})", "Shapeset-3x2, as MNIST is not here")
     data = load_dataset(name, keep=True)
