@@ -24,7 +24,7 @@ INLINE void NAME(forward_strip)(const int examples, const int vectors, const int
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
             sum[a][v] = begin ? NAME(load)(begin + a * ldb + v * LANES, some) : BROADCAST(0);
-    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, soon, lda, sum);
+    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, examples > 1 ? soon : NULL, lda, sum);
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
             NAME(store)(s + a * lds + v * LANES, sum[a][v], some);
