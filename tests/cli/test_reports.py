@@ -1,6 +1,8 @@
 """The option --report: its place is looked at before the work, and the page says by which command it was made."""
 
+import functools
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from command_line import parsed
@@ -8,6 +10,7 @@ from html_pages import check
 from small_results import LAYERS, write_data
 
 from glorotlab.cli.main import main
+from glorotlab.training.sweeps import sweep as module
 
 SWEEP = """
 data = "own <b>.npz"
@@ -34,7 +37,15 @@ def command_of(page):
     return text.partition("<h3>Command</h3>\n<pre>")[2].partition("</pre>")[0]
 
 
-def test_train_and_sweep_write_reports_beside_their_folders(run, folder):
+@pytest.fixture
+def in_a_thread(monkeypatch):
+    """Let a sweep make its runs in a thread: processes would import everything anew."""
+    with ThreadPoolExecutor(1) as executor:
+        monkeypatch.setattr(module, "sweep", functools.partial(module.sweep, executor=executor))
+        yield
+
+
+def test_train_and_sweep_write_reports_beside_their_folders(run, folder, capsys, in_a_thread):
     place, data = folder / "run" / "report.html", folder / "own <b>.npz"
     arguments = "train", LAYERS, "--dataset", data, "--updates", 2, "--out=run", "--report", place
     assert run(*arguments, "--quiet").endswith(f"Report: {place}\n")
@@ -42,9 +53,11 @@ def test_train_and_sweep_write_reports_beside_their_folders(run, folder):
     assert command_of(place) == f"{typed} --quiet"
     assert "Report:" not in run(*arguments[:-2], "--quiet")  # a run that has a report beside it is still one
     (folder / "sweep.toml").write_text(SWEEP)
-    printed = run("sweep", "sweep.toml", "--workers", 1, "--report", "sweep.html", "--quiet", "--json")
+    assert main(["sweep", "sweep.toml", "--report", "sweep.html", "--dry-run"]) == 2
+    assert "--report together with --dry-run: allowed is one of the two" in capsys.readouterr().err
+    printed = run("sweep", "sweep.toml", "--report", "sweep.html", "--quiet", "--json")
     assert parsed(printed)["counts"] == {"finished": 2}  # and no line after it
-    assert command_of(folder / "sweep.html").startswith("glorotlab sweep sweep.toml --workers 1")
+    assert command_of(folder / "sweep.html").startswith("glorotlab sweep sweep.toml --report sweep.html")
 
 
 def test_compare_writes_one_where_it_is_told_by_either_name(run, folder):

@@ -32,24 +32,27 @@ def run(tmp_path_factory):
     return small_run(tmp_path_factory.mktemp("run"))
 
 
-def test_the_report_of_a_run(run):
-    text = run_report(run, f"glorotlab train {NASTY}").to_html()
-    checker = check(text)
+@pytest.fixture(scope="module")
+def page(run):
+    return run_report(run, f"glorotlab train {NASTY}").to_html()
+
+
+def test_the_report_of_a_run(run, page):
+    checker = check(page)
     assert len(checker.images) == 3
-    assert "Finished after 20 of 20 updates, each on 4 examples of own &lt;b&gt;.npz" in text
-    assert "glorotlab train &lt;script&gt;" in text
-    curves = tables(text)["curves_by_step.csv"]
+    assert "Finished after 20 of 20 updates, each on 4 examples of own &lt;b&gt;.npz" in page
+    assert "glorotlab train &lt;script&gt;" in page
+    curves = tables(page)["curves_by_step.csv"]
     np.testing.assert_array_equal(curves["test_error"], run.curves["test_error"])
-    quantiles = tables(text)["layers_by_step_layer_quantile.csv"]
+    quantiles = tables(page)["layers_by_step_layer_quantile.csv"]
     assert len(quantiles) == run.statistics["activation_quantile"].size
-    assert f"<td>{run.provenance[0]['host']}</td>" not in text  # the page can be given away
-    assert run.provenance[0]["processor"] in text
-    assert text.count("<math") >= 8  # heads of the two tables of layers
+    assert f"<td>{run.provenance[0]['host']}</td>" not in page  # the page can be given away
+    assert run.provenance[0]["processor"] in page
+    assert page.count("<math") >= 8  # heads of the two tables of layers
 
 
-def test_the_spec_of_a_report_is_read_back(run):
-    text = run_report(run).to_html()
-    spec = re.search(r"<h3>Spec</h3>\n<pre>(.*?)</pre>", text, flags=re.DOTALL)[1]
+def test_the_spec_of_a_report_is_read_back(run, page):
+    spec = re.search(r"<h3>Spec</h3>\n<pre>(.*?)</pre>", page, flags=re.DOTALL)[1]
     read = gl.RunSpec.from_toml(spec.replace("&#34;", '"').replace("&lt;", "<").replace("&gt;", ">"))
     assert read.data == DATA  # not where it lies
     assert read.network.layers == LAYERS
@@ -60,12 +63,11 @@ def test_the_spec_of_a_report_is_read_back(run):
     ("network", "words"),
     [
         ({"activation": "relu", "learning_rate": 1e6}, "Diverged after"),
-        ({"layers": "6,3"}, "Finished after"),
-        ({"layers": "6,8,6", "autoencoder": True, "output": "linear"}, "Finished after"),
+        ({"layers": "6,6", "autoencoder": True, "output": "linear"}, "Finished after"),
     ],
 )
 def test_runs_of_other_kinds(tmp_path, network, words):
-    """A run that diverged, one without hidden layers, one whose errors are squared distances."""
+    """A run that diverged, and one without hidden layers, whose errors are squared distances."""
     text = run_report(small_run(tmp_path, **network)).to_html()
     check(text)
     assert words in text
@@ -87,16 +89,16 @@ def test_the_report_of_a_sweep(tmp_path):
 
 
 def test_a_sweep_of_many_lines_has_several_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr("glorotlab.report.sweep.MOST", 2)
+    monkeypatch.setattr("glorotlab.report.sweep.MOST", 1)
     monkeypatch.setattr("glorotlab.report.sweep.MOST_PICTURES", 2)
-    results = small_sweep(tmp_path, cases=5)
+    results = small_sweep(tmp_path, cases=3)
     (tmp_path / "study" / results.runs[0] / "status.json").unlink()  # as of a run that has not ended
     text = sweep_report(results).to_html()
     assert len(check(text).images) == 2
     assert "The first 2 pictures are shown." in text
-    assert "20 runs that differ in case and learning rate and seed: 19 finished, 1 missing." in text
+    assert "12 runs that differ in case and learning rate and seed: 11 finished, 1 missing." in text
     shown = tables(text)["runs_by_case_learning_rate_seed.csv"]
-    assert set(shown["case"]) <= {NASTY, "case 1", "case 2", "case 3"}
+    assert set(shown["case"]) == {"case 1"}
 
 
 def test_the_report_of_a_comparison():

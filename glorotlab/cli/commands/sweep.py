@@ -89,6 +89,8 @@ def sweep(
     as_csv: Csv = False,
 ) -> None:
     """Make the runs of a sweep: skip those that have ended and resume those that were interrupted."""
+    if dry_run and report is not None:
+        raise InvalidValueError("--report together with --dry-run: allowed is one of the two")
     part = _shard(shard)
     spec = _read(Path(target))
     folder = out if out is not None else Path("runs") / Path(target).stem
