@@ -1,4 +1,4 @@
-"""The paper's twelve figures look as they did: what ``glorotlab reproduce --scale quick`` draws, against small pictures.
+"""The paper's twelve figures look as they did: what ``glorotlab reproduce --scale quick`` draws, and small pictures.
 
 ``GLOROTLAB_REPRODUCTION`` names the folder, as for the site. On another SIMD level than those of the references what is
 trained is not compared, nor is figure 12 where its data are not.
