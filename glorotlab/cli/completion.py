@@ -1,4 +1,4 @@
-"""What a shell offers for a value: names that are known here, looked up when a shell asks for them.
+"""Completion of values in a shell: names of this package, looked up when a shell asks for them.
 
 Where nothing is offered the shell offers files: run folders, specs and ``FILE.npz`` are found by its own rules.
 """

@@ -1,4 +1,4 @@
-"""Lines that several commands print: what was asked, on which examples, and what a prediction rests on."""
+"""Lines that several commands print: the network, the examples, and the assumptions of a prediction."""
 
 from __future__ import annotations
 

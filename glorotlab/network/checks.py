@@ -1,4 +1,4 @@
-"""Checks of what a network's methods are given: states, orders and batch sizes."""
+"""Checks of the arguments of a network's methods: states, orders and batch sizes."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

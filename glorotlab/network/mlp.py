@@ -1,4 +1,4 @@
-"""Network: a multi-layer perceptron: what a user gives is checked here, ``engine`` computes."""
+"""Network: a multi-layer perceptron; arguments are checked here, and ``engine`` computes."""
 
 import copy
 from collections.abc import Mapping, Sequence

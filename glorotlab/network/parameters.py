@@ -1,4 +1,4 @@
-"""What training changes of a network: weights and biases, their velocities, their factors of the learning rate."""
+"""The parameters that training changes: weights and biases, their velocities, their factors of the learning rate."""
 
 from __future__ import annotations
 

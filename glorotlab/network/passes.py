@@ -1,4 +1,4 @@
-"""What one batch leaves in a network: the tensors of every layer, forward and backward, and the gradients they give."""
+"""Passes: the tensors of every layer for one batch, forward and backward, and the gradients that follow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

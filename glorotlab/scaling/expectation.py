@@ -1,4 +1,4 @@
-"""What theory expects of the exponent of one size: an interval of slopes, and how far theory itself may be off.
+"""The expected exponent of one size: an interval of slopes, and an allowance for the theory's own error.
 
 The order of what a theory leaves out is taken at every width, and the slope of its logarithm is what it may turn a
 curve by: corrections in proportion to 1 / width, and higher orders of the first update where they grow with the width.

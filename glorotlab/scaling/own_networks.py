@@ -1,4 +1,4 @@
-"""Sizes in networks of our own over updates, and what the theory expects of them."""
+"""Sizes in networks of this package over updates, and their expected values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the exponents of a PyTorch model's sizes are expected to be: of any model, by the roles of its weights.
+"""Expected exponents of a PyTorch model's sizes, by the roles of its weights.
 
 Under mup coordinates and their changes are n^0, and outputs start as n^(-1/2). Under standard the first update changes
 pre-activations by eta dC/ds z.z, with dC/ds ~ n^(-1/2) and z.z ~ n above the first layer, and by what the layers below

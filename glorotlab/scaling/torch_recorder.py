@@ -1,4 +1,4 @@
-"""What the modules of a PyTorch model put out, read by forward hooks; torch is imported when a model is measured."""
+"""Outputs of a PyTorch model's modules, read by forward hooks; torch is imported when a model is measured."""
 
 from __future__ import annotations
 

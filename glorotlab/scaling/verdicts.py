@@ -1,4 +1,4 @@
-"""A verdict on each layer and update: the exponent measured, the band it is expected in, and what may be wrong."""
+"""A verdict on each layer and update: the measured exponent, its expected band, and possible causes."""
 
 from __future__ import annotations
 

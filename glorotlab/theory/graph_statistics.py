@@ -1,4 +1,4 @@
-"""Rows of LayerStatistics of a graph: what the kernels of a node say of its tensors, pooled over all but the network.
+"""Rows of LayerStatistics of a graph: the statistics of a node's tensors from its kernels.
 
 Moments are over examples, positions and units together. A variance subtracts the expected square of one network's own
 mean; it is NaN of maps, where that takes pairs of all positions.

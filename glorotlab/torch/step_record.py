@@ -1,4 +1,4 @@
-"""What one step of training leaves in every module of a model: sums that hooks take while it runs."""
+"""The record of one training step in every module of a model: sums that hooks take while it runs."""
 
 from __future__ import annotations
 

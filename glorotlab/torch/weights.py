@@ -1,4 +1,4 @@
-"""The weights of a PyTorch model as matrices of ours: which tensors they are, and what their fans are.
+"""The weights of a PyTorch model as matrices of this package: their tensors and their fans.
 
 A `Weight` is what one unit's sum runs over: of a stacked parameter (the in-projection of attention, the gates of a
 recurrent layer) each block is one. Fans by the kind of the module; r is the receptive field, the product of the

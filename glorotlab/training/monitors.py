@@ -1,4 +1,4 @@
-"""What a run records of its layers as it goes on: LayerStatistics of fixed examples. Recording changes nothing."""
+"""Records of a run's layers during training: LayerStatistics of fixed examples. Recording changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""States: what networks and monitors remember, as arrays by name, which a checkpoint keeps."""
+"""States: arrays of networks and monitors by name, which a checkpoint keeps."""
 
 from __future__ import annotations
 

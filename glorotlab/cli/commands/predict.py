@@ -1,4 +1,4 @@
-"""glorotlab predict: what theory says of every layer before training."""
+"""glorotlab predict: the theory's statistics of every layer before training."""
 
 from __future__ import annotations
 

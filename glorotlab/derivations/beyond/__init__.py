@@ -1,1 +1,1 @@
-"""Derivations of what the paper leaves out: gains, biases, finite width and outputs."""
+"""Derivations beyond the paper: gains, biases, finite width and outputs."""

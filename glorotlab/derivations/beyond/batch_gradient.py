@@ -1,4 +1,4 @@
-"""The weight gradient of a batch: what kernels that scatter between networks add over all pairs of examples.
+"""The weight gradient of a batch: the contribution of scattering kernels over all pairs of examples.
 
 ``glorotlab.theory.mean_field.kernel_covariance`` is the same for examples of any kernel, as numbers. Here different
 examples are orthogonal, so that their mean kernels are 0 and everything there is between them is scatter.

@@ -1,4 +1,4 @@
-"""Drawn networks beside what is derived for the weight gradient of a batch: kernels of orthogonal examples."""
+"""Trials of the derivation for the weight gradient of a batch: drawn networks on orthogonal examples."""
 
 from collections.abc import Mapping
 

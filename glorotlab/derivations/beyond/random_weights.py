@@ -1,4 +1,4 @@
-"""What is assumed of weights, biases and widths where statistics scatter from network to network."""
+"""Assumptions about weights, biases and widths in derivations of scatter between networks."""
 
 import sympy as sp
 

@@ -1,1 +1,1 @@
-"""What a derivation is made of: steps, notation, algebra, rendering and drawn networks that check it."""
+"""The engine of derivations: steps, notation, algebra, rendering and drawn networks that check them."""

@@ -1,4 +1,4 @@
-"""Networks drawn at random to test what derivations say of their scatter: q, T and how both go together.
+"""Networks drawn at random to test derivations of their scatter: q, T and their covariance.
 
 Every network has weights of its own and one input. What holds to first order in 1 / width is tried on layers of 20 to
 60 tanh units, where terms of the next order are about one standard error.

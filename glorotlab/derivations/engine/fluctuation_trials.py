@@ -1,4 +1,4 @@
-"""What recursions for the scatter between networks say, set beside drawn networks."""
+"""Trials of recursions for the scatter between networks: comparisons with drawn networks."""
 
 from collections.abc import Mapping, Sequence
 

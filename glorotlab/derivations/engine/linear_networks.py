@@ -1,4 +1,4 @@
-"""Networks drawn at random to test what a derivation says: z, dC/ds and dC/dw of layers of unequal widths.
+"""Networks drawn at random to test a derivation: z, dC/ds and dC/dw of layers of unequal widths.
 
 They are small: under the assumptions of a result it holds for every width. Inputs, weights and biases are drawn, and so
 is the gradient of the cost by the outputs, which is then independent of the weights as gradient_independence asks.

@@ -1,4 +1,4 @@
-"""What a derivation is made of: assumptions, steps that name what they rest on, results beside a printed equation."""
+"""A derivation: assumptions, steps that name their basis, and results beside a printed equation."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A trial: what a result says beside the mean over networks drawn at random."""
+"""A trial: the comparison of a result with the mean over networks drawn at random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a verification says: for every statement whether its check passed."""
+"""The result of a verification: for every statement, whether its check passed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

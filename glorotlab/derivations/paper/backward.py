@@ -1,4 +1,4 @@
-"""Equation 6: how the variance of back-propagated gradients travels downwards, and what it is beyond linear units."""
+"""Equation 6: the variance of back-propagated gradients travels downwards, also beyond linear units."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Equations 13 and 14: every layer equally wide, and what they are where layers are not."""
+"""Equations 13 and 14: layers of equal width, and the products over layers of unequal widths."""
 
 from collections.abc import Callable
 from functools import cache

@@ -1,4 +1,4 @@
-"""Equation 5: how the variance of activations travels upwards, and what it is beyond the paper's assumptions."""
+"""Equation 5: the variance of activations travels upwards, also beyond the paper's assumptions."""
 
 from collections.abc import Mapping
 from dataclasses import replace

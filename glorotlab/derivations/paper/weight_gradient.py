@@ -1,4 +1,4 @@
-"""Equation 7: the variance of weight gradients, a product of what comes from below and from above."""
+"""Equation 7: the variance of weight gradients, a product of factors from below and from above."""
 
 from functools import cache
 

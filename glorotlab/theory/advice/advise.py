@@ -1,4 +1,4 @@
-"""advise: what initializers do to signal and gradient over a network's depth, whether it trains, and which to take."""
+"""advise: the effect of initializers on signal and gradient over depth, whether a network trains, and which to use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""advise_graph: what each initializer would do to the signal and the gradient of somebody's own network.
+"""advise_graph: the effect of each initializer on the signal and the gradient of a user's own model.
 
 The stream of a network are the nodes that all paths pass through and that are weighted sums: of a perceptron the
 pre-activations, of a residual network its trunk. Let S be the second moment of the last of them below the output over

@@ -1,4 +1,4 @@
-"""Coefficients by which training is foretold, as fitted to networks that were trained.
+"""Coefficients that predict whether a network trains, fitted to networks that were trained.
 
 ``benchmarks/accuracy/trainability_runs.py`` trained the networks on 29 November 2026, and ``trainability.py`` beside it
 fitted these numbers to two thirds of their families, an activation with a kind of initializer; the scores are those of

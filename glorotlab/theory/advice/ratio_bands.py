@@ -1,4 +1,4 @@
-"""Bands of signal and gradient ratios: what one network drawn once does, over its expected value."""
+"""Bands of signal and gradient ratios of a single network, relative to their expected values."""
 
 from __future__ import annotations
 

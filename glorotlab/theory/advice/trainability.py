@@ -1,4 +1,4 @@
-"""Will it train: a probability, from numbers of a network at initialization, and bounds that say what is wrong.
+"""Whether a network trains: a probability from its numbers at initialization, and bounds that give the reason.
 
 The numbers are derived (``numbers``). The probability is fitted to networks that were trained (``calibration``).
 

@@ -1,4 +1,4 @@
-"""Mixture of one base law, moved and scaled: what a gradient's last random weights make of all else it depends on."""
+"""Mixture of a shifted and scaled base law: the distribution of a gradient given all but its last random weights."""
 
 from __future__ import annotations
 

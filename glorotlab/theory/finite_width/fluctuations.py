@@ -1,4 +1,4 @@
-"""Variance between networks of what is pooled over a batch, unit by unit.
+"""Variance between networks of statistics pooled over a batch, computed unit by unit.
 
 A statistic T of one network is a function of means over the units of its layers, so that the units of each layer give
 ln T a variance, and ln T is nearly Gaussian. The variances are those of sampled units: they hold every correlation

@@ -1,4 +1,4 @@
-"""What a unit's own value says of its gradient, to first order in 1/width.
+"""Dependence of a unit's gradient on its own value, to first order in 1/width.
 
 A unit of value z has a D that is (1 + G (z^2 - q) / n) times the mean over the n units of its node. G is carried down:
 

@@ -1,4 +1,4 @@
-"""What the units of nodes scatter in the gradients of a graph, beyond those of nodes above.
+"""Scatter of a graph's gradients due to the units of its nodes, given the nodes above.
 
 Gradients that come back through weights are Gaussian over units, of D of one network: their squares covary by
 2 E D_ab^2, of drawn outputs and of P_ab that scatters between networks. An activation's are f'(s) h, of one unit's s

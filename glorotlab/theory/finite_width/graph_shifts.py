@@ -1,4 +1,4 @@
-"""What finitely many units do to the means of a graph's second moments, to first order in 1/width.
+"""Shift of the means of a graph's second moments due to a finite width, to first order in 1/width.
 
 A second moment of one example is a function of what the units of each node scatter, e of variance V: its mean moves by
 half of its second derivative times V, and where the units of an activation make both the signal and the gradient,

@@ -1,4 +1,4 @@
-"""What finitely many units do to the mean of a second moment, example by example, to first order in 1/width.
+"""Shift and scatter of second moments due to a finite width, example by example, to first order in 1/width.
 
 Means over the n units of a layer scatter by 1/n about the mean-field value (Yaida 2020; Roberts, Yaida & Hanin 2022),
 which moves the mean of what is curved in them, on the way forward and on the way back; so do weights of excess kurtosis

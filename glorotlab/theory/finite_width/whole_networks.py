@@ -1,4 +1,4 @@
-"""Second moments of networks that are drawn whole: what expansions in 1 / width leave out where layers are narrow.
+"""Second moments of networks that are drawn whole, for narrow layers where expansions in 1 / width are inaccurate.
 
 A hidden layer's weights are met twice, by the signal and by the gradient that comes back. Where logits count in the
 gradient, as those of linear outputs do, T holds W'W of a hidden layer squared, and scatters by it twice as far as by

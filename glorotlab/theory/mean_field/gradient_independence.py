@@ -1,4 +1,4 @@
-"""Gradients that meet their own weights: what gradient independence leaves out of their second moments.
+"""Corrections to gradient independence: the backward pass uses the weights of the forward pass.
 
 A gradient passed back, W g, meets the weights that made the pre-activations s = z W + b it is a function of. Given s,
 W is a fixed part and an independent one: W = z s / |z|^2 + (...), so that W g = z (s . g) / |z|^2 + (independent of z).

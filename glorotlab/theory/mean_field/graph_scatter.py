@@ -1,4 +1,4 @@
-"""What the scatter of kernels between networks adds to the batch's gradients of a graph, as ``kernel_covariance`` says.
+"""Contributions of scattering kernels to the batch's gradients of a graph, as in ``kernel_covariance``.
 
 The weight gradient's second moment is the mean over pairs of examples of M_ab D_ab of one network, whose covariance is
 a sum over the nodes whose units scatter: each moves M_ab and D_ab at once (``graph_tangents``).

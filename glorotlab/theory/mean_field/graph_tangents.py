@@ -1,4 +1,4 @@
-"""How the kernels of a graph answer to what the units of one of its nodes add to their own kernel.
+"""Derivatives of a graph's kernels in an addition to the kernel of one of its nodes.
 
 The mean of z_a z_b over the n units of a layer scatters between networks, by e_ab. Kernels of one pair of examples are
 functions of those of the same pair below, K_aa, K_ab and K_bb alone, so that their answers are carried pair by pair:

@@ -1,4 +1,4 @@
-"""The kernels of a graph of layers: down for what each node must carry, up for the signal, down for the gradient.
+"""The kernels of a graph of layers: a pass down for what each node needs, one up for signals, one down for gradients.
 
 A node that is not followed stops what depends on it, and nothing else.
 """

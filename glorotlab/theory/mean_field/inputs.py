@@ -1,4 +1,4 @@
-"""A batch as the theory takes it: what real examples, or what stands in for them, feed into the first layer.
+"""A batch for the theory: the inputs of the first layer, from real examples or assumed ones.
 
 Every public function that takes data, or a second moment instead, builds one ``Batch`` and hands it on.
 """

@@ -1,4 +1,4 @@
-"""What enters the network from above: E[dC/ds_a . dC/ds_b] per output unit for Gaussian logits.
+"""The gradient at the outputs: E[dC/ds_a . dC/ds_b] per output unit for Gaussian logits.
 
 In a wide network the K logits of one example are independent N(0, q); those of two examples a and b have covariance
 Q_ab in every unit. The targets y are fixed: one-hot rows of classes, or any numbers.

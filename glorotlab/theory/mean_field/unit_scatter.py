@@ -1,4 +1,4 @@
-"""What finitely many units of a node scatter, and how an activation's pair moments answer to the kernel below.
+"""Scatter of finitely many units of a node, and derivatives of an activation's pair moments in the kernel below.
 
 All is of vectors, over pairs of examples; ``graph_tangents`` carries it through a graph.
 """

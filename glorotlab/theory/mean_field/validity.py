@@ -1,4 +1,4 @@
-"""How far a network is from the theory's limit, wide layers of Gaussian pre-activations: orders of what is left out.
+"""Validity of the theory: orders of the corrections for finite width and non-Gaussian pre-activations.
 
 All are taken from the kernels of a network, example by example.
 """

@@ -1,4 +1,4 @@
-"""The correlation map of wide layers: where the correlation of two examples goes as depth grows.
+"""The correlation map of wide layers: the limit of the correlation of two examples as depth grows.
 
 Two examples whose pre-activations have second moment q and correlation c have in the next layer the correlation
 C(c) = (sigma_w^2 E[f(s_1) f(s_2)] + sigma_b^2) / V, V = sigma_w^2 E f^2 + sigma_b^2 (Poole et al. 2016). C is convex on

@@ -1,4 +1,4 @@
-"""Distribution of squared derivatives tau = f'(s)^2, s ~ N(0, q): what the diagonal of a layer's Jacobian holds."""
+"""Distribution of squared derivatives tau = f'(s)^2, s ~ N(0, q), the diagonal of a layer's Jacobian."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What law the weights of a network follow: statistics of arrays, from which ``gl.torch.audit`` makes its verdicts."""
+"""Distributions of a network's weights: statistics of arrays, from which ``gl.torch.audit`` makes its verdicts."""

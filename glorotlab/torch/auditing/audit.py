@@ -1,4 +1,4 @@
-"""audit: by which initializer each weight of a network was drawn, what went wrong, and what it does to signals."""
+"""audit: the initializer of each weight of a network, mistakes, and effects on signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audit can find, by name: faults, and notices of what is as somebody wrote it but should be known."""
+"""Findings of an audit by name: faults, and notices of unusual but possibly intended choices."""
 
 from __future__ import annotations
 

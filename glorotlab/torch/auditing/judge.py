@@ -1,4 +1,4 @@
-"""One weight: what its structure shows, which laws fit it, and what is concluded once all have been looked at."""
+"""Judgement of one weight: its structure, the laws that fit it, and the conclusion once all weights are examined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of independent weights, and how well one of known mean and variance fits what is there.
+"""Laws of independent weights, and tests of a law of known mean and variance.
 
 A fit is four tests of a law without free parameters, so that nothing is estimated: the mean; the mean square; the
 largest size, which determines a bound to one part in N; and Kolmogorov's distance. The p-value is Bonferroni's of the

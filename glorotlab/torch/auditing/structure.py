@@ -1,4 +1,4 @@
-"""What a weight matrix shows without a law: zeros, copies of rows and columns, orthogonality."""
+"""Structure of a weight matrix: zeros, copies of rows and columns, orthogonality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights of a PyTorch model, or of a network of ours, as an audit looks at them."""
+"""The weights of a PyTorch model, or of a ``gl.Network``, as an audit reads them."""
 
 from __future__ import annotations
 

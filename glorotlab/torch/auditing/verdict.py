@@ -1,4 +1,4 @@
-"""What an audit returns: a verdict on each weight, and on the network."""
+"""The result of an audit: a verdict on each weight, and on the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The LayerGraph of a trace: every recorded call is read, and what passes its input on is left out."""
+"""The LayerGraph of a trace: every recorded call is read, and calls that change nothing are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user hands to a verb: a model with finite parameters, and inputs as tensors on its device."""
+"""Arguments of the functions of ``gl.torch``: a model with finite parameters, and inputs as tensors on its device."""
 
 from __future__ import annotations
 

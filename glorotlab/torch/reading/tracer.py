@@ -1,4 +1,4 @@
-"""Tracing by ``torch.fx`` with the values of an example: shapes are numbers, and what cannot be traced is a leaf.
+"""Tracing by ``torch.fx`` with the values of an example: shapes are numbers, and others are leaves.
 
 Proxies of ``torch.fx`` know no values, so that ``if x.dim() == 3`` or ``x.view(len(x), -1)`` end a trace. Here each
 call is run on the example's values as it is recorded. What a model asks of shapes is answered; what it asks of the

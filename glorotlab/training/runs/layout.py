@@ -1,4 +1,4 @@
-"""Layout: the arrays that the checkpoint of a spec holds, by name, type and shape, and what their numbers must be.
+"""Layout: the arrays of a spec's checkpoint by name, type and shape, and the values that they may have.
 
 A length that the spec does not say is read off the arrays: the number of records, of points and of recent costs.
 Whoever adds an array enters it among those that may be missing: checkpoints of before have none.

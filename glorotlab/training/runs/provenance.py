@@ -1,4 +1,4 @@
-"""Provenance: what the numbers of a run rest on besides its spec. One record for each session that trained it."""
+"""Provenance: versions and machines behind the numbers of a run. One record for each session that trained it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records: what the small files of a run folder hold, each field with its type, checked whenever one is read."""
+"""Records: typed contents of the small files of a run folder, checked whenever one is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saver: when a run is written, and what that may cost."""
+"""Saver: when a run is written, within a share of its time."""
 
 from __future__ import annotations
 

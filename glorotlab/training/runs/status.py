@@ -1,4 +1,4 @@
-"""Status: what a run folder says of itself in one small file, ``status.json``, so that thousands can be listed.
+"""Status: a summary of a run folder in one small file, ``status.json``, so that thousands can be listed.
 
 This module imports nothing slow: a listing takes as long as opening its files.
 """

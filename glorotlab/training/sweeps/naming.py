@@ -1,4 +1,4 @@
-"""Names of run folders: what varies, for people, and the beginning of the content hash, which says which run it is."""
+"""Names of run folders: the fields that vary, for people, and first digits of the content hash, for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SweepResults: what the runs of a sweep measured, as one xarray Dataset, and the values chosen on validation error."""
+"""SweepResults: the measurements of a sweep's runs as one xarray Dataset, and the values chosen on validation error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State of a sweep: what is known of each of its runs while they are made."""
+"""State of a sweep: the states of its runs while they are made."""
 
 from __future__ import annotations
 

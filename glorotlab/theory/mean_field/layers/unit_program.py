@@ -1,4 +1,4 @@
-"""What a unit computes between weights, drawn: activations of sums of activations, which are not Gaussian.
+"""Drawn units between weights: activations of sums of activations, which are not Gaussian.
 
 In a residual network a unit's value is added to that of a branch and activated, again and again, without weights in
 between. It is a function of a few independent Gaussian numbers, the *fields*, whose kernels are known. At both points

@@ -1,4 +1,4 @@
-"""What many models have and the theory does not follow, in better words than its name."""
+"""Common layers that the theory does not cover, with the reasons."""
 
 from __future__ import annotations
 
