@@ -49,7 +49,6 @@ def test_one_variable_is_drawn_alone(statistics):
 def test_a_narrow_axis_has_a_few_labels(low, high, statistics):
     statistics["update_weight_ratio"] = statistics["update_weight_ratio"] * 0 + np.geomspace(low, high, 3)
     ((profile, _, _),) = panels(gl.plot(statistics, variable="update_weight_ratio"))
-    profile.figure.canvas.draw()
     axis, (least, most) = profile.xaxis, profile.get_xlim()
     places = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=True)
     assert 2 <= sum(bool(label.get_text()) for place, label in places if least <= place <= most) <= 4
