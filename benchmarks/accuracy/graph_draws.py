@@ -70,7 +70,8 @@ class Drawn:
     def _convolution(self, node, layer, z):
         channels = layer.fan_in // math.prod(layer.kernel_size)
         weight, bias = self._parameters(node, (node.units, channels, *layer.kernel_size), node.units)
-        return functional.conv2d(self._padded(z, layer.padding), weight, bias, layer.stride, 0, layer.dilation)
+        padded = self._padded(z, layer.padding)
+        return functional.conv2d(padded, weight, bias, layer.stride, 0, layer.dilation, layer.groups)
 
     @staticmethod
     def _padded(z, padding):
@@ -108,7 +109,7 @@ class Drawn:
         if type(layer).__name__ == "Flatten":
             return z.flatten(1)
         if type(layer).__name__ == "MaxPooling":
-            return functional.max_pool2d(z, layer.kernel_size, layer.stride)
+            return functional.max_pool2d(z, layer.kernel_size, layer.stride, [before for before, _ in layer.padding])
         if z.ndim == 3 and node.channels_last:  # tokens
             return z.mean(1, keepdim=True)
         return functional.avg_pool2d(self._padded(z, layer.padding), layer.kernel_size, layer.stride)
@@ -167,6 +168,8 @@ class Drawn:
             own.scatter_add_(1, z.unsqueeze(-1).expand_as(gradient), gradient)
             return float((own**2).mean())
         layer = node.layer
+        if layer.groups > 1:
+            return math.nan
         columns = functional.unfold(self._padded(z, layer.padding), layer.kernel_size, layer.dilation, 0, layer.stride)
         return float((torch.einsum("bkp,bjp->bkj", columns, gradient.flatten(2)) ** 2).mean())
 

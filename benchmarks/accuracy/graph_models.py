@@ -41,20 +41,21 @@ class Builder:
         layer = Dense(fan_in, units, gain / fan_in, self.bias)
         return self._add(layer, units, inputs=(of,) if of else None, parameters=("weight", "bias"))
 
-    def convolution(self, units, kernel=3, stride=1, padding=0, gain=2.0, of=None):
+    def convolution(self, units, kernel=3, stride=1, padding=0, gain=2.0, of=None, groups=1):
         """Add a convolution of a square kernel."""
         node = self._node(of)
-        fan_in = node.units * kernel**2
+        fan_in = node.units // groups * kernel**2
         positions = tuple((size + 2 * padding - kernel) // stride + 1 for size in node.positions)
         layer = Convolution(
             fan_in,
-            units * kernel**2,
+            units // groups * kernel**2,
             gain / fan_in,
             self.bias,
             (kernel,) * 2,
             (stride,) * 2,
             (1, 1),
             ((padding, padding),) * 2,
+            groups,
         )
         return self._add(layer, units, positions, inputs=(of,) if of else None, parameters=("weight", "bias"))
 
@@ -93,6 +94,13 @@ class Builder:
         size = size or node.positions[0]
         layer = kind((size,) * len(node.positions), (size,) * len(node.positions), ((0, 0),) * len(node.positions))
         return self._add(layer, positions=tuple(length // size for length in node.positions))
+
+    def largest(self, size=3, stride=2, padding=1):
+        """Add max pooling of square windows with padding."""
+        layer = MaxPooling((size,) * 2, (stride,) * 2, ((padding, padding),) * 2)
+        return self._add(
+            layer, positions=tuple((own + 2 * padding - size) // stride + 1 for own in self._node().positions)
+        )
 
     def flatten(self):
         """Add flattening."""
@@ -243,6 +251,31 @@ def basic_blocks(act, width=64, side=32, blocks=(2, 2), batch_norm=False, averag
             trunk = net.activation(act)
     if average:
         net.pool(0)
+    net.flatten()
+    net.dense(10, 1.0)
+    return net.graph()
+
+
+def separable(width=64, side=16):
+    """Return a network of depthwise and pointwise convolutions, each normalized over the batch."""
+    net = Builder(3, (side, side))
+    for units, kernel, stride, groups in ((width, 3, 1, 1), (width, 3, 2, width), (width, 1, 1, 1), (width, 3, 1, 4)):
+        net.convolution(units, kernel, stride, kernel // 2, groups=groups)
+        net.batch_norm()
+        net.activation("relu")
+    net.flatten()
+    net.dense(10, 1.0)
+    return net.graph()
+
+
+def padded_windows(act, width=64, side=16):
+    """Return a convolution with padded maxima above it, and a second one."""
+    net = Builder(3, (side, side), bias=0.01)
+    net.convolution(width, 3, padding=1)
+    net.activation(act)
+    net.largest()
+    net.convolution(width, 3, padding=1)
+    net.activation(act)
     net.flatten()
     net.dense(10, 1.0)
     return net.graph()

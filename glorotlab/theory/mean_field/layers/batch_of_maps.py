@@ -55,9 +55,9 @@ def has_unknown_law(walk: Walk, name: str) -> bool:
 
 def forward(node: Node, walk: Walk, s: Signal, layer: BatchNorm) -> Signal:
     """Return the signal of y, of single points."""
-    if not s.gaussian:
-        raise AssumptionError("batch normalization of maps that are not Gaussian of mean 0")
-    common = _common(node, walk)
+    if not (s.gaussian or isinstance(walk.graph[node.inputs[0]].layer, Convolution)):
+        raise AssumptionError("batch normalization of maps that are not the result of weights")
+    common = _common(node.inputs[0], walk)
     squares = np.maximum(s.q - 2 * common + common.mean(), 0)
     variance = float(squares.mean())
     y = layer.gain_second_moment * squares / (variance + layer.epsilon) + layer.bias_second_moment
@@ -66,13 +66,16 @@ def forward(node: Node, walk: Walk, s: Signal, layer: BatchNorm) -> Signal:
     return Signal(node.units, {s.here: y}, mean, gaussian, s.sources, error=ERROR)
 
 
-def _common(node: Node, walk: Walk) -> Array:
-    """Return E s_a m, (examples, *positions): 0 of what is not a convolution, whose mean is not known."""
-    below = walk.graph[node.inputs[0]]
-    s, layer = walk.signals[below.name], below.layer
+def _common(name: str, walk: Walk) -> Array:
+    """Return E s_a m of a convolution, or a sum of such, (examples, *positions); 0 of what is not followed to there."""
+    node, s = walk.graph[name], walk.signals[name]
+    layer = node.layer
+    if isinstance(layer, Sum):
+        terms = zip(layer.factors, node.inputs, strict=True)
+        return sum((factor**2 * _common(below, walk) for factor, below in terms), start=np.zeros_like(s.q))
     if not isinstance(layer, Convolution):
         return np.zeros_like(s.q)
-    z = walk.input_of(below.name).mean
-    inside = gathered(layer, np.ones_like(z), below.positions).mean() / prod(layer.kernel_size)
-    own = channel_gain(layer) * gathered(layer, z, below.positions) * z.mean() * inside
+    z = walk.input_of(name).mean
+    inside = gathered(layer, np.ones_like(z), node.positions).mean() / prod(layer.kernel_size)
+    own = channel_gain(layer) * gathered(layer, z, node.positions) * z.mean() * inside
     return np.asarray(own + layer.bias_variance)

@@ -14,7 +14,6 @@ from math import prod
 import numpy as np
 
 from glorotlab.arrays import Array
-from glorotlab.errors import AssumptionError
 from glorotlab.spec.layers.convolution import Convolution
 from glorotlab.spec.layers.graph import Node
 from glorotlab.theory.mean_field.layers.base import Block, Gradient, Places, Signal, Walk, at, outer, places
@@ -28,22 +27,20 @@ def needs(node: Node, blocks: frozenset[Block]) -> frozenset[Block]:
 def forward(node: Node, walk: Walk) -> Signal:
     """Return the signal of s."""
     below, layer = walk.input_of(node.name), _layer(node)
-    if layer.groups > 1:
-        raise AssumptionError(
-            f"a convolution in {layer.groups} groups, whose units sum over few channels and are not alike"
-        )
     gain, kernels = channel_gain(layer), {}
     inside = np.ones((len(below.mean), *node.positions))
     for block in walk.blocks[node.name]:
         kernel = at(below.kernels, _below(layer, block))
         kernels[block] = (gain * gathered(layer, kernel, node.positions) + layer.bias_variance) * outer(inside, block)
-    return Signal(node.units, kernels, np.zeros_like(inside), True, frozenset({node.name}), error=below.error)
+    many = layer.groups == 1  # else a unit sums over few channels, whose own kernels it has
+    sources = frozenset({node.name}) | (frozenset() if many else below.sources)
+    return Signal(node.units, kernels, np.zeros_like(inside), many, sources, error=below.error)
 
 
 def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
     """Return the gradient of z."""
     below, layer = walk.input_of(node.name), _layer(node)
-    gain = node.units * layer.weight_variance
+    gain = layer.fan_out / prod(layer.kernel_size) * layer.weight_variance
     apart = {
         _below(layer, block): gain * scattered(layer, d, below.positions)
         for block, d in gradient.total(walk.signals[node.name]).items()
