@@ -43,11 +43,12 @@ def sweep_report(results: SweepResults, command: str = "") -> Report:
     run = fields.pop("run")
     statuses = dict(zip(results.runs, final["status"].values.ravel().tolist(), strict=True))
     counts = ", ".join(f"{count} {status}" for status, count in sorted(Counter(statuses.values()).items()))
+    differing = _words(dim for dim in final.dims if final.sizes[dim] > 1)
     pictures = list(itertools.islice(_pictures(final), MOST_PICTURES + 1))
     return Report(
         title=f"Sweep {results.folder.name}",
         sentences=[
-            f"{len(statuses)} runs that differ in {_words(final.dims) or 'nothing'}: {counts}.",
+            f"{len(statuses)} runs that differ in {differing}: {counts}." if differing else f"One run: {counts}.",
             *_choice(results),
             *([f"The first {MOST_PICTURES} pictures are shown."] if len(pictures) > MOST_PICTURES else []),
         ],
