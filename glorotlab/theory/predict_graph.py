@@ -179,7 +179,7 @@ def _add_bands(
     """Put bands into rows, and return the reason if there are none."""
     output = found.output
     if output is None:
-        return "the output is not followed"
+        return "the output is not predicted"
     outputs = None if known is None else Outputs(costs.get(*LOSSES[known.name]), known.targets)
     gradient = None if known is None else known.gradient
     scale = 1.0 if known is None else SCALES[known.name](output.units)

@@ -311,11 +311,11 @@ def _band(ends: tuple[float, float] | None) -> str:
 
 
 def _rests_on(verdict: Trainability) -> str:
-    """Return the predictors and what they add to the log odds, against an average network."""
+    """Return the predictors and their contributions to the log odds, relative to an average network."""
     if not verdict.terms:
         return ""
     parts = (f"{term.name} {term.value:.2g} ({term.log_odds:+.1f})" for term in verdict.terms)
-    return f"; in log odds, against an average network: {', '.join(parts)}"
+    return f"; in log odds, relative to an average network: {', '.join(parts)}"
 
 
 def percent(probability: float) -> str:

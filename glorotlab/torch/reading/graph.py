@@ -110,7 +110,7 @@ class GraphBuilder:
             self._names[node] = self._names[before]
         else:
             inputs = [self._name_of(one) for one in call.inputs if one in self._names]
-            self._add(node, label, layer or Unknown("a parameter as it stands"), layout, inputs, call)
+            self._add(node, label, layer or Unknown("a parameter by itself"), layout, inputs, call)
         if before is not None and self._in_place(node):
             self._names[before] = self._names[node]  # whoever reads it from now on reads the result
 
@@ -121,7 +121,7 @@ class GraphBuilder:
         table = FUNCTIONS if module is None else MODULES
         if name not in table:
             what = type(module).__name__ if module is not None else str(getattr(node.target, "__name__", node.target))
-            return Unknown(f"{what} is not followed by the theory")
+            return Unknown(f"{what} is not covered by the theory")
         layer = table[name](call)
         if isinstance(layer, Elementwise):
             try:
@@ -134,7 +134,7 @@ class GraphBuilder:
             own = str(node.target if module is not None else node.name)
             first = self._owners.setdefault(id(weight), own)
             if first != own or own in self.nodes:
-                return Unknown(f"its weights are those of {first!r}: weights used twice are not followed by the theory")
+                return Unknown(f"its weights are those of {first!r}: weights used twice are not covered by the theory")
         return layer
 
     def _add(self, node: Any, name: str, layer: Layer, layout: bool, inputs: list[str], call: Any = None) -> None:
@@ -152,7 +152,7 @@ class GraphBuilder:
 
     def _name_of(self, node: Any) -> str:
         if node not in self._names:  # the model returns a parameter
-            self._add(node, node.name, Unknown("a parameter as it stands"), True, [])
+            self._add(node, node.name, Unknown("a parameter by itself"), True, [])
         return self._names[node]
 
     def _parameters(self, call: Call) -> tuple[str, ...]:

@@ -282,7 +282,7 @@ def test_a_factor_for_each_unit_is_one_factor_where_all_are_alike(torch):
         layer = only(torch, with_parameter(torch, np.full(size, 0.25), lambda x, p: p * x), torch.randn(shape))
         assert layer == Sum((0.25,))
     layer = only(torch, with_parameter(torch, [1.0, 2.0], lambda x, p: x * p), torch.randn(3, 2))
-    assert "not all alike" in layer.reason
+    assert "not all equal" in layer.reason
 
 
 POSITIONS = [
@@ -314,7 +314,7 @@ def test_parameters_whose_elements_are_alike_are_a_shift_or_nothing(torch):
 @pytest.mark.parametrize(
     ("values", "function", "words"),
     [
-        (np.arange(3.0), lambda x, p: p - x, "a parameter less a value"),
+        (np.arange(3.0), lambda x, p: p - x, "a parameter minus a value"),
         (np.arange(64.0), lambda x, p: x[..., :1] + p, "a part of a value"),
         (np.arange(96.0).reshape(32, 3) + 1, lambda x, p: x + p, "whose mean is not 0"),
         (np.arange(2.0).reshape(2, 1, 1) - 0.5, lambda x, p: x + p, "other axes than units and positions"),
@@ -377,7 +377,7 @@ def test_what_is_not_followed_says_why(torch, name):
     module, shape = REFUSED[name](torch.nn)
     layer = only(torch, module, torch.randn(shape))
     assert isinstance(layer, Unknown)
-    assert layer.reason.endswith("not followed by the theory")
+    assert layer.reason.endswith("not covered by the theory")
     assert type(module).__name__ not in layer.reason  # words, not the class
 
 

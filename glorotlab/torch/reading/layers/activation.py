@@ -25,7 +25,7 @@ def expression(template: Callable[..., str], *settings: tuple[str, Any]) -> Read
     def read(call: Call) -> Layer:
         values = [call.option(name, place, default) for place, (name, default) in enumerate(settings, start=1)]
         if not all(isinstance(value, (int, float)) for value in values):
-            return Unknown("an activation whose settings are values of the network is not followed by the theory")
+            return Unknown("an activation whose settings are values of the network is not covered by the theory")
         return Elementwise(template(*values))
 
     return read
@@ -77,7 +77,7 @@ def prelu(call: Call) -> Layer:
     """Read PReLU where it has one slope for all units."""
     weight = call.tensor("weight", 1)
     if weight is None or weight.numel() != 1:
-        return Unknown("an activation with slopes of its own for each unit is not followed by the theory")
+        return Unknown("an activation with slopes of its own for each unit is not covered by the theory")
     return Elementwise(_leaky(float(weight.detach())))
 
 
@@ -85,7 +85,7 @@ def rrelu(call: Call) -> Layer:
     """Read RReLU outside training, where its slope is the mean."""
     lower, upper = call.option("lower", 1, 1 / 8), call.option("upper", 2, 1 / 3)
     if call.option("training", 3, False):
-        return Unknown("an activation with random slopes is not followed by the theory")
+        return Unknown("an activation with random slopes is not covered by the theory")
     return Elementwise(_leaky((lower + upper) / 2))
 
 
@@ -93,7 +93,7 @@ def clamp(call: Call) -> Layer:
     """Read a clamp between numbers."""
     low, high = call.argument(1, "min", None), call.argument(2, "max", None)
     if not all(isinstance(end, (int, float, type(None))) for end in (low, high)):
-        return Unknown("a clamp between values of the network is not followed by the theory")
+        return Unknown("a clamp between values of the network is not covered by the theory")
     return Elementwise(_clip(low, high))
 
 
@@ -101,7 +101,7 @@ def power(call: Call) -> Layer:
     """Read a whole power."""
     exponent = call.argument(1, "exponent", None)
     if not isinstance(exponent, int) or not 1 <= exponent <= 16:
-        return Unknown("a power that is no whole number from 1 to 16 is not followed by the theory")
+        return Unknown("a power other than a whole number from 1 to 16 is not covered by the theory")
     return Elementwise(f"x**{exponent}")
 
 

@@ -14,9 +14,9 @@ def join(call: Call) -> Layer:
     axis = call.argument(1, "dim", call.node.kwargs.get("axis", 0)) % rank
     values = call.argument(0, "tensors", ())
     if len(call.inputs) < len(values):
-        return Unknown("a concatenation with a parameter is not followed by the theory")
+        return Unknown("a concatenation with a parameter is not covered by the theory")
     if axis != (rank - 1 if rank == 2 or call.channels_last else 1):
-        return Unknown("a concatenation along other axes than the units' is not followed by the theory")
+        return Unknown("a concatenation along other axes than the units' is not covered by the theory")
     return Concatenation()
 
 

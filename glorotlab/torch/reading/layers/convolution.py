@@ -17,11 +17,11 @@ def convolution(axes: int) -> Reader:
     def read(call: Call) -> Layer:
         weight, mode = call.tensor("weight", 1), getattr(call.module, "padding_mode", "zeros")
         if weight is None:
-            return Unknown("a convolution by values of the network is not followed by the theory")
+            return Unknown("a convolution by values of the network is not covered by the theory")
         if mode != "zeros":
-            return Unknown(f"a convolution that pads by {mode!r} is not followed by the theory")
+            return Unknown(f"a convolution that pads by {mode!r} is not covered by the theory")
         if len(call.input_shape) != axes + 2:
-            return Unknown("a convolution of a single example is not followed by the theory")
+            return Unknown("a convolution of a single example is not covered by the theory")
         kernel, groups = tuple(int(size) for size in weight.shape[2:]), int(call.option("groups", 6, 1))
         dilation = per_axis(call.option("dilation", 5, 1), axes)
         return Convolution(

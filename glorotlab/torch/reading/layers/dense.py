@@ -22,7 +22,7 @@ def matmul(call: Call) -> Layer:
 
 def _dense(weight: Any, bias: Any, *, transposed: bool) -> Layer:
     if weight is None or weight.ndim != 2:
-        return Unknown("a product of two values of the network is not followed by the theory")
+        return Unknown("a product of two values of the network is not covered by the theory")
     fan_in, fan_out = weight.shape[::-1] if transposed else weight.shape
     return Dense(int(fan_in), int(fan_out), second_moment(weight), second_moment(bias))
 

@@ -18,7 +18,7 @@ def other_dropout(call: Call) -> Layer | None:
     """Read dropout of whole channels, and alpha dropout."""
     if dropout(call) is None:
         return None
-    return Unknown("dropout other than that of single elements is not followed by the theory")
+    return Unknown("dropout other than that of single elements is not covered by the theory")
 
 
 _OTHERS = ("AlphaDropout", "FeatureAlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d")

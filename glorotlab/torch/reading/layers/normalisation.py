@@ -19,7 +19,7 @@ def _over_units(call: Call) -> Unknown | None:
     shape = tuple(call.option("normalized_shape", 1, ()))
     if len(shape) == 1 and (len(call.input_shape) == 2 or call.channels_last):
         return None
-    return Unknown("a normalization over positions too is not followed by the theory")
+    return Unknown("a normalization over positions too is not covered by the theory")
 
 
 def layer_norm(call: Call) -> Layer:
@@ -50,7 +50,7 @@ def batch_norm_function(call: Call) -> Layer:
 
 def _batch_norm(call: Call, *, of_batch: bool) -> Layer:
     if not of_batch:
-        return Unknown("BatchNorm by running moments, out of training mode, is not followed by the theory")
+        return Unknown("BatchNorm by running moments, out of training mode, is not covered by the theory")
     return _affine(BatchNorm, call.option("eps", 7, 1e-5), call.tensor("weight", 3), call.tensor("bias", 4))
 
 

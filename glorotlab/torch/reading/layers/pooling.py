@@ -19,7 +19,7 @@ def reshape(call: Call) -> Layer | None:
         return None
     if len(after) == 2 and after[0] == before[0]:
         return Flatten()
-    return Unknown("a change of shape other than flattening is not followed by the theory")
+    return Unknown("a change of shape other than flattening is not covered by the theory")
 
 
 def average(axes: int) -> Reader:
@@ -27,10 +27,10 @@ def average(axes: int) -> Reader:
 
     def read(call: Call) -> Layer:
         if call.option("divisor_override", 6, None) is not None:
-            return Unknown("average pooling with a divisor of its own is not followed by the theory")
+            return Unknown("average pooling with another divisor than the window's size is not covered by the theory")
         counts = call.option("count_include_pad", 5, True)
         if not counts and any(per_axis(call.option("padding", 3, 0), axes)):
-            return Unknown("average pooling that leaves padding out of its counts is not followed by the theory")
+            return Unknown("average pooling that leaves padding out of its counts is not covered by the theory")
         return _window(AveragePooling, call, axes)
 
     return read
@@ -41,7 +41,7 @@ def largest(axes: int) -> Reader:
 
     def read(call: Call) -> Layer:
         if any(step != 1 for step in per_axis(call.option("dilation", 4, 1), axes)):
-            return Unknown("max pooling with dilation is not followed by the theory")
+            return Unknown("max pooling with dilation is not covered by the theory")
         return _window(MaxPooling, call, axes)
 
     return read
@@ -49,14 +49,14 @@ def largest(axes: int) -> Reader:
 
 def _window(kind: type[Window], call: Call, axes: int) -> Layer:
     if len(call.input_shape) != axes + 2:
-        return Unknown("pooling of a single example is not followed by the theory")
+        return Unknown("pooling of a single example is not covered by the theory")
     kernel = per_axis(call.option("kernel_size", 1, 1), axes)
     stride = call.option("stride", 2, None)
     stride = kernel if stride is None or stride == [] else per_axis(stride, axes)
     padding = per_axis(call.option("padding", 3, 0), axes)
     sizes = zip(call.input_shape[2:], kernel, stride, padding, strict=True)
     if call.shape[2:] != tuple((size + 2 * zeros - width) // step + 1 for size, width, step, zeros in sizes):
-        return Unknown("pooling with windows over the border (ceil_mode) is not followed by the theory")
+        return Unknown("pooling with windows over the border (ceil_mode) is not covered by the theory")
     return kind(kernel, stride, tuple((zeros, zeros) for zeros in padding))
 
 
@@ -65,10 +65,12 @@ def adaptive(kind: type[Window], axes: int) -> Reader:
 
     def read(call: Call) -> Layer:
         if len(call.input_shape) != axes + 2:
-            return Unknown("pooling of a single example is not followed by the theory")
+            return Unknown("pooling of a single example is not covered by the theory")
         before, after = call.input_shape[2:], call.shape[2:]
         if any(size % parts for size, parts in zip(before, after, strict=True)):
-            return Unknown("adaptive pooling to no divisor of the positions is not followed by the theory")
+            return Unknown(
+                "adaptive pooling to a number that does not divide the positions is not covered by the theory"
+            )
         kernel = tuple(size // parts for size, parts in zip(before, after, strict=True))
         return kind(kernel, kernel, ((0, 0),) * axes)
 
@@ -83,7 +85,7 @@ def over_positions(kind: type[Window]) -> Reader:
         axes = per_axis(given, 1) if isinstance(given, (int, tuple, list)) else ()
         positions = range(1, len(shape) - 1) if call.channels_last else range(2, len(shape))
         if not axes or sorted(axis % len(shape) for axis in axes) != list(positions):
-            return Unknown("a mean or maximum over other axes than all positions is not followed by the theory")
+            return Unknown("a mean or maximum over other axes than all positions is not covered by the theory")
         size = tuple(shape[axis] for axis in positions)
         return kind(size, size, ((0, 0),) * len(size))
 

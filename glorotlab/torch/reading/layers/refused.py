@@ -11,7 +11,7 @@ def refused(what: str) -> Reader:
     """Return a reader that refuses a call with a reason."""
 
     def read(call: Call) -> Layer:
-        return Unknown(f"{what} is not followed by the theory")
+        return Unknown(f"{what} is not covered by the theory")
 
     return read
 

@@ -36,7 +36,7 @@ def _sum(call: Call, factor: float) -> Layer | None:
     if len(call.inputs) < 2:
         return bias.added(call, factor)
     if first.meta["shape"] != second.meta["shape"]:
-        return Unknown("a sum of values of different shapes is not followed by the theory")
+        return Unknown("a sum of values of different shapes is not covered by the theory")
     return Sum((1.0, factor))
 
 
@@ -50,8 +50,8 @@ def multiply(call: Call) -> Layer:
     if scale is not None and alike(scale) and call.shape == call.input_shape:  # of a residual branch, or its units
         return Sum((float(scale.detach().flatten()[0]),))
     if len(call.inputs) < 2:
-        return Unknown("a product with a parameter whose elements are not all alike is not followed by the theory")
-    return Unknown("a product of two values of the network is not followed by the theory")
+        return Unknown("a product with a parameter whose elements are not all equal is not covered by the theory")
+    return Unknown("a product of two values of the network is not covered by the theory")
 
 
 def divide(call: Call) -> Layer:
@@ -59,7 +59,7 @@ def divide(call: Call) -> Layer:
     _, second = _operands(call)
     if isinstance(second, Real) and call.node.kwargs.get("rounding_mode") is None:
         return Sum((1 / float(second),))
-    return Unknown("a division by values is not followed by the theory")
+    return Unknown("a division by values is not covered by the theory")
 
 
 def negate(call: Call) -> Layer:
