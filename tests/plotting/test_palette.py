@@ -1,4 +1,4 @@
-"""Colours stay apart for readers who see two of the three primary colours, and layers differ in lightness.
+"""Colors stay apart for readers who see two of the three primary colors, and layers differ in lightness.
 
 Vision is simulated by the matrices of Machado, Oliveira & Fernandes (2009), "A physiologically-based model for
 simulation of color vision deficiency", IEEE TVCG 15(6), severity 1, on linear RGB. Distances are those of CIE L*a*b*
@@ -38,11 +38,11 @@ XYZ = np.array(
 """CIE XYZ of sRGB's primaries (IEC 61966-2-1)."""
 
 APART = 10
-"""Least distance of two colours: four times what is just noticed."""
+"""Least distance of two colors: four times what is just noticed."""
 
 
 def lab(colors, vision):
-    """Return L*, a* and b* of colours as they are seen."""
+    """Return L*, a* and b* of colors as they are seen."""
     rgb = np.array([to_rgb(color) for color in colors])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.transpose(VISION[vision]), 0, 1) @ XYZ.T / XYZ.sum(axis=1)
@@ -51,7 +51,7 @@ def lab(colors, vision):
 
 
 def closest(colors, vision):
-    """Return the distance of the two colours that are most alike."""
+    """Return the distance of the two colors that are most alike."""
     return min(np.linalg.norm(one - other) for one, other in itertools.combinations(lab(colors, vision), 2))
 
 

@@ -196,7 +196,7 @@ def test_batch_normalised_maps_agree_with_drawn_networks_forward(name):
     assert all("gradients through batch normalization of maps" in reason for reason in refused.values())
     modules = list(predicted["module"].values)
     known = np.isfinite(predicted["backprop_gradient_second_moment"].values)
-    assert known[[module in refused for module in modules]].all()  # down to the last normalisations, and no further
+    assert known[[module in refused for module in modules]].all()  # down to the last normalizations, and no further
     assert not known[[module.startswith("convolution") for module in modules]].any()
     compared, networks = 0, 12
     for (module, variable), values in draws.drawn_statistics(graph, x, y, "cross_entropy", range(networks)).items():

@@ -29,6 +29,6 @@ with gl.torch.monitor(model, every=10, prediction=prediction) as log:
 
 # %%
 # In each panel the profile on the left has the first record beside its prediction, module below module; to its right,
-# colours show every later record.
+# colors show every later record.
 
 figure = gl.plot(log)

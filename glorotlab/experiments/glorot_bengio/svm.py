@@ -83,7 +83,7 @@ def _run_spec(scale: Scale, data: str, rate: float, seed: int) -> RunSpec:
 def _at_least_validation_error(run: Run) -> tuple[float, float]:
     """Return the least validation error of a run and the test error of the same update; inf where it diverged.
 
-    A finite training set is learnt by heart in the end, so the update is chosen as the paper chooses what is free.
+    A finite training set is learned by heart in the end, so the update is chosen as the paper chooses what is free.
     """
     if run.status != "finished":
         return np.inf, np.nan
@@ -184,7 +184,7 @@ EXPERIMENT = Experiment(
     source="Glorot & Bengio (2010), section 4.2",
     caption=(
         "Test error on Shapeset-3x2 of a support-vector machine with a Gaussian kernel and of a five-layer tanh "
-        "network with normalized initialization, both learnt from the same finite set of images. C and γ are chosen "
+        "network with normalized initialization, both learned from the same finite set of images. C and γ are chosen "
         "(framed) on validation images of the first seed; of the network's updates the one with the least validation "
         f"error counts. Hollow diamonds are the paper's {PAPER['svm']} % and {PAPER['network']} %, of {PAPER_IMAGES:,} "
         "images."
