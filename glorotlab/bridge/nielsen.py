@@ -146,7 +146,7 @@ def _place(path: str | os.PathLike[str]) -> Path:
 
 
 def _read(path: Path) -> bytes:
-    """Return what a regular file holds, never more than is allowed, whatever its size is said to be."""
+    """Return the content of a regular file, at most as much as is allowed, whatever size the system states."""
     try:
         return read_bytes(path, MAX_BYTES, links=True)
     except OSError as error:

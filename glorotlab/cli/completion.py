@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 
 def offered(known: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Return what typer calls for a value: the known names that begin with what is typed."""
+    """Return a function that completes a value: the known names with the typed beginning."""
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in known() if name.startswith(incomplete)]

@@ -87,7 +87,7 @@ class Dataset:
 
     @property
     def targets(self) -> int:
-        """How many numbers each example gives the outputs to reach; 0 where it has a class."""
+        """Number of targets of each example, 0 if it has a class."""
         return targets_of(self.train)
 
     @cached_property

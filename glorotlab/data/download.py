@@ -20,7 +20,7 @@ REDIRECTIONS = 5
 
 
 class Bar(Protocol):
-    """What shows how far a download is."""
+    """Display of the progress of a download."""
 
     def begin(self, size: int | None) -> None:
         """Say how many bytes there will be; None where that is not known."""

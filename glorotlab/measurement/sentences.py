@@ -19,7 +19,7 @@ def counts(entries: Sequence[Entry]) -> str:
 
 
 def rules(prediction: xr.Dataset, entries: Sequence[Entry], networks: int) -> list[str]:
-    """Return what the verdicts of some entries rest on.
+    """Return the rules of the verdicts of some entries.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def rules(prediction: xr.Dataset, entries: Sequence[Entry], networks: int) -> li
 
 
 def assumptions(prediction: xr.Dataset) -> list[str]:
-    """Return what a prediction rests on, one sentence each."""
+    """Return the assumptions of a prediction, one sentence each."""
     return [str(sentence) for sentence in json.loads(prediction.attrs["assumptions"])]
 
 

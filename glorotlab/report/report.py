@@ -21,7 +21,7 @@ KINDS = {Picture: "picture", Table: "table", Markup: "form"}
 
 @dataclass(frozen=True)
 class Report:
-    """What a page says of a result.
+    """The parts of a page about a result.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class Descent(NamedTuple):
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """How one update changes weights W and biases b.
+    """The rule by which one update changes weights W and biases b.
 
     With g the gradient of the batch-mean cost plus l2 W, an update is W <- W - learning_rate g. With momentum it goes
     through a velocity, v <- momentum v - learning_rate g and W <- W + v, or Nesterov's W <- W + momentum v -

@@ -19,7 +19,7 @@ from glorotlab.torch.tracing import TracedModel
 
 
 def record(traced: TracedModel, y: Any | None, loss: Loss) -> list[NodeTensors]:
-    """Return what a batch leaves in every node but the inputs, in order of computation.
+    """Return the tensors of a batch in every node except the inputs, in order of computation.
 
     Parameters
     ----------

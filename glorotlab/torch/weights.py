@@ -107,7 +107,7 @@ class Weight:
 
 @dataclass(frozen=True, eq=False)
 class ModelWeights:
-    """What a model has of parameters.
+    """The parameters of a model.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ COST_BEFORE_THE_WINDOW = "mean cost of the mini-batches since the point before"
 
 
 def describe_curves(*, autoencoder: bool, regression: bool) -> dict[str, str]:
-    """Return what each curve of a run is: squared distances where the data have targets, and of an autoencoder."""
+    """Return the descriptions of a run's curves: squared distances for data with targets and for autoencoders."""
     return CURVES | (RECONSTRUCTION if autoencoder else REGRESSION if regression else {})
 
 

@@ -115,7 +115,7 @@ class Derivation(Rendered):
 
     @property
     def result(self) -> sp.Eq:
-        """Return what follows from the assumptions; AssumptionError with the reason where the derivation stops."""
+        """Return the result of the derivation; AssumptionError with the reason if it stops."""
         if self.stopped:
             raise AssumptionError(f"{self.name} has no result: {self.stopped}")
         return self.conclusions[0].result

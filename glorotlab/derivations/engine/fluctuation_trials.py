@@ -38,7 +38,7 @@ def expand(setting: Networks, variance: sp.Eq, mean: sp.Eq) -> Numbers:
 
 
 def expand_back(setting: Networks, signal: Sequence[sp.Eq], equations: Mapping[str, sp.Eq], *, given: bool) -> Numbers:
-    """Return what ``expand`` does, and A_i and U_i of every layer by their recursions.
+    """Return the result of ``expand``, with A_i and U_i of every layer by their recursions.
 
     Parameters
     ----------

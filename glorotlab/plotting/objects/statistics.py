@@ -85,7 +85,7 @@ def draw_layers(ax: Axes, objects: Sequence[xr.Dataset], variable: str | None) -
 
 
 def label(variable: str) -> str:
-    """Return what a second moment is of, in words short enough for a legend inside axes."""
+    """Return the name of a second moment's tensor, short enough for a legend inside axes."""
     return SHORT[variable.removesuffix("_second_moment")]
 
 
@@ -120,7 +120,7 @@ def _differ_in_kind(objects: Sequence[xr.Dataset]) -> bool:
 
 
 def _marks(one: xr.Dataset, names: Sequence[str], style: dict[str, str], *, named: bool) -> list[Artist]:
-    """Return what stands in the legend for one dataset, its network named where several are of one kind."""
+    """Return the legend's entries of one dataset, with its network if several are of one kind."""
     what = f": {describe(one)}" if named else ""
     if is_measured(one):
         points = {key: MEASUREMENT[key] for key in ("linestyle", "marker", "markersize")} | style

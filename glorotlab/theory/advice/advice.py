@@ -60,7 +60,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class InitializerAdvice:
-    """What one initializer does over the depth.
+    """The effect of one initializer over the depth.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class InitializerAdvice:
 
 @dataclass(frozen=True)
 class Compromise:
-    """What choices of Var[W] cost a rectangular layer of linear units.
+    """The cost of choices of Var[W] in a rectangular layer of linear units.
 
     Parameters
     ----------

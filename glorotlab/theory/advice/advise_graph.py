@@ -34,7 +34,7 @@ COLUMNS = ("initializer", "signal, last / first", "gradient, first / last", "dC/
 
 @dataclass(frozen=True)
 class GraphInitializer:
-    """What one initializer would do.
+    """The effect of one initializer.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class GraphInitializer:
 
 @dataclass(frozen=True)
 class GraphAdvice:
-    """What every initializer would do to a model, and which of them to take.
+    """The effect of every initializer on a model, and the one to use.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class GraphAdvice:
         return "\n".join([*(f"| {line} |" for line in lines), "", *self.words()])
 
     def cells(self) -> list[tuple[str, ...]]:
-        """Return what the `COLUMNS` say of each initializer."""
+        """Return the cells of each initializer in the order of `COLUMNS`."""
         return [
             (
                 one.name,

@@ -18,7 +18,7 @@ AUROC, BRIER, CALIBRATION_ERROR = 0.961, 0.066, 0.063
 
 @dataclass(frozen=True)
 class Coefficient:
-    """What a predictor adds to the log odds.
+    """The coefficient of a predictor in the log odds.
 
     Parameters
     ----------

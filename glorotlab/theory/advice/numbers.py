@@ -26,7 +26,7 @@ BATCH = 20
 
 @dataclass(frozen=True)
 class Numbers:
-    """What theory says of a network on a batch.
+    """The numbers that theory predicts for a network on a batch.
 
     Parameters
     ----------

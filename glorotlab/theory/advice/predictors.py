@@ -17,7 +17,7 @@ LEAST, MOST = 1e-12, 1e12
 
 @dataclass(frozen=True)
 class Predictors:
-    """What decides whether a network trains, in powers of ten.
+    """The predictors of whether a network trains, in powers of ten.
 
     Parameters
     ----------

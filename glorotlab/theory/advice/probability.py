@@ -12,7 +12,7 @@ from glorotlab.theory.advice.predictors import predictors
 
 @dataclass(frozen=True)
 class Term:
-    """What one predictor adds to the log odds that a network trains.
+    """The contribution of one predictor to the log odds that a network trains.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Term:
 
 
 def terms(numbers: Numbers) -> tuple[Term, ...]:
-    """Return what the predictors of a network add, those that weigh most first."""
+    """Return the contributions of a network's predictors, the largest first."""
     added = []
     for name, value in asdict(predictors(numbers)).items():
         coefficient = calibration.COEFFICIENTS[name]

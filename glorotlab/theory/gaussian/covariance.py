@@ -92,7 +92,7 @@ class Covariance:
 
     @property
     def same(self) -> npt.NDArray[np.bool_]:
-        """Where examples are copies or mirror images of each other."""
+        """Mask of the pairs of examples that are copies or mirror images of each other."""
         return np.asarray(self.gap == 0)
 
     def distance(self) -> Array:

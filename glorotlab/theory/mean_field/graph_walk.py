@@ -225,7 +225,7 @@ def _blocks(graph: LayerGraph, *, pairs: bool) -> dict[str, frozenset[Block]]:
 
 
 def _needed(node: Node, graph: LayerGraph, name: str, blocks: frozenset[Block]) -> set[Block]:
-    """Return what one of a node's inputs must hold for blocks of its own."""
+    """Return the blocks that one of a node's inputs must have for the node's own blocks."""
     rank, found = len(graph[name].positions), set()
     for below in KINDS[node.layer.kind].needs(node, blocks):
         displacement = below.displacement if len(below.displacement) == rank else (0,) * rank

@@ -155,7 +155,7 @@ class JacobianSpectrum:
 
     @cached_property
     def support(self) -> tuple[float, float]:
-        """Where the singular values other than 0 lie, but for a thousandth of them at either end."""
+        """Range of the singular values other than 0, without a thousandth of them at either end."""
         rest = 1 - self.atom_at_zero
         low, high = self.quantile(self.atom_at_zero + rest * np.array([FAINT, 1 - FAINT]))
         return float(low), float(high)

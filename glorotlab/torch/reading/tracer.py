@@ -29,7 +29,7 @@ _LIBRARY = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 
 
 class UntraceableError(Exception):
-    """What a graph cannot hold: a decision that depends on the data."""
+    """A decision that depends on the data, which a graph cannot represent."""
 
 
 class ValueProxy(fx.Proxy):  # type: ignore[misc]

@@ -24,7 +24,7 @@ def cost_and_errors(run: Run) -> str:
 
 
 def _cost_window(run: Run) -> str:
-    """Return what a run's last training cost is the mean of."""
+    """Return the mini-batches over which a run's last training cost is averaged, in words."""
     description = str(run.curves["training_cost"].attrs["long_name"])
     if description == CURVES["training_cost"]:
         return f"mean of the last {min(COST_WINDOW, run.updates)} mini-batches"
