@@ -27,6 +27,7 @@ PURPOSES = {
     "WINDOWS": 28,
     "BATCH_NORMALISATION": 29,
     "WHOLE_NETWORKS": 30,
+    "UNIT_PROGRAM": 31,
 }
 
 
