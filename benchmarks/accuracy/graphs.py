@@ -1,7 +1,7 @@
 """How far predictions of whole models are from drawn networks: python benchmarks/accuracy/graphs.py [--bands].
 
 Each model is predicted on a batch of MNIST or CIFAR-10 and drawn N times in PyTorch, float32, by ``graph_draws.py``,
-which shares no code with the theory: N / 2 times where it is 512 wide, N / 5 where it has 512 channels. For every
+which shares no code with the theory: N / 2 times where it is 512 wide, N / 10 where it has 512 channels. For every
 module the mean over networks of the second moment of its values, and of its gradients, is compared with the prediction:
 |measured / predicted - 1| less two standard errors, percentiles over modules. Deviations of order 1/width are part of
 it; ``shift`` is what theory expects of them. GLOROTLAB_DATA must have both data sets.
@@ -151,16 +151,17 @@ def main():
         return
     columns = "deviation, its error, expected shift, beyond 2 errors at 50, 90, 99 %"
     print(f"{'model':26s} {'nets':>4s} {'s':>5s}   forward: {columns}   backward")
-    every = {direction: [] for direction in DIRECTIONS}
+    every, moved = ({direction: [] for direction in DIRECTIONS} for _ in range(2))
     for name, graph, data, images in models():
         if arguments.only not in name:
             continue
-        share = (5 if images else 2) if name.endswith("512") else 1
+        share = (10 if images else 2) if name.endswith("512") else 1
         networks = max(arguments.networks // share, 2)
         found, raw, seconds = deviations(graph, *batch(data, images), networks)
         line = f"{name:26s} {networks:4d} {seconds:5.1f}"
         for direction, own in found.items():
             every[direction] += own
+            moved[direction] += raw[direction]
             away, error, shift = np.nanmedian(np.array(raw[direction]), axis=0)
             points = " ".join(f"{100 * value:5.2f}" for value in np.percentile(own, PERCENTILES))
             line += f"   {100 * away:+6.2f} {100 * error:5.2f} {100 * shift:+6.2f}  {points}"
@@ -168,6 +169,10 @@ def main():
     for direction, own in every.items():
         points = ", ".join(f"{p} %: {100 * np.percentile(own, p):.2f} %" for p in PERCENTILES)
         print(f"{direction}, {len(own)} modules: {points}")
+        away, error, shift = np.array(moved[direction]).T
+        left = np.maximum(np.abs(away - np.nan_to_num(shift)) - 2 * error, 0)
+        points = ", ".join(f"{p} %: {100 * np.percentile(left, p):.2f} %" for p in PERCENTILES)
+        print(f"{direction}, less the expected shifts that {np.isfinite(shift).sum()} of them have: {points}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ correlations are followed, not kernels.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,8 +45,7 @@ def correlations(tangents: Tangents, unit_gradients: Mapping[str, Gradient]) -> 
     """Return the scatter of correlations of all nodes due to units below and, in P, through f'."""
     walk = tangents.found.walk
     result = Correlations({}, {}, {})
-    nothing = np.zeros((len(tangents.output_single),) * 2)
-    of_units = Tangents(replace(tangents.found, gradients=dict(unit_gradients)), nothing, nothing[0])
+    of_units = tangents.of_gradients(dict(unit_gradients))
     followed = [
         node.name
         for node in tangents.nodes

@@ -76,6 +76,7 @@ class _Fluctuations:
         self.size = len(self.walk.signals[self.graph.output].q)
         self.variances: dict[tuple[str, str], float] = {}
         self.output = self.graph.output
+        self.seconds: dict[tuple[str, str], Array] = {}
         self.draws: dict[tuple[str, str], Array] = {}
         self.unit_gradients: dict[str, Gradient] = {}
         if outputs is not None:
@@ -133,8 +134,11 @@ class _Fluctuations:
         return Answer(ones, np.outer(ones, ones), np.zeros((self.size, self.size)))
 
     def _second(self, kind: str, name: str) -> Array:
-        signal = self.walk.signals[name]
-        return signal.q if kind == SIGNAL else np.diagonal(self.gradients[name].total(signal)[ACROSS])
+        if (kind, name) not in self.seconds:
+            signal = self.walk.signals[name]
+            own = signal.q if kind == SIGNAL else np.diagonal(self.gradients[name].total(signal)[ACROSS])
+            self.seconds[kind, name] = own
+        return self.seconds[kind, name]
 
     def _add(
         self,

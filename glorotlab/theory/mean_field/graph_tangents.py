@@ -8,6 +8,7 @@ functions of those of the same pair below, K_aa, K_ab and K_bb alone, so that th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +45,13 @@ class Tangents:
     def __init__(self, found: Followed, output: Array, output_single: Array) -> None:
         self.found, self.output, self.output_single = found, output, output_single
         self._derivatives: dict[str, Derivatives] = {}
+
+    def of_gradients(self, gradients: dict[str, Gradient]) -> Tangents:
+        """Return the answers of other gradients of the same kernels, of outputs whose own do not depend on these."""
+        size = len(self.output_single)
+        other = Tangents(replace(self.found, gradients=gradients), np.zeros((size, size)), np.zeros(size))
+        other._derivatives = self._derivatives
+        return other
 
     @cached_property
     def nodes(self) -> list[Node]:
