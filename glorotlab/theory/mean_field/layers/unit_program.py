@@ -23,7 +23,7 @@ from glorotlab.theory.mean_field.layers.base import Block, Kernels, Walk, ends, 
 Values = dict[str, Array]
 """Of every node of a program, (ends, places, draws)."""
 
-NUMBERS, LEAST, MOST = 2**22, 2**6, 2**14
+NUMBERS, LEAST, MOST = 2**20, 2**6, 2**14
 """How many draws all pairs of a node have together, and one pair at least and at most."""
 
 CHUNK = 2**18
