@@ -16,7 +16,7 @@ project_copyright = author
 version = release = glorotlab.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",
@@ -29,12 +29,18 @@ extensions = [
     "printed_numbers",
     "run",
 ]
-source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["build", "examples"]
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}  # pages of names are the first kind
+exclude_patterns = ["build", "examples", "gallery/**.ipynb", "**/jupyter_execute"]
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
+
+# The tutorial is run; what it writes to standard error is a warning.
+nb_execution_mode = "force"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_output_stderr = "warn"
 
 autosummary_generate = True
 autodoc_typehints = "none"  # types stand in the parameters' slots

@@ -9,7 +9,9 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-ALIGNED = "aligned"
+ALIGNED = "split"
+"""What latex2mathml calls lines that are aligned at ``&``."""
+
 PAIRS = {"[": "]", "(": ")"}
 _PIECES = re.compile(r"\\[A-Za-z]+|.", re.DOTALL)
 _TALL = {r"\frac", r"\sum", r"\prod", r"\int"}
@@ -26,13 +28,16 @@ def visit_display(self: HTML5Translator, node: nodes.math_block) -> None:
     latex = node.astext().strip()
     if "\\\\" in latex and r"\begin" not in latex:  # lines of one display, as amsmath's split has them
         latex = rf"\begin{{{ALIGNED}}}{latex}\end{{{ALIGNED}}}"
+    displays = (_mathml(display, "block") for display in latex.split("$$") if display.strip())  # several, of a notebook
     number = f'<span class="eqno">({escape(str(node["number"]))})</span>' if node.get("number") else ""
     self.body.append(self.starttag(node, "div", CLASS="math-display"))
-    self.body.append(f"{number}{_mathml(latex, 'block')}</div>\n")
+    self.body.append(f"{number}{''.join(displays)}</div>\n")
     raise nodes.SkipNode
 
 
 def _mathml(latex: str, display: str) -> str:
+    latex = latex.replace("{aligned}", f"{{{ALIGNED}}}")
+    latex = re.sub(r"\$(.*?)\$", r"}\1\\text{", latex)  # a formula within words: they end before it, and go on after it
     return str(convert(stretched(latex), display=display))
 
 

@@ -92,3 +92,13 @@ def test_brackets_grow_around_what_is_tall(monkeypatch):
     assert stretched(r"(1 + [\sum_i (i)])") == r"\left(1 + \left[\sum_i (i)\right]\right)"
     assert stretched(r"\left(\frac{a}{b}\right)") == r"\left(\frac{a}{b}\right)"
     assert stretched(r"[\frac{a}{b})") == r"[\frac{a}{b})"
+
+
+def test_lines_of_a_display_and_formulas_within_their_words(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXTENSIONS))
+    from mathml import _mathml
+
+    page = _mathml(r"\begin{aligned} & \text{sums over $n_1$ units} \\ & x \end{aligned}", "block")
+    assert page.count("<mtr>") == 2
+    assert page.count("<msub>") == 1
+    assert "<mi>&</mi>" not in page
