@@ -114,7 +114,8 @@ def test_compare_reports_prediction_and_measurement(json, monkeypatch, capsys):
 def bars(monkeypatch, capsys, **variables):
     """Return what a terminal is sent of two parts, for environment variables."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    for name, value in {"TERM": "xterm", "NO_COLOR": "", **variables}.items():
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in {"TERM": "xterm", **variables}.items():
         monkeypatch.setenv(name, value)
     with progress_bars() as update:
         update("figure_6", 1, 4)
