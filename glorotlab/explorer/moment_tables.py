@@ -26,17 +26,16 @@ ROWS = (
     "derivative_square",
     "fourth",
     "derivative_fourth",
-    "derivative_sixth",
     "product_square",
     "square_slope",
     "square_curvature",
     "derivative_square_slope",
     "derivative_square_curvature",
 )
-"""Logarithms of M / q with M = E f^2, of mu = E f'^2, and of E f^4 / M^2, E f'^4 / mu^2, E f'^6 / mu^3 and
+"""Logarithms of M / q with M = E f^2, of mu = E f'^2, and of E f^4 / M^2, E f'^4 / mu^2 and
 E f^2 f'^2 / (M mu); then q M'/M, q^2 M''/M, q mu'/mu and q^2 mu''/mu, with derivatives in q."""
 
-LINES, LOGARITHMS = 2, 6
+LINES, LOGARITHMS = 2, 5
 """The first rows are those of which lines are made. The rows up to the second number are logarithms, whose errors are
 relative as they are, and which follow a power law beyond the grid."""
 
@@ -74,15 +73,13 @@ def _rows(record: Activation, q: Array) -> Array:
     (m, m_first, m_second), (mu, mu_first, mu_second) = units.square, units.derivative_square
     s, weights, sampled_rows = sampled(record, q, quadrature.ORDER, half_width(record, q))
     measure = weights * quadrature.density(s, q)
-    fourth = sampled_rows[Row.DERIVATIVE_FOURTH]
-    derivative_fourth, derivative_sixth = measure @ fourth, measure @ (fourth * sampled_rows[Row.DERIVATIVE_SQUARE])
+    derivative_fourth = measure @ sampled_rows[Row.DERIVATIVE_FOURTH]
     return np.stack(
         [
             np.log(m / q),
             np.log(mu),
             np.log1p(units.square_variance / m**2),
             np.log(derivative_fourth / mu**2),
-            np.log(derivative_sixth / mu**3),
             np.log1p(units.covariance / (m * mu)),
             q * m_first / m,
             q**2 * m_second / m,

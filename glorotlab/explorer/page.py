@@ -28,7 +28,7 @@ from glorotlab.theory.mean_field import inputs
 TEMPLATES = Path(__file__).parent / "templates"
 
 SCRIPTS = (
-    *("interpolation.js", "tables.js", "mean_field.js", "laws.js", "bands.js", "verdict.js"),
+    *("interpolation.js", "tables.js", "mean_field.js", "laws.js", "few_units.js", "bands.js", "verdict.js"),
     *("phase.js", "charts.js", "page.js"),
 )
 """Scripts of the page, each after those that it needs."""

@@ -9,6 +9,9 @@ from browsing import brightness, expect, fits
 import glorotlab as gl
 from glorotlab.errors import AssumptionError
 from glorotlab.explorer.page import DEEPEST, INITIALIZERS, explorer
+from glorotlab.streams import Purpose, generator
+from glorotlab.theory.finite_width import bands, drawn_networks, few_units
+from glorotlab.theory.finite_width.drawn_networks import OutputDraws
 
 ACTIVATIONS = ("tanh", "relu", "gelu", "hard_tanh", "sin", "erf", "linear")
 """Bounded and unbounded ones, smooth ones and kinks; the others differ from these in their tables alone."""
@@ -17,6 +20,8 @@ NUMBER = r" (?=[0-9.e+-]+$)"
 """Where a reason's number begins."""
 
 CURVES = {"signal": "activation", "gradient": "backprop_gradient", "weight_gradient": "example_weight_gradient"}
+
+COLUMNS = {curve: f"{tensor}_second_moment" for curve, tensor in CURVES.items()}
 
 EXPLORE = """setting => {
   const { curves, bands, verdict, refusal, noBands } = explore(setting);
@@ -80,23 +85,53 @@ def test_curves_are_those_of_predict(page):
         compared += 1
 
 
-def test_bands_are_those_of_predict(page):
-    """Four networks of 256 units or more: the ends of every band within 1 % of themselves, or of the band's width."""
+def predicted_bands(monkeypatch, spec, moment, seeds=4):
+    """Return low and high ends of every curve, means over predictions that share the outputs' logits with the page.
+
+    Hidden units, few units, and what the logits leave unknown of the outputs' weights are drawn anew in each.
+    """
+    products, ends = OutputDraws._products, {curve: [] for curve in CURVES}
+    for seed in range(seeds):
+
+        def streams(first, purpose, *rest, seed=seed):
+            return generator(first if purpose is Purpose.OUTPUT_DRAWS else first + seed, purpose, *rest)
+
+        def redrawn(self, signal, x, random, seed=seed):
+            return products(self, signal, x, np.random.default_rng(seed))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(OutputDraws, "_products", redrawn)
+            for module in (bands, drawn_networks, few_units):
+                patch.setattr(module, "generator", streams)
+            prediction = gl.predict(spec, input_second_moment=moment, level=0.95, banded=list(COLUMNS.values()))
+        for curve, column in COLUMNS.items():
+            ends[curve].append([prediction[column + end].values for end in ("_low", "_high")])
+    return {curve: np.mean(own, axis=0) for curve, own in ends.items()}
+
+
+@pytest.mark.parametrize(("widths", "tolerance"), [((4, 7), 0.05), ((7, 10), 0.01)], ids=["16-128", "128-1024"])
+def test_bands_are_those_of_predict(page, monkeypatch, widths, tolerance):
+    """The ends of every band of three networks are those of predict, over themselves or over the band's width.
+
+    From 128 units on they agree within 1 %: of 30 settings the worst is off by .6 %, chance of four predictions
+    included. In narrower networks one prediction scatters by up to 5 %, and its mean ln(1 + v) over networks is below
+    that of the expected variance v of a layer, which the page takes.
+    """
     random, compared = np.random.default_rng(1), 0
-    while compared < 4:
-        setting, spec = draw(random, page, depths=(2, 6), widths=(8, 10))
-        shown, moment = page.evaluate(EXPLORE, setting), setting["inputMoment"]
+    while compared < 3:
+        setting, spec = draw(random, page, depths=(2, 6), widths=widths)
+        shown = page.evaluate(EXPLORE, setting)
         try:
-            predicted = gl.predict(spec, input_second_moment=moment, level=0.95)
+            predicted = predicted_bands(monkeypatch, spec, setting["inputMoment"])
         except AssumptionError:
             assert shown["bands"] is None
             continue
-        for curve, tensor in CURVES.items():
-            name = f"{tensor}_second_moment"
-            middle, low, high = (predicted[name + end].values[: setting["depth"]] for end in ("", "_low", "_high"))
+        for curve, (low, high) in predicted.items():
+            scale = {"low": np.maximum(low, high - low), "high": high}
             for end, expected in (("low", low), ("high", high)):
-                error = np.abs(np.array(shown["bands"][curve][end]) * middle - expected)
-                assert (error <= 0.01 * np.maximum(expected, high - low)).all(), f"{curve} {end} of {setting}"
+                own = np.array(shown["bands"][curve][end]) * shown["curves"][curve]
+                error = np.abs(own - expected[: len(own)]) / scale[end][: len(own)]
+                assert error.max() <= tolerance, f"{curve} {end} of {setting}"
         compared += 1
 
 

@@ -3,6 +3,9 @@
    ln T of a second moment T gains a variance from the units of every hidden layer; its mean is shifted; the outputs are
    few, and are drawn. The names are those of recursions.py and fluctuations.py, whose proofs are in docs/theory. */
 
+/** Relative difference of what two layers take from the outputs up to which they share their draws. */
+const SAME = 1e-4;
+
 /** Return variance, shift and excess of q on the way forward. */
 function forwardScatter(net) {
   const { depth, width, units, forwardGain, weightVariance, initializer, inputMoment } = net;
@@ -41,14 +44,16 @@ function backwardScatter(net, { excess }) {
   return { first, second, fixed };
 }
 
-/** Draw the outputs: for every draw |dC/ds|^2, (s . dC/ds) / q, and the share of one output in |dC/ds|^2. */
-function outputDraws({ q, depth, biasVariance }) {
+/** Draw the outputs, with d = dC/ds and their weights W = sqrt(v) w: for every draw (s . d) / q, and the parts of
+    d'W'Wd / n v of which the draws have w, along the signal, and of which they do not, with its scatter. */
+function outputDraws({ q, depth, width, biasVariance, initializer }) {
   const { classes, draws } = TABLES, logits = q[depth], count = draws.weights.length / classes;
   const own = Math.sqrt(logits - biasVariance), bias = Math.sqrt(biasVariance);
-  const squares = Array(count), along = Array(count), s = Array(classes);
+  const scatter = (concentration) => Math.sqrt(Math.max(1 + initializer.kurtosis * concentration / 2, 0));
+  const met = Array(count), rest = Array(count), scatters = Array(count), along = Array(count), s = Array(classes);
   let concentration = 0, known = 0;
   for (let i = 0; i < count; i += 1) {
-    let largest = -Infinity, total = 0, square = 0, product = 0, fourth = 0;
+    let largest = -Infinity, total = 0, square = 0, fourth = 0, product = 0, signal = 0, others = 0;
     for (let k = 0; k < classes; k += 1) {
       s[k] = own * draws.weights[i * classes + k] + bias * draws.biases[i * classes + k];
       largest = Math.max(largest, s[k]);
@@ -56,15 +61,25 @@ function outputDraws({ q, depth, biasVariance }) {
     for (let k = 0; k < classes; k += 1) total += Math.exp(s[k] - largest);
     for (let k = 0; k < classes; k += 1) {
       const delta = Math.exp(s[k] - largest) / total - (k === 0 ? 1 : 0); // the example is of class 0
+      const x = draws.weights[i * classes + k], excess = (x ** 2 - 1) / width;
+      const levelled = delta * Math.sqrt((1 + scatter(1) * excess) / (1 + excess)); // squares of weights scatter less
       square += delta ** 2;
       fourth += delta ** 4;
       product += s[k] * delta;
+      signal += x * levelled;
+      others += levelled ** 2;
     }
-    squares[i] = square;
+    met[i] = signal ** 2 / width;
+    rest[i] = others * (width - 1) / width;
     along[i] = product / logits;
-    if (square > SILENT) { concentration += fourth / square ** 2; known += 1; }
+    scatters[i] = 1;
+    if (square > SILENT) {
+      scatters[i] = scatter(fourth / square ** 2);
+      concentration += fourth / square ** 2;
+      known += 1;
+    }
   }
-  return { squares, along, concentration: known ? concentration / known : 1 };
+  return { met, rest, scatters, along, concentration: known ? concentration / known : 1 };
 }
 
 /** Return everything that bands of a network rest on. */
@@ -92,8 +107,8 @@ function scatterOf(net) {
   return { ...net, forward, backward, outputs, independent, meeting, sensitivity, output, q };
 }
 
-/** Return the cumulants of ln of E z^2 or E s^2 of one layer, relative to its mean-field value. */
-function signalCumulants(net, layer, activated) {
+/** Return the mean and variance of ln of E z^2 or E s^2 of one layer, relative to its mean-field value. */
+function signalLaw(net, layer, activated) {
   const { units, q, width, forward, sensitivity } = net, own = units[layer];
   const relative = activated ? own.squareFirst / own.square : 1 / q[layer];
   let total = activated ? Math.log1p(own.squareVariance / own.square ** 2 / width) : Math.log1p(2 / width);
@@ -103,34 +118,51 @@ function signalCumulants(net, layer, activated) {
   }
   const bend = activated ? own.squareSecond * (forward.variance[layer] + forward.excess[layer]) / 2 / own.square : 0;
   const shift = relative * forward.shift[layer] + bend;
-  return { cumulants: [Math.log1p(shift) - total / 2, total, 0, 0], narrow: total, saturated: 0 };
+  return { mean: Math.log1p(shift) - total / 2, variance: total, narrow: total, saturated: 0 };
 }
 
-/** Return the cumulants of ln of E (dC/ds)^2, or of E (dC/dW)^2, of one layer, but for the draws of the outputs. */
-function gradientCumulants(net, layer, weight) {
+/** Return the kurtosis of what comes back to a layer below the outputs, and 0 of other layers, where it is normal. */
+function kurtosisAt({ depth, initializer, outputs }, layer) {
+  return layer === depth - 1 ? 3 + initializer.kurtosis * outputs.concentration : 0;
+}
+
+/** Return the relative variance of f'^2 h^2 of a layer's units; at the top the draws have that of h^2. */
+function carriedBy(net, layer) {
+  const kurtosis = kurtosisAt(net, layer), { derivativeFourth } = net.units[layer];
+  return kurtosis ? kurtosis * (derivativeFourth - 1) : 3 * derivativeFourth - 1;
+}
+
+/** Return for every layer the masses of the product of all factors from it on that are of few units, if any. */
+function fewUnits(net) {
+  const { depth, width, q, units, activation } = net, products = Array(depth);
+  for (let k = depth - 1; k >= 0; k -= 1) {
+    products[k] = products[k + 1];
+    if (carriedBy(net, k) / width > TABLES.fewUnits.logNormal) {
+      const own = factorMasses(activation, q[k], units[k], width, kurtosisAt(net, k));
+      products[k] = products[k] ? convolved(products[k], own) : own;
+    }
+  }
+  return products;
+}
+
+/** Return mean and variance of ln of E (dC/ds)^2, or of E (dC/dW)^2, of one layer, but for draws and few units. */
+function gradientLaw(net, layer, weight) {
   const { depth, width, units, q, biasVariance, forwardGain, initializer, forward, backward, outputs, sensitivity } = net;
   const signal = weight && layer ? q[layer] - biasVariance : 0, { logNormal, saturated: most } = TABLES.fewUnits;
-  const cumulants = [0, 0, 0, 0];
-  let narrow = 0, saturated = 0;
-  const gain = (values) => values.forEach((value, i) => { cumulants[i] += value; });
+  let variance = 0, narrow = 0, saturated = 0;
   const logNormally = (relative) => {
-    const added = Math.log1p(relative);
-    gain([-added / 2, added, 0, 0]);
-    narrow += added;
+    variance += Math.log1p(relative);
+    narrow += Math.log1p(relative);
   };
   for (let k = 0; k < layer; k += 1) {
     const derivative = backward.first[layer] + (signal ? 1 / signal : 0);
     logNormally((derivative * sensitivity(k, layer)) ** 2 * units[k].squareVariance / width);
   }
   for (let k = layer; k < depth; k += 1) {
-    const own = units[k], top = k === depth - 1, answer = backward.first[k + 1] * forwardGain[k + 1];
-    const below = answer ** 2 * own.squareVariance, g4 = own.derivativeFourth, g6 = own.derivativeSixth;
-    // at the top the draws have what comes back, and h is a sum over few outputs
-    const kurtosis = top ? 3 + initializer.kurtosis * outputs.concentration : 3;
-    const carried = top ? kurtosis * (g4 - 1) : 3 * g4 - 1;
+    const own = units[k], answer = backward.first[k + 1] * forwardGain[k + 1];
+    const below = answer ** 2 * own.squareVariance;
+    const carried = carriedBy(net, k);
     if (carried / width > logNormal) { // few units carry the gradient: the law of their mean is not log-normal
-      const third = top ? 15 * (g6 - 3 * g4 + 2) : 15 * g6 - 9 * g4 + 2;
-      gain(logCumulants(carried / width, third / width ** 2));
       logNormally(below / width);
       saturated = Math.max(saturated, carried / width);
       if (carried / width <= most) narrow += Math.log1p(carried / width);
@@ -138,23 +170,33 @@ function gradientCumulants(net, layer, weight) {
       logNormally((below + 2 * answer * own.covariance / own.mu + carried) / width);
     }
   }
-  if (layer < depth) { // w'w of the outputs' weights scatters
-    const own = (2 + initializer.kurtosis * outputs.concentration) / width;
-    gain([-own / 2, own, 0, 0]);
-  }
   const a = backward.first[layer];
   let shift = backward.fixed[layer] + a * forward.shift[layer]
     + (backward.second[layer] + a ** 2) * forward.variance[layer] / 2;
   if (signal) shift += (forward.shift[layer] + a * forward.variance[layer]) / signal;
-  gain([Math.log1p(shift), 0, 0, 0]);
-  return { cumulants, narrow, saturated };
+  return { mean: Math.log1p(shift) - variance / 2, variance, narrow, saturated };
 }
 
-/** Return the draws of a gradient's T over its mean-field value, as bins. */
-function gradientDraws({ outputs, independent, meeting, gradient, q, depth }, layer) {
-  const { classes } = TABLES, p = independent[layer], r = meeting[layer];
-  const fresh = (p - classes * r / q[depth]) / classes / gradient[layer], met = r / gradient[layer];
-  return binned(outputs.squares.map((square, i) => Math.max(fresh * square + met * outputs.along[i] ** 2, 0)));
+/** Return the draws of a gradient's T over its mean-field value, as bins for every hidden layer. */
+function gradientDraws({ outputs, independent, meeting, gradient, width, q, depth }) {
+  const { classes } = TABLES, variance = 2 / (9 * (width - 1)), deviation = Math.sqrt(variance), layers = Array(depth);
+  const squares = outputs.scatters.map((scatter, i) => [...Array(STRATA).keys()].map((j) => (
+    1 + scatter * ((1 - variance + deviation * stratum(i, j)) ** 3 - 1) // chi-squared (Wilson & Hilferty 1931)
+  )));
+  let last = { fresh: 0, along: 0 };
+  for (let layer = depth - 1; layer >= 0; layer -= 1) {
+    const p = independent[layer], r = meeting[layer];
+    const fresh = (p - classes * r / q[depth]) / classes / gradient[layer], along = r / gradient[layer];
+    if (Math.abs(fresh / last.fresh - 1) + Math.abs(along - last.along) / fresh < SAME) { // far from the outputs
+      layers[layer] = layers[layer + 1];
+      continue;
+    }
+    layers[layer] = binned(squares.flatMap((factors, i) => factors.map((factor) => (
+      Math.max(fresh * (outputs.met[i] + outputs.rest[i] * factor) + along * outputs.along[i] ** 2, 0)
+    ))));
+    last = { fresh, along };
+  }
+  return layers;
 }
 
 /** Return bands {low, high} of the three curves, relative to them; Refusal where there are none. */
@@ -163,13 +205,13 @@ function bandsOf(propagated) {
     throw new Refusal("its weights depend on each other, so that units of a layer do not scatter independently");
   }
   const net = scatterOf(propagated), layers = [...Array(net.depth).keys()], tail = (1 - TABLES.level) / 2;
-  const cumulants = {
-    signal: layers.map((i) => signalCumulants(net, i, true)),
-    gradient: layers.map((i) => gradientCumulants(net, i, false)),
-    weight_gradient: layers.map((i) => gradientCumulants(net, i, true)),
+  const laws = {
+    signal: layers.map((i) => signalLaw(net, i, true)),
+    gradient: layers.map((i) => gradientLaw(net, i, false)),
+    weight_gradient: layers.map((i) => gradientLaw(net, i, true)),
   };
-  const others = [signalCumulants(net, net.depth, false), gradientCumulants(net, net.depth, true)];
-  const all = [...Object.values(cumulants).flat(), ...others];
+  const others = [signalLaw(net, net.depth, false), gradientLaw(net, net.depth, true)];
+  const all = [...Object.values(laws).flat(), ...others];
   const narrow = Math.max(...all.map((each) => each.narrow)), few = Math.max(...all.map((each) => each.saturated));
   if (few > TABLES.fewUnits.most) {
     throw new Refusal(`so few units carry a gradient that one layer gives it relative variance ${few.toPrecision(2)} `
@@ -180,12 +222,13 @@ function bandsOf(propagated) {
       + `networks, allowed is ${TABLES.mostVariance}`);
   }
   const certain = { logarithms: [0], shares: [1] };
-  const draws = layers.map((i) => gradientDraws(net, i));
-  const ends = (name) => cumulants[name].map((each, i) => {
-    const law = lawOf(each.cumulants), of = name === "signal" ? certain : draws[i];
+  const draws = gradientDraws(net), factors = fewUnits(net);
+  const ends = (name) => laws[name].map((each, i) => {
+    const rest = lawOf(each), of = name === "signal" ? certain : draws[i];
+    const law = name !== "signal" && factors[i] ? lawWith(factors[i], rest, each.mean) : rest;
     return [quantile(of, law, tail), quantile(of, law, 1 - tail)];
   });
-  return Object.fromEntries(Object.keys(cumulants).map((name) => {
+  return Object.fromEntries(Object.keys(laws).map((name) => {
     const pairs = ends(name);
     return [name, { low: pairs.map((pair) => pair[0]), high: pairs.map((pair) => pair[1]) }];
   }));

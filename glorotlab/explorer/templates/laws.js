@@ -1,4 +1,4 @@
-/* Laws over networks of one second moment: a log-normal factor, factors of few units, and draws of the outputs. */
+/* Laws over networks of one second moment: a log-normal factor, and draws of the outputs. */
 
 /** Second moments below this, of gradients of outputs that are saturated and right, count as 0. */
 const SILENT = 1e-100;
@@ -16,37 +16,34 @@ function erf(x) {
   return 2 * normalProbability(x * Math.SQRT2) - 1;
 }
 
-/** Normal variables z of a fine grid, with their probabilities. */
-const NORMAL = (() => {
-  const z = [...Array(161).keys()].map((i) => (i - 80) / 16);
-  const density = z.map((value) => Math.exp(-value * value / 2));
-  const total = density.reduce((a, b) => a + b);
-  return { z, probability: density.map((value) => value / total) };
-})();
+/** The normal variables at which a law has its quantiles. */
+const NORMAL = [...Array(161).keys()].map((i) => (i - 80) / 16);
 
-/** Return the cumulants of ln F, F having mean 1, this variance and third cumulant: F^p is taken as normal. */
-function logCumulants(variance, third) {
-  const p = 1 - third / (3 * variance ** 2), width = Math.sqrt(variance);
-  const logarithm = NORMAL.z.map((z) => (
-    Math.abs(p) < 1e-6 ? width * z : Math.log(Math.max(1 + p * width * z, 1e-3)) / p
-  ));
-  const moment = (of) => NORMAL.probability.reduce((sum, share, i) => sum + share * of(logarithm[i]), 0);
-  const mean = moment((x) => x), scale = moment(Math.exp);
-  const central = [2, 3, 4].map((order) => moment((x) => (x - mean) ** order));
-  return [mean - Math.log(scale), central[0], central[1], central[2] - 3 * central[0] ** 2];
+/** Return a normal law of ln T as quantiles x at NORMAL. */
+function lawOf({ mean, variance }) {
+  return NORMAL.map((z) => mean + Math.sqrt(variance) * z);
 }
 
-/** Return the law of ln T as quantiles x at the z of NORMAL, from its four cumulants (Cornish & Fisher 1938). */
-function lawOf([mean, variance, third, fourth]) {
-  const deviation = Math.sqrt(variance);
-  const skewness = third / deviation ** 3, excess = fourth / variance ** 2;
-  let highest = -Infinity;
-  return NORMAL.z.map((z) => {
-    const bent = z + (z ** 2 - 1) * skewness / 6 + (z ** 3 - 3 * z) * excess / 24
-      - (2 * z ** 3 - 5 * z) * skewness ** 2 / 36;
-    highest = Math.max(highest, mean + deviation * bent); // quantiles never fall
-    return highest;
-  });
+const QUANTILES = 2000;
+
+/** Normal variables of equal probability. */
+const NORMAL_QUANTILES = (() => {
+  const quantiles = [];
+  let z = -5;
+  for (let i = 0; i < QUANTILES; i += 1) {
+    while (normalProbability(z) < (i + 0.5) / QUANTILES) z += 0.002;
+    quantiles.push(z);
+  }
+  return quantiles;
+})();
+
+/** The number of normal variables for each draw of the outputs. */
+const STRATA = 4;
+
+/** Return the normal variable of a draw in one of the strata: a share of the probability each, evenly filled. */
+function stratum(draw, part) {
+  const place = (draw * (Math.sqrt(5) - 1) / 2) % 1;
+  return NORMAL_QUANTILES[Math.floor((part + place) / STRATA * QUANTILES)];
 }
 
 /** Return the probability that ln T of a law is at most x. */
@@ -59,18 +56,19 @@ function probabilityBelow(law, x) {
     if (law[middle] <= x) low = middle;
     else high = middle;
   }
-  const { z } = NORMAL;
-  return normalProbability(z[low] + (z[high] - z[low]) * (x - law[low]) / (law[high] - law[low]));
+  return normalProbability(NORMAL[low] + (NORMAL[high] - NORMAL[low]) * (x - law[low]) / (law[high] - law[low]));
 }
 
-const BINS = 128;
+/** The number of bins of draws. */
+const BINS = 256;
 
-/** Return positive numbers as bins of equal counts, {logarithms, shares}; shares sum to less than 1 by the zeros. */
+/** Return positive numbers as bins {logarithms, shares}, finer at both ends; shares sum to less than 1 by the zeros. */
 function binned(values) {
   const logarithms = Float64Array.from(values.filter((value) => value > SILENT), Math.log).sort();
-  const bins = [...Array(Math.min(BINS, logarithms.length)).keys()].map((bin) => (
-    logarithms.subarray(Math.floor(bin * logarithms.length / BINS), Math.floor((bin + 1) * logarithms.length / BINS))
-  )).filter((bin) => bin.length);
+  const edges = [...Array(BINS + 1).keys()].map((i) => (
+    Math.round(logarithms.length * Math.sin(Math.PI * i / (2 * BINS)) ** 2)
+  ));
+  const bins = edges.slice(1).map((end, i) => logarithms.subarray(edges[i], end)).filter((bin) => bin.length);
   return {
     logarithms: bins.map((bin) => bin.reduce((a, b) => a + b) / bin.length),
     shares: bins.map((bin) => bin.length / values.length),
@@ -82,7 +80,7 @@ function quantile({ logarithms, shares }, law, probability) {
   const silent = 1 - shares.reduce((a, b) => a + b, 0);
   if (!shares.length || silent >= probability) return 0;
   let low = logarithms[0] + law[0], high = logarithms[logarithms.length - 1] + law[law.length - 1];
-  for (let step = 0; step < 26; step += 1) {
+  for (let step = 0; step < 17; step += 1) {
     const middle = (low + high) / 2;
     let below = silent;
     for (let i = 0; i < shares.length; i += 1) below += shares[i] * probabilityBelow(law, middle - logarithms[i]);

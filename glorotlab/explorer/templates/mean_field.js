@@ -26,7 +26,6 @@ function unitMoments(activation, q) {
     product: Math.exp(at.product_square) * mu * square,
     fourth: Math.exp(at.fourth),
     derivativeFourth: Math.exp(at.derivative_fourth),
-    derivativeSixth: Math.exp(at.derivative_sixth),
   };
 }
 

@@ -6,8 +6,6 @@ const CURVES = [
   ["weight_gradient", "E (∂C/∂W)²", "Weight gradient"],
 ];
 
-const QUANTILES = 2000;
-
 const byId = (id) => document.getElementById(id);
 
 /** Return the setting of the controls. */
@@ -140,17 +138,6 @@ function showHistogram({ setting, net }) {
   byId("histogram-words").textContent = words;
   byId("histogram").setAttribute("aria-label", `Density of activations in layer ${layer + 1}. ${words}`);
 }
-
-/** Normal variables of equal probability. */
-const NORMAL_QUANTILES = (() => {
-  const quantiles = [];
-  let z = -5;
-  for (let i = 0; i < QUANTILES; i += 1) {
-    while (normalProbability(z) < (i + 0.5) / QUANTILES) z += 0.002;
-    quantiles.push(z);
-  }
-  return quantiles;
-})();
 
 function showCommand({ setting }) {
   const bias = setting.biasVariance ? ` --bias "normal(std=${Number(Math.sqrt(setting.biasVariance).toPrecision(8))})"` : "";
