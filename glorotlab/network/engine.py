@@ -12,9 +12,9 @@ from glorotlab import activations
 from glorotlab.arrays import FloatArray, Labels
 from glorotlab.kernels.network import costs, dense, elementwise
 from glorotlab.kernels.network.batch_source import BatchSource
-from glorotlab.kernels.network.buffers import READ_TOGETHER, padded_matrix
+from glorotlab.kernels.network.buffers import padded_matrix
 from glorotlab.kernels.network.step import Steps
-from glorotlab.network.memory import parameter_bytes, step_bytes
+from glorotlab.network.memory import gradient_clearance, parameter_bytes, step_bytes
 from glorotlab.network.parameters import Parameters
 from glorotlab.resources import check_memory
 from glorotlab.spec.training import Descent, UpdateRule
@@ -190,7 +190,8 @@ class Engine:
 
             inputs = padded_matrix(batch, self.spec.fan_in, self.dtype)
             targets = np.empty((batch, self.spec.classes), dtype=self.dtype)
-            buffers = inputs, np.empty(batch, dtype=np.int64), targets, padded(), padded(), padded(READ_TOGETHER)
+            gradients = padded(gradient_clearance(batch))
+            buffers = inputs, np.empty(batch, dtype=np.int64), targets, padded(), padded(), gradients
             codes = self._code, self._parameter, self._cost_code, self.spec.autoencoder
             steps = Steps(self._parameters.weights, self._parameters.biases, *buffers, *codes)
             self._workspaces = {batch: _Workspace(*buffers, steps)}

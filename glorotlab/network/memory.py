@@ -17,9 +17,15 @@ def parameter_bytes(spec: NetworkSpec, dtype: npt.DTypeLike) -> float:
     return matrices + sum(spec.layer_sizes[1:]) * np.dtype(dtype).itemsize
 
 
+def gradient_clearance(batch_size: int) -> int:
+    """Return the clearance of rows of dC/ds: where a step packs none, it reads them together where they stand."""
+    return READ_TOGETHER if packed_elements(batch_size, 1) == 0 else 1
+
+
 def step_bytes(spec: NetworkSpec, dtype: npt.DTypeLike, batch_size: int) -> float:
     """Return the bytes of a training step's buffers: a mini-batch, s, z and dC/ds of all layers, a packed dC/ds."""
-    units = sum(2 * row_size(size, dtype) + row_size(size, dtype, READ_TOGETHER) for size in spec.layer_sizes[1:])
+    clearance = gradient_clearance(batch_size)
+    units = sum(2 * row_size(size, dtype) + row_size(size, dtype, clearance) for size in spec.layer_sizes[1:])
     packed = packed_elements(batch_size, max(spec.layer_sizes[1:])) * np.dtype(dtype).itemsize
     return batch_size * (row_size(spec.fan_in, dtype) + units) + packed
 

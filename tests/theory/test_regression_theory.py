@@ -148,5 +148,7 @@ def test_advice_follows_targets():
         gl.NetworkSpec(**one.model_dump() | {"layer_sizes": (30, 50, 50, 50, 2)}), inputs=x, labels=labels
     )
     assert classes.condition == pytest.approx(verdict.condition, rel=1e-9)
-    with pytest.raises(InvalidValueError, match="20 examples, all of one target: allowed are two classes or targets"):
+    with pytest.raises(
+        InvalidValueError, match="20 examples, all of one target: allowed are two or more classes or targets"
+    ):
         gl.advise(one, inputs=x, labels=np.ones(20))

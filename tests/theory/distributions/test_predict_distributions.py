@@ -186,7 +186,7 @@ def test_what_has_no_law_is_refused():
     found = predict_distributions(spec, x, y)
     with pytest.raises(AssumptionError, match=r"softmax output mixes units.* measure instead"):
         found.activation(3)
-    with pytest.raises(AssumptionError, match=r"layer 3: outputs are few .* measure instead"):
+    with pytest.raises(AssumptionError, match=r"layer 3: gradients of few outputs .* measure instead"):
         found.backprop_gradient(3)
     with pytest.raises(AssumptionError, match=r"outputs of sparse weights .* measure instead"):
         found.batch_weight_gradient(2)
