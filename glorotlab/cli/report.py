@@ -1,4 +1,4 @@
-"""The option that writes a report: its place is looked at before the work, its page is made after it."""
+"""The options that write a page: its place is looked at before the work, the page is made after it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,29 @@ if TYPE_CHECKING:
     from glorotlab.report.report import Report
 
 
-def _checked(context: typer.Context, path: Path | None) -> Path | None:
-    """Return the path of the report; RunError if it cannot be written there."""
+SUFFIXES = (".html", ".htm")
+"""Ends of a page's name that are allowed."""
+
+
+def page_place(context: typer.Context, path: Path | None) -> Path | None:
+    """Return the path of a page; an error if it cannot be written there, or has another file's name.
+
+    A page replaces the file that is there: data and results are safe, as their names end otherwise.
+    """
     if path is None or context.resilient_parsing:  # a shell only asks what may follow
         return path
+    from glorotlab.errors import InvalidValueError
     from glorotlab.files import check_place, user_path
 
     place = user_path(path)
+    if place.suffix.lower() not in SUFFIXES:
+        raise InvalidValueError(f"page {str(path)!r}: allowed are names that end in {' or '.join(SUFFIXES)}")
     check_place(place)
     return place
 
 
 def _option(*names: str) -> Any:
-    return typer.Option(*names, metavar="REPORT.html", callback=_checked, help="Also write a report, one HTML page.")
+    return typer.Option(*names, metavar="REPORT.html", callback=page_place, help="Also write a report, one HTML page.")
 
 
 ReportBeside = Annotated[Path | None, _option("--report")]

@@ -11,6 +11,7 @@ import xarray as xr
 from markupsafe import Markup
 
 from glorotlab import notebook
+from glorotlab.cells import error_text
 from glorotlab.experiments.experiment import Table
 from glorotlab.plotting.curves import is_share
 from glorotlab.plotting.objects.sweep import MOST, axes_of
@@ -19,6 +20,7 @@ from glorotlab.report.csv_tables import csv_tables
 from glorotlab.report.picture import Picture
 from glorotlab.report.report import Report
 from glorotlab.report.spec_text import spec_text
+from glorotlab.spec.sweep_axes import SEED
 from glorotlab.training.sweeps.plan import public_fields
 from glorotlab.training.sweeps.results import SweepResults
 from glorotlab.training.sweeps.tables import head_and_rows, records
@@ -42,9 +44,11 @@ def sweep_report(results: SweepResults, command: str = "") -> Report:
     final, fields = results.final(), public_fields(results.spec)
     run = fields.pop("run")
     statuses = dict(zip(results.runs, final["status"].values.ravel().tolist(), strict=True))
+    statuses |= dict.fromkeys(results.errors, "failed")
     counts = ", ".join(f"{count} {status}" for status, count in sorted(Counter(statuses.values()).items()))
     differing = _words(dim for dim in final.dims if final.sizes[dim] > 1)
-    pictures = list(itertools.islice(_pictures(final), MOST_PICTURES + 1))
+    seeds = final.sizes.get(SEED, 1) > 1
+    pictures = list(itertools.islice(_pictures(final, seeds), MOST_PICTURES + 1))
     return Report(
         title=f"Sweep {results.folder.name}",
         sentences=[
@@ -52,7 +56,7 @@ def sweep_report(results: SweepResults, command: str = "") -> Report:
             *_choice(results),
             *([f"The first {MOST_PICTURES} pictures are shown."] if len(pictures) > MOST_PICTURES else []),
         ],
-        parts=[_chosen(results, final), *pictures[:MOST_PICTURES], *_failures(results)],
+        parts=[_chosen(results, final, seeds), *pictures[:MOST_PICTURES], *_failures(results)],
         command=command,
         spec=spec_text({**run, "sweep": fields}),
     )
@@ -68,25 +72,30 @@ def _choice(results: SweepResults) -> list[str]:
     return [f"The {chosen} of each row has the least validation error, mean over the seeds."] if chosen else []
 
 
-def _chosen(results: SweepResults, final: xr.Dataset) -> Table:
+def _chosen(results: SweepResults, final: xr.Dataset, seeds: bool) -> Table:
     head, rows = head_and_rows(records(results.best()), squared=not is_share(final["validation_error"]))
-    caption = "Cost and errors at the end: mean ± standard deviation over the seeds"
+    caption = "Cost and errors at the end" + (": mean ± standard deviation over the seeds" if seeds else "")
     left_out = f"; {len(rows) - MOST_ROWS} rows more" if len(rows) > MOST_ROWS else ""
     cells = (tuple(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in row) for row in rows[:MOST_ROWS])
     return Table(caption + left_out, tuple(head), tuple(cells))
 
 
-def _pictures(final: xr.Dataset) -> Iterator[Picture]:
+def _pictures(final: xr.Dataset, seeds: bool) -> Iterator[Picture]:
     along, lines = axes_of(final)
     over = along.replace("_", " ") or "the seeds"
     each = f", a line for each {_words(lines)}" if lines else ""
+    drawn = "mean over the seeds, standard errors as bars, the least ringed" if seeds else "the least is ringed"
     for part in _parts(final, lines):
         errors = part["validation_error"]
-        least = f"; the least is {float(errors.min()):.4g}" if errors.notnull().any() else ""
+        means = errors.mean(SEED) if SEED in errors.dims else errors
+        known = means.notnull().any()
+        least = (
+            f"the least is {error_text(float(means.min()), squared=not is_share(errors))}" if known else "none is known"
+        )
         yield Picture.of(
             plot(part),
-            f"Validation error over {over}{each}{least}.",
-            f"Validation error over {over}{each}: mean over the seeds, standard errors as bars, the least ringed.",
+            f"Validation error over {over}{each}; {least}.",
+            f"Validation error over {over}{each}: {drawn}.",
             csv_tables("runs", part.reset_coords()),
         )
 
@@ -104,5 +113,8 @@ def _parts(final: xr.Dataset, lines: Sequence[str]) -> Iterator[xr.Dataset]:
 
 
 def _failures(results: SweepResults) -> list[Markup]:
-    form = Markup(notebook.form("Runs that did not end", notebook.fields(results.errors)))  # noqa: S704
-    return [form] if results.errors else []
+    """Return why runs failed, without saying where the sweep lies: the page can be given away."""
+    if not results.errors:
+        return []
+    reasons = {run: error.replace(str(results.folder), results.folder.name) for run, error in results.errors.items()}
+    return [Markup(notebook.form("Runs that did not end", notebook.fields(reasons)))]  # noqa: S704

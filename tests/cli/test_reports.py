@@ -78,20 +78,25 @@ def test_compare_writes_one_where_it_is_told_by_either_name(run, folder):
         ("sweep", "absent.toml"),
         ("compare", "6,4,3", "--dataset", "absent.npz"),
         ("inspect", "absent:make", "--data", "absent.npz"),
+        ("explorer",),
     ],
     ids=lambda arguments: arguments[0],
 )
 def test_a_place_that_cannot_be_written_is_one_line_before_the_work(folder, capsys, arguments):
     (folder / "file").write_text("")
-    os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / "pipe.html")
+    (folder / "folder.html").mkdir()
+    data = (folder / "own <b>.npz").read_bytes()
     for place, words in (
-        (".", "cannot write '.': Is a directory"),
-        ("pipe", "cannot write 'pipe': a named pipe: allowed is a regular file"),
+        ("own <b>.npz", "page 'own <b>.npz': allowed are names that end in .html or .htm"),
+        ("folder.html", "cannot write 'folder.html': Is a directory"),
+        ("pipe.html", "cannot write 'pipe.html': a named pipe: allowed is a regular file"),
         ("file/page.html", "'file/page.html': Not a directory"),
     ):
-        assert main([*arguments, "--report", place]) == 2
+        assert main([*arguments, "--out" if arguments[0] == "explorer" else "--report", place]) == 2
         line = capsys.readouterr().err
         assert words in line
         assert line.count("\n") == 1
     assert not (folder / "run").exists()
     assert (folder / "file").read_text() == ""
+    assert (folder / "own <b>.npz").read_bytes() == data

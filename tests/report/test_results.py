@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 
 import numpy as np
@@ -76,11 +77,16 @@ def test_runs_of_other_kinds(tmp_path, network, words):
 
 def test_the_report_of_a_sweep(tmp_path):
     results = small_sweep(tmp_path)
-    results.errors["case=1 <b>"] = f"OSError: {NASTY}"
+    status = results.folder / results.runs[0] / "status.json"
+    status.write_text(json.dumps(json.loads(status.read_text()) | {"validation_error": 0.0}))  # less than any mean
+    results.errors[results.runs[0]] = f"OSError: {NASTY}, {results.folder / 'case'}"
     text = sweep_report(results, "glorotlab sweep study.toml").to_html()
     checker = check(text)
     assert len(checker.images) == 1
-    assert "8 runs that differ in case and learning rate and seed: 8 finished." in text
+    assert "8 runs that differ in case and learning rate and seed: 1 failed, 7 finished." in text
+    least = float(results.final()["validation_error"].mean("seed").min())
+    assert checker.images[0]["alt"].endswith(f"; the least is {least:.2%}.")
+    assert "Cost and errors at the end: mean ± standard deviation over the seeds" in text
     assert "OSError: &lt;script&gt;" in text
     final = tables(text)["runs_by_case_learning_rate_seed.csv"]
     assert sorted(final["run"]) == sorted(results.runs)
@@ -99,6 +105,17 @@ def test_a_sweep_of_many_lines_has_several_pictures(tmp_path, monkeypatch):
     assert "12 runs that differ in case and learning rate and seed: 11 finished, 1 missing." in text
     shown = tables(text)["runs_by_case_learning_rate_seed.csv"]
     assert set(shown["case"]) == {"case 1"}
+
+
+def test_a_sweep_of_one_seed_of_which_no_run_has_ended(tmp_path):
+    results = small_sweep(tmp_path, repeats=1)
+    for run in results.runs:
+        (tmp_path / "study" / run / "status.json").unlink()
+    text = sweep_report(results).to_html()
+    assert check(text).images[0]["alt"].endswith("; none is known.")
+    assert "4 runs that differ in case and learning rate: 4 missing." in text
+    assert "<caption>Cost and errors at the end</caption>" in text
+    assert "standard" not in text
 
 
 def test_the_report_of_a_comparison():

@@ -9,11 +9,14 @@ import typer
 
 from glorotlab.cli.options import Quiet
 from glorotlab.cli.progress import progress_bar
+from glorotlab.cli.report import page_place
 from glorotlab.cli.terminal import say
 
 
 def explorer(
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Output file.")] = Path("explorer.html"),
+    out: Annotated[Path, typer.Option(metavar="EXPLORER.html", callback=page_place, help="Output file.")] = Path(
+        "explorer.html"
+    ),
     quiet: Quiet = False,
 ) -> None:
     """Write the explorer, an HTML file that works offline: sliders, curves with bands, phase diagram and verdict."""
