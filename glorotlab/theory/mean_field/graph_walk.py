@@ -16,6 +16,7 @@ import numpy as np
 
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.layers.base import WeightedLayer
+from glorotlab.spec.layers.bias import Bias
 from glorotlab.spec.layers.graph import Input, LayerGraph, Node, Unknown
 from glorotlab.spec.layers.pooling import Flatten, Window
 from glorotlab.theory.gaussian.covariance import Covariance
@@ -126,7 +127,7 @@ def follow(graph: LayerGraph, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Fol
         if missing and not (node.layer.kind == "embedding" and graph[missing[0]].layer.kind == "input"):
             continue
         try:
-            if isinstance(node.layer, WeightedLayer) and node.parameters:
+            if isinstance(node.layer, WeightedLayer | Bias) and node.parameters:
                 other = weights.setdefault(node.parameters[0], node.name)
                 if other != node.name:
                     raise AssumptionError(f"its weights are those of {other!r}, so that both depend on each other")

@@ -16,6 +16,7 @@ import numpy as np
 from glorotlab.activations import Activation
 from glorotlab.arrays import Array
 from glorotlab.errors import AssumptionError
+from glorotlab.spec.layers.base import WeightedLayer
 from glorotlab.spec.layers.convolution import Convolution
 from glorotlab.spec.layers.graph import Node
 from glorotlab.spec.layers.normalisation import BatchNorm
@@ -32,38 +33,91 @@ BACK = (
 )
 """Why the way back is refused."""
 
+LEAST_POINTS = 8
+"""Least number of points of a channel; of two, which are 1 and -1, a sum with another node is 9 % off."""
+
+LARGEST_SPREAD_ERROR = 0.1
+"""Largest relative error of an example's second moment that an activation which bends may stand on; over a batch they
+cancel to about a fifth."""
+
+LARGEST_EPSILON = 0.1
+"""Largest epsilon, as a share of the mean variance; beyond it the law of v counts."""
+
 POINTS = np.array([-1.5, -0.6, 0.6, 1.5])
 """Where a function is asked whether it is in proportion to x on either side of 0."""
 
 
 def check(walk: Walk, name: str, record: Activation) -> None:
     """Raise AssumptionError where an activation takes more than second moments of what is normalized over the batch."""
-    if has_unknown_law(walk, name) and not np.allclose(record.function(2 * POINTS), 2 * record.function(POINTS)):
+    if np.allclose(record.function(2 * POINTS), 2 * record.function(POINTS)):
+        return
+    if has_unknown_law(walk, name):
         raise AssumptionError(
             f"{record.name} of maps that are normalized over the batch: the law of their values is known to be "
             "symmetric, which is enough for ReLU and what else is in proportion to x on either side of 0"
         )
+    error = max((walk.memory[below] for below in _normalized_below(walk, name)), default=0.0)
+    if error > LARGEST_SPREAD_ERROR:
+        raise AssumptionError(
+            f"{record.name} behind batch normalization of maps of examples of unlike sizes, whose second moments are "
+            f"known to {error:.0%}: allowed is {LARGEST_SPREAD_ERROR:.0%}"
+        )
+
+
+def _normalized_below(walk: Walk, name: str) -> list[str]:
+    """Return the nodes below whose maps are normalized over the batch."""
+    needed, found = {name}, []
+    for node in reversed(walk.graph.nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+            if isinstance(node.layer, BatchNorm) and node.positions:
+                found.append(node.name)
+    return found
 
 
 def has_unknown_law(walk: Walk, name: str) -> bool:
-    """Return whether a node is normalized over the batch and its positions, or a sum with such a node."""
+    """Return whether a node is normalized over the batch and its positions, or rests on such a node without weights."""
     node = walk.graph[name]
-    if isinstance(node.layer, Sum):
-        return any(has_unknown_law(walk, below) for below in node.inputs)
-    return isinstance(node.layer, BatchNorm) and bool(node.positions)
+    if isinstance(node.layer, WeightedLayer):
+        return False
+    if isinstance(node.layer, BatchNorm):
+        return bool(node.positions)
+    return any(has_unknown_law(walk, below) for below in node.inputs)
 
 
 def forward(node: Node, walk: Walk, s: Signal, layer: BatchNorm) -> Signal:
     """Return the signal of y, of single points."""
     if not (s.gaussian or isinstance(walk.graph[node.inputs[0]].layer, Convolution)):
         raise AssumptionError("batch normalization of maps that are not the result of weights")
+    if s.q.size < LEAST_POINTS:
+        raise AssumptionError(
+            f"batch normalization of maps over {s.q.size} points: allowed are {LEAST_POINTS} or more, examples times "
+            "positions"
+        )
     common = _common(node.inputs[0], walk)
     squares = np.maximum(s.q - 2 * common + common.mean(), 0)
     variance = float(squares.mean())
+    if layer.epsilon >= LARGEST_EPSILON * variance:
+        raise AssumptionError(
+            f"batch normalization of maps of variance {variance:.3g} with epsilon {layer.epsilon:g}: allowed is "
+            f"{LARGEST_EPSILON:g} times the variance, as the law of a channel's own variance counts beyond"
+        )
     y = layer.gain_second_moment * squares / (variance + layer.epsilon) + layer.bias_second_moment
     mean = np.full_like(y, layer.bias_mean)
+    walk.memory[node.name] = _spread_error(squares)
     gaussian = not layer.bias_second_moment and layer.gain_mean**2 == layer.gain_second_moment
     return Signal(node.units, {s.here: y}, mean, gaussian, s.sources, error=ERROR)
+
+
+def _spread_error(squares: Array) -> float:
+    """Return the largest relative error of an example's E y^2 if all of its points were one.
+
+    Of an example with share p of v, E s^2 / v is 1 - 2 p + 2 sum p^2 times q / E v, to first order: large examples are
+    in their own v.
+    """
+    shares = squares.reshape(len(squares), -1).mean(axis=1)
+    shares = shares / shares.sum()
+    return float(2 * np.abs(shares - (shares**2).sum()).max())
 
 
 def _common(name: str, walk: Walk) -> Array:

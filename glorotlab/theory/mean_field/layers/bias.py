@@ -25,12 +25,12 @@ def forward(node: Node, walk: Walk) -> Signal:
     sources = below.sources | {node.name}
     if below.gap is not None:
         s = below.covariance.passed_on(1.0, layer.variance)
-        return replace(below, kernels=vector_kernels(s), gap=s.gap, sources=sources)
+        return replace(below, kernels=vector_kernels(s), gap=s.gap, sources=sources, draws=None)
     inside, kernels = np.ones_like(below.mean), {}
     for block in walk.blocks[node.name]:
         shared = not any(own and step for own, step in zip(layer.own, block.displacement, strict=True))
         kernels[block] = below.kernels[block] + shared * layer.variance * outer(inside, block)
-    return replace(below, kernels=kernels, sources=sources)
+    return replace(below, kernels=kernels, sources=sources, draws=None)
 
 
 def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:

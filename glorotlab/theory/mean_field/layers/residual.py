@@ -17,9 +17,11 @@ from glorotlab.errors import AssumptionError
 from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.base import WeightedLayer
 from glorotlab.spec.layers.bias import Bias
+from glorotlab.spec.layers.concatenation import Concatenation
 from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.graph import Node
 from glorotlab.spec.layers.normalisation import LayerNorm, RMSNorm
+from glorotlab.spec.layers.pooling import Flatten
 from glorotlab.spec.layers.residual import Sum
 from glorotlab.theory.gaussian.covariance import Covariance
 from glorotlab.theory.mean_field.layers.base import Block, Gradient, Signal, Walk, ends
@@ -84,11 +86,21 @@ def cross(walk: Walk, left: str, right: str, block: Block) -> Array:
     if left == right:
         return one.kernels[block]
     if not one.sources & other.sources:
+        if one.mean.any() and other.mean.any() and _has_unlike_units(walk, left) and _has_unlike_units(walk, right):
+            raise AssumptionError(f"a sum of {left!r} and {right!r}, whose units have means of their own, side by side")
         return np.asarray(ends(one.mean, block)[0] * ends(other.mean, block)[1])
     order = {node.name: place for place, node in enumerate(walk.graph)}
     later = max(left, right, key=order.__getitem__)
     earlier, first = (left, False) if later == right else (right, True)  # whether the later is the first point
     return _from_later(walk, later, earlier, block, first)
+
+
+def _has_unlike_units(walk: Walk, name: str) -> bool:
+    """Return whether units have means of their own, as those of a concatenation or of all positions, side by side."""
+    node = walk.graph[name]
+    if isinstance(node.layer, Concatenation | Flatten):
+        return True
+    return not isinstance(node.layer, WeightedLayer) and any(_has_unlike_units(walk, below) for below in node.inputs)
 
 
 def _from_later(walk: Walk, later: str, earlier: str, block: Block, first: bool) -> Array:
