@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from glorotlab.cells import number
-from glorotlab.data.places import public_name
+from glorotlab.cells import error_text, number
 from glorotlab.experiments.experiment import Table
 from glorotlab.plotting.objects.statistics import one_of_each
 from glorotlab.plotting.plot import plot
@@ -42,13 +41,12 @@ def run_report(run: Run, command: str = "") -> Report:
         The command that made it.
     """
     spec, steps = run.spec, run.statistics["step"].values.tolist()
-    data = public_name(spec.data)
     ending = "the training cost is no longer finite" if run.status == "diverged" else cost_and_errors(run)
     return Report(
         title=f"Training run: {spec.network.layers} {spec.network.activation}, {spec.network.initializer}",
         sentences=[
             f"{run.status.capitalize()} after {run.updates} of {spec.training.updates} updates, each on "
-            f"{spec.training.batch_size} examples of {data}, in {run.seconds:.1f} s: {ending}."
+            f"{spec.training.batch_size} examples of {spec.data}, in {run.seconds:.1f} s: {ending}."
         ],
         parts=[
             _curves(run),
@@ -59,16 +57,19 @@ def run_report(run: Run, command: str = "") -> Report:
         ],
         command=command,
         facts={"seed": str(spec.seed), "content hash": spec.content_hash},
-        spec=spec_text(spec.model_dump(mode="json") | {"data": data}),
+        spec=spec_text(spec.model_dump(mode="json")),
     )
 
 
 def _curves(run: Run) -> Picture:
-    test = run.curves["test_error"]
+    test, last = run.curves["test_error"], int(run.curves["step"][-1])
+    errors = [error_text(value, squared=run.spec.squared_errors) for value in test.values[[0, -1]].tolist()]
+    course = (
+        f"{errors[0]} before training and {errors[1]} after {last} updates" if last else f"{errors[0]} before training"
+    )
     return Picture.of(
         plot(run),
-        f"Validation and test error over {run.updates} updates: the test error is {number(float(test[0]), 3)} before "
-        f"training and {number(float(test[-1]), 3)} at the end.",
+        f"Validation and test error over the updates: the test error is {course}.",
         f"Errors over the updates: {run.curves['validation_error'].attrs['long_name']}, and {test.attrs['long_name']}.",
         csv_tables("curves", run.curves),
     )

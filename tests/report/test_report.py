@@ -22,6 +22,7 @@ from glorotlab.experiments.catalogue import CATALOGUE
 from glorotlab.experiments.experiment import Claim, Experiment, Finding, Swap, Table
 from glorotlab.plotting.style import finish, new_figure
 from glorotlab.report import reproduce as module
+from glorotlab.report.csv_tables import csv_tables
 from glorotlab.report.page import Section, page
 from glorotlab.report.picture import LARGEST_DATA, Picture, to_png, to_svg
 from glorotlab.report.report import TEMPLATES
@@ -136,6 +137,21 @@ def test_the_control_of_every_claim_is_shown(tmp_path):
     assert text.count("passes, and should not") == 2  # in the table of all claims, and below the claim
     assert text.count("fails, as it must") == 2
     assert "Control, Swap &lt;script&gt;" in text
+
+
+def test_words_of_controls_tell_their_verdicts_apart():
+    words = {"fail": "fails, as it must", "undecided": "undecided", "pass": "passes, and should not", "": "–"}
+    for control, said in words.items():
+        claim = Claim("fake", "It holds.", "pass", {}, "A rule", control, "Swap" if control else "")
+        text = page([Section(fake(), [claim], DOT, None, 1.0)], TINY, 1.0, 1)
+        assert f'<td class="small">{said}</td>' in text
+        assert (f"Control, Swap: {said}." in text) == bool(control)
+
+
+def test_large_variables_are_no_tables():
+    data = xr.Dataset({"small": ("n", np.zeros(2)), "large": (("n", "m"), np.zeros((2, 2)))})
+    assert list(csv_tables("a", data, largest=3)) == ["a_by_n.csv"]
+    assert list(csv_tables("a", data, largest=4)) == ["a_by_n.csv", "a_by_n_m.csv"]
 
 
 def test_bold_cells_are_strong(tmp_path):

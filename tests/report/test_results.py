@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_pages import NASTY, check
-from small_results import DATA, LAYERS, small_comparison, small_run, small_sweep
+from small_results import DATA, LAYERS, small_comparison, small_run, small_sweep, write_data
 
 import glorotlab as gl
 from glorotlab.measurement.compare import SECOND_MOMENTS
@@ -50,6 +50,10 @@ def test_the_report_of_a_run(run, page):
     assert f"<td>{run.provenance[0]['host']}</td>" not in page  # the page can be given away
     assert run.provenance[0]["processor"] in page
     assert page.count("<math") >= 8  # heads of the two tables of layers
+    first, last = run.curves["test_error"].values[[0, -1]]
+    assert checker.images[0]["alt"].endswith(f"is {first:.2%} before training and {last:.2%} after 20 updates.")
+    for name in ("glorotlab", "Python", "numpy", "machine", "kernel threads"):
+        assert f'<th scope="row">{name}</th><td>' in page
 
 
 def test_the_spec_of_a_report_is_read_back(run, page):
@@ -58,6 +62,27 @@ def test_the_spec_of_a_report_is_read_back(run, page):
     assert read.data == DATA  # not where it lies
     assert read.network.layers == LAYERS
     assert read.content_hash == run.spec.content_hash
+
+
+def test_an_interrupted_run_is_described_as_far_as_it_is_recorded(tmp_path):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    spec = gl.RunSpec(
+        network=gl.NetworkSpec.parse(LAYERS),
+        training=gl.TrainingSpec(updates=100_000, batch_size=4, validation_every=100_000, monitor_every=100_000),
+        data=write_data(tmp_path),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        gl.train(spec, out=tmp_path / "run", progress=interrupt)
+    interrupted = gl.load_run(tmp_path / "run")
+    text = run_report(interrupted).to_html()
+    error = float(interrupted.curves["test_error"][0])
+    assert check(text).images[0]["alt"].endswith(f"the test error is {error:.2%} before training.")
+    assert f"Interrupted after {interrupted.updates} of 100000 updates" in text
+    assert "training cost" not in text.partition("</p>")[0]  # none is recorded
+    assert "The layers before training" in text
+    assert str(tmp_path) not in text
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ def last_errors(run: Run) -> dict[str, float]:
 
 
 def cost_and_errors(run: Run) -> str:
-    """Return the last point of the curves in words."""
+    """Return the last point of the curves in words; before the first update there is no training cost."""
     errors = last_errors(run)
     validation, test = (
         error_text(errors[f"{part}_error"], squared=run.spec.squared_errors) for part in ("validation", "test")
     )
-    cost = f"training cost {number(errors['training_cost'], 4)} ({_cost_window(run)})"
-    return f"{cost}, validation error {validation}, test error {test}"
+    cost = errors["training_cost"]
+    trained = "" if cost != cost else f"training cost {number(cost, 4)} ({_cost_window(run)}), "
+    return f"{trained}validation error {validation}, test error {test}"
 
 
 def _cost_window(run: Run) -> str:
