@@ -14,6 +14,7 @@ from small_results import DATA, LAYERS, small_comparison, small_run, small_sweep
 import glorotlab as gl
 from glorotlab.measurement.compare import SECOND_MOMENTS
 from glorotlab.report.comparison import comparison_report
+from glorotlab.report.inspection import inspection_report
 from glorotlab.report.picture import LARGEST_ALONE, Picture
 from glorotlab.report.report import Report
 from glorotlab.report.run import run_report
@@ -155,6 +156,17 @@ def test_the_report_of_a_comparison():
     assert text.count("✗ differs") == verdicts.count("differs")
     assert len(tables(text)["comparison.csv"]) == len(comparison.entries)
     assert "What the prediction assumes" in text
+
+
+def test_the_report_of_an_inspection_says_where_prediction_ends_and_why():
+    _, prediction, measurement, comparison = small_comparison()
+    prediction.attrs["refused"] = json.dumps({f"block {NASTY}": "an LSTM <b>"})
+    measurement.attrs["model"] = f"Model {NASTY}"
+    text = inspection_report(f"mine:{NASTY}", prediction, measurement, comparison).to_html()
+    check(text)
+    assert "<p>Not predicted from block &lt;script&gt;" in text
+    assert ": an LSTM &lt;b&gt;</p>" in text
+    assert "<p>Model &lt;script&gt;" in text
 
 
 def test_a_table_that_is_too_large_is_left_out_and_said():
