@@ -238,3 +238,11 @@ def test_a_variable_that_is_not_there_is_refused(name, variable, message, reques
         plot(request.getfixturevalue(name), variable=variable)
     with pytest.raises(InvalidValueError, match="ax is a str: allowed are axes"):
         plot(request.getfixturevalue(name), ax="here")
+
+
+def test_the_least_mean_of_a_sweep_is_ringed_though_a_single_run_has_less():
+    errors = [[0.5, 0.5], [0.0, 0.9], [0.3, 0.4], [np.nan, np.nan]]
+    rates = {"learning_rate": [1.0, 2.0, 3.0, 4.0], "seed": [0, 1]}
+    figure = gl.plot(xr.Dataset({"validation_error": (("learning_rate", "seed"), errors)}, rates))
+    rings = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
+    assert [list(line.get_xdata()) for line in rings] == [[3.0]]
