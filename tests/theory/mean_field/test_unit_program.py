@@ -75,6 +75,7 @@ def test_second_moments_of_a_trunk():
         found = walk.signals[name].kernels[ACROSS]
         assert np.abs(found - exact).max() < 0.015 * exact.max()
         np.testing.assert_allclose(np.diagonal(found), walk.signals[name].kernels[HERE], rtol=1e-12)
+        np.testing.assert_array_equal(found, found.T)  # draws of (a, b) are not those of (b, a)
         assert np.abs(walk.signals[name].mean - values.mean(axis=1)).max() < 0.015 * exact.max() ** 0.5
 
 
