@@ -10,6 +10,7 @@ from glorotlab.spec.layers.bias import Bias
 from glorotlab.spec.layers.concatenation import Concatenation
 from glorotlab.spec.layers.convolution import Convolution
 from glorotlab.spec.layers.dense import Dense
+from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.graph import Input, LayerGraph, Node
 from glorotlab.spec.layers.normalisation import BatchNorm
 from glorotlab.spec.layers.pooling import Flatten
@@ -44,9 +45,10 @@ def test_a_parameter_that_is_added_twice_is_no_pair_of_independent_ones(between)
     assert reasons == {"two": "its weights are those of 'one', so that both depend on each other"}
 
 
-def test_a_parameter_added_to_what_is_normalized_over_the_batch_is_not_forgotten():
-    """Drawn units of the normalization are those without it."""
-    steps = [("y", BatchNorm(1e-5), ("s",)), ("b", Bias(1.0), ("y",), "b"), ("z", Elementwise("relu"), ("b",))]
+@pytest.mark.parametrize("between", [Bias(1.0), Dropout(0.5)])
+def test_what_stands_behind_normalization_over_the_batch_is_not_forgotten(between):
+    """Drawn units of the normalization are those without a parameter that is added, or a mask."""
+    steps = [("y", BatchNorm(1e-5), ("s",)), ("b", between, ("y",)), ("z", Elementwise("relu"), ("b",))]
     reasons = refused(*vector_nodes(steps))
     assert list(reasons) == ["z"]
     assert "rest on 'b', whose units are not Gaussian" in reasons["z"]

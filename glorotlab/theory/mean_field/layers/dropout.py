@@ -29,7 +29,7 @@ def forward(node: Node, walk: Walk) -> Signal:
         q = np.diagonal(kernel)
         gap = np.add.outer(q, q) - 2 * np.abs(kernel)
         np.fill_diagonal(gap, 0)
-    return replace(below, kernels=kernels, gap=gap, gaussian=below.gaussian and keep == 1)
+    return replace(below, kernels=kernels, gap=gap, gaussian=below.gaussian and keep == 1, draws=None)
 
 
 def backward(node: Node, walk: Walk, gradient: Gradient) -> list[Gradient]:
