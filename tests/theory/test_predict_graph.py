@@ -271,6 +271,14 @@ def test_bands_of_residual_networks_hold_drawn_ones(post):
     assert min(inside) > 0.85
 
 
+def test_dropout_has_no_band():
+    """Its masks scatter as well as the weights: six examples, half of 96 units, 1.6 times as much."""
+    graph = benchmark("graph_models").mlp("tanh", 40, 12, depth=1, keep=0.5)
+    found = predict_graph(graph, np.ones((2, 12)), np.arange(2), "cross_entropy", level=0.95)
+    assert "dropout" in found.attrs["no_band"]
+    assert not [name for name in found if name.endswith("_low")]
+
+
 def test_where_there_is_no_band_the_reason_is_given():
     models = benchmark("graph_models")
     random = np.random.default_rng(4)

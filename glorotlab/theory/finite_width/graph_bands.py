@@ -10,6 +10,7 @@ from glorotlab.arrays import Array
 from glorotlab.checks import real_number, whole_number
 from glorotlab.errors import AssumptionError
 from glorotlab.spec.layers.base import WeightedLayer
+from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.graph import Node
 from glorotlab.theory.finite_width.bands import MAX_VARIANCE, law
 from glorotlab.theory.finite_width.graph_fluctuations import BACK, SIGNAL, Outputs, graph_fluctuations
@@ -57,6 +58,9 @@ def graph_bands(
     """
     real_number("level", level, 0, 1, open_low=True, open_high=True)
     whole_number("networks", networks, 1)
+    for node in found.walk.graph:
+        if isinstance(node.layer, Dropout) and node.layer.keep < 1:
+            raise AssumptionError(f"finite width of dropout {node.name!r} is not followed: its masks scatter too")
     signal = found.walk.signals[found.walk.graph.output]
     nothing = np.zeros((len(signal.q),) * 2)
     tangents = Tangents(found, nothing, nothing[0])
