@@ -7,27 +7,27 @@ trained is not compared, nor is figure 12 where its data are not.
 import os
 from pathlib import Path
 
-import figures
 import numpy as np
 import pytest
+import small_pictures
 from PIL import Image
 
 from glorotlab.kernels import simd
 from glorotlab.plotting.style import OKABE_ITO, finish, new_figure
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", small_pictures.FIGURES)
 def test_a_figure_looks_as_it_did(name):
     if not (folder := os.environ.get("GLOROTLAB_REPRODUCTION")):
         pytest.skip("GLOROTLAB_REPRODUCTION names no folder of glorotlab reproduce --scale quick")
-    expected = figures.reference(name, simd.get_level())
+    expected = small_pictures.reference(name, simd.get_level())
     if not expected.exists():
         pytest.skip(f"no reference of what is trained at the SIMD level {simd.get_level()}")
     if not any(Path(folder, name).glob("*.nc")):
         pytest.skip(f"{folder} has no results of {name}: its data are not here")
-    moved, tolerance = figures.TOLERANCE[name]
-    made = figures.reduced(Path(folder, name, f"{name}.png"))
-    assert figures.distance(Image.open(expected), made, moved) <= tolerance
+    moved, tolerance = small_pictures.TOLERANCE[name]
+    made = small_pictures.reduced(Path(folder, name, f"{name}.png"))
+    assert small_pictures.distance(Image.open(expected), made, moved) <= tolerance
 
 
 def drawn(path, fault=""):
@@ -52,11 +52,11 @@ def drawn(path, fault=""):
     if fault == "panel":
         figure.axes[1].set_visible(False)
     figure.savefig(path)
-    return figures.reduced(path)
+    return small_pictures.reduced(path)
 
 
 @pytest.mark.parametrize("fault", ["rounding", "curve", "scale", "colours", "labels", "titles", "panel"])
 def test_faults_are_seen_and_rounding_is_not(fault, tmp_path):
-    moved, tolerance = figures.TOLERANCE["figure_6"]
-    apart = figures.distance(drawn(tmp_path / "sound.png"), drawn(tmp_path / "other.png", fault), moved)
+    moved, tolerance = small_pictures.TOLERANCE["figure_6"]
+    apart = small_pictures.distance(drawn(tmp_path / "sound.png"), drawn(tmp_path / "other.png", fault), moved)
     assert (apart > tolerance) == (fault != "rounding")

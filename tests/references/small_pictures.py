@@ -1,8 +1,9 @@
 """Small pictures of the paper's twelve figures at quick scale, and how far a picture is from one of them.
 
-``python tests/references/figures.py REPRODUCTION`` makes them of a folder of ``glorotlab reproduce --scale quick``. Run
-it where a figure is changed on purpose, and look at what it made. The SIMD level fixes the bits of a training, so that
-figures of what was trained have a picture for each level: run it under each ``GLOROTLAB_SIMD``, on a folder of its own.
+``python tests/references/small_pictures.py REPRODUCTION`` makes them of a folder of ``glorotlab reproduce --scale
+quick``. Run it where a figure is changed on purpose, and look at what it made. The SIMD level fixes the bits of a
+training, so that figures of what was trained have a picture for each level: run it under each ``GLOROTLAB_SIMD``, on
+a folder of its own.
 """
 
 import sys
