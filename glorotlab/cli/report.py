@@ -46,6 +46,18 @@ ReportOut = Annotated[Path | None, _option("--report", "--out")]
 """Place of the report of a command that has nothing else to write."""
 
 
+def check_apart(page: Path | None, folder: Path | None) -> None:
+    """Refuse a page that takes the place of the folder of ``--out``, or of a folder above it."""
+    if page is None or folder is None:
+        return
+    from glorotlab.errors import InvalidValueError
+    from glorotlab.files import user_path
+
+    place = user_path(folder).absolute()
+    if page.absolute() in (place, *place.parents):
+        raise InvalidValueError(f"--report {str(page)!r} is where --out {str(folder)!r} goes: allowed are two places")
+
+
 def command_text(context: typer.Context) -> str:
     """Return the command as it was typed, without the paths of files in other folders."""
     return shlex.join(["glorotlab", *map(_public, context.obj)])

@@ -100,3 +100,13 @@ def test_a_place_that_cannot_be_written_is_one_line_before_the_work(folder, caps
     assert not (folder / "run").exists()
     assert (folder / "file").read_text() == ""
     assert (folder / "own <b>.npz").read_bytes() == data
+
+
+@pytest.mark.parametrize("out", ["o.html", "o.html/run"])
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_a_report_in_the_place_of_the_results_is_refused_before_the_work(folder, capsys, command, out):
+    (folder / "sweep.toml").write_text(SWEEP)
+    target = {"train": ["train", LAYERS, "--dataset", "own <b>.npz"], "sweep": ["sweep", "sweep.toml"]}[command]
+    assert main([*target, "--out", out, "--report", "o.html"]) == 2
+    assert f"--report 'o.html' is where --out '{out}' goes: allowed are two places" in capsys.readouterr().err
+    assert not (folder / "o.html").exists()

@@ -11,7 +11,7 @@ import typer
 
 from glorotlab.cells import has_squared_errors
 from glorotlab.cli.options import Csv, Json
-from glorotlab.cli.report import ReportBeside, command_text, write_report
+from glorotlab.cli.report import ReportBeside, check_apart, command_text, write_report
 from glorotlab.cli.sweep_progress import label, sweep_progress
 from glorotlab.cli.tables import table, typed
 from glorotlab.cli.terminal import say, say_folded
@@ -94,6 +94,7 @@ def sweep(
     part = _shard(shard)
     spec = _read(Path(target))
     folder = out if out is not None else Path("runs") / Path(target).stem
+    check_apart(report, folder)
     if dry_run:
         _print_plan(spec, folder, part, quiet, as_json, as_csv)
         return

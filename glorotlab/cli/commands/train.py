@@ -20,7 +20,7 @@ from glorotlab.cli.options import (
     grouped,
 )
 from glorotlab.cli.progress import progress_bar
-from glorotlab.cli.report import ReportBeside, command_text, write_report
+from glorotlab.cli.report import ReportBeside, check_apart, command_text, write_report
 from glorotlab.cli.terminal import note, say_folded
 from glorotlab.errors import InvalidValueError, RunError
 
@@ -110,6 +110,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network and monitor the statistics of its layers."""
+    check_apart(report, out)
     held = _spec_in(out) if resume else None
     if target is None or target.endswith(".toml"):
         _refuse_options(context, target or "--resume")
