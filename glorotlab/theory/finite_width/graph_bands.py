@@ -59,7 +59,7 @@ def graph_bands(
     real_number("level", level, 0, 1, open_low=True, open_high=True)
     whole_number("networks", networks, 1)
     for node in found.walk.graph:
-        if isinstance(node.layer, Dropout) and node.layer.keep < 1:
+        if isinstance(node.layer, Dropout):
             raise AssumptionError(f"finite width of dropout {node.name!r} is not followed: its masks scatter too")
     signal = found.walk.signals[found.walk.graph.output]
     nothing = np.zeros((len(signal.q),) * 2)

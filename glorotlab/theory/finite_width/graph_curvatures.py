@@ -21,7 +21,6 @@ import numpy as np
 from glorotlab.arrays import Array
 from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.base import WeightedLayer
-from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.graph import Node
 from glorotlab.spec.layers.normalisation import LayerNorm, Normalisation
 from glorotlab.spec.layers.residual import Sum
@@ -92,8 +91,7 @@ def _parts(tangents: Tangents, name: str, reader: Node, own: Curvature) -> list[
             for factor, each in terms
             if each == name
         ]
-    keep = layer.keep if isinstance(layer, Dropout) else 1.0
-    return [(apart / keep, Curvature(own.whole / keep, nothing, own.level))]
+    return [(apart, Curvature(own.whole, nothing, own.level))]
 
 
 def mean_squares(tangents: Tangents) -> dict[str, Array]:

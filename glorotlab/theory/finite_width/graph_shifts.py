@@ -16,7 +16,6 @@ import numpy as np
 from glorotlab.arrays import Array
 from glorotlab.spec.layers.activation import Elementwise
 from glorotlab.spec.layers.base import WeightedLayer
-from glorotlab.spec.layers.dropout import Dropout
 from glorotlab.spec.layers.graph import Node
 from glorotlab.spec.layers.normalisation import LayerNorm, Normalisation
 from glorotlab.spec.layers.residual import Sum
@@ -103,8 +102,6 @@ def _forward(tangents: Tangents, source: str) -> dict[str, Jet]:
             jets[node.name] = total
         elif isinstance(node.layer, WeightedLayer):
             jets[node.name] = parts[0].times(node.layer.fan_in * node.layer.weight_variance)
-        elif isinstance(node.layer, Dropout):
-            jets[node.name] = parts[0].times(1 / node.layer.keep)
         elif isinstance(node.layer, Elementwise):
             known = tangents.derivatives(node)
             jets[node.name] = parts[0].through(known.susceptibility, known.second)
@@ -146,8 +143,6 @@ def _sent(tangents: Tangents, node: Node, apart: Jet, total: Jet, signal: dict[s
             less = signal.get(name, nothing).times(-((factor**2 * gradient.aligned) ** 2))
             parts.append((name, total.times(factor**2).plus(less)))
         return parts
-    if isinstance(layer, Dropout):
-        return [(below, apart.times(1 / layer.keep))]
     if isinstance(layer, Normalisation):
         gain, square = layer.gain_second_moment, np.asarray(tangents.found.walk.memory[node.name].scale) ** 2
         inverse = own.through(-gain * square**2, 2 * gain * square**3)
@@ -183,8 +178,6 @@ def _mixed(tangents: Tangents, output_second: Array) -> dict[str, Array]:
         elif isinstance(node.layer, Normalisation):
             square = np.asarray(found.walk.memory[node.name].scale) ** 2
             moved = node.layer.gain_second_moment * square * (_not_free(node, found, means, curvature.level, d) - apart)
-        elif isinstance(node.layer, Dropout):
-            moved = met / node.layer.keep
         else:
             place, moved = node.name, met
         if place != node.name:
