@@ -27,7 +27,7 @@ INLINE void NAME(store)(REAL *address, VECTOR value, const int some)
         STORE(address, value);
 }
 
-/* Fetch vector v from an address on, once for each cache line, into the second cache or, if `soon` wanted, the first. */
+/* Fetch vector v from an address on, once for each cache line, into the first cache if `soon`, else the second. */
 INLINE void NAME(fetch)(const REAL *address, const int v, const int soon)
 {
     if (v * BYTES % 64 == 0) {

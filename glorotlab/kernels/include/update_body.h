@@ -12,7 +12,7 @@
 /* A Descent in vectors; `keep` is what stays of w, in w or in the velocity. */
 typedef struct {
     VECTOR keep, rate, momentum;
-    int nesterov, keeps_all; /* of w */
+    int nesterov, keeps_all; /* keeps_all: `keep` is 1, and nothing needs multiplying by it */
 } NAME(rule);
 
 /* w from what it was and `changed` = keep w - rate z' d, through the velocity v unless that is null. */
