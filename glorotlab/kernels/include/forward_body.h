@@ -5,6 +5,7 @@
    Other numbers were slower for layers of 1,000 units. */
 
 #define FORWARD_ROWS 32
+#define STRIPS_AHEAD 3 /* strips before it is read that w is fetched from the third cache */
 #if REGISTERS == 32
 #define ROWS_OF_MANY 64
 #define PACKED_FROM 64
@@ -18,37 +19,43 @@
 /* s (examples, some columns) = z (examples, rows) w (rows, some columns) summed onto `begin`, or onto 0 if that is null */
 INLINE void NAME(forward_strip)(const int examples, const int vectors, const int some, const REAL *z, ptrdiff_t ldz,
                                 const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb, REAL *s, ptrdiff_t lds,
-                                int rows, const REAL *ahead, const REAL *soon, ptrdiff_t lda)
+                                int rows, const REAL *ahead, ptrdiff_t lda, const int soon)
 {
     VECTOR sum[ROWS][WIDEST];
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
             sum[a][v] = begin ? NAME(load)(begin + a * ldb + v * LANES, some) : BROADCAST(0);
-    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, examples > 1 ? soon : NULL, lda, sum);
+    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, lda, soon, sum);
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
             NAME(store)(s + a * lds + v * LANES, sum[a][v], some);
 }
 
-/* Some rows of w, where they stand, for a small batch; those after them are fetched if `more`. */
+/* Column j of these rows or, where j is beyond the last, of those after them, counted on, if there are `more`. */
+INLINE const REAL *NAME(later)(const REAL *w, ptrdiff_t ldw, int j, int rows, int width, int more)
+{
+    return j < width ? w + j : more ? w + rows * ldw + j - width : NULL;
+}
+
+/* Some rows of w, where they stand, for a small batch; the first block of examples fetches them into the first cache. */
 INLINE void NAME(forward_rows)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb,
                                REAL *s, ptrdiff_t lds, int batch, int rows, int width, int more)
 {
-    const REAL *next = more ? w + rows * ldw : NULL;
+    const int examples = glorotlab_block(batch, ROWS);
     int j = 0;
 #define STRIP(n, vectors, some) \
     NAME(forward_strip)(n, vectors, some, z + a * ldz, ldz, w + j, ldw, AT(begin, a * ldb + j), ldb, \
-                        s + a * lds + j, lds, rows, a == 0 ? AT(next, j) : NULL, \
-                        a + n == batch ? w + j + vectors * LANES : NULL, ldw)
+                        s + a * lds + j, lds, rows, \
+                        a ? NULL : NAME(later)(w, ldw, j + STRIPS_AHEAD * vectors * LANES, rows, width, more), ldw, 1)
 #define WHOLE(n) STRIP(n, VECTORS, 0)
 #define SOME(n) STRIP(n, 1, width - j < LANES ? width - j : LANES)
     if (batch == 1)
         for (const int a = 0; j + WIDEST * LANES <= width; j += WIDEST * LANES)
             STRIP(1, WIDEST, 0);
     for (; j + VECTORS * LANES <= width; j += VECTORS * LANES)
-        FOR_BLOCKS(a, batch, WHOLE)
+        FOR_BLOCKS(a, batch, examples, WHOLE)
     for (; j < width; j += LANES)
-        FOR_BLOCKS(a, batch, SOME)
+        FOR_BLOCKS(a, batch, examples, SOME)
 #undef STRIP
 #undef WHOLE
 #undef SOME
@@ -59,19 +66,20 @@ INLINE void NAME(forward_packed)(const REAL *z, ptrdiff_t ldz, const REAL *w, pt
                                  REAL *s, ptrdiff_t lds, int batch, int rows, int width)
 {
     REAL strip[PACKED / sizeof(REAL)];
+    const int examples = glorotlab_block(batch, ROWS);
     int j = 0;
 #define WHOLE(n) \
     NAME(forward_strip)(n, VECTORS, 0, z + a * ldz, ldz, strip, VECTORS * LANES, AT(begin, a * ldb + j), ldb, \
-                        s + a * lds + j, lds, rows, a == 0 ? w + j + VECTORS * LANES : NULL, NULL, ldw)
+                        s + a * lds + j, lds, rows, a == 0 ? w + j + VECTORS * LANES : NULL, ldw, 0)
 #define SOME(n) \
     NAME(forward_strip)(n, 1, width - j < LANES ? width - j : LANES, z + a * ldz, ldz, w + j, ldw, \
-                        AT(begin, a * ldb + j), ldb, s + a * lds + j, lds, rows, NULL, NULL, 0)
+                        AT(begin, a * ldb + j), ldb, s + a * lds + j, lds, rows, NULL, 0, 0)
     for (; j + VECTORS * LANES <= width; j += VECTORS * LANES) {
         NAME(strip)(w + j, ldw, strip, rows);
-        FOR_BLOCKS(a, batch, WHOLE)
+        FOR_BLOCKS(a, batch, examples, WHOLE)
     }
     for (; j < width; j += LANES)
-        FOR_BLOCKS(a, batch, SOME)
+        FOR_BLOCKS(a, batch, examples, SOME)
 #undef WHOLE
 #undef SOME
 }
@@ -97,6 +105,7 @@ TARGET static void NAME(forward_tile)(const REAL *z, ptrdiff_t ldz, const REAL *
 }
 
 #undef FORWARD_ROWS
+#undef STRIPS_AHEAD
 #undef ROWS_OF_MANY
 #undef PACKED_FROM
 #undef PACKED

@@ -54,7 +54,7 @@ INLINE void NAME(back_strip)(const int rows, const int vectors, const REAL *pane
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int v = 0; v < vectors; v++)
             sum[r][v] = BROADCAST(0);
-    NAME(multiply)(rows, vectors, 0, w, ldw, 1, panel, vectors * LANES, fan_out, NULL, NULL, 0, sum);
+    NAME(multiply)(rows, vectors, 0, w, ldw, 1, panel, vectors * LANES, fan_out, NULL, 0, 0, sum);
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int v = 0; v < vectors; v++)
             STORE(lanes[r] + v * LANES, sum[r][v]);
@@ -71,11 +71,12 @@ INLINE void NAME(back_tile)(const REAL *panels, int batch, const REAL *w, ptrdif
     NAME(back_strip)(n, vectors, panels + (ptrdiff_t)p * fan_out, batch - p, w + i * ldw, ldw, out + p * ldo + i, ldo, fan_out)
 #define WHOLE(n) STRIP(n, VECTORS)
 #define ONE(n) STRIP(n, 1)
+    const int at_once = glorotlab_block(rows, ROWS);
     int p = 0;
     for (; p < batch && NAME(panel_vectors)(batch - p) == VECTORS; p += VECTORS * LANES)
-        FOR_BLOCKS(i, rows, WHOLE)
+        FOR_BLOCKS(i, rows, at_once, WHOLE)
     if (p < batch)
-        FOR_BLOCKS(i, rows, ONE)
+        FOR_BLOCKS(i, rows, at_once, ONE)
 #undef STRIP
 #undef WHOLE
 #undef ONE

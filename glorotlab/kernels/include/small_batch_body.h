@@ -8,8 +8,9 @@
 #else
 #define ONE_PASS 4
 #endif
-#define PAIR 2   /* rows of w that go back together */
-#define FEW 12   /* rows of w that stay in the first cache, and bytes of each; twice as many were slower */
+#define PAIR 2        /* rows of w that go back together */
+#define FEW 12        /* rows of w that stay in the first cache, and bytes of each; twice as many were slower */
+#define FEW_PADDED 16 /* the same in whole vectors of any level */
 #define CHUNK ((int)(1024 / sizeof(REAL)))
 
 /* The sums of the lanes of vectors, one for each example. */
@@ -96,7 +97,7 @@ INLINE void NAME(dots)(const int examples, const int rows, const REAL *d, ptrdif
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int a = 0; a < examples; a++)
             sum[i][a] = first ? BROADCAST(0) : sums[i * SMALL_BATCH + a];
-    for (; k + LANES <= count; k += LANES)
+    UNROLL_ROWS for (; k + LANES <= count; k += LANES)
         NAME(dot_step)(examples, rows, 0, d + k, ldd, w + k, ldw, sum);
     if (k < count)
         NAME(dot_step)(examples, rows, count - k, d + k, ldd, w + k, ldw, sum);
@@ -110,16 +111,12 @@ INLINE void NAME(dots)(const int examples, const int rows, const REAL *d, ptrdif
 INLINE void NAME(back_and_step)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv, const REAL *x,
                                 int batch, int rows, int count, VECTOR *sums, int first, const NAME(rule) *rule)
 {
-#define DOTS(n) \
-    do { \
-        int i = 0; \
-        for (; i + PAIR <= rows; i += PAIR) \
-            NAME(dots)(n, PAIR, d + a * ldd, ldd, w + i * ldw, ldw, count, sums + i * SMALL_BATCH + a, first); \
-        if (i < rows) \
-            NAME(dots)(n, 1, d + a * ldd, ldd, w + i * ldw, ldw, count, sums + i * SMALL_BATCH + a, first); \
-    } while (0)
+#define DOTS_OF(n, some_rows) \
+    NAME(dots)(n, some_rows, d + a * ldd, ldd, w + i * ldw, ldw, count, sums + i * SMALL_BATCH + a, first)
+#define DOTS(n) DOTS_OF(n, PAIR)
+#define LAST_DOTS(n) DOTS_OF(n, 1)
 #define STRIP(n, vectors, some, stepping) \
-    NAME(update_strip)(n, vectors, some, stepping, x + i, FEW, d + j, ldd, w + i * ldw + j, ldw, AT(v, i * ldv + j), ldv, \
+    NAME(update_strip)(n, vectors, some, stepping, x + i, FEW_PADDED, d + j, ldd, w + i * ldw + j, ldw, AT(v, i * ldv + j), ldv, \
                        batch, rows, NULL, NULL, rule)
 #define STRIPS(n, stepping) \
     do { \
@@ -131,16 +128,48 @@ INLINE void NAME(back_and_step)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t
     } while (0)
 #define STEP(n) STRIPS(n, 1)
 #define ONLY_STEP(n) STRIPS(n, 0)
+    const int examples = glorotlab_block(batch, ROWS), at_once = glorotlab_block(rows, ROWS);
     if (sums) {
-        FOR_BLOCKS(a, batch, DOTS)
-        FOR_BLOCKS(i, rows, STEP)
+        for (int i = 0; i < rows; i += PAIR)
+            if (i + PAIR <= rows)
+                FOR_BLOCKS(a, batch, examples, DOTS)
+            else
+                FOR_BLOCKS(a, batch, examples, LAST_DOTS)
+        FOR_BLOCKS(i, rows, at_once, STEP)
     } else
-        FOR_BLOCKS(i, rows, ONLY_STEP)
+        FOR_BLOCKS(i, rows, at_once, ONLY_STEP)
+#undef DOTS_OF
 #undef DOTS
+#undef LAST_DOTS
 #undef STRIP
 #undef STRIPS
 #undef STEP
 #undef ONLY_STEP
+}
+
+/* Some columns of z (examples, ...) times `scale` side by side, in rows of FEW_PADDED. */
+INLINE void NAME(scale_rows)(const REAL *z, ptrdiff_t ldz, REAL *x, int examples, int rows, REAL scale)
+{
+    const VECTOR scales = BROADCAST(scale);
+    for (int a = 0; a < examples; a++)
+        for (int i = 0; i < rows; i += LANES)
+            STORE(x + a * FEW_PADDED + i, scales * NAME(load)(z + a * ldz + i, rows - i < LANES ? rows - i : 0));
+}
+
+/* out (batch, rows) = the sums of the lanes of sums (rows, examples) */
+INLINE void NAME(fold_rows)(const VECTOR *sums, REAL *out, ptrdiff_t ldo, int batch, int rows)
+{
+    REAL four[4];
+    for (int i = 0; i < rows; i += 4) /* all of FEW rows hold numbers */
+        for (int a = 0; a < batch; a++) {
+            const VECTOR *of_a = sums + i * SMALL_BATCH + a;
+            SUMS(of_a[0], of_a[SMALL_BATCH], of_a[2 * SMALL_BATCH], of_a[3 * SMALL_BATCH], four);
+            if (rows - i >= 4)
+                memcpy(out + a * ldo + i, four, sizeof(four));
+            else
+                for (int r = 0; r < rows - i; r++)
+                    out[a * ldo + i + r] = four[r];
+        }
 }
 
 /* A few rows of w, chunk by chunk of their columns. */
@@ -149,22 +178,15 @@ INLINE void NAME(two_passes)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff_t ld
                              const NAME(rule) *rule, REAL rate)
 {
     VECTOR sums[FEW * SMALL_BATCH];
-    REAL x[SMALL_BATCH * FEW];
-    for (int i = 0; i < FEW; i++)
-        for (int a = batch; a < SMALL_BATCH; a++)
-            sums[i * SMALL_BATCH + a] = BROADCAST(0); /* folded with the others */
-    for (int a = 0; a < batch; a++)
-        for (int i = 0; i < rows; i++)
-            x[a * FEW + i] = out ? rate * -z[a * ldz + i] : z[a * ldz + i];
+    REAL x[SMALL_BATCH * FEW_PADDED];
+    for (int i = rows * SMALL_BATCH; i < FEW * SMALL_BATCH; i++)
+        sums[i] = BROADCAST(0); /* folded with the others */
+    NAME(scale_rows)(z, ldz, x, batch, rows, out ? -rate : 1);
     for (int k = 0; k < fan_out; k += CHUNK)
         NAME(back_and_step)(d + k, ldd, w + k, ldw, AT(v, k), ldv, x, batch, rows, fan_out - k < CHUNK ? fan_out - k : CHUNK,
                             out ? sums : NULL, k == 0, rule);
-    for (int i = 0; out && i < rows; i++) {
-        REAL folded[SMALL_BATCH];
-        NAME(fold)(SMALL_BATCH, sums + i * SMALL_BATCH, folded, 1);
-        for (int a = 0; a < batch; a++)
-            out[a * ldo + i] = folded[a];
-    }
+    if (out)
+        NAME(fold_rows)(sums, out, ldo, batch, rows);
 }
 #endif
 
@@ -200,11 +222,12 @@ INLINE void NAME(back_and_update)(const REAL *d, ptrdiff_t ldd, REAL *w, ptrdiff
             PASS(n, PAIR); \
         } \
     } while (0)
-    FOR_BLOCKS(a, batch, PASSES)
+    FOR_BLOCKS(a, batch, glorotlab_block(batch, ROWS), PASSES)
 #undef PASS
 #undef PASSES
 }
 
 #undef PAIR
 #undef FEW
+#undef FEW_PADDED
 #undef CHUNK

@@ -26,11 +26,11 @@
 #define SMALL_BATCH 10  /* examples for which W is read where it stands */
 #define ROW_TILE 24     /* rows of W at most that go back and step together */
 
-/* Rows of the next block of at most `most` where `left` are left: blocks as equal as can be. */
-static inline int glorotlab_block(int left, int most)
+/* Rows of a block where `rows`, one or more, are cut into as few blocks of at most `most` as can be. */
+static inline int glorotlab_block(int rows, int most)
 {
-    const int blocks = (left + most - 1) / most;
-    return (left + blocks - 1) / blocks;
+    const int blocks = (rows + most - 1) / most;
+    return (rows + blocks - 1) / blocks;
 }
 
 /* Whether d goes back through w from panels: always, but for a small batch that updates as well. */
@@ -39,10 +39,10 @@ static inline int glorotlab_needs_panels(int batch, int update)
     return batch > SMALL_BATCH || !update;
 }
 
-/* CALL(n) for blocks of n <= ROWS rows from row `first` on; n is a constant to the compiler. */
-#define FOR_BLOCKS(first, count, CALL) \
+/* CALL(n) for blocks of n <= `most` <= ROWS rows from row `first` on; n is a constant to the compiler. */
+#define FOR_BLOCKS(first, count, most, CALL) \
     for (int first = 0, n_; first < (count); first += n_) \
-        switch (n_ = glorotlab_block((count) - first, ROWS)) { \
+        switch (n_ = (count) - first < (most) ? (count) - first : (most)) { \
         case 10: if (ROWS > 9) CALL(10); break; \
         case 9: if (ROWS > 8) CALL(9); break; \
         case 8: if (ROWS > 7) CALL(8); break; \

@@ -39,12 +39,11 @@ INLINE void NAME(fetch)(const REAL *address, const int v, const int soon)
 }
 
 /* sum[r] += x(r, 0) y(0) + x(r, 1) y(1) + ..., one after the other, of n rows y(i) of some vectors, for
-   x(r, i) = x[r ldx + i next]. Meanwhile rows from `ahead` on are fetched, lda apart, unless that is null, or else those
-   from `soon` on, which the next call reads.
+   x(r, i) = x[r ldx + i next]. Meanwhile rows from `ahead` on are fetched, lda apart, unless that is null.
 
    One pointer for every three rows: an address has room for 0, 1 or 2 times ldx. */
 INLINE void NAME(multiply)(const int rows, const int vectors, const int some, const REAL *x, ptrdiff_t ldx, ptrdiff_t next,
-                           const REAL *y, ptrdiff_t ldy, int n, const REAL *ahead, const REAL *soon, ptrdiff_t lda,
+                           const REAL *y, ptrdiff_t ldy, int n, const REAL *ahead, ptrdiff_t lda, const int soon,
                            VECTOR sum[ROWS][WIDEST])
 {
     const REAL *base[(ROWS + 2) / 3];
@@ -57,9 +56,7 @@ INLINE void NAME(multiply)(const int rows, const int vectors, const int some, co
             if (rows > 2)
                 KEEP(of_y[v]);
             if (ahead)
-                NAME(fetch)(ahead + i * lda, v, 0);
-            else if (soon)
-                NAME(fetch)(soon + i * lda, v, 1);
+                NAME(fetch)(ahead + i * lda, v, soon);
         }
         UNROLL for (int r = 0; r < rows; r++) {
             const VECTOR of_x = BROADCAST(base[r / 3][r % 3 * ldx]);

@@ -48,7 +48,7 @@ INLINE void NAME(add_strip)(const int rows, const REAL *x, ptrdiff_t next, const
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int u = 0; u < VECTORS; u++)
             sum[r][u] = first ? BROADCAST(0) : LOAD(sums + (r * VECTORS + u) * LANES);
-    NAME(multiply)(rows, VECTORS, 0, x, 1, next, d, ldd, examples, ahead, NULL, ldd, sum);
+    NAME(multiply)(rows, VECTORS, 0, x, 1, next, d, ldd, examples, ahead, ldd, 0, sum);
     UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int u = 0; u < VECTORS; u++)
             STORE(sums + (r * VECTORS + u) * LANES, sum[r][u]);
@@ -80,7 +80,7 @@ INLINE void NAME(update_strip)(const int rows, const int vectors, const int some
         UNROLL for (int r = 0; r < rows; r++)
             UNROLL for (int u = 0; u < vectors; u++)
                 sum[r][u] = rule->keep * sum[r][u];
-    NAME(multiply)(rows, vectors, some, x, 1, next, d, ldd, batch, ahead, NULL, ldd, sum);
+    NAME(multiply)(rows, vectors, some, x, 1, next, d, ldd, batch, ahead, ldd, 0, sum);
     DISTINCT(rule);
 #if REGISTERS == 32
     const NAME(rule) own = *rule; /* stays in registers, where stores to w would have it loaded again */
@@ -108,7 +108,7 @@ INLINE void NAME(update_columns)(const REAL *d, ptrdiff_t ldd, const REAL *strip
                                  ptrdiff_t ldv, const REAL *z, ptrdiff_t ldz, int batch, int rows, int columns,
                                  const NAME(rule) *rule)
 {
-    const int packs = columns > FEW_COLUMNS;
+    const int packs = columns > FEW_COLUMNS, at_once = glorotlab_block(rows, ROWS);
     const ptrdiff_t ld = strips ? VECTORS * LANES : ldd, next = packs ? ROW_TILE : ldz;
     VECTOR sums[ROW_TILE * COLUMNS / LANES], packed[AT_ONCE * ROW_TILE / LANES + 1];
 #define PART(n) \
@@ -126,9 +126,9 @@ INLINE void NAME(update_columns)(const REAL *d, ptrdiff_t ldd, const REAL *strip
             const REAL *strip = strips ? strips + (ptrdiff_t)j * batch + a * ld : d + a * ldd + j;
             const REAL *after = strip + (strips ? ld * batch : VECTORS * LANES);
             if (a + some < batch)
-                FOR_BLOCKS(i, rows, PART)
+                FOR_BLOCKS(i, rows, at_once, PART)
             else
-                FOR_BLOCKS(i, rows, LAST)
+                FOR_BLOCKS(i, rows, at_once, LAST)
         }
     }
 #undef PART
@@ -139,7 +139,7 @@ INLINE void NAME(update_columns)(const REAL *d, ptrdiff_t ldd, const REAL *strip
 INLINE void NAME(update_tile)(const REAL *d, ptrdiff_t ldd, const REAL *strips, REAL *w, ptrdiff_t ldw, REAL *v, ptrdiff_t ldv,
                               const REAL *z, ptrdiff_t ldz, int batch, int rows, int fan_out, const NAME(rule) *rule)
 {
-    const int whole = fan_out / (VECTORS * LANES) * (VECTORS * LANES);
+    const int whole = fan_out / (VECTORS * LANES) * (VECTORS * LANES), at_once = glorotlab_block(rows, ROWS);
     int j = 0;
 #define SOME(n) \
     NAME(update_strip)(n, 1, fan_out - j < LANES ? fan_out - j : LANES, 0, z + i, ldz, d + j, ldd, w + i * ldw + j, ldw, \
@@ -150,7 +150,7 @@ INLINE void NAME(update_tile)(const REAL *d, ptrdiff_t ldd, const REAL *strips, 
                              batch, rows, columns, rule);
     }
     for (; j < fan_out; j += LANES)
-        FOR_BLOCKS(i, rows, SOME)
+        FOR_BLOCKS(i, rows, at_once, SOME)
 #undef SOME
 }
 
