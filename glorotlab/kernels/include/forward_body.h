@@ -16,19 +16,44 @@
 #define PACKED 16384
 #define PACKED_ROWS (PACKED / (VECTORS * BYTES))
 
-/* s (examples, some columns) = z (examples, rows) w (rows, some columns) summed onto `begin`, or onto 0 if that is null */
-INLINE void NAME(forward_strip)(const int examples, const int vectors, const int some, const REAL *z, ptrdiff_t ldz,
-                                const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb, REAL *s, ptrdiff_t lds,
-                                int rows, const REAL *ahead, ptrdiff_t lda, const int soon)
+INLINE void NAME(load_sums)(const int examples, const int vectors, const int some, const REAL *begin, ptrdiff_t ldb,
+                            VECTOR sum[ROWS][WIDEST])
 {
-    VECTOR sum[ROWS][WIDEST];
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
             sum[a][v] = begin ? NAME(load)(begin + a * ldb + v * LANES, some) : BROADCAST(0);
-    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, lda, soon, sum);
+}
+
+INLINE void NAME(store_sums)(const int examples, const int vectors, const int some, REAL *s, ptrdiff_t lds,
+                             VECTOR sum[ROWS][WIDEST])
+{
     UNROLL for (int a = 0; a < examples; a++)
         UNROLL for (int v = 0; v < vectors; v++)
             NAME(store)(s + a * lds + v * LANES, sum[a][v], some);
+}
+
+/* s (examples, some columns) = z (examples, rows) w (rows, some columns) summed onto `begin`, or onto 0 if that is null.
+   Meanwhile as many rows from `ahead` on are fetched into the first cache, unless that is null. */
+INLINE void NAME(forward_strip)(const int examples, const int vectors, const int some, const REAL *z, ptrdiff_t ldz,
+                                const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb, REAL *s, ptrdiff_t lds,
+                                int rows, const REAL *ahead)
+{
+    VECTOR sum[ROWS][WIDEST];
+    NAME(load_sums)(examples, vectors, some, begin, ldb, sum);
+    NAME(multiply)(examples, vectors, some, z, ldz, 1, w, ldw, rows, ahead, ldw, 1, sum);
+    NAME(store_sums)(examples, vectors, some, s, lds, sum);
+}
+
+/* The same for w packed in `strip`. So many rows `ahead` of w are fetched into the second cache. */
+INLINE void NAME(packed_strip)(const int examples, const REAL *z, ptrdiff_t ldz, const REAL *strip, const REAL *begin,
+                               ptrdiff_t ldb, REAL *s, ptrdiff_t lds, int rows, const REAL *ahead, ptrdiff_t ldw, int fetched)
+{
+    const int width = VECTORS * LANES;
+    VECTOR sum[ROWS][WIDEST];
+    NAME(load_sums)(examples, VECTORS, 0, begin, ldb, sum);
+    NAME(multiply)(examples, VECTORS, 0, z, ldz, 1, strip, width, fetched, ahead, ldw, 0, sum);
+    NAME(multiply)(examples, VECTORS, 0, z + fetched, ldz, 1, strip + fetched * width, width, rows - fetched, NULL, 0, 0, sum);
+    NAME(store_sums)(examples, VECTORS, 0, s, lds, sum);
 }
 
 /* Column j of these rows or, where j is beyond the last, of those after them, counted on, if there are `more`. */
@@ -46,7 +71,7 @@ INLINE void NAME(forward_rows)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrd
 #define STRIP(n, vectors, some) \
     NAME(forward_strip)(n, vectors, some, z + a * ldz, ldz, w + j, ldw, AT(begin, a * ldb + j), ldb, \
                         s + a * lds + j, lds, rows, \
-                        a ? NULL : NAME(later)(w, ldw, j + STRIPS_AHEAD * vectors * LANES, rows, width, more), ldw, 1)
+                        a ? NULL : NAME(later)(w, ldw, j + STRIPS_AHEAD * vectors * LANES, rows, width, more))
 #define WHOLE(n) STRIP(n, VECTORS, 0)
 #define SOME(n) STRIP(n, 1, width - j < LANES ? width - j : LANES)
     if (batch == 1)
@@ -61,25 +86,28 @@ INLINE void NAME(forward_rows)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrd
 #undef SOME
 }
 
-/* Some rows of w, strip by strip packed into the first cache, where all examples find it. */
+/* Some rows of w, strip by strip packed into the first cache, where all examples find it. Each block of examples fetches its
+   share of the next strip: all of it at once would hold up what the block reads. */
 INLINE void NAME(forward_packed)(const REAL *z, ptrdiff_t ldz, const REAL *w, ptrdiff_t ldw, const REAL *begin, ptrdiff_t ldb,
                                  REAL *s, ptrdiff_t lds, int batch, int rows, int width)
 {
     REAL strip[PACKED / sizeof(REAL)];
     const int examples = glorotlab_block(batch, ROWS);
     int j = 0;
+#define SHARE(a) (rows * (a) / batch)
 #define WHOLE(n) \
-    NAME(forward_strip)(n, VECTORS, 0, z + a * ldz, ldz, strip, VECTORS * LANES, AT(begin, a * ldb + j), ldb, \
-                        s + a * lds + j, lds, rows, a == 0 ? w + j + VECTORS * LANES : NULL, ldw, 0)
+    NAME(packed_strip)(n, z + a * ldz, ldz, strip, AT(begin, a * ldb + j), ldb, s + a * lds + j, lds, rows, \
+                       w + SHARE(a) * ldw + j + VECTORS * LANES, ldw, SHARE(a + n) - SHARE(a))
 #define SOME(n) \
     NAME(forward_strip)(n, 1, width - j < LANES ? width - j : LANES, z + a * ldz, ldz, w + j, ldw, \
-                        AT(begin, a * ldb + j), ldb, s + a * lds + j, lds, rows, NULL, 0, 0)
+                        AT(begin, a * ldb + j), ldb, s + a * lds + j, lds, rows, NULL)
     for (; j + VECTORS * LANES <= width; j += VECTORS * LANES) {
         NAME(strip)(w + j, ldw, strip, rows);
         FOR_BLOCKS(a, batch, examples, WHOLE)
     }
     for (; j < width; j += LANES)
         FOR_BLOCKS(a, batch, examples, SOME)
+#undef SHARE
 #undef WHOLE
 #undef SOME
 }
