@@ -1,4 +1,4 @@
-"""How many threads a call of many steps wakes, and that small layers, whose examples they share, keep their bits."""
+"""How many threads a call of many steps wakes, how they help each other, and that the bits are those of one."""
 
 import numpy as np
 import pytest
@@ -114,6 +114,23 @@ def test_small_networks_take_numpys_steps_on_any_team(layers, batch, dtype):
         assert cost == pytest.approx(numpy_step(x, y, weights, biases, 0.5), rel=float(200 * np.finfo(dtype).eps))
     for own, expected in zip((*net.weights, *net.biases), (*weights, *biases), strict=True):
         np.testing.assert_allclose(own, expected, rtol=0, atol=200 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize(("momentum", "batch"), [(0.0, 10), (0.9, 33), (0.0, 70), (0.9, 150)])
+def test_whoever_is_done_helps_and_every_tile_is_done_once(momentum, batch):
+    """More threads than cores come late to a pass and are held up in it, so that others take their tiles.
+
+    Of more than 64 examples d goes back first and W steps in a pass of its own.
+    """
+    dense.set_parallel_work(0)
+    ends = []
+    for count in (1, 2, 7):
+        threads.set_num_threads(count)
+        net, rng = Network(NetworkSpec.parse("150,257,190,10", activation="tanh"), seed=4), np.random.default_rng(5)
+        x, y = rng.normal(size=(batch, 150)), rng.integers(0, 10, batch)
+        costs = net.train_steps(x, y, 0.05, batch_size=batch, order=np.tile(np.arange(batch), 60), momentum=momentum)
+        ends.append([costs.tobytes(), *(array.tobytes() for array in net.state().values())])
+    assert ends[0] == ends[1] == ends[2]
 
 
 def numpy_step(x, y, weights, biases, rate):

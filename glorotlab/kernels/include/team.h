@@ -1,6 +1,13 @@
-/* A team of OpenMP threads; of one where there is no OpenMP. */
+/* A team of OpenMP threads; of one where there is no OpenMP.
+
+   Each thread has a share of the tiles of a pass, as near to it as last time, and whoever is done helps the others: a core
+   that is slower, or that other programs use, would hold up the whole team. A share is a counter of the tiles that were
+   taken. Its thread opens it when it comes to the pass and closes it when no tile is left; the team waits between passes. */
 #ifndef GLOROTLAB_TEAM_H
 #define GLOROTLAB_TEAM_H
+
+#define SHARE_SIZE 16 /* ints from one thread's counter to the next: a cache line */
+#define CLOSED (1 << 30)
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -19,5 +26,27 @@ static int team_thread(void) { return 0; }
 static int team_size(void) { return 1; }
 static void team_wait(void) {}
 #endif
+
+static inline void team_set(int *counter, int value)
+{
+#ifdef _OPENMP
+#pragma omp atomic write
+#endif
+    *counter = value;
+}
+
+static inline void team_open(int *shares) { team_set(shares + SHARE_SIZE * team_thread(), 0); }
+static inline void team_close(int *shares) { team_set(shares + SHARE_SIZE * team_thread(), CLOSED); }
+
+/* How many tiles of a thread's share were taken before this one; so many or more than it has where none is left. */
+static inline int team_take(int *shares, int thread)
+{
+    int *counter = shares + SHARE_SIZE * thread, taken;
+#ifdef _OPENMP
+#pragma omp atomic capture
+#endif
+    taken = (*counter)++;
+    return taken;
+}
 
 #endif

@@ -4,6 +4,11 @@ cdef extern from "team.h" nogil:
     int team_thread()
     int team_size()
     void team_wait()
+    const int SHARE_SIZE
+    const int CLOSED
+    void team_open(int* shares)
+    void team_close(int* shares)
+    int team_take(int* shares, int thread)
 
 cdef extern from "subnormals.h" nogil:
     ctypedef unsigned long long FloatingPointMode

@@ -22,3 +22,4 @@ cdef void backward_layer(
 cdef int team(int threads, Py_ssize_t tiles, Py_ssize_t work) noexcept nogil
 cdef int team_of_steps(int threads, Py_ssize_t work, int waits, Py_ssize_t steps) noexcept nogil
 cdef void new_call() noexcept nogil
+cdef closed_shares(int threads)

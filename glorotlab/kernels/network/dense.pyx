@@ -20,13 +20,16 @@ from glorotlab.kernels.network._packing cimport (
     SIDE_BY_SIDE, needs_strips, pack, packed_size, panels_size, row_of_transpose, shares_examples, transpose,
 )
 from glorotlab.kernels.network._team cimport (
-    FloatingPointMode, flush_subnormals, pieces, restore_subnormals, team_size, team_thread, team_wait,
+    CLOSED, SHARE_SIZE, FloatingPointMode, flush_subnormals, pieces, restore_subnormals, team_close, team_open, team_size,
+    team_take, team_thread, team_wait,
 )
 from glorotlab.kernels.network._tiles cimport ROW_TILE, SMALL_BATCH, back_and_update, multiply, needs_panels
 
 cdef enum:
     HALVED = 128         # forward: fan_in from which the rows are summed in two halves
     EXAMPLE_TILE = 128   # forward: examples whose sums stay in the second cache while W passes by
+    MANY = 64            # forward: examples from which the threads cut their shares finer,
+    TILES_TO_SHARE = 4   # into so many tiles
     ROW_STEP = 12        # backward: rows of W at least that a thread takes
     MOST_THREADS = 64    # that are told apart by workers()
     STEP_SHARE = 16      # of parallel_work: to each thread between two waits, in a call of many steps
@@ -131,14 +134,23 @@ cdef void forward_whole(
     const Dense* layer, int batch, const floating* z, int z_stride, int activation, double parameter,
     floating* s, int s_stride, floating* out, int out_stride,
 ) noexcept nogil:
-    """Threads share the examples, as far as each has a block of them, and then the columns."""
+    """Threads share the examples, as far as each has a block of them, and then the columns; of many examples in several
+    tiles for each thread, so that there is something to help with."""
     cdef const floating* weight = <const floating*> layer.weight
     cdef const floating* bias = <const floating*> layer.bias
-    cdef int thread = team_thread(), threads = team_size(), tile = thread, unit, width, first, rows
+    cdef int thread = team_thread(), threads = team_size(), owner, helped = 0, tile, unit, width, first, rows
     cdef int groups = groups_of_examples(batch, threads), most = pieces(batch, groups)
-    cdef int share_of_columns = share(layer.fan_out, max(1, threads // groups))
+    cdef int cuts = TILES_TO_SHARE * threads if threads > 1 and batch >= MANY else threads
+    cdef int share_of_columns = share(layer.fan_out, max(1, cuts // groups))
     cdef int columns = pieces(layer.fan_out, share_of_columns)
-    while tile < groups * columns:
+    team_open(layer.shares)
+    while helped < threads:
+        owner = (thread + helped) % threads
+        tile = team_take(layer.shares, owner)
+        if tile >= pieces(groups * columns - owner, threads):
+            helped += 1
+            continue
+        tile = owner + tile * threads
         first, unit = tile // columns * most, tile % columns * share_of_columns
         rows, width = min(most, batch - first), min(share_of_columns, layer.fan_out - unit)
         if rows > 0:
@@ -148,7 +160,7 @@ cdef void forward_whole(
             if activation != LINEAR or s != out:
                 activate[floating](activation, parameter, s + <Py_ssize_t> first * s_stride + unit, s_stride,
                                    out + <Py_ssize_t> first * out_stride + unit, out_stride, rows, width)
-        tile += threads
+    team_close(layer.shares)
 
 
 cdef void forward_layer(
@@ -193,35 +205,57 @@ cdef void backward_examples(
     team_wait()
 
 
+cdef void backward_tile(
+    const Dense* layer, int batch, const floating* d, int d_stride, const floating* panels, const floating* strips,
+    int activation_below, double parameter, const floating* s_below, int s_stride, const floating* z_below, int z_stride,
+    floating* d_below, int below_stride, const Descent* descent, int unit, int rows,
+) noexcept nogil:
+    """Rows of W from ``unit`` on: d_below = (d W') f'(s_below) unless it is NULL, then a step of W unless ``descent`` is."""
+    cdef floating* velocity = <floating*> layer.weight_velocity
+    cdef bint by_factors = descent != NULL and layer.weight_rate != NULL, fused = descent != NULL and not by_factors
+    back_and_update[floating](
+        d, d_stride, panels, strips, <floating*> layer.weight + <Py_ssize_t> unit * layer.stride, layer.stride,
+        velocity + <Py_ssize_t> unit * layer.velocity_stride if velocity else NULL, layer.velocity_stride,
+        d_below + unit if d_below else NULL, below_stride, z_below + unit if fused else NULL, z_stride,
+        batch, rows, layer.fan_out, descent,
+    )
+    if by_factors:
+        step_by_factors[floating](layer, batch, d, d_stride, z_below + unit, z_stride, unit, rows, descent)
+    if d_below:
+        multiply_derivative[floating](activation_below, parameter, s_below + unit, s_stride, z_below + unit, z_stride,
+                                      d_below + unit, below_stride, batch, rows)
+
+
 cdef void backward_tiles(
     const Dense* layer, int batch, const floating* d, int d_stride, const floating* panels, const floating* strips,
-    const floating* z_below, int z_stride, floating* d_below, int below_stride, const Descent* descent, int first, int end,
+    int activation_below, double parameter, const floating* s_below, int s_stride, const floating* z_below, int z_stride,
+    floating* d_below, int below_stride, const Descent* descent,
 ) noexcept nogil:
-    """Rows of W from ``first`` to ``end``: d_below = d W' unless it is NULL, then a step of W unless ``z_below`` is NULL,
-    tile by tile. The last rows are in cache, and the next step needs the first.
-    """
-    cdef floating* velocity = <floating*> layer.weight_velocity
-    cdef bint by_factors = z_below != NULL and layer.weight_rate != NULL, fused = z_below != NULL and not by_factors
-    cdef int tile, unit, rows
-    for tile in range(pieces(end - first, ROW_TILE) - 1, -1, -1):
-        busy[team_thread() % MOST_THREADS] = 1
+    """The same of all rows, tile by tile. The last that a thread has are in cache, and the next step needs the first."""
+    cdef int thread = team_thread(), threads = team_size(), owner, helped = 0, tile, first, end, unit
+    team_open(layer.shares)
+    while helped < threads:
+        owner = (thread + helped) % threads
+        first, end = first_row(layer.fan_in, owner, threads), first_row(layer.fan_in, owner + 1, threads)
+        tile = pieces(end - first, ROW_TILE) - 1 - team_take(layer.shares, owner)
+        if tile < 0:
+            helped += 1
+            continue
+        busy[thread % MOST_THREADS] = 1
         unit = first + tile * ROW_TILE
-        rows = min(<int> ROW_TILE, end - unit)
-        back_and_update[floating](
-            d, d_stride, panels, strips, <floating*> layer.weight + <Py_ssize_t> unit * layer.stride, layer.stride,
-            velocity + <Py_ssize_t> unit * layer.velocity_stride if velocity else NULL, layer.velocity_stride,
-            d_below + unit if d_below else NULL, below_stride, z_below + unit if fused else NULL, z_stride,
-            batch, rows, layer.fan_out, descent,
+        backward_tile[floating](
+            layer, batch, d, d_stride, panels, strips, activation_below, parameter, s_below, s_stride, z_below, z_stride,
+            d_below, below_stride, descent, unit, min(<int> ROW_TILE, end - unit),
         )
-        if by_factors:
-            step_by_factors[floating](layer, batch, d, d_stride, z_below + unit, z_stride, unit, rows, descent)
+    team_close(layer.shares)
 
 
 cdef void backward_rows(
-    const Dense* layer, int batch, const floating* d, int d_stride, const floating* z_below, int z_stride,
-    floating* d_below, int below_stride, floating* packed, const Descent* descent, int first, int end,
+    const Dense* layer, int batch, const floating* d, int d_stride, int activation_below, double parameter,
+    const floating* s_below, int s_stride, const floating* z_below, int z_stride,
+    floating* d_below, int below_stride, floating* packed, const Descent* descent,
 ) noexcept nogil:
-    """The same of all rows that a thread has, with d packed; ``descent`` is NULL where W does not step."""
+    """The same with d packed."""
     cdef bint fused = descent != NULL and layer.weight_rate == NULL
     cdef floating* panels = packed if d_below and needs_panels(batch, fused) else NULL
     cdef floating* strips = packed if fused and needs_strips(batch, layer.fan_out, sizeof(floating)) else NULL
@@ -229,16 +263,13 @@ cdef void backward_rows(
         strips += panels_size(batch, layer.fan_out)
     elif panels and strips:
         pack[floating](batch, layer.fan_out, d, d_stride, panels, NULL)
-        backward_tiles[floating](
-            layer, batch, d, d_stride, panels, NULL, NULL, 0, d_below, below_stride, descent, first, end
-        )
+        backward_tiles[floating](layer, batch, d, d_stride, panels, NULL, activation_below, parameter, s_below, s_stride,
+                                 z_below, z_stride, d_below, below_stride, NULL)
         team_wait()
         panels = d_below = NULL
     pack[floating](batch, layer.fan_out, d, d_stride, panels, strips)
-    backward_tiles[floating](
-        layer, batch, d, d_stride, panels, strips, z_below if descent else NULL, z_stride, d_below, below_stride, descent,
-        first, end,
-    )
+    backward_tiles[floating](layer, batch, d, d_stride, panels, strips, activation_below, parameter, s_below, s_stride,
+                             z_below, z_stride, d_below, below_stride, descent)
 
 
 cdef void backward_layer(
@@ -249,28 +280,30 @@ cdef void backward_layer(
     """d_below = (d W') f'(s_below) (Glorot & Bengio 2010, eq. 2) unless it is NULL, then W and b take their step unless
     ``descent`` is NULL.
     """
-    cdef int thread = team_thread(), threads = team_size(), unit = COLUMN_STEP * thread
-    cdef int first = first_row(layer.fan_in, thread, threads), end = first_row(layer.fan_in, thread + 1, threads)
+    cdef int unit = COLUMN_STEP * team_thread()
     if d_below and shares_examples(batch, layer.fan_in, layer.fan_out, sizeof(floating)):
         backward_examples[floating](layer, batch, d, d_stride, activation_below, parameter, s_below, s_stride,
                                     z_below, z_stride, d_below, below_stride, packed)
         d_below = NULL
     if d_below or descent:
-        backward_rows[floating](
-            layer, batch, d, d_stride, z_below, z_stride, d_below, below_stride, packed, descent, first, end
-        )
-    if d_below and first < end:
-        multiply_derivative[floating](activation_below, parameter, s_below + first, s_stride, z_below + first, z_stride,
-                                      d_below + first, below_stride, batch, end - first)
+        backward_rows[floating](layer, batch, d, d_stride, activation_below, parameter, s_below, s_stride,
+                                z_below, z_stride, d_below, below_stride, packed, descent)
     while descent and unit < layer.fan_out:
         update_biases[floating](layer, batch, d, d_stride, descent, unit, min(<int> COLUMN_STEP, layer.fan_out - unit))
-        unit += COLUMN_STEP * threads
+        unit += COLUMN_STEP * team_size()
     team_wait()
 
 
 cdef inline int stride(const floating[::strided, ::contiguous] matrix) noexcept nogil:
     """Elements from one row to the next."""
     return <int> (matrix.strides[0] // sizeof(floating))
+
+
+cdef closed_shares(int threads):
+    """Counters of the threads' shares (team.h), closed, for a team of so many."""
+    shares = padded_matrix(threads, SHARE_SIZE, "int32")
+    shares[...] = CLOSED
+    return shares
 
 
 def forward(
@@ -281,11 +314,13 @@ def forward(
     """s = z W + b and out = f(s); see dense.pyi."""
     cdef int batch = <int> z.shape[0]
     cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0, 0,
-                             <void*> &weight[0, 0], <void*> &bias[0], NULL, NULL, NULL, NULL, NULL)
+                             <void*> &weight[0, 0], <void*> &bias[0], NULL, NULL, NULL, NULL, NULL, NULL)
     new_call()
     if not batch:
         return
     threads = team(threads, <Py_ssize_t> batch * layer.fan_out, <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
+    shares = closed_shares(threads)
+    layer.shares = <int*> <size_t> shares.ctypes.data
     with nogil, parallel(num_threads=threads):
         forward_layer[floating](&layer, batch, &z[0, 0], stride(z), activation, parameter,
                                 &s[0, 0], stride(s), &out[0, 0], stride(out))
@@ -299,13 +334,15 @@ def backward(
     """d_below = (d W') f'(s_below); see dense.pyi."""
     cdef int batch = <int> d.shape[0]
     cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0, 0,
-                             <void*> &weight[0, 0], NULL, NULL, NULL, NULL, NULL, NULL)
+                             <void*> &weight[0, 0], NULL, NULL, NULL, NULL, NULL, NULL, NULL)
     new_call()
     if not batch:
         return
     work_space = padded_matrix(1, packed_size(batch, layer.fan_out, False), DTYPES[sizeof(floating)])
     cdef floating* packed = <floating*> <size_t> work_space.ctypes.data
     threads = team(threads, pieces(layer.fan_in, ROW_STEP), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
+    shares = closed_shares(threads)
+    layer.shares = <int*> <size_t> shares.ctypes.data
     with nogil, parallel(num_threads=threads):
         backward_layer[floating](&layer, batch, &d[0, 0], stride(d), activation_below, parameter,
                                  &s_below[0, 0], stride(s_below), &z_below[0, 0], stride(z_below),
@@ -323,7 +360,7 @@ def backward_update(
     cdef int batch = <int> d.shape[0]
     cdef bint below = d_below is not None, moving = weight_velocity is not None, by_factors = weight_rate is not None
     cdef Dense layer = Dense(<int> weight.shape[0], <int> weight.shape[1], stride(weight), 0, 0,
-                             &weight[0, 0], &bias[0], NULL, NULL, NULL, NULL, NULL)
+                             &weight[0, 0], &bias[0], NULL, NULL, NULL, NULL, NULL, NULL)
     cdef Descent descent = Descent(rate, decay, momentum, nesterov)
     cdef FloatingPointMode before = 0
     new_call()
@@ -335,6 +372,8 @@ def backward_update(
     work_space = padded_matrix(1, packed_size(batch, layer.fan_out, not by_factors), DTYPES[sizeof(floating)])
     cdef floating* packed = <floating*> <size_t> work_space.ctypes.data
     threads = team(threads, pieces(layer.fan_in, ROW_STEP), <Py_ssize_t> batch * layer.fan_in * layer.fan_out)
+    shares = closed_shares(threads)
+    layer.shares = <int*> <size_t> shares.ctypes.data
     if by_factors:
         layer.rate_stride = stride(weight_rate)
         layer.weight_rate, layer.bias_rate = <void*> &weight_rate[0, 0], <void*> &bias_rate[0]

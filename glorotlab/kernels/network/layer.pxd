@@ -14,3 +14,4 @@ cdef struct Dense:
     void* weight_rate
     void* bias_rate
     void* steps          # with factors: room for ROW_TILE rows (tiles.h) of W for each thread
+    int* shares          # of each thread in a pass over tiles (team.h); the same for all layers of a network

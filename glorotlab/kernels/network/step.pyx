@@ -2,8 +2,8 @@
 
 A team of threads stays together from the first step to the last. It loads a mini-batch into a buffer, goes up
 through the layers and back down, where each layer takes its step; the threads wait for each other between layers only.
-What each of them has to do follows from the shapes; every sum is done whole by one thread, so that the number of threads
-changes no result. Subnormal numbers are flushed to zero from the first step to the last.
+Each has a share of a layer's tiles, which follows from the shapes, and helps the others when it is done with it; every
+sum is done whole by one thread, so that the number of threads changes no result. Subnormal numbers are flushed to zero from the first step to the last.
 """
 
 from cython cimport floating
@@ -19,7 +19,7 @@ from glorotlab.kernels.network.buffers import padded_matrix
 from glorotlab.kernels.network._activations cimport LINEAR
 from glorotlab.kernels.network.batch_source cimport BatchSource, Loader
 from glorotlab.kernels.network.costs cimport cost_rows, room_size
-from glorotlab.kernels.network.dense cimport backward_layer, forward_layer, new_call, team_of_steps
+from glorotlab.kernels.network.dense cimport backward_layer, closed_shares, forward_layer, new_call, team_of_steps
 from glorotlab.kernels.network._packing cimport packed_size
 from glorotlab.kernels.network._team cimport (
     FloatingPointMode, flush_subnormals, restore_subnormals, team_size, team_thread, team_wait,
@@ -156,7 +156,7 @@ cdef class Steps:
 
     cdef Plan plan
     cdef bint is_double
-    cdef object kept, inputs_array, labels_array, targets_array, packed, steps, room
+    cdef object kept, inputs_array, labels_array, targets_array, packed, steps, room, shares
     cdef bint reconstructs
     cdef readonly object costs
 
@@ -184,7 +184,7 @@ cdef class Steps:
             weight = weights[l]
             self.plan.layers[l] = Dense(
                 weight.shape[0], weight.shape[1], rows(weight).stride, 0, 0, rows(weight).values,
-                <void*> <size_t> biases[l].ctypes.data, NULL, NULL, NULL, NULL, NULL,
+                <void*> <size_t> biases[l].ctypes.data, NULL, NULL, NULL, NULL, NULL, NULL,
             )
             self.plan.s[l], self.plan.z[l], self.plan.d[l] = rows(preactivations[l]), rows(activations[l]), rows(backprop[l])
             self.plan.work += <Py_ssize_t> weight.size * max(len(inputs), SMALL_BATCH) * (3 if l else 2)
@@ -224,11 +224,14 @@ cdef class Steps:
         return max((weight.shape[1] for weight in self.kept[0][first:]), default=0)
 
     cdef make_room(self, int threads):
-        """Room for each thread: for costs, and where weights have their own factors for the steps of a tile of W."""
+        """Room for each thread: for costs, its share of tiles, and where weights have factors for the steps of a tile of W."""
         cdef int l
         if self.room is None or len(self.room) < threads:
             self.room = np.empty((threads, room_size(self.plan.classes)))
             self.plan.room = <double*> <size_t> self.room.ctypes.data
+            self.shares = closed_shares(threads)
+            for l in range(self.plan.depth):
+                self.plan.layers[l].shares = <int*> <size_t> self.shares.ctypes.data
         if self.plan.layers[0].weight_rate == NULL:
             return
         if self.steps is None or len(self.steps) < threads * ROW_TILE:
