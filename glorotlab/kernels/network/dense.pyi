@@ -102,4 +102,4 @@ def packed_elements(batch: int, fan_out: int) -> int:
     """Return how many numbers the buffer takes in which a training step packs dC/ds of its widest layer."""
 
 def workers() -> int:
-    """Return how many threads had a tile of the last call of this module; beyond 64 some count as one."""
+    """Return how many threads had a share of the last call of this module; beyond 64 some count as one."""

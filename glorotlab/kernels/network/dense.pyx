@@ -49,7 +49,7 @@ def set_parallel_work(Py_ssize_t multiply_adds):
 
 
 def workers():
-    """Threads that had a tile of the last call; see dense.pyi."""
+    """Threads that had a share of the last call; see dense.pyi."""
     cdef int k, found = 0
     for k in range(MOST_THREADS):
         found += busy[k]
@@ -62,7 +62,7 @@ def packed_elements(int batch, int fan_out):
 
 
 cdef void new_call() noexcept nogil:
-    """Forget which threads had a tile."""
+    """Forget which threads had a share."""
     cdef int k
     for k in range(MOST_THREADS):
         busy[k] = 0
@@ -143,6 +143,8 @@ cdef void forward_whole(
     cdef int cuts = TILES_TO_SHARE * threads if threads > 1 and batch >= MANY else threads
     cdef int share_of_columns = share(layer.fan_out, max(1, cuts // groups))
     cdef int columns = pieces(layer.fan_out, share_of_columns)
+    if thread < groups * columns and thread // columns * most < batch:
+        busy[thread % MOST_THREADS] = 1
     team_open(layer.shares)
     while helped < threads:
         owner = (thread + helped) % threads
@@ -154,7 +156,6 @@ cdef void forward_whole(
         first, unit = tile // columns * most, tile % columns * share_of_columns
         rows, width = min(most, batch - first), min(share_of_columns, layer.fan_out - unit)
         if rows > 0:
-            busy[thread % MOST_THREADS] = 1
             multiply[floating](z + <Py_ssize_t> first * z_stride, z_stride, weight + unit, layer.stride, bias + unit, 0,
                                s + <Py_ssize_t> first * s_stride + unit, s_stride, rows, layer.fan_in, width)
             if activation != LINEAR or s != out:
@@ -233,6 +234,8 @@ cdef void backward_tiles(
 ) noexcept nogil:
     """The same of all rows, tile by tile. The last that a thread has are in cache, and the next step needs the first."""
     cdef int thread = team_thread(), threads = team_size(), owner, helped = 0, tile, first, end, unit
+    if first_row(layer.fan_in, thread, threads) < first_row(layer.fan_in, thread + 1, threads):
+        busy[thread % MOST_THREADS] = 1
     team_open(layer.shares)
     while helped < threads:
         owner = (thread + helped) % threads
@@ -241,7 +244,6 @@ cdef void backward_tiles(
         if tile < 0:
             helped += 1
             continue
-        busy[thread % MOST_THREADS] = 1
         unit = first + tile * ROW_TILE
         backward_tile[floating](
             layer, batch, d, d_stride, panels, strips, activation_below, parameter, s_below, s_stride, z_below, z_stride,
