@@ -5,7 +5,7 @@
    Other numbers were slower for layers of 1,000 units. */
 
 #define FORWARD_ROWS 32
-#define STRIPS_AHEAD 3 /* strips before it is read that w is fetched from the third cache */
+#define STRIPS_AHEAD 3 /* a strip of w is fetched while the third before it is multiplied */
 #if REGISTERS == 32
 #define ROWS_OF_MANY 64
 #define PACKED_FROM 64
@@ -56,7 +56,8 @@ INLINE void NAME(packed_strip)(const int examples, const REAL *z, ptrdiff_t ldz,
     NAME(store_sums)(examples, VECTORS, 0, s, lds, sum);
 }
 
-/* Column j of these rows or, where j is beyond the last, of those after them, counted on, if there are `more`. */
+/* The address of column j in the first of these rows. Where j is beyond the last column, w is read on in the rows after
+   these, if there are `more` of them; else there is nothing to fetch, and the address is null. */
 INLINE const REAL *NAME(later)(const REAL *w, ptrdiff_t ldw, int j, int rows, int width, int more)
 {
     return j < width ? w + j : more ? w + rows * ldw + j - width : NULL;

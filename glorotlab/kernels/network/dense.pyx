@@ -257,7 +257,7 @@ cdef void backward_rows(
     const floating* s_below, int s_stride, const floating* z_below, int z_stride,
     floating* d_below, int below_stride, floating* packed, const Descent* descent,
 ) noexcept nogil:
-    """The same with d packed."""
+    """The same as backward_tiles, with d packed first; a large d goes back and steps in two passes, packed for each."""
     cdef bint fused = descent != NULL and layer.weight_rate == NULL
     cdef floating* panels = packed if d_below and needs_panels(batch, fused) else NULL
     cdef floating* strips = packed if fused and needs_strips(batch, layer.fan_out, sizeof(floating)) else NULL

@@ -3,7 +3,8 @@
 A team of threads stays together from the first step to the last. It loads a mini-batch into a buffer, goes up
 through the layers and back down, where each layer takes its step; the threads wait for each other between layers only.
 Each has a share of a layer's tiles, which follows from the shapes, and helps the others when it is done with it; every
-sum is done whole by one thread, so that the number of threads changes no result. Subnormal numbers are flushed to zero from the first step to the last.
+sum is done whole by one thread, so that the number of threads changes no result. Subnormal numbers are flushed to zero
+from the first step to the last.
 """
 
 from cython cimport floating
