@@ -160,7 +160,7 @@ INLINE void NAME(scale_rows)(const REAL *z, ptrdiff_t ldz, REAL *x, int examples
 INLINE void NAME(fold_rows)(const VECTOR *sums, REAL *out, ptrdiff_t ldo, int batch, int rows)
 {
     REAL four[4];
-    for (int i = 0; i < rows; i += 4) /* all of FEW rows hold numbers */
+    for (int i = 0; i < rows; i += 4) /* rows beyond the last are 0, up to FEW */
         for (int a = 0; a < batch; a++) {
             const VECTOR *of_a = sums + i * SMALL_BATCH + a;
             SUMS(of_a[0], of_a[SMALL_BATCH], of_a[2 * SMALL_BATCH], of_a[3 * SMALL_BATCH], four);

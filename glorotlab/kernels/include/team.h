@@ -1,8 +1,10 @@
 /* A team of OpenMP threads; of one where there is no OpenMP.
 
-   Each thread has a share of the tiles of a pass, as near to it as last time, and whoever is done helps the others: a core
-   that is slower, or that other programs use, would hold up the whole team. A share is a counter of the tiles that were
-   taken. Its thread opens it when it comes to the pass and closes it when no tile is left; the team waits between passes. */
+   In a pass over the tiles of a layer each thread has a share of its own, the same in every pass, so that it finds W in its
+   caches. A thread that is done takes tiles of the others' shares: else a core that is slower, or that other programs use,
+   would hold up the whole team. A share is a counter of the tiles that were taken of it. Its thread opens it at the
+   beginning of a pass and closes it when no share has a tile left: nobody takes a tile of a thread that is not there yet,
+   whose counter is still that of the pass before. The team waits between passes. */
 #ifndef GLOROTLAB_TEAM_H
 #define GLOROTLAB_TEAM_H
 
@@ -38,7 +40,8 @@ static inline void team_set(int *counter, int value)
 static inline void team_open(int *shares) { team_set(shares + SHARE_SIZE * team_thread(), 0); }
 static inline void team_close(int *shares) { team_set(shares + SHARE_SIZE * team_thread(), CLOSED); }
 
-/* How many tiles of a thread's share were taken before this one; so many or more than it has where none is left. */
+/* Take a tile of a thread's share: returns how many were taken before it, which is less than the share has, or else there
+   was none left to take. */
 static inline int team_take(int *shares, int thread)
 {
     int *counter = shares + SHARE_SIZE * thread, taken;

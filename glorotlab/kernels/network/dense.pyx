@@ -28,8 +28,8 @@ from glorotlab.kernels.network._tiles cimport ROW_TILE, SMALL_BATCH, back_and_up
 cdef enum:
     HALVED = 128         # forward: fan_in from which the rows are summed in two halves
     EXAMPLE_TILE = 128   # forward: examples whose sums stay in the second cache while W passes by
-    MANY = 64            # forward: examples from which the threads cut their shares finer,
-    TILES_TO_SHARE = 4   # into so many tiles
+    MANY = 64            # forward: examples from which each thread's share is cut into TILES_TO_SHARE tiles
+    TILES_TO_SHARE = 4   # so that a thread that is done has something to take
     ROW_STEP = 12        # backward: rows of W at least that a thread takes
     MOST_THREADS = 64    # that are told apart by workers()
     STEP_SHARE = 16      # of parallel_work: to each thread between two waits, in a call of many steps
